@@ -1,0 +1,125 @@
+"""Data sets on disk and the training set of an iteration, without copies.
+
+Two kinds of data cross the border between a section and the chain, and both are memory-mapped once they are on disk:
+
+* a :class:`numpy.ndarray` whose leading axis counts items (any dtype, structured ones too), kept as one ``.npy`` file;
+* a :class:`datasets.Dataset`, kept as Arrow.
+
+Several generations are put together as a :class:`Pool` (arrays) or with ``datasets.concatenate_datasets`` (Arrow); both
+refer to the files, so the memory of a chain does not grow with t.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    Data = np.ndarray | Dataset
+
+
+class Pool:
+    """Rows of several arrays of the same kind, seen as one array; reading rows gathers them, nothing else copies.
+
+    Parameters
+    ----------
+    blocks : arrays that agree in dtype and in every axis but the first.
+    rows : optional integer index into the concatenation, the rows that belong to the pool, in order.
+    """
+
+    def __init__(self, blocks: Sequence[np.ndarray], rows: np.ndarray | None = None):
+        first = blocks[0]
+        for block in blocks:
+            if block.dtype != first.dtype or block.shape[1:] != first.shape[1:]:
+                raise TypeError(f"blocks differ: {first.dtype}{first.shape[1:]} and {block.dtype}{block.shape[1:]}")
+        self._blocks = list(blocks)
+        self._ends = np.cumsum([len(block) for block in blocks])
+        self._rows = rows
+        self.dtype = first.dtype
+        self.shape = (int(self._ends[-1]) if rows is None else len(rows), *first.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: int | slice | np.ndarray | Sequence[int]) -> np.ndarray:
+        """The rows of ``key`` (an integer, a slice, or integer or boolean indices) as an ordinary array."""
+        wanted = np.arange(len(self))[key]
+        rows = np.atleast_1d(wanted if self._rows is None else self._rows[wanted])
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        owner = np.searchsorted(self._ends, rows, side="right")
+        for index in np.unique(owner):
+            here = owner == index
+            start = self._ends[index] - len(self._blocks[index])
+            out[here] = self._blocks[index][rows[here] - start]
+        return out if np.ndim(wanted) else out[0]
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        rows = self[:]
+        return rows if dtype is None else rows.astype(dtype)
+
+
+def is_array(data: object) -> bool:
+    return isinstance(data, (np.ndarray, Pool))
+
+
+def join(blocks: Sequence[Data], rows: np.ndarray | None = None) -> Data | Pool:
+    """The training set made of ``blocks``, or of the given ``rows`` of their concatenation; nothing is copied."""
+    if is_array(blocks[0]):
+        return blocks[0] if len(blocks) == 1 and rows is None else Pool(blocks, rows)
+    from datasets import concatenate_datasets
+
+    joined = blocks[0] if len(blocks) == 1 else concatenate_datasets(list(blocks))
+    return joined if rows is None else joined.select(rows)
+
+
+def save(data: Data, folder: Path) -> None:
+    """Write ``data`` into the existing ``folder``."""
+    if is_array(data):
+        np.save(folder / "items.npy", np.asarray(data), allow_pickle=False)
+    else:
+        data.save_to_disk(str(folder / "arrow"))
+
+
+def load(folder: Path) -> Data:
+    """The data set of ``folder``, memory-mapped and read-only."""
+    if (folder / "items.npy").exists():
+        return np.load(folder / "items.npy", mmap_mode="r", allow_pickle=False)
+    from datasets import load_from_disk
+
+    return load_from_disk(str(folder / "arrow"), keep_in_memory=False)
+
+
+def describe(data: Data) -> str:
+    """The kind of a data set in words, for messages: ``float64 array (100, 3)`` or ``Dataset(tokens)``."""
+    if is_array(data):
+        return f"{data.dtype} array {data.shape}"
+    return f"{type(data).__name__}({', '.join(getattr(data, 'column_names', []))})"
+
+
+def same_kind(data: object, like: Data) -> bool:
+    """Whether ``data`` can stand beside ``like`` in one training set."""
+    if is_array(like):
+        return isinstance(data, np.ndarray) and data.dtype == like.dtype and data.shape[1:] == like.shape[1:]
+    return hasattr(data, "features") and data.features == like.features
+
+
+def checksum(data: Data) -> str:
+    """A hash of the content, the same in every session; rows count in their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    if is_array(data):
+        digest.update(f"{data.dtype.descr}{data.shape}".encode())
+        for start in range(0, len(data), 65536):
+            digest.update(np.ascontiguousarray(data[start : start + 65536]).tobytes())
+    else:
+        digest.update(repr(data.features).encode())
+        for batch in data.with_format("arrow").iter(batch_size=4096):
+            for column in batch.columns:
+                for chunk in column.chunks:
+                    digest.update(repr(chunk.to_pylist()).encode())
+    return digest.hexdigest()

@@ -1,0 +1,130 @@
+"""Configuration: frozen dataclasses whose fields know what they may hold.
+
+A section keeps one frozen dataclass and a table ``PRESETS`` (smoke, cpu, colab, paper) beside its code.  A field is
+declared with :func:`setting`, which records its meaning and its bounds, and the class derives from :class:`Config`,
+which checks them, so that no configuration with a bad value can exist.  ``--set field=value`` goes through
+:func:`override`: the text is parsed by the field's own type and never evaluated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from .errors import InputError
+
+NAMES = ("smoke", "cpu", "colab", "paper")
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    choices: tuple | None = None,
+) -> Any:
+    """A dataclass field with a one-line meaning and its bounds (``choices`` lists every allowed value)."""
+    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below, "choices": choices}
+    return dataclasses.field(default=default, metadata={"meaning": meaning, **bounds})
+
+
+def allowed(field: dataclasses.Field, kind: type) -> str:
+    """What ``field`` accepts, in words: ``an integer >= 1``, ``one of llama, gpt2``."""
+    bounds = field.metadata
+    if bounds.get("choices"):
+        return "one of " + ", ".join(map(str, bounds["choices"]))
+    noun = {int: "an integer", float: "a number", bool: "true or false", str: "text"}[kind]
+    signs = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
+    limits = [f"{sign} {bounds[name]:g}" for name, sign in signs.items() if bounds.get(name) is not None]
+    return " ".join([noun, " and ".join(limits)]).strip()
+
+
+def _fits(value: Any, kind: type, bounds: Mapping) -> bool:
+    if kind is bool or kind is str:
+        right_type = isinstance(value, kind)
+    else:  # an int is a fine float; a bool is neither
+        right_type = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if not right_type or (isinstance(value, float) and not math.isfinite(value)):
+        return False
+    if bounds.get("choices") is not None and value not in bounds["choices"]:
+        return False
+    return not (
+        (bounds.get("at_least") is not None and value < bounds["at_least"])
+        or (bounds.get("above") is not None and value <= bounds["above"])
+        or (bounds.get("at_most") is not None and value > bounds["at_most"])
+        or (bounds.get("below") is not None and value >= bounds["below"])
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Base of every section's configuration: field types and bounds are checked when it is made.
+
+    ``SAMPLING_FIELDS`` names the fields that change how a model is sampled and not how it is fitted; chains that differ
+    only in those share the first fit.  A subclass that has conditions across fields extends ``__post_init__``.
+    """
+
+    SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    iterations: int = setting(5, "number N of model-fitting iterations", at_least=1)
+    threads: int = setting(1, "CPU threads of one chain; part of the result to the last bit", at_least=1)
+
+    def __post_init__(self) -> None:
+        kinds = get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value, kind = getattr(self, field.name), kinds[field.name]
+            if not _fits(value, kind, field.metadata):
+                raise InputError(field.name, value, allowed(field, kind))
+            if kind is float:
+                object.__setattr__(self, field.name, float(value))  # 1 and 1.0 are one configuration
+
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def parse(config: Config, name: str, text: str) -> Any:
+    """``text`` as a value of the field ``name`` of ``config``; raises InputError for an unknown field or bad text."""
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    if name not in fields:
+        raise InputError("--set", name, "a field of this section: " + ", ".join(fields))
+    kind = get_type_hints(type(config))[name]
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.strip().lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise InputError(name, text, allowed(fields[name], kind)) from None
+
+
+def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
+    """``config`` with ``field=value`` assignments applied together, checked as a whole."""
+    changes: dict[str, Any] = {}
+    for assignment in assignments:
+        name, sign, text = assignment.partition("=")
+        if not sign:
+            raise InputError("--set", assignment, "field=value")
+        changes[name.strip()] = parse(config, name.strip(), text)
+    return dataclasses.replace(config, **changes)
+
+
+def choose(presets: Mapping[str, ConfigT], name: str) -> ConfigT:
+    """The preset of that name; raises InputError with the names there are."""
+    if name not in presets:
+        raise InputError("preset", name, "one of " + ", ".join(presets))
+    return presets[name]
+
+
+def variant(config: Config, base: Config) -> str:
+    """How ``config`` differs from the preset ``base`` as ``field=value`` pairs joined by commas; empty if it does not."""
+    changed = [
+        f"{field.name}={getattr(config, field.name)}"
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) != getattr(base, field.name)
+    ]
+    return ",".join(changed)

@@ -1,0 +1,64 @@
+"""Regimes: which data iteration t trains on.  Pure functions of the iteration; nothing here reads or writes.
+
+A generation is stored in blocks, each as large as the real training set (n items).  Generation 0 is the real data, one
+block.  Generation t is sampled by the model of iteration t, one block in every regime except ``replace_multiple``, which
+needs t + 1 blocks because iteration t + 1 trains on (t + 1) n items from one model.  Block 0 of generation 1 is
+therefore the same in every regime, and a chain never samples more than n items at once.
+
+Names in the authors' own code: replace, concatenate, concatenate_subsample, replace_multiple.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .errors import InputError
+
+REGIMES = ("replace", "accumulate", "accumulate_subsample", "replace_multiple")
+
+
+class Block(NamedTuple):
+    """n items of one generation."""
+
+    generation: int
+    block: int
+
+
+def check(regime: str) -> str:
+    """``regime``, or an InputError that lists the regimes."""
+    if regime not in REGIMES:
+        raise InputError("regime", regime, "one of " + ", ".join(REGIMES))
+    return regime
+
+
+def _check_iteration(iteration: int) -> None:
+    if isinstance(iteration, bool) or not isinstance(iteration, int) or iteration < 1:
+        raise InputError("iteration", iteration, "an integer >= 1 (iteration 1 trains on real data alone)")
+
+
+def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
+    """The blocks from which iteration t = 1, 2, ... draws its training set, oldest first."""
+    check(regime)
+    _check_iteration(iteration)
+    if iteration == 1:
+        return (Block(0, 0),)
+    last = iteration - 1
+    if regime == "replace":
+        return (Block(last, 0),)
+    if regime == "replace_multiple":
+        return tuple(Block(last, block) for block in range(iteration))
+    return tuple(Block(generation, 0) for generation in range(iteration))
+
+
+def training_size(regime: str, iteration: int) -> int:
+    """How many items iteration t trains on, in units of n.
+
+    ``accumulate_subsample`` draws n items uniformly and without replacement from all of :func:`trains_on`; every other
+    regime uses its blocks whole.
+    """
+    return 1 if regime == "accumulate_subsample" else len(trains_on(regime, iteration))
+
+
+def blocks_sampled(regime: str, iteration: int) -> int:
+    """How many blocks the model of iteration t samples for iteration t + 1 to train on."""
+    return sum(block.generation == iteration for block in trains_on(regime, iteration + 1))
