@@ -14,14 +14,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import pyarrow
     from datasets import Dataset
 
-    Data = np.ndarray | Dataset
+Data: TypeAlias = "np.ndarray | Dataset"  # a string: datasets is imported only where Arrow data are met
+
+
+def arrow() -> ModuleType:
+    """The ``datasets`` library, without its progress bars: imported when Arrow data are met and not before."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    return datasets
 
 
 class Pool:
@@ -72,9 +82,7 @@ def join(blocks: Sequence[Data], rows: np.ndarray | None = None) -> Data | Pool:
     """The training set made of ``blocks``, or of the given ``rows`` of their concatenation; nothing is copied."""
     if is_array(blocks[0]):
         return blocks[0] if len(blocks) == 1 and rows is None else Pool(blocks, rows)
-    from datasets import concatenate_datasets
-
-    joined = blocks[0] if len(blocks) == 1 else concatenate_datasets(list(blocks))
+    joined = blocks[0] if len(blocks) == 1 else arrow().concatenate_datasets(list(blocks))
     return joined if rows is None else joined.select(rows)
 
 
@@ -83,6 +91,7 @@ def save(data: Data, folder: Path) -> None:
     if is_array(data):
         np.save(folder / "items.npy", np.asarray(data), allow_pickle=False)
     else:
+        arrow()
         data.save_to_disk(str(folder / "arrow"))
 
 
@@ -90,9 +99,7 @@ def load(folder: Path) -> Data:
     """The data set of ``folder``, memory-mapped and read-only."""
     if (folder / "items.npy").exists():
         return np.load(folder / "items.npy", mmap_mode="r", allow_pickle=False)
-    from datasets import load_from_disk
-
-    return load_from_disk(str(folder / "arrow"), keep_in_memory=False)
+    return arrow().load_from_disk(str(folder / "arrow"), keep_in_memory=False)
 
 
 def describe(data: Data) -> str:
@@ -118,8 +125,17 @@ def checksum(data: Data) -> str:
             digest.update(np.ascontiguousarray(data[start : start + 65536]).tobytes())
     else:
         digest.update(repr(data.features).encode())
-        for batch in data.with_format("arrow").iter(batch_size=4096):
+        for batch in data.with_format("arrow").iter(batch_size=65536):
             for column in batch.columns:
-                for chunk in column.chunks:
-                    digest.update(repr(chunk.to_pylist()).encode())
+                _hash_column(column.combine_chunks(), digest)
     return digest.hexdigest()
+
+
+def _hash_column(column: pyarrow.Array, digest: hashlib.blake2b) -> None:
+    """Add an Arrow column to ``digest`` by its values: two chunkings of the same values count as equal."""
+    if hasattr(column, "flatten") and hasattr(column, "value_lengths"):  # a list column
+        digest.update(column.value_lengths().to_numpy(zero_copy_only=False).tobytes())
+        _hash_column(column.flatten(), digest)
+        return
+    values = column.to_numpy(zero_copy_only=False)
+    digest.update(repr(values.tolist()).encode() if values.dtype == object else values.tobytes())

@@ -1,0 +1,228 @@
+"""The command line: ``python -m collapse_utils``, or ``collapse``.
+
+    run SECTION        one chain in one folder, from wherever it stands
+    sweep SECTION|all  many chains on this machine's cores
+    status DIR         how far a run, or every run below a folder, has come
+    collect DIR        merge finished runs into a folder of results
+    sections           sections, presets, data sources and fields
+    estimate SECTION   what a chain would cost on this machine
+
+Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, told before any work; 130 or 143 stopped by a signal,
+in a state from which the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import __version__, sections
+from .errors import InputError, RunError
+from .presets import NAMES as PRESETS
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        raise InputError("command line", " ".join(sys.argv[1:]), f"{self.format_usage().strip()} ({message})")
+
+
+def _integer(name: str, text: str, least: int) -> int:
+    if not text.isdigit() or int(text) < least:
+        raise InputError(name, text, f"an integer >= {least}")
+    return int(text)
+
+
+def _chain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="smoke", help="smoke, cpu, colab or paper (default: smoke)")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="override a preset's field")
+    parser.add_argument("--data", default=sections.DEFAULT, help="a source's name, or a local file or folder")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = _Parser(prog="python -m collapse_utils", description="Chains of model fits on their own output.")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
+
+    run = commands.add_parser("run", help="run one chain, or go on with it")
+    run.add_argument("section")
+    _chain_options(run)
+    run.add_argument("--regime", default="replace")
+    run.add_argument("--seed", default="0")
+    run.add_argument("--run-dir", required=True, type=Path)
+    run.add_argument("--shared", type=Path, help="folder of shared first fits (default: .shared beside the run)")
+    run.add_argument("--checkpoint-s", default="60", help="seconds of training that may be lost (default: 60)")
+    run.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    sweep = commands.add_parser("sweep", help="run many chains on this machine's cores")
+    sweep.add_argument("section", help="a section, or all")
+    _chain_options(sweep)
+    sweep.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: 0)")
+    sweep.add_argument("--regimes", default="all", help="all, or regimes separated by commas")
+    sweep.add_argument("--vary", action="append", default=[], metavar="FIELD=V1,V2", help="one chain for every value")
+    sweep.add_argument("--out", required=True, type=Path)
+    sweep.add_argument("--jobs", help="chains at a time (default: cores / threads of a chain)")
+    sweep.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    status = commands.add_parser("status", help="how far runs have come")
+    status.add_argument("directory", type=Path)
+
+    collect = commands.add_parser("collect", help="merge finished runs into results")
+    collect.add_argument("directory", type=Path)
+    collect.add_argument("--into", required=True, type=Path)
+
+    commands.add_parser("sections", help="what there is to run")
+
+    estimate = commands.add_parser("estimate", help="what a chain would cost on this machine")
+    estimate.add_argument("section")
+    _chain_options(estimate)
+    estimate.add_argument("--regime", default="accumulate")
+    estimate.add_argument("--items", help="items of the real training set (default: as the preset and the data give)")
+    return top
+
+
+def _run(options: argparse.Namespace) -> int:
+    config, _ = sections.configuration(options.section, options.preset, options.set)
+    seed = _integer("--seed", options.seed, 0)
+    every = _integer("--checkpoint-s", options.checkpoint_s, 0)
+    sections.use_threads(config.threads)
+    section, chain = sections.make(
+        options.section,
+        preset=options.preset,
+        regime=options.regime,
+        seed=seed,
+        assignments=options.set,
+        data=options.data,
+    )
+    from . import checkpoints
+    from .chain import run_chain
+
+    checkpoints.listen()
+    with _Bar(config.iterations, options.quiet) as bar:
+        rows = run_chain(section, chain, options.run_dir, shared=options.shared, report=bar, checkpoint_s=every)
+    headline = sections.module(options.section).HEADLINE
+    values = [f"{row['value']:.4g}" for row in rows if row["metric"] == headline]
+    print(f"{options.section} {options.regime} seed {seed}: {headline} {' '.join(values)}")
+    print(options.run_dir / "metrics.csv")
+    return 0
+
+
+class _Bar:
+    """A progress bar of iterations for one chain."""
+
+    def __init__(self, iterations: int, quiet: bool):
+        from tqdm.auto import tqdm
+
+        layout = "{desc}: {bar} {n:.1f}/{total} iterations [{elapsed}<{remaining}{postfix}]"
+        self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
+
+    def __call__(self, state: dict) -> None:
+        from .sweep import fraction
+
+        self.bar.n = fraction(state)
+        self.bar.set_description_str(f"iteration {state['iteration']}, {state['phase']}", refresh=False)
+        if "loss" in state:
+            self.bar.set_postfix_str(f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False)
+        self.bar.refresh()
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from . import sweep
+
+    names = list(sections.NAMES) if options.section == "all" else [sections.check(options.section)]
+    if options.section == "all" and options.data != sections.DEFAULT:
+        raise InputError("--data", options.data, "one section, since every section has data of its own kind")
+    jobs = sweep.plan(
+        names,
+        options.preset,
+        sweep.parse_seeds(options.seeds),
+        sweep.parse_regimes(options.regimes),
+        options.out,
+        assignments=options.set,
+        vary=options.vary,
+        data=options.data,
+    )
+    parallel = None if options.jobs is None else _integer("--jobs", options.jobs, 1)
+    from . import checkpoints
+
+    checkpoints.listen()
+    failed = sweep.run(jobs, parallel=parallel, quiet=options.quiet)
+    for job in failed:
+        print(f"failed: {job.label}: {sweep.last_line(job.log)} ({job.log})", file=sys.stderr)
+    print(f"{len(jobs) - len(failed)} of {len(jobs)} chains are done in {options.out}")
+    return 1 if failed else 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from . import status
+
+    return status.show(options.directory)
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from . import results
+
+    print("\n".join(results.collect(options.directory, options.into)))
+    return 0
+
+
+def _sections(options: argparse.Namespace) -> int:
+    for name in sections.NAMES:
+        found = sections.module(name)
+        print(f"{name}: {found.TITLE}; headline metric {found.HEADLINE}")
+        for source, about in found.SOURCES.items():
+            mark = " (default)" if source == sections.default_source(name) else ""
+            print(f"  data  {source}{mark}: {about}")
+        table = {preset: sections.fields(name, preset) for preset in PRESETS}
+        print(f"  {'field':<20}" + "".join(f"{preset:>12}" for preset in PRESETS) + "   meaning (allowed)")
+        for row, (field, _, allowed, meaning) in enumerate(table["smoke"]):
+            values = "".join(f"{table[preset][row][1]!s:>12}" for preset in PRESETS)
+            print(f"  {field:<20}{values}   {meaning} ({allowed})")
+    return 0
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from . import estimate
+
+    items = None if options.items is None else _integer("--items", options.items, 1)
+    print(estimate.report(options.section, options.preset, options.set, options.data, options.regime, items))
+    return 0
+
+
+_COMMANDS = {
+    "run": _run,
+    "sweep": _sweep,
+    "status": _status,
+    "collect": _collect,
+    "sections": _sections,
+    "estimate": _estimate,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = None
+    try:
+        options = parser().parse_args(arguments)
+        return _COMMANDS[options.command](options)
+    except InputError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except RunError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stopped:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return getattr(stopped, "exit_status", 130)
+    except BrokenPipeError:  # the reader of a listing has seen enough
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""Section 2.1: transformers trained from scratch on stories.
+
+One fit is one pass over the training stories.  A story is a list of tokens between two end marks; a batch is padded to its
+longest story, a padded position is never a target, and no story sees another.  Measured on real held-out stories: the
+cross-entropy per token (of the model itself, at temperature 1 whatever the sampling temperature), the same per character,
+and on a few hundred samples what collapse looks like.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .. import seeds
+from ..checkpoints import Checkpoint
+from ..data import Data
+from ..training import Plan, device, train
+from .config import LanguageConfig
+from .models import build
+from .sampling import sample_stories
+from .stories import END_ID, SOURCES, as_dataset, decode, prepare, token_lists
+
+__all__ = ["HEADLINE", "SOURCES", "TITLE", "Language", "make"]
+
+TITLE = "Language models (section 2.1)"
+HEADLINE = "cross_entropy"
+EVALUATION_BATCH = 64  # stories side by side when nothing is learnt
+SHOWN_STORIES = 8  # in a preview
+DISTINCT_PAIRS = 2000  # pairs of tokens over which distinct-2 is taken
+
+
+def make(config: LanguageConfig, *, data: str | Path, seed: int, cache: Path) -> Language:
+    """The section on a source of stories; the real data do not depend on ``seed``."""
+    return Language(config, data, cache)
+
+
+def batch_order(lengths: np.ndarray, batch_size: int, epochs: int, seed: int) -> list[np.ndarray]:
+    """The stories of every step, each story once an epoch.
+
+    Stories are shuffled, sorted by length within windows of 50 batches so that little is padded, cut into batches, and
+    the batches are shuffled.  A last batch that would be short is left out, as in the paper's count of steps.
+    """
+    batches = []
+    for epoch in range(epochs):
+        rng = seeds.generator(seed, "order", epoch)
+        order = rng.permutation(len(lengths))
+        order = order[: len(order) // batch_size * batch_size]
+        window = 50 * batch_size
+        for start in range(0, len(order), window):
+            part = order[start : start + window]
+            order[start : start + window] = part[np.argsort(lengths[part], kind="stable")]
+        epoch_batches = order.reshape(-1, batch_size)
+        batches.extend(epoch_batches[rng.permutation(len(epoch_batches))])
+    return batches
+
+
+def pad(values: np.ndarray, offsets: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stories as (input ids, mask of the positions that predict a real token), both (stories, longest)."""
+    lengths = np.diff(offsets)
+    columns = np.arange(lengths.max())
+    filled = columns < lengths[:, None]
+    ids = np.full(filled.shape, END_ID, np.int64)
+    ids[filled] = values
+    return torch.from_numpy(ids), torch.from_numpy(columns < lengths[:, None] - 1)
+
+
+def token_losses(model: torch.nn.Module, ids: torch.Tensor, predicts: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy in nats of every real token that follows another, (tokens,), each counted once.
+
+    Padding stands at the end, where causal attention hides it from the story, so no attention mask is needed; the
+    vocabulary layer runs on the positions that count and on no others.
+    """
+    hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    logits = model.get_output_embeddings()(hidden[predicts])
+    targets = ids[:, 1:][predicts[:, :-1]]
+    return F.cross_entropy(logits.float(), targets, reduction="none")
+
+
+class Language:
+    """The four methods of the chain, on one set of stories."""
+
+    def __init__(self, config: LanguageConfig, data: str | Path, cache: Path):
+        self.config = config
+        self.source, self.stories = prepare(config, data, cache)
+
+    def real_data(self) -> tuple[Data, Data]:
+        return self.stories.train, self.stories.test
+
+    def fit(self, training_data: Data, seed: int, checkpoint: Checkpoint) -> torch.nn.Module:
+        """A fresh model after ``epochs`` passes over ``training_data``."""
+        config, place = self.config, device()
+        torch.set_num_threads(config.threads)
+        model = build(
+            config.architecture,
+            layers=config.layers,
+            hidden=config.hidden,
+            heads=config.heads,
+            ffn=config.ffn,
+            vocabulary=config.vocabulary,
+            max_length=config.positions or config.max_length,
+            dropout=config.dropout,
+            seed=seeds.derive(seed, "initialisation"),
+        ).to(place)
+        lengths = np.asarray(training_data.with_format("numpy")["length"][:])
+        order = batch_order(lengths, config.batch_size, config.epochs, seed)
+        plan = Plan(
+            steps=len(order),
+            learning_rate=config.learning_rate,
+            warmup=config.warmup,
+            final_rate=config.final_rate,
+            weight_decay=config.weight_decay,
+            clip=config.clip,
+            threads=config.threads,
+        )
+
+        def batch_at(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+            ids, predicts = pad(*token_lists(training_data, order[step]))
+            return ids.to(place, non_blocking=True), predicts.to(place, non_blocking=True)
+
+        train(
+            model,
+            batch_at,
+            lambda model, batch: token_losses(model, *batch).mean(),
+            plan,
+            seed=seed,
+            checkpoint=checkpoint,
+            items_a_step=config.batch_size,
+            validate=lambda model: self.cross_entropy(model, self.stories.validation)[0],
+        )
+        return model
+
+    def sample(self, model: torch.nn.Module, size: int, seed: int) -> Data:
+        """``size`` stories at the configured temperature, as token lists like the real ones."""
+        config = self.config
+        torch.set_num_threads(config.threads)
+        values, offsets = sample_stories(
+            model,
+            size,
+            temperature=config.temperature,
+            max_length=config.max_length,
+            bos=END_ID,
+            eos=END_ID,
+            seed=seed,
+            batch=config.sample_batch,
+        )
+        return as_dataset(values, offsets)
+
+    @torch.no_grad()
+    def cross_entropy(self, model: torch.nn.Module, stories: Data) -> tuple[float, float]:
+        """Mean nats per token over all tokens of ``stories``, and their sum."""
+        place = next(model.parameters()).device
+        order = np.argsort(np.asarray(stories.with_format("numpy")["length"][:]), kind="stable")
+        total, count = 0.0, 0
+        for start in range(0, len(order), EVALUATION_BATCH):
+            ids, predicts = pad(*token_lists(stories, order[start : start + EVALUATION_BATCH]))
+            losses = token_losses(model, ids.to(place), predicts.to(place))
+            total += losses.double().sum().item()
+            count += len(losses)
+        return total / count, total
+
+    def evaluate(self, model: torch.nn.Module, real_test: Data) -> dict[str, float]:
+        """Cross-entropy on real stories, and the diversity of ``evaluation_stories`` samples.
+
+        The samples use the same random numbers in every iteration, so that iterations differ by their models alone.
+        """
+        torch.set_num_threads(self.config.threads)
+        cross_entropy, nats = self.cross_entropy(model, real_test)
+        samples = self.sample(model, self.config.evaluation_stories, seeds.derive(0, "evaluation"))
+        return {
+            "cross_entropy": cross_entropy,
+            "bits_per_character": nats / math.log(2) / self.stories.info["test_characters"],
+            **diversity(*token_lists(samples, slice(None)), real_tokens=token_lists(real_test, slice(None))[0]),
+        }
+
+    def texts(self, stories: Data, count: int) -> list[str]:
+        """The first ``count`` stories as text."""
+        values, offsets = token_lists(stories, slice(0, count))
+        return [decode(self.stories.tokenizer, values[a:b]) for a, b in pairwise(offsets)]
+
+    def preview(self, stories: Data, folder: Path) -> None:
+        """Write the first stories into ``folder/stories.json``."""
+        texts = self.texts(stories, min(SHOWN_STORIES, len(stories)))
+        (folder / "stories.json").write_text(json.dumps(texts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def diversity(values: np.ndarray, offsets: np.ndarray, *, real_tokens: np.ndarray) -> dict[str, Any]:
+    """What collapse looks like in token lists.
+
+    Returns
+    -------
+    distinct_2 : different pairs of neighbouring tokens, as a share of the first ``DISTINCT_PAIRS`` pairs (Li et al. 2016);
+        a fixed number, because the share falls with the length of any text.
+    vocabulary_share : the share of the tokens of the real test split that occur at least once.
+    mean_length : tokens of a story, with its end marks.
+    share_ended : share of stories that the model ended before ``max_length``.
+    """
+    inside = np.ones(len(values) - 1, bool)
+    inside[offsets[1:-1] - 1] = False  # a pair across two stories
+    pairs = (values[:-1].astype(np.int64) * 65536 + values[1:])[inside][:DISTINCT_PAIRS]
+    real = np.unique(real_tokens)
+    last = values[offsets[1:] - 1]
+    return {
+        "distinct_2": len(np.unique(pairs)) / len(pairs),
+        "vocabulary_share": float(np.isin(real, values).mean()),
+        "mean_length": float(np.diff(offsets).mean()),
+        "share_ended": float(np.mean((last == END_ID) & (np.diff(offsets) > 1))),
+    }

