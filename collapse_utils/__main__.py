@@ -24,7 +24,7 @@ from .presets import NAMES as PRESETS
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
-        raise InputError("command line", " ".join(sys.argv[1:]), f"{self.format_usage().strip()} ({message})")
+        raise InputError("command line", message, f"what `{self.prog} --help` lists")
 
 
 def _integer(name: str, text: str, least: int) -> int:

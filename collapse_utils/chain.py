@@ -8,7 +8,8 @@ generation; the regime chooses what iteration t + 1 trains on.  A section gives 
     sample(model, size, seed)    -> ``size`` synthetic items of the same kind as ``train``
     evaluate(model, real_test)   -> {metric name: value}
 
-and may give a fifth, ``preview(data, folder)``, which writes a few samples for people to look at.
+and may give two more: ``preview(data, folder)`` writes a few samples for people to look at, and ``notes()`` returns what
+the provenance should say of the data (a JSON-able dict).
 
 The first fit depends on the seed and not on the regime, and the first block that it samples does not either: both are
 made once in a folder that chains of one experiment share, also between processes, and linked into each run directory.
@@ -107,7 +108,10 @@ def run_chain(
         shared_dir = Path(shared) if shared is not None else run_dir.parent / ".shared"
         state = _State(section, chain, run_dir, shared_dir, lease, description, report, checkpoint_s)
         rows = state.run(real_train, real_test)
-        runs.write_json(run_dir / "DONE", provenance.collect(chain.config.threads, wall_s=state.wall_s()))
+        record = provenance.collect(chain.config.threads, wall_s=state.wall_s())
+        if hasattr(section, "notes"):
+            record["notes"] = section.notes()
+        runs.write_json(run_dir / "DONE", record)
     return rows
 
 

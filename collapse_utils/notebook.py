@@ -8,7 +8,7 @@ its run directory is finished.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import pandas as pd
 from . import figures, regimes, results, sections, sweep
 from .errors import InputError, RunError
 from .seeds import sequence
-from .statistics import Verdict
+from .statistics import VERDICT_SEEDS, Verdict
 
 REFERENCE = "reference"
 THIS_RUN = "this run"
@@ -37,8 +37,9 @@ class Opened:
 
     @property
     def judged(self) -> pd.DataFrame:
-        """The frame on which verdicts are passed: this run's if there is one, else the reference."""
-        return self.reference if self.run is None else self.run
+        """The frame on which verdicts are passed: this run's if it has seeds enough, else the reference."""
+        enough = self.run is not None and self.run["seed"].nunique() >= VERDICT_SEEDS
+        return self.run if enough else self.reference
 
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
         """Title and frame of every panel of a figure: the reference, and beside it this run."""
@@ -118,6 +119,25 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     """Print one line a claim; without numbers, so that the text is the same wherever the claim holds."""
     for verdict in verdicts:
         print(verdict.line())
+
+
+def print_directions(opened: Opened, verdicts_of: Callable[[pd.DataFrame], list[Verdict]]) -> None:
+    """What the means of this run say of every claim, where it has too few seeds for a verdict of its own."""
+    if opened.run is None:
+        print("no chain was trained here: the page shows the committed results")
+    elif opened.judged is opened.run:
+        print("this run has seeds enough: the verdicts above are its own")
+    else:
+        for verdict in verdicts_of(opened.run):
+            print(verdict.direction())
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Claim, effect with its interval, threshold, seeds and outcome, to be shown as a table."""
+    rows = [
+        (v.claim, str(v.effect), f"{'>' if v.sign > 0 else '<'} {v.threshold:g}", v.effect.n, v.outcome) for v in verdicts
+    ]
+    return pd.DataFrame(rows, columns=["claim", "effect [95% interval]", "claimed", "seeds", "verdict"]).set_index("claim")
 
 
 def accelerator_notice() -> None:

@@ -8,6 +8,7 @@ results/<section>/<preset>-<source>/metrics.csv       tidy rows, with the column
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from .errors import InputError
 
 KEY = ["section", "preset", "data", "variant", "regime", "seed", "iteration", "metric"]
 CURVE_KEY = ["variant", "regime", "seed", "iteration", "step"]
+WHOLE = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
+TEXT = {"section", "preset", "data", "variant", "regime", "metric", "model", "tag", "where", "x"}
 
 
 def root(given: str | Path | None = None) -> Path:
@@ -130,9 +133,15 @@ def _copy_samples(target: Path, run_dirs: list[Path]) -> None:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A table of results; an empty variant is text, an empty number is missing, and floats keep every bit."""
-    missing = {"validation_loss": [""]}
-    return pd.read_csv(path, keep_default_na=False, na_values=missing, float_precision="round_trip")
+    """A table of results: text and whole numbers by the names of the columns, every other column as floats, bit by bit."""
+    # Python's float() is exact in every version; pandas' default parser has not always been.
+    text = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in text.columns:
+        if column in WHOLE:
+            text[column] = text[column].astype(int)
+        elif column not in TEXT:
+            text[column] = [float(value) if value else math.nan for value in text[column]]
+    return text
 
 
 def folder(section: str, preset: str, data: str, given: str | Path | None = None) -> Path:

@@ -145,6 +145,17 @@ def copy_folder(source: Path, final: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
+def cached_folder(final: Path, make: Callable[[Path], None]) -> Path:
+    """``final``, whole: made by ``make(folder)`` unless it is there already; of several processes one makes it."""
+    if damage(final) is not None:
+        with Lease(final.parent / f".making-{final.name}", wait=True):
+            if damage(final) is not None:  # nobody else made it while we waited
+                remove_folder(final)
+                with new_folder(final) as folder:
+                    make(folder)
+    return final
+
+
 def _process_start(pid: int) -> float | None:
     try:
         return psutil.Process(pid).create_time()

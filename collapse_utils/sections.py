@@ -1,7 +1,7 @@
 """The sections there are, by name.
 
 A section is a package ``collapse_utils/<name>`` with two modules: ``config`` (a frozen dataclass, ``PRESETS`` and
-``DEFAULT_SOURCE``; light, read before numpy or torch are imported) and ``section`` (TITLE, HEADLINE, SOURCES, ``make``).
+``DEFAULT_SOURCE``; light: no torch) and ``section`` (TITLE, HEADLINE, SOURCES, ``make``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .errors import InputError
 if TYPE_CHECKING:
     from .chain import Chain, Section
 
-NAMES = ("linear", "language")
+NAMES = ("linear", "language", "images")
 DEFAULT = "default"  # the data source that a pip dependency of the package ships
 
 
@@ -57,9 +57,12 @@ def default_cache() -> Path:
 
 
 def use_threads(threads: int) -> None:
-    """Set the number of threads of the numerical libraries; takes effect in those that are not imported yet."""
+    """Set the number of threads of the numerical libraries, loaded or not; part of a result to the last bit."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)
 
 
 def make(

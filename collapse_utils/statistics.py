@@ -15,12 +15,13 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
-REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
+REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not run"
+VERDICT_SEEDS = 3  # fewer seeds than this get no verdict, only a direction
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over ``n`` observations with its interval; infinite bounds where one observation says nothing of spread."""
+    """A mean over ``n`` observations with its interval; infinite bounds where one observation tells no spread."""
 
     mean: float
     low: float
@@ -63,48 +64,64 @@ def by_iteration(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFr
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim held against results: the statement, the outcome, and the effect that decided it."""
+    """A claim held against results: the statement, the outcome, and the effect that decided it.
+
+    ``sign`` is +1 if the claim is that the effect lies above ``threshold``, -1 if below.
+    """
 
     claim: str
     outcome: str
     effect: Estimate
     threshold: float
+    sign: int
 
     def line(self) -> str:
         """The line a notebook prints; it holds no number, so that it is the same wherever the claim holds."""
         return f"{self.claim}: {self.outcome}"
 
+    def direction(self) -> str:
+        """What the mean alone says, for a run with too few seeds for a verdict."""
+        if self.outcome == NOT_RUN:
+            return f"{self.claim}: {NOT_RUN}"
+        claimed = self.sign * self.effect.mean > self.sign * self.threshold
+        return f"{self.claim}: {'as' if claimed else 'not as'} claimed in this run"
 
-def _outcome(effect: Estimate, threshold: float, sign: int) -> str:
+
+def _decide(claim: str, effects: Sequence[float], threshold: float, sign: int) -> Verdict:
+    """By which side of the threshold the whole interval of the effect lies on; no effects, not run."""
+    if len(effects) == 0:
+        return Verdict(claim, NOT_RUN, Estimate(math.nan, -math.inf, math.inf, 0), threshold, sign)
+    effect = estimate(effects)
     low, high = sorted((sign * effect.low, sign * effect.high))
-    if low > sign * threshold:
-        return REPRODUCED
-    return NOT_REPRODUCED if high < sign * threshold else UNDECIDED
+    outcome = REPRODUCED if low > sign * threshold else NOT_REPRODUCED if high < sign * threshold else UNDECIDED
+    return Verdict(claim, outcome, effect, threshold, sign)
 
 
 def exceeds(claim: str, effects: Sequence[float], threshold: float = 0.0) -> Verdict:
-    """The claim that an effect, one value a seed, is above ``threshold``: decided by which side its interval is on."""
-    effect = estimate(effects)
-    return Verdict(claim, _outcome(effect, threshold, +1), effect, threshold)
+    """The claim that an effect, one value a seed, is above ``threshold``."""
+    return _decide(claim, effects, threshold, +1)
 
 
 def stays_below(claim: str, effects: Sequence[float], threshold: float = 0.0) -> Verdict:
     """The claim that an effect, one value a seed, is below ``threshold``."""
-    effect = estimate(effects)
-    return Verdict(claim, _outcome(effect, threshold, -1), effect, threshold)
+    return _decide(claim, effects, threshold, -1)
+
+
+def all_of(claim: str, parts: Sequence[Verdict]) -> Verdict:
+    """The claim that every part holds: the verdict of the part that stands weakest.
+
+    Each part is tested at the full level, since a claim on all of them is false if any is (intersection-union test).
+    """
+    for outcome in (NOT_RUN, NOT_REPRODUCED, UNDECIDED, REPRODUCED):
+        found = [part for part in parts if part.outcome == outcome]
+        if found:
+            weakest = min(found, key=lambda part: part.sign * (part.effect.mean - part.threshold))
+            return Verdict(claim, outcome, weakest.effect, weakest.threshold, weakest.sign)
+    raise ValueError("no parts")
 
 
 def rises_everywhere(claim: str, table: pd.DataFrame) -> Verdict:
-    """The claim that every step from one iteration to the next is a rise.
-
-    ``table`` is that of :func:`by_seed`.  Reproduced if the interval of every step lies above zero; not reproduced if one
-    lies below.  Each step is tested at the full level: a claim on all steps is false if any is (intersection-union test).
-    """
-    steps = [exceeds(claim, step) for step in table.diff(axis=1).iloc[:, 1:].T.to_numpy()]
-    weakest = min(steps, key=lambda step: step.effect.low)
-    outcomes = {step.outcome for step in steps}
-    if NOT_REPRODUCED in outcomes:
-        weakest = min(steps, key=lambda step: step.effect.high)
-        return weakest
-    outcome = REPRODUCED if outcomes == {REPRODUCED} else UNDECIDED
-    return Verdict(claim, outcome, weakest.effect, 0.0)
+    """The claim that every step from one iteration to the next is a rise; ``table`` is that of :func:`by_seed`."""
+    if table.shape[1] < 2:
+        return _decide(claim, [], 0.0, +1)
+    return all_of(claim, [exceeds(claim, step) for step in table.diff(axis=1).iloc[:, 1:].T.to_numpy()])

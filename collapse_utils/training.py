@@ -30,7 +30,7 @@ CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is optimised: AdamW with a linear warm-up and a cosine decay."""
+    """How one model is optimised: AdamW with a linear warm-up and a cosine decay, or a decay in equal stages."""
 
     steps: int
     learning_rate: float  # peak
@@ -40,12 +40,16 @@ class Plan:
     clip: float  # largest gradient norm
     betas: tuple[float, float] = (0.9, 0.95)
     threads: int = 1
+    stages: int = 0  # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of the fit
+    decay: float = 1.0
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0 .. steps - 1."""
         warm = max(round(self.warmup * self.steps), 1)
         if step < warm:
             return self.learning_rate * (step + 1) / warm
+        if self.stages:
+            return self.learning_rate * self.decay ** (self.stages * step // self.steps)
         progress = (step - warm) / max(self.steps - warm, 1)
         cosine = 0.5 * (1 + math.cos(math.pi * progress))
         return self.learning_rate * (self.final_rate + (1 - self.final_rate) * cosine)

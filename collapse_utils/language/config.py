@@ -46,7 +46,7 @@ class LanguageConfig(Config):
     clip: float = setting(1.0, "largest gradient norm", above=0)
     # Sampling
     temperature: float = setting(1.0, "divides the logits when stories are sampled", above=0)
-    sample_batch: int = setting(256, "stories sampled side by side", at_least=1)
+    sample_batch: int = setting(64, "stories sampled side by side", at_least=1)
     evaluation_stories: int = setting(256, "stories sampled to measure diversity", at_least=2)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,88 @@
+"""Intervals and verdicts against scipy and against chance."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from collapse_utils import statistics
+from collapse_utils.statistics import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+
+
+def test_the_interval_is_scipys():
+    values = [1.0, 2.5, 2.0, 4.0]
+    found = statistics.estimate(values)
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert (found.low, found.high, found.n) == (pytest.approx(low), pytest.approx(high), 4)
+
+
+def test_one_seed_says_nothing_of_spread():
+    found = statistics.estimate([2.0])
+    assert found.low == -math.inf and found.high == math.inf and "one seed" in str(found)
+    assert statistics.exceeds("c", [2.0]).outcome == UNDECIDED
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    hits = sum(e.low <= 5 <= e.high for e in (statistics.estimate(rng.normal(5, 2, 3)) for _ in range(4000)))
+    assert abs(hits / 4000 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 4000)
+
+
+def test_three_outcomes():
+    assert statistics.exceeds("c", [1.0, 1.1, 0.9]).outcome == REPRODUCED
+    assert statistics.exceeds("c", [-1.0, -1.1, -0.9]).outcome == NOT_REPRODUCED
+    assert statistics.exceeds("c", [1.0, -1.1, 0.3]).outcome == UNDECIDED
+    assert statistics.stays_below("c", [1.0, 1.1, 0.9], 0.5).outcome == NOT_REPRODUCED
+    assert statistics.stays_below("c", [0.1, 0.11, 0.09], 0.5).outcome == REPRODUCED
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_a_null_effect_is_called_reproduced_at_most_one_time_in_forty(seeds):
+    """A two-sided interval at 95% is wrong in the claim's direction 2.5% of the time."""
+    rng = np.random.default_rng(1)
+    wrong = sum(statistics.exceeds("c", rng.normal(size=seeds)).outcome == REPRODUCED for _ in range(4000))
+    assert wrong / 4000 <= 0.025 + 4 * math.sqrt(0.025 * 0.975 / 4000)
+
+
+def frame(values):
+    rows = [
+        {"metric": "m", "regime": "replace", "seed": seed, "iteration": t + 1, "value": value}
+        for seed, row in enumerate(values)
+        for t, value in enumerate(row)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_rises_everywhere():
+    rising = frame([[1, 2, 3.0], [1.1, 2.2, 3.1], [0.9, 1.9, 3.0]])
+    assert statistics.rises_everywhere("c", statistics.by_seed(rising, "m")).outcome == REPRODUCED
+    falling_once = frame([[1, 2, 1.5], [1.1, 2.2, 1.6], [0.9, 1.9, 1.4]])
+    assert statistics.rises_everywhere("c", statistics.by_seed(falling_once, "m")).outcome == NOT_REPRODUCED
+    unclear = frame([[1, 2, 2.1], [1.1, 2.2, 2.0], [0.9, 1.9, 2.2]])
+    verdict = statistics.rises_everywhere("c", statistics.by_seed(unclear, "m"))
+    assert verdict.outcome == UNDECIDED and verdict.line() == "c: undecided"
+
+
+def test_seeds_that_lack_an_iteration_are_left_out():
+    table = statistics.by_seed(frame([[1, 2, 3.0], [1.1, 2.2]]), "m", regime="replace")
+    assert list(table.index) == [0]
+    means = statistics.by_iteration(frame([[1, 2.0], [3, 4.0]]), "m", regime="replace")
+    assert list(means["mean"]) == [2, 3] and list(means["n"]) == [2, 2]
+
+
+def test_a_claim_on_all_parts_stands_as_its_weakest_part():
+    good, bad = statistics.exceeds("g", [1.0, 1.1, 0.9]), statistics.exceeds("b", [-1.0, -1.1, -0.9])
+    unclear, absent = statistics.exceeds("u", [1.0, -1.1, 0.3]), statistics.exceeds("n", [])
+    assert statistics.all_of("c", [good, good]).outcome == REPRODUCED
+    assert statistics.all_of("c", [good, unclear]).outcome == UNDECIDED
+    assert statistics.all_of("c", [good, unclear, bad]).outcome == NOT_REPRODUCED
+    assert statistics.all_of("c", [good, bad, absent]).outcome == statistics.NOT_RUN
+    assert absent.direction() == "n: not run"
+
+
+def test_one_run_has_a_direction_and_no_verdict():
+    assert statistics.exceeds("c", [0.3]).direction() == "c: as claimed in this run"
+    assert statistics.stays_below("c", [0.3], 0.1).direction() == "c: not as claimed in this run"
+    assert statistics.stays_below("c", [0.03], 0.1).outcome == UNDECIDED

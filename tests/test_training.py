@@ -1,0 +1,119 @@
+"""The optimisation loop: resumable to the last bit, and it says when it has failed."""
+
+import csv
+import itertools
+from itertools import pairwise
+
+import pytest
+import torch
+
+from collapse_utils.checkpoints import Checkpoint, Interrupted
+from collapse_utils.errors import RunError
+from collapse_utils.training import Plan, read_curve, train
+
+PLAN = Plan(steps=40, learning_rate=0.05, warmup=0.1, final_rate=0.1, weight_decay=0.01, clip=1.0)
+
+
+def model(seed=0):
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 1))
+
+
+def batch_at(step):
+    generator = torch.Generator().manual_seed(step)
+    x = torch.randn(32, 4, generator=generator)
+    return x, x.sum(1, keepdim=True)
+
+
+def loss_of(network, batch):
+    return (network(batch[0]) - batch[1]).square().mean()
+
+
+def fit(folder, loss=loss_of, every_s=1e9, plan=PLAN, **options):
+    network = model()
+    checkpoint = Checkpoint(folder, every_s=every_s)
+    train(network, batch_at, loss, plan, seed=1, checkpoint=checkpoint, items_a_step=32, **options)
+    return torch.cat([p.flatten() for p in network.parameters()]).detach()
+
+
+def stop_after(steps):
+    """A loss that is interrupted in step ``steps + 1``."""
+    calls = itertools.count(1)
+
+    def stopping(network, batch):
+        if next(calls) > steps:
+            raise Interrupted(15)
+        return loss_of(network, batch)
+
+    return stopping
+
+
+def test_training_learns_and_keeps_its_curve(tmp_path):
+    fit(tmp_path, validate=lambda network: 1.0)
+    curve = read_curve(tmp_path)
+    assert curve[-1]["step"] == 40 and curve[-1]["items"] == 40 * 32
+    assert curve[-1]["training_loss"] < 0.3 * curve[0]["training_loss"]
+    assert sum(row["validation_loss"] is not None for row in curve) == 8
+    with open(next(tmp_path.glob("state-*/curve.csv"))) as file:
+        assert len(list(csv.DictReader(file))) == len(curve)
+
+
+@pytest.mark.parametrize("stop_at", [1, 7, 20, 39])
+def test_a_fit_that_was_stopped_ends_with_the_same_bits(tmp_path, stop_at):
+    """Dropout is on, so the random state must come back too."""
+    whole = fit(tmp_path / "whole")
+
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "stopped", stop_after(stop_at), every_s=0)
+    assert torch.equal(fit(tmp_path / "stopped"), whole)
+    assert read_curve(tmp_path / "stopped") == read_curve(tmp_path / "whole")
+
+
+def test_a_finished_fit_is_read_back(tmp_path):
+    whole = fit(tmp_path)
+
+    def never(network, batch):
+        raise AssertionError("trained again")
+
+    assert torch.equal(fit(tmp_path, never), whole)
+
+
+def test_a_damaged_state_is_passed_over(tmp_path, capsys):
+    whole = fit(tmp_path / "whole")
+
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "run", stop_after(20), every_s=0)
+    states = sorted((tmp_path / "run").glob("state-*"))
+    assert [state.name for state in states] == ["state-000000019", "state-000000020"]
+    weights = states[1] / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-3] + b"\0\0\1")
+    assert torch.equal(fit(tmp_path / "run"), whole)
+    assert "state-000000020/model.safetensors: its content has changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_chain_and_names_the_step(tmp_path, bad):
+    calls = itertools.count(1)
+
+    def failing(network, batch):
+        return loss_of(network, batch) * (bad if next(calls) == 13 else 1.0)
+
+    with pytest.raises(RunError, match=r"at step 13 of 40 \(learning rate 0\.0") as told:
+        fit(tmp_path, failing, every_s=0)
+    assert "state-0000000" in str(told.value)
+
+
+def test_the_learning_rate_rises_and_falls_as_it_says():
+    plan = Plan(steps=100, learning_rate=2.0, warmup=0.1, final_rate=0.25, weight_decay=0, clip=1)
+    rates = [plan.rate(step) for step in range(100)]
+    assert rates[9] == max(rates) == 2.0 and rates[0] == pytest.approx(0.2)
+    assert all(a >= b for a, b in pairwise(rates[9:]))
+    assert rates[99] == pytest.approx(0.5, rel=0.01)
+
+
+def test_no_decay_on_vectors():
+    from collapse_utils.training import optimiser
+
+    decayed, free = optimiser(model(), PLAN).param_groups
+    assert {p.dim() for p in decayed["params"]} == {2} and {p.dim() for p in free["params"]} == {1}
+    assert decayed["weight_decay"] == 0.01 and free["weight_decay"] == 0
