@@ -111,7 +111,7 @@ class _Bar:
     """A progress bar of iterations for one chain."""
 
     def __init__(self, iterations: int, quiet: bool):
-        from tqdm.auto import tqdm
+        from tqdm import tqdm
 
         layout = "{desc}: {bar} {n:.1f}/{total} iterations [{elapsed}<{remaining}{postfix}]"
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)

@@ -132,20 +132,19 @@ def print_directions(opened: Opened, verdicts_of: Callable[[pd.DataFrame], list[
             print(verdict.direction())
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Claim, effect with its interval, threshold, seeds and outcome, to be shown as a table."""
+def verdict_table(verdicts: Sequence[Verdict], observations: str = "seeds") -> pd.DataFrame:
+    """Claim, effect with its interval, threshold, number of ``observations`` and outcome, to be shown as a table."""
     rows = [
         (v.claim, str(v.effect), f"{'>' if v.sign > 0 else '<'} {v.threshold:g}", v.effect.n, v.outcome) for v in verdicts
     ]
-    return pd.DataFrame(rows, columns=["claim", "effect [95% interval]", "claimed", "seeds", "verdict"]).set_index("claim")
+    return pd.DataFrame(rows, columns=["claim", "effect [95% interval]", "claimed", observations, "verdict"]).set_index(
+        "claim"
+    )
 
 
 def accelerator_notice() -> None:
     """Say on standard error what this machine trains on; nothing that a checked output would hold."""
-    from .provenance import device
+    import torch
 
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        pass
-    print(f"training would run on: {device()}", file=sys.stderr)
+    gpu = torch.cuda.is_available()
+    print(f"training runs on: {torch.cuda.get_device_name() if gpu else 'the CPU'}", file=sys.stderr)

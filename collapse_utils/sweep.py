@@ -14,14 +14,17 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 from . import regimes, sections
 from .errors import InputError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # without ipywidgets a notebook gets text bars, which is all the warning says
+    from tqdm.auto import tqdm
 
 POLL_S = 0.3
 

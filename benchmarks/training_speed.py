@@ -1,0 +1,180 @@
+"""Training tokens per second: the book's loop against ``transformers.Trainer``, and against this machine's matrix products.
+
+All sides train the same model from the same weights on the same stories, the same number a batch, in float32 with fused
+AdamW and gradient clipping.  ``trainer`` batches the stories as they come out of a shuffle and pads them, which is what
+Trainer does unless told otherwise; ``trainer_grouped`` is handed the very batches that our loop makes, grouped by length.
+Tokens are those that are predicted, never padding.  Each measurement is a process of its own, since the allocator's
+settings are those of a process; sides alternate, and the first steps, in which libraries load, are not counted.
+Writes ``benchmarks/results/training_speed.json``.
+
+    python benchmarks/training_speed.py [--rounds 5] [--threads 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+OUT = Path(__file__).parent / "results" / "training_speed.json"
+MODELS = {
+    "llama 1M": {"architecture": "llama", "layers": 4, "hidden": 128, "heads": 4, "ffn": 512, "vocabulary": 2048},
+    "gpt2 1M": {"architecture": "gpt2", "layers": 4, "hidden": 128, "heads": 4, "ffn": 512, "vocabulary": 2048},
+    "llama 3M": {"architecture": "llama", "layers": 6, "hidden": 192, "heads": 6, "ffn": 768, "vocabulary": 2048},
+}
+STORIES, MAX_LENGTH = 16, 256
+WARM, STEPS = 6, 36
+
+
+def prepared(name: str, *, grouped: bool = True):
+    """Model, batches of (ids, mask of the positions that predict), and the tokens predicted in the counted steps.
+
+    Lengths are drawn to resemble TinyStories at this vocabulary and limit: mean 199 tokens, 17% of stories at the limit.
+    """
+    import numpy as np
+
+    from collapse_utils.language.models import build
+    from collapse_utils.language.section import batch_order, pad
+
+    model = build(**MODELS[name], max_length=MAX_LENGTH, seed=0)
+    rng = np.random.default_rng(0)
+    lengths = np.clip(rng.normal(205, 53, STORIES * STEPS).astype(int), 40, MAX_LENGTH)
+    stories = [rng.integers(1, 2048, n).astype(np.uint16) for n in lengths]
+    batches = []
+    order = batch_order(lengths, STORIES, 1, seed=0)
+    for rows in order if grouped else rng.permutation(len(lengths)).reshape(-1, STORIES):
+        values = np.concatenate([stories[row] for row in rows])
+        batches.append(pad(values, np.concatenate([[0], np.cumsum(lengths[rows])])))
+    tokens = sum(int(predicts.sum()) for _, predicts in batches[WARM:])
+    return model, batches, tokens
+
+
+def ours(name: str, threads: int) -> float:
+    """Tokens per second of ``collapse_utils.training.train``."""
+    from collapse_utils.checkpoints import Checkpoint
+    from collapse_utils.language.section import token_losses
+    from collapse_utils.training import Plan, train
+
+    model, batches, tokens = prepared(name)
+    plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0, threads=threads)
+    marks = {}
+
+    def batch_at(step: int):
+        marks[step] = time.perf_counter()
+        return batches[step]
+
+    with tempfile.TemporaryDirectory() as scratch:
+        checkpoint = Checkpoint(Path(scratch), report=lambda step, steps, figures: marks.update({step: time.perf_counter()}))
+        train(model, batch_at, lambda model, batch: token_losses(model, *batch).mean(), plan, seed=0,
+              checkpoint=checkpoint, items_a_step=STORIES)  # fmt: skip
+    return tokens / (marks[len(batches)] - marks[WARM])
+
+
+def trainer(name: str, threads: int, *, grouped: bool = False) -> float:
+    """Tokens per second of ``transformers.Trainer``, padding masked as its users do."""
+    import torch
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    torch.set_num_threads(threads)
+    model, batches, _ = prepared(name, grouped=grouped)
+    ready = []
+    for ids, predicts in batches:
+        mask = torch.zeros_like(ids)
+        mask[:, 1:] = predicts[:, :-1].long()
+        mask[:, 0] = 1
+        ready.append({"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)})
+    marks = {}
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            marks[state.global_step] = time.perf_counter()
+
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = TrainingArguments(
+            output_dir=scratch, per_device_train_batch_size=1, max_steps=len(ready), learning_rate=1e-3,
+            lr_scheduler_type="cosine", warmup_steps=round(0.1 * len(ready)), weight_decay=0.1, max_grad_norm=1.0,
+            optim="adamw_torch_fused", save_strategy="no", report_to="none", logging_strategy="no", use_cpu=True,
+            disable_tqdm=True, dataloader_pin_memory=False, remove_unused_columns=False,
+        )  # fmt: skip
+        Trainer(model, arguments, train_dataset=ready, data_collator=lambda rows: rows[0], callbacks=[Clock()]).train()
+    # A shuffling Trainer sees the batches in another order: count the tokens of an average step.
+    steps = len(ready) - WARM
+    average = sum(int(predicts.sum()) for _, predicts in batches) / len(batches)
+    return average * steps / (marks[len(ready)] - marks[WARM])
+
+
+def matmul_flops(threads: int) -> float:
+    """Floating-point operations per second of 1024 x 1024 float32 products."""
+    import torch
+
+    torch.set_num_threads(threads)
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    for _ in range(5):
+        a @ b
+    started = time.perf_counter()
+    for _ in range(30):
+        a @ b
+    return 30 * 2 * 1024**3 / (time.perf_counter() - started)
+
+
+def measure(side: str, name: str, threads: int) -> float:
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TRANSFORMERS_VERBOSITY": "error"}
+    words = [sys.executable, __file__, "--one", side, "--model", name, "--threads", str(threads)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> dict[str, float]:
+    """Median and range of the ratios of runs that stood next to each other."""
+    ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
+    return {"median": round(statistics.median(ratios), 3), "low": round(ratios[0], 3), "high": round(ratios[-1], 3)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--model", choices=MODELS)
+    parser.add_argument("--one", choices=("ours", "trainer", "trainer_grouped", "matmul"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one == "matmul":
+        print(matmul_flops(options.threads))
+        return
+    if options.one:
+        sides = {"ours": ours, "trainer": trainer, "trainer_grouped": functools.partial(trainer, grouped=True)}
+        print(sides[options.one](options.model, options.threads))
+        return
+    report = {"threads": options.threads, "rounds": options.rounds, "stories_a_batch": STORIES, "models": {}}
+    for name in [options.model] if options.model else MODELS:
+        sides = {"ours": [], "trainer": [], "trainer_grouped": [], "matmul": []}
+        for _ in range(options.rounds):
+            for side, found in sides.items():
+                found.append(measure(side, name, options.threads))
+        model, _, _ = prepared(name)
+        parameters = sum(p.numel() for p in model.parameters())
+        middle = {side: statistics.median(found) for side, found in sides.items()}
+        report["models"][name] = {
+            "parameters": parameters,
+            **{f"{side}_tokens_per_s": round(middle[side]) for side in ("ours", "trainer", "trainer_grouped")},
+            **{f"ours / {side}": _ratio(sides["ours"], sides[side]) for side in ("trainer", "trainer_grouped")},
+            # Six operations a parameter and token: forward, and backward twice that.
+            "share_of_matmul_rate": round(6 * parameters * middle["ours"] / middle["matmul"], 3),
+        }
+        print(name, report["models"][name])
+    before = json.loads(OUT.read_text()) if OUT.exists() else {"models": {}}
+    report["models"] = {**before["models"], **report["models"]}
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

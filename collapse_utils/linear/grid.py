@@ -1,0 +1,156 @@
+"""The whole grid of the paper's figure, simulated and held against theory.
+
+    python -m collapse_utils.linear.grid --out results/linear/grid
+
+writes, from one seed and to the last digit the same each time,
+
+    grid.csv       T, d, sigma2, regime, x, n, mean, low, high, theory, z, repeats
+    zscores.csv    one row per T, sigma2, regime at the n given there: z, and its chance distribution below
+    quantiles.csv  the first fit near T = d + 2, where a mean over repeats says little
+    summary.json   the distribution of the independent z against N(0, 1), and the seed
+
+Every cell (T, sigma2, regime) has draws of its own, though sigma2 only scales the noise: the cells are then independent.
+Iterations within a cell are not, so one iteration of each cell goes into the test of the z.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .. import seeds
+from ..errors import InputError
+from ..regimes import REGIMES
+from . import theory
+from .config import Linear
+from .simulation import QUANTILES, quantiles, simulate, summary
+
+D = 32
+T_VALUES = (100, 316, 1000)
+SIGMA2_VALUES = (0.01, 0.1, 1.0, 10.0, 100.0)
+ITERATIONS = 50
+REPEATS = 1000
+FRESH_SIGMA2 = (1.0,)  # the fresh-x variant at one noise level
+TAIL_T = (34, 35, 36, 38, 42, 50, 66, 100, 316, 1000)
+COLUMNS = ("T", "d", "sigma2", "regime", "x", "n", "mean", "low", "high", "theory", "z", "repeats")
+
+
+def cell(config: Linear, regime: str, seed: int) -> list[dict]:
+    """Simulate one cell: a row for every iteration, with theory and z where there is a theory."""
+    own = seeds.derive(seed, "grid", config.x, config.T, config.d, repr(config.sigma2), regime)
+    found = summary(simulate(config, regime, own))
+    n = np.arange(1, config.iterations + 1)
+    expected = (theory.test_error if config.x == "same" else theory.fresh_test_error)(
+        regime, n, config.d, config.T, config.sigma2
+    )
+    z = (found["mean"] - expected) / ((found["high"] - found["low"]) / (2 * 1.96))
+    fixed = {"T": config.T, "d": config.d, "sigma2": config.sigma2, "regime": regime, "x": config.x}
+    return [
+        {**fixed, "n": int(i), **{key: found[key][i - 1] for key in found}, "theory": expected[i - 1], "z": z[i - 1],
+         "repeats": config.repeats}
+        for i in n
+    ]  # fmt: skip
+
+
+def cells(repeats: int = REPEATS, threads: int = 1, iterations: int = ITERATIONS) -> Iterator[tuple[Linear, str]]:
+    """The configurations of the grid, same x first."""
+    for x, levels in (("same", SIGMA2_VALUES), ("fresh", FRESH_SIGMA2)):
+        for T in T_VALUES:
+            for sigma2 in levels:
+                for regime in REGIMES:
+                    config = Linear(d=D, T=T, sigma2=sigma2, iterations=iterations, repeats=repeats, x=x, threads=threads)
+                    yield config, regime
+
+
+def independent(rows: Iterable[dict]) -> list[dict]:
+    """One row of every same-x cell, the iteration chosen by the cell's place: their z are independent of each other."""
+    by_cell: dict[tuple, list[dict]] = {}
+    for row in rows:
+        if row["x"] == "same":
+            by_cell.setdefault((row["T"], row["sigma2"], row["regime"]), []).append(row)
+    return [group[(7 * index) % len(group)] for index, group in enumerate(by_cell.values())]
+
+
+def chance(z: np.ndarray) -> dict[str, float]:
+    """How independent z compare with N(0, 1): sum of squares (as a z of its own), Kolmogorov-Smirnov p, largest."""
+    z, k = np.sort(np.asarray(z, float)), len(z)
+    phi = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
+    distance = max(np.max(np.arange(1, k + 1) / k - phi), np.max(phi - np.arange(k) / k))
+    root = (math.sqrt(k) + 0.12 + 0.11 / math.sqrt(k)) * distance  # Stephens' finite-sample form
+    p = 2 * sum((-1) ** (j - 1) * math.exp(-2 * (j * root) ** 2) for j in range(1, 101))
+    square = float(np.sum(z**2))
+    # Wilson and Hilferty: the cube root of a chi-square is nearly normal.
+    chi2_z = ((square / k) ** (1 / 3) - (1 - 2 / (9 * k))) / math.sqrt(2 / (9 * k))
+    inside = float(np.mean(np.abs(z) <= 1.96))
+    return {"cells": k, "chi2": square, "chi2_z": chi2_z, "ks_p": min(1.0, max(0.0, p)), "inside_95": inside,
+            "largest": float(np.max(np.abs(z)))}  # fmt: skip
+
+
+def tails(seed: int, repeats: int = 20_000) -> list[dict]:
+    """Quantiles of the first fit's error for T from d + 2 up, with base beside the simulated mean."""
+    rows = []
+    for T in TAIL_T:
+        config = Linear(d=D, T=T, iterations=1, repeats=repeats)
+        found = simulate(config, "replace", seeds.derive(seed, "tails", T))
+        values = dict(zip((f"q{p:g}" for p in QUANTILES), quantiles(found)[:, 0], strict=True))
+        rows.append({"T": T, "d": D, "base": theory.base(D, T, 1.0), "mean": found.mean(), **values,
+                     "max": found.max(), "repeats": repeats})  # fmt: skip
+    return rows
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (float, np.floating)):
+        return "" if math.isnan(value) else f"{value:.5g}"
+    return str(value)
+
+
+def _write_csv(path: Path, rows: list[dict]) -> None:
+    lines = [",".join(rows[0])] + [",".join(_text(value) for value in row.values()) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write(out: Path, seed: int = 0, repeats: int = REPEATS, threads: int = 1, iterations: int = ITERATIONS) -> dict:
+    """Simulate the grid and write the four files into ``out``; returns the summary."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError("--out", str(out), f"a folder that can be written ({problem.strerror})") from None
+    rows: list[dict] = []
+    for config, regime in cells(repeats, threads, iterations):
+        rows += cell(config, regime, seed)
+    chosen = independent(rows)
+    result = {"seed": seed, "repeats": repeats, "all": chance(np.array([row["z"] for row in chosen]))}
+    for regime in REGIMES:
+        result[regime] = chance(np.array([row["z"] for row in chosen if row["regime"] == regime]))
+    _write_csv(out / "grid.csv", [{column: row[column] for column in COLUMNS} for row in rows])
+    _write_csv(out / "zscores.csv", [{key: row[key] for key in ("T", "sigma2", "regime", "n", "z")} for row in chosen])
+    _write_csv(out / "quantiles.csv", tails(seed))
+    rounded = {key: {k: round(v, 4) for k, v in part.items()} if isinstance(part, dict) else part
+               for key, part in result.items()}  # fmt: skip
+    (out / "summary.json").write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Simulate the linear grid and write its results.")
+    parser.add_argument("--out", type=Path, default=Path("results/linear/grid"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--threads", type=int, default=1, help="changes the speed and no digit of the result")
+    arguments = parser.parse_args()
+    try:
+        seeds.sequence(arguments.seed)
+        found = write(arguments.out, arguments.seed, arguments.repeats, arguments.threads)["all"]
+    except InputError as problem:
+        parser.exit(2, f"{problem}\n")
+    print(f"{arguments.out}: {found['cells']} independent z, sum of squares {found['chi2']:.1f}, "
+          f"KS p {found['ks_p']:.2f}, largest {found['largest']:.2f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

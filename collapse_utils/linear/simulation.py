@@ -1,0 +1,253 @@
+"""Many chains of least-squares fits at once.
+
+Where all generations share their rows X (the theorems), a fit sees its noise only through d numbers.  With X = Q R,
+Q orthonormal and R upper triangular,
+
+    w = R^-1 Q'y,   so for y = X v + e:   w - v = R^-1 g,   g = Q'e ~ N(0, sigma2 I_d).
+
+R is factorised once for a whole chain.  :func:`errors` takes given draws and computes R and g from them, which gives the
+same errors as one ``lstsq`` per repeat and iteration (``reference.py``).  :func:`simulate` wants only the right
+distribution, and draws R and g directly: R'R = X'X is a Wishart matrix whose factor R has independent entries, a chi
+with T - i + 1 degrees of freedom at the i-th place of the diagonal and N(0, 1) above it (Bartlett), independent of g.
+X is then never needed, and the cost does not depend on T.
+
+A subsample (accumulate_subsample) weighs the rows differently at each iteration, so there X, the noise of every item
+and the picks are drawn in full; all Gram matrices of a chain come from one matrix product.
+
+sigma2 only scales the noise: with ``ridge=0`` the errors at sigma2 are exactly sigma2 times those at 1 for the same draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from .. import regimes, seeds
+from ..allocator import keep_memory
+from .config import Linear, covariance_factor
+from .draws import Draws, block_list, draw
+
+QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
+
+
+def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
+    """Test error |w_n - w*|_S^2 of every fit for given draws, shape (R, iterations)."""
+    regimes.check(regime)
+    if regime == "accumulate_subsample":
+        return _subsample(config, draws)
+    # One mean noise vector a generation: with equal rows, k blocks are k copies of X with the mean of their labels.
+    sizes = np.bincount([block.generation for block in block_list(regime, config.iterations)])
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    if config.x == "fresh":
+        gram = np.matmul(draws.x.swapaxes(2, 3), draws.x)  # (R, B, d, d)
+        moment = np.matmul(draws.x.swapaxes(2, 3), draws.noise[..., None])[..., 0]  # (R, B, d), X'e
+        return _fresh(config, regime, np.add.reduceat(gram, starts, 1), np.add.reduceat(moment, starts, 1), draws.w_star)
+    noise = draws.noise
+    if sizes.max() > 1:
+        noise = np.add.reduceat(noise, starts, axis=1) / sizes[:, None]
+    X = draws.x[:, 0]
+    if 2 * config.d > config.T:  # X may be nearly singular, and X'X squares its condition: factorise X itself
+        Q, R = np.linalg.qr(X)
+        return _same(config, regime, R, noise @ Q, draws.w_star)
+    R = np.linalg.cholesky(X.swapaxes(1, 2) @ X).swapaxes(1, 2)
+    return _same(config, regime, R, (noise @ X) @ np.linalg.inv(R), draws.w_star)
+
+
+def simulate(config: Linear, regime: str, seed: int) -> np.ndarray:
+    """Test errors of ``config.repeats`` independent repeats, shape (repeats, iterations).
+
+    Distributed as :func:`errors` of fresh draws; exact, no approximation.  Repeats are drawn in chunks with a seed of
+    their own each, so that ``config.threads`` changes the speed and no bit of the result.
+    """
+    regimes.check(regime)
+    keep_memory()
+    chunks = list(enumerate(_chunks(config, regime)))
+
+    def one(chunk: tuple[int, int]) -> np.ndarray:
+        number, repeats = chunk
+        return _simulate_chunk(config, regime, seeds.generator(seed, "linear", regime, config.x, number), repeats)
+
+    if config.threads == 1 or len(chunks) == 1:
+        return np.concatenate([one(chunk) for chunk in chunks])
+    with ThreadPoolExecutor(config.threads) as pool:
+        return np.concatenate(list(pool.map(one, chunks)))
+
+
+def summary(errors: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean test error with its 95% interval over repeats, each of shape (iterations,)."""
+    mean = errors.mean(axis=0)
+    margin = 1.96 * errors.std(axis=0, ddof=1) / np.sqrt(len(errors))
+    return {"mean": mean, "low": mean - margin, "high": mean + margin}
+
+
+def quantiles(errors: np.ndarray, probabilities: tuple[float, ...] = QUANTILES) -> np.ndarray:
+    """Quantiles of the test error over repeats, shape (len(probabilities), iterations).
+
+    Near T = d + 2 the error has so heavy a tail that its variance is infinite (it is finite from T = d + 4 on): a mean
+    over repeats then moves with its largest value, and quantiles are what can be shown.
+    """
+    return np.quantile(errors, probabilities, axis=0)
+
+
+def _chunks(config: Linear, regime: str) -> Iterator[int]:
+    """Sizes of the chunks of repeats: small enough to stay in cache, and a function of the configuration alone."""
+    if regime == "accumulate_subsample":
+        numbers = config.T * (config.iterations + config.d * (config.iterations if config.x == "fresh" else 1))
+    else:
+        numbers = config.d * (config.d * (config.iterations if config.x == "fresh" else 1) + config.iterations)
+    size = int(np.clip(600_000 // numbers, 4, 250))
+    for start in range(0, config.repeats, size):
+        yield min(size, config.repeats - start)
+
+
+def _simulate_chunk(config: Linear, regime: str, rng: np.random.Generator, repeats: int) -> np.ndarray:
+    if regime == "accumulate_subsample":
+        return errors(config, regime, draw(config, regime, rng, repeats))
+    N, d = config.iterations, config.d
+    w_star = np.full((repeats, d), 0.0)
+    if config.ridge > 0:
+        w_star = rng.standard_normal((repeats, d))
+        w_star *= config.signal / np.linalg.norm(w_star, axis=1, keepdims=True)
+    sizes = np.arange(1, N + 1) if regime == "replace_multiple" else np.ones(N, int)  # blocks of generation n - 1
+    if config.x == "same":
+        R = bartlett(rng, np.full(repeats, config.T), d)
+        g = rng.standard_normal((repeats, N, d)) / np.sqrt(sizes)[:, None]
+        if config.condition != 1:
+            # X = Z L', so X'X = (R L')'(R L'); no longer triangular, which nothing below relies on
+            R = R @ covariance_factor(config).T
+        return _same(config, regime, R, g, w_star)
+    R = bartlett(rng, np.tile(sizes * config.T, (repeats, 1)), d)
+    if config.condition != 1:
+        R = R @ covariance_factor(config).T
+    gram = R.swapaxes(2, 3) @ R
+    moment = (R.swapaxes(2, 3) @ rng.standard_normal((repeats, N, d, 1)))[..., 0]
+    return _fresh(config, regime, gram, moment, w_star)
+
+
+def bartlett(rng: np.random.Generator, rows: np.ndarray, d: int) -> np.ndarray:
+    """R, upper triangular, with R'R distributed as Z'Z for Z of ``rows`` x d N(0, 1) entries; shape (*rows.shape, d, d)."""
+    R = np.zeros((*rows.shape, d, d))
+    above = np.triu_indices(d, 1)
+    R[..., above[0], above[1]] = rng.standard_normal((*rows.shape, len(above[0])))
+    R[..., np.arange(d), np.arange(d)] = np.sqrt(rng.chisquare(rows[..., None] - np.arange(d)))
+    return R
+
+
+def _same(config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray) -> np.ndarray:
+    """Errors when all generations share X = Q R.
+
+    R : (R, d, d) with R'R = X'X.  g : (R, N, d), Q' times the mean unit noise of generation n - 1.
+    """
+    L = covariance_factor(config)
+    if config.ridge > 0:
+        return _same_ridge(config, regime, R, g, w_star, L)
+    # Replace adds a new R^-1 g to the last fit.  Accumulate fits the mean of n label vectors, that of w* and those of
+    # the n - 1 earlier fits: w_n - w_{n-1} = R^-1 g_n / n, and the squares 1/n^2 are the sum of Theorem 2.
+    weighted = g / np.arange(1, config.iterations + 1)[:, None] if regime == "accumulate" else g
+    h = np.cumsum(weighted, axis=1)
+    to_error = np.linalg.inv(R).swapaxes(1, 2)
+    if config.condition != 1:
+        to_error = to_error @ L
+    return config.sigma2 * np.square(h @ to_error).sum(axis=2)
+
+
+def _same_ridge(config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray, L: np.ndarray) -> np.ndarray:
+    """:func:`_same` with a penalty: in the eigenbasis of X'X every coordinate is a scalar recursion."""
+    gram = R.swapaxes(1, 2) @ R
+    s, V = np.linalg.eigh(gram)
+    moment = np.sqrt(config.sigma2) * ((g @ R) @ V)  # X'e of each generation
+    truth = (w_star[:, None] @ V)[:, 0]
+    to_error = V.swapaxes(1, 2) @ L  # (R, d, d)
+    fits, moment_sum, fit_sum = truth, np.zeros_like(truth), np.zeros_like(truth)
+    result = np.empty(g.shape[:2])
+    for n in range(1, config.iterations + 1):
+        k = regimes.training_size(regime, n)
+        moment_sum, fit_sum = moment_sum + moment[:, n - 1], fit_sum + fits
+        labels, noise = (fit_sum / k, moment_sum / k) if regime == "accumulate" else (fits, moment[:, n - 1])
+        fits = k * (s * labels + noise) / (k * s + config.ridge)
+        result[:, n - 1] = np.square((fits - truth)[:, None] @ to_error).sum(axis=(1, 2))
+    return result
+
+
+def _fresh(config: Linear, regime: str, gram: np.ndarray, moment: np.ndarray, w_star: np.ndarray) -> np.ndarray:
+    """Errors when every block has its own rows.
+
+    gram : (R, N, d, d), X'X summed over the blocks of generation n - 1.  moment : (R, N, d), X'e for unit noise.
+    """
+    L, d = covariance_factor(config), config.d
+    fits, result = w_star, np.empty(moment.shape[:2])
+    gram_sum, label_sum = np.zeros_like(gram[:, 0]), np.zeros_like(w_star)
+    for n in range(1, config.iterations + 1):
+        label = (gram[:, n - 1] @ fits[..., None])[..., 0] + np.sqrt(config.sigma2) * moment[:, n - 1]  # X'y
+        keep = regime == "accumulate"
+        gram_sum, label_sum = keep * gram_sum + gram[:, n - 1], keep * label_sum + label
+        fits = np.linalg.solve(gram_sum + config.ridge * np.eye(d), label_sum[..., None])[..., 0]
+        result[:, n - 1] = np.square((fits - w_star) @ L).sum(axis=1)
+    return result
+
+
+def _subsample(config: Linear, draws: Draws) -> np.ndarray:
+    """Errors of accumulate_subsample for given draws."""
+    R, _, T, d = draws.x.shape
+    N, L = config.iterations, covariance_factor(config)
+    offset = np.arange(R)[:, None] * T
+    w_star = draws.w_star  # matters under a penalty, and where picks are so few that the fit is not unique
+    y = np.empty((R, N, T))  # labels of generation n - 1
+    rows = [(picked % T + offset).ravel() for picked in draws.picks]
+    counts = np.stack([np.bincount(row, minlength=R * T).reshape(R, T) for row in rows], axis=1)  # (R, N, T)
+    same = config.x == "same"
+    X = draws.x[:, 0]
+    gram = _weighted_grams(X, counts) if same else None
+    thin = np.count_nonzero(counts, axis=2) < d + 8  # hardly more rows than features: X'X would lose too many digits
+    fits, result = w_star, np.empty((R, N))
+    for n in range(1, N + 1):
+        x = draws.x[:, 0 if same else n - 1]
+        y[:, n - 1] = (x @ fits[..., None])[..., 0] + np.sqrt(config.sigma2) * draws.noise[:, n - 1]
+        picked = draws.picks[n - 1]
+        if same:
+            labels = np.bincount(rows[n - 1], y.ravel().take((picked + N * offset).ravel()), minlength=R * T)
+            matrix, moment = gram[:, n - 1], X.swapaxes(1, 2) @ labels.reshape(R, T, 1)
+        else:
+            chosen = draws.x.reshape(-1, d).take(picked + N * offset, axis=0)  # (R, T, d)
+            labels = y.ravel().take(picked + N * offset)[..., None]
+            matrix, moment = chosen.swapaxes(1, 2) @ chosen, chosen.swapaxes(1, 2) @ labels
+        if same and config.ridge == 0 and thin[:, n - 1].any():
+            fits = _thin_fits(X, counts[:, n - 1], labels.reshape(R, T))
+        else:
+            fits = np.linalg.solve(matrix + config.ridge * np.eye(d), moment)[..., 0]
+        result[:, n - 1] = np.square((fits - w_star) @ L).sum(axis=1)
+    return result
+
+
+def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """X' diag(counts) X of every iteration, shape (R, N, d, d), for X (R, T, d) and counts (R, N, T).
+
+    Each Gram matrix is a sum over rows of x x', weighted by counts: with the products x_a x_b (a <= b) as columns, all
+    iterations are one matrix product.
+    """
+    R, T, d = X.shape
+    place = np.zeros((d, d), int)
+    upper = np.triu_indices(d)
+    place[upper] = place.T[upper] = np.arange(len(upper[0]))
+    columns = np.ascontiguousarray(X.swapaxes(1, 2))
+    products = np.empty((len(upper[0]), T))
+    gram = np.empty((R, counts.shape[1], d, d))
+    for r in range(R):
+        start = 0
+        for a in range(d):
+            np.multiply(columns[r, a:], columns[r, a], out=products[start : start + d - a])
+            start += d - a
+        gram[r] = (counts[r] @ products.T).take(place, axis=1)
+    return gram
+
+
+def _thin_fits(X: np.ndarray, counts: np.ndarray, label_sums: np.ndarray) -> np.ndarray:
+    """Least squares on few different rows, by ``lstsq``: the shortest of the best fits where they are not unique."""
+    fits = np.empty((len(X), X.shape[2]))
+    for r in range(len(X)):
+        seen = counts[r] > 0
+        root = np.sqrt(counts[r, seen])
+        fits[r] = np.linalg.lstsq(X[r, seen] * root[:, None], label_sums[r, seen] / root, rcond=None)[0]
+    return fits
