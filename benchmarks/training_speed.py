@@ -1,11 +1,11 @@
 """Training tokens per second: the book's loop against ``transformers.Trainer``, and against this machine's matrix products.
 
 All sides train the same model from the same weights on the same stories, the same number a batch, in float32 with fused
-AdamW and gradient clipping.  ``trainer`` batches the stories as they come out of a shuffle and pads them, which is what
-Trainer does unless told otherwise; ``trainer_grouped`` is handed the very batches that our loop makes, grouped by length.
-Tokens are those that are predicted, never padding.  Each measurement is a process of its own, since the allocator's
-settings are those of a process; sides alternate, and the first steps, in which libraries load, are not counted.
-Writes ``benchmarks/results/training_speed.json``.
+AdamW and gradient clipping.  ``trainer`` gets the very batches that our loop gets, padded, with the attention mask that
+its users pass.  ``trainer_grouped`` gets batches of stories of similar length, Trainer's own remedy for padding (which we
+do not use: it sorts real from synthetic stories).  Tokens are those that are predicted, never padding.  Each measurement is
+a process of its own, since the allocator's settings are those of a process; sides alternate, and the first steps, in which
+libraries load, are not counted.  Writes ``benchmarks/results/training_speed.json``.
 
     python benchmarks/training_speed.py [--rounds 5] [--threads 2]
 """
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 OUT = Path(__file__).parent / "results" / "training_speed.json"
@@ -33,48 +34,52 @@ STORIES, MAX_LENGTH = 16, 256
 WARM, STEPS = 6, 36
 
 
-def prepared(name: str, *, grouped: bool = True):
-    """Model, batches of (ids, mask of the positions that predict), and the tokens predicted in the counted steps.
+def prepared(name: str, *, grouped: bool = False):
+    """The model and the stories of every batch, as (values, offsets).
 
     Lengths are drawn to resemble TinyStories at this vocabulary and limit: mean 199 tokens, 17% of stories at the limit.
     """
     import numpy as np
 
     from collapse_utils.language.models import build
-    from collapse_utils.language.section import batch_order, pad
 
     model = build(**MODELS[name], max_length=MAX_LENGTH, seed=0)
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.normal(205, 53, STORIES * STEPS).astype(int), 40, MAX_LENGTH)
     stories = [rng.integers(1, 2048, n).astype(np.uint16) for n in lengths]
+    order = rng.permutation(np.argsort(lengths).reshape(-1, STORIES)) if grouped else rng.permutation(len(lengths))
     batches = []
-    order = batch_order(lengths, STORIES, 1, seed=0)
-    for rows in order if grouped else rng.permutation(len(lengths)).reshape(-1, STORIES):
-        values = np.concatenate([stories[row] for row in rows])
-        batches.append(pad(values, np.concatenate([[0], np.cumsum(lengths[rows])])))
-    tokens = sum(int(predicts.sum()) for _, predicts in batches[WARM:])
-    return model, batches, tokens
+    for rows in order.reshape(-1, STORIES):
+        offsets = np.concatenate([[0], np.cumsum(lengths[rows])])
+        batches.append((np.concatenate([stories[row] for row in rows]), offsets))
+    return model, batches
+
+
+def predicted(batches: list) -> int:
+    """Tokens that the counted steps predict."""
+    return sum(len(values) - len(offsets) + 1 for values, offsets in batches[WARM:])
 
 
 def ours(name: str, threads: int) -> float:
-    """Tokens per second of ``collapse_utils.training.train``."""
+    """Tokens per second of ``collapse_utils.training.train``, the making of the batches included."""
     from collapse_utils.checkpoints import Checkpoint
-    from collapse_utils.language.section import token_losses
+    from collapse_utils.language import unpadded
     from collapse_utils.training import Plan, train
 
-    model, batches, tokens = prepared(name)
+    model, batches = prepared(name)
+    model.set_attn_implementation(unpadded.NAME)
     plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0, threads=threads)
     marks = {}
 
     def batch_at(step: int):
         marks[step] = time.perf_counter()
-        return batches[step]
+        return unpadded.batch(*batches[step])
 
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = Checkpoint(Path(scratch), report=lambda step, steps, figures: marks.update({step: time.perf_counter()}))
-        train(model, batch_at, lambda model, batch: token_losses(model, *batch).mean(), plan, seed=0,
+        train(model, batch_at, lambda model, batch: unpadded.token_losses(model, batch).mean(), plan, seed=0,
               checkpoint=checkpoint, items_a_step=STORIES)  # fmt: skip
-    return tokens / (marks[len(batches)] - marks[WARM])
+    return predicted(batches) / (marks[len(batches)] - marks[WARM])
 
 
 def trainer(name: str, threads: int, *, grouped: bool = False) -> float:
@@ -83,12 +88,12 @@ def trainer(name: str, threads: int, *, grouped: bool = False) -> float:
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     torch.set_num_threads(threads)
-    model, batches, _ = prepared(name, grouped=grouped)
+    model, batches = prepared(name, grouped=grouped)
     ready = []
-    for ids, predicts in batches:
-        mask = torch.zeros_like(ids)
-        mask[:, 1:] = predicts[:, :-1].long()
-        mask[:, 0] = 1
+    for values, offsets in batches:
+        rows = [torch.from_numpy(values[a:b].astype("int64")) for a, b in pairwise(offsets)]
+        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
         ready.append({"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)})
     marks = {}
 
@@ -102,12 +107,10 @@ def trainer(name: str, threads: int, *, grouped: bool = False) -> float:
             lr_scheduler_type="cosine", warmup_steps=round(0.1 * len(ready)), weight_decay=0.1, max_grad_norm=1.0,
             optim="adamw_torch_fused", save_strategy="no", report_to="none", logging_strategy="no", use_cpu=True,
             disable_tqdm=True, dataloader_pin_memory=False, remove_unused_columns=False,
+            train_sampling_strategy="sequential",
         )  # fmt: skip
         Trainer(model, arguments, train_dataset=ready, data_collator=lambda rows: rows[0], callbacks=[Clock()]).train()
-    # A shuffling Trainer sees the batches in another order: count the tokens of an average step.
-    steps = len(ready) - WARM
-    average = sum(int(predicts.sum()) for _, predicts in batches) / len(batches)
-    return average * steps / (marks[len(ready)] - marks[WARM])
+    return predicted(batches) / (marks[len(ready)] - marks[WARM])
 
 
 def matmul_flops(threads: int) -> float:
@@ -159,7 +162,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for side, found in sides.items():
                 found.append(measure(side, name, options.threads))
-        model, _, _ = prepared(name)
+        model, _ = prepared(name)
         parameters = sum(p.numel() for p in model.parameters())
         middle = {side: statistics.median(found) for side, found in sides.items()}
         report["models"][name] = {

@@ -10,6 +10,7 @@ Names in the authors' own code: replace, concatenate, concatenate_subsample, rep
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import NamedTuple
 
 from .errors import InputError
@@ -32,7 +33,7 @@ def check(regime: str) -> str:
 
 
 def _check_iteration(iteration: int) -> None:
-    if isinstance(iteration, bool) or not isinstance(iteration, int) or iteration < 1:
+    if isinstance(iteration, bool) or not isinstance(iteration, Integral) or iteration < 1:
         raise InputError("iteration", iteration, "an integer >= 1 (iteration 1 trains on real data alone)")
 
 

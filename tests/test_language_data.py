@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from collapse_utils.errors import InputError
-from collapse_utils.language import stories
+from collapse_utils.language import stories, unpadded
 from collapse_utils.language.config import PRESETS, LanguageConfig
 from collapse_utils.language.models import build
-from collapse_utils.language.section import Language, batch_order, diversity, pad, token_losses
+from collapse_utils.language.section import Language, batch_order, diversity
 
 TINY = LanguageConfig(
     iterations=2, stories=60, validation_stories=8, test_stories=20, passage_words=15, vocabulary=300, max_length=32,
@@ -101,36 +101,38 @@ def test_prepared_data_are_made_once(tmp_path, monkeypatch):
 
 
 def test_every_story_is_in_one_batch_of_an_epoch():
-    lengths = np.random.default_rng(0).integers(5, 200, 1003)
-    batches = batch_order(lengths, 8, 2, seed=3)
+    batches = batch_order(1003, 8, 2, seed=3)
     assert len(batches) == 2 * (1003 // 8)
-    one_epoch = np.concatenate(batches[:125])
-    assert len(set(one_epoch)) == 1000
-    padded = sum(8 * lengths[batch].max() for batch in batches[:125])
-    assert lengths[one_epoch].sum() / padded > 0.9  # what grouping by length is for
+    assert len(set(np.concatenate(batches[:125]))) == 1000
     assert not np.array_equal(batches[0], batches[125])
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
-def test_losses_are_those_of_each_story_alone(architecture):
-    """Padding and neighbours change nothing: a batch gives what transformers gives story by story."""
-    model = build(architecture, layers=2, hidden=16, heads=2, ffn=32, vocabulary=50, max_length=16, seed=0).eval()
+def test_losses_and_gradients_are_those_of_each_story_alone(architecture):
+    """Neighbours change nothing: a batch gives what transformers gives story by story."""
+    shape = {"layers": 2, "hidden": 16, "heads": 2, "ffn": 32, "vocabulary": 50, "max_length": 16, "seed": 0}
+    plain, ours = build(architecture, **shape).eval(), build(architecture, **shape).eval()
+    ours.set_attn_implementation(unpadded.NAME)
     rng = np.random.default_rng(0)
-    lengths = [3, 16, 9]
-    rows = [rng.integers(1, 50, n) for n in lengths]
+    lengths = [3, 16, 2, 9]
+    rows = [rng.integers(0, 50, n) for n in lengths]
     values, offsets = np.concatenate(rows).astype(np.uint16), np.concatenate([[0], np.cumsum(lengths)])
-    with torch.no_grad():
-        found = token_losses(model, *pad(values, offsets))
-        alone = []
-        for row in rows:
-            ids = torch.tensor(row)[None]
-            alone.append(F.cross_entropy(model(ids).logits[0, :-1], ids[0, 1:], reduction="none"))
-    assert len(found) == sum(lengths) - 3  # each token once, the first of a story never
+    found = unpadded.token_losses(ours, unpadded.batch(values, offsets))
+    alone = []
+    for row in rows:
+        ids = torch.tensor(row)[None]
+        alone.append(F.cross_entropy(plain(ids).logits[0, :-1], ids[0, 1:], reduction="none"))
+    assert len(found) == sum(lengths) - 4  # each token once, the first of a story never
     torch.testing.assert_close(found, torch.cat(alone), atol=1e-5, rtol=1e-5)
+    found.mean().backward()
+    torch.cat(alone).mean().backward()
+    for (name, a), b in zip(ours.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4, msg=name)
 
 
 def test_cross_entropy_is_the_mean_over_tokens(language):
     model = build("llama", layers=1, hidden=16, heads=2, ffn=16, vocabulary=300, max_length=32, seed=1).eval()
+    model.set_attn_implementation(unpadded.NAME)
     mean, total = language.cross_entropy(model, language.stories.test)
     tokens = language.stories.info["test_tokens"] - 20
     assert total / mean == pytest.approx(tokens, rel=1e-12)

@@ -1,7 +1,7 @@
 """Section 2.1: transformers trained from scratch on stories.
 
-One fit is one pass over the training stories.  A story is a list of tokens between two end marks; a batch is padded to its
-longest story, a padded position is never a target, and no story sees another.  Measured on real held-out stories: the
+One fit is one pass over the training stories.  A story is a list of tokens between two end marks; no story sees another,
+and every token but the first is predicted once.  Measured on real held-out stories: the
 cross-entropy per token (of the model itself, at temperature 1 whatever the sampling temperature), the same per character,
 and on a few hundred samples what collapse looks like.
 """
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from .. import seeds
 from ..checkpoints import Checkpoint
 from ..data import Data
 from ..training import Plan, device, train
+from . import unpadded
 from .config import LanguageConfig
 from .models import build
 from .sampling import sample_stories
@@ -41,46 +41,13 @@ def make(config: LanguageConfig, *, data: str | Path, seed: int, cache: Path) ->
     return Language(config, data, cache)
 
 
-def batch_order(lengths: np.ndarray, batch_size: int, epochs: int, seed: int) -> list[np.ndarray]:
-    """The stories of every step, each story once an epoch.
-
-    Stories are shuffled, sorted by length within windows of 50 batches so that little is padded, cut into batches, and
-    the batches are shuffled.  A last batch that would be short is left out, as in the paper's count of steps.
-    """
+def batch_order(items: int, batch_size: int, epochs: int, seed: int) -> list[np.ndarray]:
+    """The stories of every step: shuffled anew each epoch and cut into batches; a last short batch is left out."""
     batches = []
     for epoch in range(epochs):
-        rng = seeds.generator(seed, "order", epoch)
-        order = rng.permutation(len(lengths))
-        order = order[: len(order) // batch_size * batch_size]
-        window = 50 * batch_size
-        for start in range(0, len(order), window):
-            part = order[start : start + window]
-            order[start : start + window] = part[np.argsort(lengths[part], kind="stable")]
-        epoch_batches = order.reshape(-1, batch_size)
-        batches.extend(epoch_batches[rng.permutation(len(epoch_batches))])
+        order = seeds.generator(seed, "order", epoch).permutation(items)
+        batches.extend(order[: items // batch_size * batch_size].reshape(-1, batch_size))
     return batches
-
-
-def pad(values: np.ndarray, offsets: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stories as (input ids, mask of the positions that predict a real token), both (stories, longest)."""
-    lengths = np.diff(offsets)
-    columns = np.arange(lengths.max())
-    filled = columns < lengths[:, None]
-    ids = np.full(filled.shape, END_ID, np.int64)
-    ids[filled] = values
-    return torch.from_numpy(ids), torch.from_numpy(columns < lengths[:, None] - 1)
-
-
-def token_losses(model: torch.nn.Module, ids: torch.Tensor, predicts: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy in nats of every real token that follows another, (tokens,), each counted once.
-
-    Padding stands at the end, where causal attention hides it from the story, so no attention mask is needed; the
-    vocabulary layer runs on the positions that count and on no others.
-    """
-    hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    logits = model.get_output_embeddings()(hidden[predicts])
-    targets = ids[:, 1:][predicts[:, :-1]]
-    return F.cross_entropy(logits.float(), targets, reduction="none")
 
 
 class Language:
@@ -108,8 +75,8 @@ class Language:
             dropout=config.dropout,
             seed=seeds.derive(seed, "initialisation"),
         ).to(place)
-        lengths = np.asarray(training_data.with_format("numpy")["length"][:])
-        order = batch_order(lengths, config.batch_size, config.epochs, seed)
+        model.set_attn_implementation(unpadded.NAME)
+        order = batch_order(len(training_data), config.batch_size, config.epochs, seed)
         plan = Plan(
             steps=len(order),
             learning_rate=config.learning_rate,
@@ -120,14 +87,10 @@ class Language:
             threads=config.threads,
         )
 
-        def batch_at(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-            ids, predicts = pad(*token_lists(training_data, order[step]))
-            return ids.to(place, non_blocking=True), predicts.to(place, non_blocking=True)
-
         train(
             model,
-            batch_at,
-            lambda model, batch: token_losses(model, *batch).mean(),
+            lambda step: unpadded.batch(*token_lists(training_data, order[step])).to(place),
+            lambda model, batch: unpadded.token_losses(model, batch).mean(),
             plan,
             seed=seed,
             checkpoint=checkpoint,
@@ -156,11 +119,12 @@ class Language:
     def cross_entropy(self, model: torch.nn.Module, stories: Data) -> tuple[float, float]:
         """Mean nats per token over all tokens of ``stories``, and their sum."""
         place = next(model.parameters()).device
+        # Of equal lengths, so that little is padded inside attention; here the order changes nothing but speed.
         order = np.argsort(np.asarray(stories.with_format("numpy")["length"][:]), kind="stable")
         total, count = 0.0, 0
         for start in range(0, len(order), EVALUATION_BATCH):
-            ids, predicts = pad(*token_lists(stories, order[start : start + EVALUATION_BATCH]))
-            losses = token_losses(model, ids.to(place), predicts.to(place))
+            batch = unpadded.batch(*token_lists(stories, order[start : start + EVALUATION_BATCH]))
+            losses = unpadded.token_losses(model, batch.to(place))
             total += losses.double().sum().item()
             count += len(losses)
         return total / count, total

@@ -112,7 +112,8 @@ def off_by_one_text(frame: pd.DataFrame) -> str:
     """The size of the defect in a sentence, from the simulated first fits."""
     ratios = [cell["mean"].iloc[0] / cell["theory"].iloc[0] for T in grid.T_VALUES if len(cell := _replace(frame, T))]
     values = ", ".join(f"{ratio:.3f}" for ratio in ratios)
-    return f"Simulated error of the first fit over *base*, at T = {', '.join(map(str, grid.T_VALUES))}: {values}. The site's line says 2."
+    sizes = ", ".join(map(str, grid.T_VALUES))
+    return f"Simulated error of the first fit over *base*, at T = {sizes}: {values}. The site's line says 2."
 
 
 def fresh_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,90 @@
+"""Training batches without padding: the stories of a batch end to end, and attention that keeps them apart.
+
+Every layer of a transformer but attention works on one token at a time, so a batch of stories of different lengths needs no
+padding there: its tokens stand in one row, story after story.  Only inside attention are queries, keys and values laid out
+story by story, (stories, heads, longest, features), where causal attention is the whole mask that is needed: padding stands
+behind its story, which cannot look ahead.  Batches can then be drawn at random.  Grouping stories by length, the usual cure
+for padding, would sort real from synthetic ones wherever their lengths differ, and that is what accumulate must not do.
+
+The models stay those of ``transformers``; the attention is registered with them under the name ``unpadded``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.masking_utils import AttentionMaskInterface
+
+NAME = "unpadded"
+
+
+class Batch(NamedTuple):
+    """Some stories end to end; ``tokens`` is their number of tokens in all."""
+
+    ids: torch.Tensor  # (1, tokens)
+    positions: torch.Tensor  # (1, tokens), within the story
+    predicting: torch.Tensor  # (tokens - stories,), the places of tokens that have a successor
+    places: torch.Tensor  # (tokens,), where each token stands in the layout story by story
+    sources: torch.Tensor  # (stories * longest,), the token that stands there; any token where there is none
+    stories: int
+    longest: int
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(part.to(device, non_blocking=True) for part in self[:5]), *self[5:])
+
+
+def batch(values: np.ndarray, offsets: np.ndarray) -> Batch:
+    """Stories, the i-th in ``values[offsets[i]:offsets[i + 1]]``, as a batch."""
+    lengths = np.diff(offsets)
+    stories, longest = len(lengths), int(lengths.max())
+    story = np.repeat(np.arange(stories), lengths)
+    positions = np.arange(len(values)) - np.repeat(offsets[:-1], lengths)
+    places = story * longest + positions
+    sources = np.zeros(stories * longest, np.int64)
+    sources[places] = np.arange(len(values))
+    last = np.zeros(len(values), bool)
+    last[offsets[1:] - 1] = True
+    arrays = (values.astype(np.int64)[None], positions[None], np.flatnonzero(~last), places, sources)
+    return Batch(*map(torch.from_numpy, arrays), stories, longest)
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    stories: Batch | None = None,
+    **_: object,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention within each story; query, key, value: (1, heads, tokens, features)."""
+
+    def by_story(flat: torch.Tensor) -> torch.Tensor:
+        rows = flat[0].transpose(0, 1).index_select(0, stories.sources)  # (stories * longest, heads, features)
+        return rows.view(stories.stories, stories.longest, *rows.shape[1:]).transpose(1, 2)
+
+    query, key, value = by_story(query), by_story(key), by_story(value)
+    mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scaling, is_causal=True)
+    rows = mixed.transpose(1, 2).flatten(0, 1)  # (stories * longest, heads, features)
+    return rows.index_select(0, stories.places)[None], None
+
+
+AttentionInterface.register(NAME, _attention)
+AttentionMaskInterface.register(NAME, lambda *arguments, **options: None)
+
+
+def token_losses(model: PreTrainedModel, stories: Batch) -> torch.Tensor:
+    """Cross-entropy in nats of every token that has a predecessor in its story, each counted once.
+
+    ``model`` must use this module's attention (``model.set_attn_implementation(NAME)``).
+    """
+    body = model.base_model(input_ids=stories.ids, position_ids=stories.positions, use_cache=False, stories=stories)
+    logits = model.get_output_embeddings()(body.last_hidden_state[0, stories.predicting])
+    targets = stories.ids[0, stories.predicting + 1]
+    return F.cross_entropy(logits.float(), targets, reduction="none")
