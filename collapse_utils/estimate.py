@@ -41,7 +41,11 @@ def folder_bytes(folder: Path) -> int:
 def measure(section: Section) -> Rates:
     """Time two fits, one sample and one evaluation."""
     train, test = section.real_data()
-    sizes = [min(max(int(share * len(train)), 16), most, len(train)) for share, most in zip(SHARES, MOST, strict=True)]
+    unit = getattr(getattr(section, "config", None), "batch_size", 1)  # a fit may leave out a short last batch
+    sizes: list[int] = []
+    for share, most in zip(SHARES, MOST, strict=True):
+        batches = max(-(-min(max(int(share * len(train)), 16), most) // unit), len(sizes) + 1)
+        sizes.append(min(batches * unit, len(train)))
     times, model = [], None
     with tempfile.TemporaryDirectory() as scratch:
         section.fit(_first(train, sizes[0]), 0, Checkpoint(Path(scratch) / "warm"))  # libraries load on their first use

@@ -147,4 +147,4 @@ def accelerator_notice() -> None:
     import torch
 
     gpu = torch.cuda.is_available()
-    print(f"training runs on: {torch.cuda.get_device_name() if gpu else 'the CPU'}", file=sys.stderr)
+    print(f"training would run on: {torch.cuda.get_device_name() if gpu else 'the CPU'}", file=sys.stderr)

@@ -28,10 +28,13 @@ class Estimate:
     high: float
     n: int
 
-    def __str__(self) -> str:
+    def text(self, digits: int) -> str:
         if self.n < 2:
-            return f"{self.mean:.3f} (one seed)"
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+            return f"{self.mean:.{digits}f} (one seed)"
+        return f"{self.mean:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+
+    def __str__(self) -> str:
+        return self.text(3)
 
 
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:

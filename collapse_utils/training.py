@@ -30,7 +30,7 @@ CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is optimised: AdamW with a linear warm-up and a cosine decay, or a decay in equal stages."""
+    """How one model is optimised: AdamW with a linear warm-up and a cosine decay, a decay in equal stages, or on plateaus."""
 
     steps: int
     learning_rate: float  # peak
@@ -42,17 +42,43 @@ class Plan:
     threads: int = 1
     stages: int = 0  # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of the fit
     decay: float = 1.0
+    patience: int = 0  # > 0: multiply by ``decay`` whenever more validations than this have brought no better loss
+    validations: int = VALIDATIONS
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0 .. steps - 1."""
         warm = max(round(self.warmup * self.steps), 1)
         if step < warm:
             return self.learning_rate * (step + 1) / warm
+        if self.patience:
+            return self.learning_rate
         if self.stages:
             return self.learning_rate * self.decay ** (self.stages * step // self.steps)
         progress = (step - warm) / max(self.steps - warm, 1)
         cosine = 0.5 * (1 + math.cos(math.pi * progress))
         return self.learning_rate * (self.final_rate + (1 - self.final_rate) * cosine)
+
+
+class Plateau:
+    """Lowers the learning rate when the validation loss stops falling (torch's ReduceLROnPlateau, with a state on disk)."""
+
+    def __init__(self, plan: Plan):
+        self.plan, self.scale, self.best, self.waited = plan, 1.0, math.inf, 0
+
+    def see(self, loss: float) -> None:
+        """Take note of one validation loss."""
+        if loss < self.best * (1 - 1e-4):
+            self.best, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.plan.patience and self.waited > self.plan.patience:
+            self.scale, self.waited = self.scale * self.plan.decay, 0
+
+    def state(self) -> list[float]:
+        return [self.scale, self.best, self.waited]
+
+    def set_state(self, state: list[float]) -> None:
+        self.scale, self.best, self.waited = state
 
 
 def device() -> torch.device:
@@ -86,7 +112,7 @@ def train(
     batch_at : the batch of a step; must depend on nothing but the step.
     loss_of : mean loss of a batch, a scalar tensor.
     seed : of dropout.
-    validate : loss on held-out data for the learning curve; called about ``VALIDATIONS`` times.
+    validate : loss on held-out data for the learning curve; called ``plan.validations`` times.
 
     Raises
     ------
@@ -102,7 +128,7 @@ def train(
         return
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
-    curve, losses, first = [], [], 0
+    curve, losses, first, plateau = [], [], 0, Plateau(plan)
     if started is not None:
         load_model(model, started / "model.safetensors")
         state = torch.load(started / "training.pt", weights_only=True)
@@ -111,9 +137,10 @@ def train(
         if state["cuda_random_state"]:
             torch.cuda.set_rng_state_all(state["cuda_random_state"])
         curve, losses, first = state["curve"], list(state["losses"]), state["step"]
+        plateau.set_state(state["plateau"])
     parameters = list(model.parameters())
     every = max(plan.steps // CURVE_POINTS, 1)
-    validations = {round((k + 1) * plan.steps / VALIDATIONS) for k in range(VALIDATIONS)}
+    validations = {round((k + 1) * plan.steps / plan.validations) for k in range(plan.validations)}
     clock, clocked = time.monotonic(), first
 
     def save(step: int, *, finished: bool) -> None:
@@ -129,6 +156,7 @@ def train(
                 "cuda_random_state": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
                 "curve": curve,
                 "losses": torch.stack(losses) if losses else torch.empty(0),
+                "plateau": plateau.state(),
             }
             torch.save(state, folder / "training.pt")
 
@@ -136,7 +164,7 @@ def train(
     with whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
             for group in adam.param_groups:
-                group["lr"] = plan.rate(step)
+                group["lr"] = plan.rate(step) * plateau.scale
             loss = loss_of(model, batch_at(step))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
@@ -148,10 +176,11 @@ def train(
                 recent = torch.stack(losses).tolist()  # the only moment that waits for the device
                 _check_finite(recent, done, plan, checkpoint)
                 losses.clear()
-                row = [done, done * items_a_step, plan.rate(step), sum(recent) / len(recent), None]
+                row = [done, done * items_a_step, plan.rate(step) * plateau.scale, sum(recent) / len(recent), None]
                 if validate is not None and done in validations:
                     model.eval()
                     row[-1] = validate(model)
+                    plateau.see(row[-1])
                     model.train()
                 curve.append(row)
                 rate = (done - clocked) * items_a_step / (time.monotonic() - clock)

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import figures, regimes, runs
-from ..statistics import Estimate, by_seed, estimate
+from .. import figures, regimes, tables
+from ..statistics import by_seed, estimate
+from ..tables import cost_table, signed
 from .claims import COLD
+
+__all__ = ["change_table", "control_table", "cost_table", "last_losses", "learning_curves", "story_table"]
 
 SHOWN = 320  # characters of a sample story
 REPORTED_MODELS = {"gpt2-9m": "GPT-2 9M", "llama-12m": "Llama 12M", "llama-42m": "Llama 42M", "llama-126m": "Llama 126M"}
@@ -27,7 +30,7 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
             table = by_seed(ours, "cross_entropy", regime=regime, variant=variant)
             if table.size:
                 change = table.sub(table[1], axis=0)
-                rows[temperature, label, "ours"] = {t: _signed(estimate(change[t])) for t in table.columns[1:]}
+                rows[temperature, label, "ours"] = {t: signed(estimate(change[t])) for t in table.columns[1:]}
             theirs = reported[(reported["temperature"] == temperature) & (reported["regime"] == regime)]
             for (model, where), curve in theirs.groupby(["model", "where"], sort=False):
                 first = reported[(reported["model"] == model) & (reported["iteration"] == 1)]
@@ -43,25 +46,9 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns=lambda t: f"t = {t}")
 
 
-def _signed(effect: Estimate) -> str:
-    return f"{effect.mean:+.2f}" if effect.n < 2 else f"{effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]"
-
-
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
     """The last fit of every regime at temperature 1: its training set, its cross-entropy, its distance to the first."""
-    rows = []
-    for regime in regimes.REGIMES:
-        table = by_seed(ours, "cross_entropy", regime=regime, variant="")
-        if not table.size:
-            continue
-        last = table.columns[-1]
-        size = regimes.training_size(regime, last)
-        kept = regime in ("accumulate", "accumulate_subsample")
-        share = f"1/{last}" if kept else "none"
-        change = estimate(table[last] - table[1])
-        rows.append((figures.LABELS[regime], f"{size} n", share, str(estimate(table[last])), _signed(change)))
-    columns = ["regime", "training stories", "real among them", "cross-entropy, last fit", "change from the first fit"]
-    return pd.DataFrame(rows, columns=columns).set_index("regime")
+    return tables.control_table(ours, "cross_entropy", "stories")
 
 
 def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
@@ -89,6 +76,29 @@ def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
     axes[1, 0].set_ylabel("validation loss, real stories")
 
 
+def last_losses(curves: pd.DataFrame) -> pd.DataFrame:
+    """Training and validation loss at the end of the first and of the last fit, by temperature and regime, over seeds."""
+    rows = {}
+    for variant, temperature in (("", "1.0"), (COLD, "0.3")):
+        for regime in ("replace", "accumulate"):
+            chosen = curves[(curves["variant"] == variant) & (curves["regime"] == regime)]
+            if chosen.empty:
+                continue
+            ends = (
+                chosen.groupby(["seed", "iteration"])[["training_loss", "validation_loss"]]
+                .last()
+                .groupby("iteration")
+                .mean()
+            )
+            first, last = ends.index[0], ends.index[-1]
+            rows[f"T = {temperature}, {figures.LABELS[regime]}"] = {
+                f"{loss.replace('_', ' ')}, t = {t}": f"{ends.loc[t, loss]:.2f}"
+                for loss in ("training_loss", "validation_loss")
+                for t in (first, last)
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def story_table(samples: Path) -> str:
     """The first sampled story of every iteration, a column for each of three chains, as HTML."""
     columns = [("base", "replace"), ("base", "accumulate"), (COLD, "replace")]
@@ -114,22 +124,3 @@ def _html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         body += f'<tr><th scope="row">{html.escape(first)}</th>'
         body += "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
     return f'<table class="stories"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def cost_table(folder: Path) -> pd.DataFrame:
-    """Median time and memory of the reference chains by variant and regime, from their provenance."""
-    records = runs.read_json(folder / "provenance.json")
-    rows = [
-        {
-            "variant": record["variant"] or "as the preset",
-            "regime": figures.LABELS[record["regime"]],
-            "chains": 1,
-            "minutes a chain": record["provenance"]["wall_s"] / 60,
-            "peak memory (MB)": record["provenance"]["peak_memory_mb"],
-            "threads": record["provenance"]["threads"],
-        }
-        for record in records
-    ]
-    grouped = pd.DataFrame(rows).groupby(["variant", "regime"], sort=True)
-    frame = grouped.agg({"chains": "sum", "minutes a chain": "median", "peak memory (MB)": "median", "threads": "first"})
-    return frame.round({"minutes a chain": 1, "peak memory (MB)": 0}).astype({"peak memory (MB)": int})

@@ -25,6 +25,8 @@ import numpy as np
 from .. import runs
 from ..data import arrow
 from ..errors import InputError
+from ..sources import Source
+from ..sources import content as content_of
 from .config import LanguageConfig
 
 if TYPE_CHECKING:
@@ -33,16 +35,6 @@ if TYPE_CHECKING:
 
 END = "<|story|>"  # stands before and after every story; token 0
 END_ID = 0
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where stories come from; shown in the book and by ``sections``."""
-
-    title: str
-    licence: str
-    citation: str
-    revision: str  # of the hub's data set, or the version of the package that ships the text
 
 
 SOURCES: dict[str, Source] = {
@@ -141,14 +133,6 @@ def _hub(source: Source) -> Iterator[str]:
         raise InputError("--data", "tinystories", f"{hint} ({type(problem).__name__})") from None
 
 
-def _content(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
 def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str]]:
     """The source's name for the results, a checksum of its content, and its texts.
 
@@ -163,14 +147,14 @@ def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str
         for path in here:
             if path.is_file() or (path / "tinystories.jsonl").is_file() or any(path.glob("data/train-*.parquet")):
                 files, texts = _local(path)
-                return "tinystories", _content(files), texts
+                return "tinystories", content_of(files), texts
         source = SOURCES["tinystories"]
         return "tinystories", source.revision, _hub(source)
     path = Path(data)
     if not path.exists():
         raise InputError("--data", str(data), "one of " + ", ".join(SOURCES) + ", or a file or folder that exists")
     files, texts = _local(path)
-    return path.stem, _content(files), texts
+    return path.stem, content_of(files), texts
 
 
 # Splitting and tokenising
@@ -254,17 +238,13 @@ def prepare(config: LanguageConfig, data: str | Path, cache: Path) -> tuple[str,
     fields = ("stories", "validation_stories", "test_stories", "passage_words", "vocabulary", "max_length")
     key = {"content": content, "layout": 1, **{field: getattr(config, field) for field in fields}}
     folder = cache / "language" / f"{name}-{runs.fingerprint(key)}"
-    if runs.damage(folder) is not None:
-        with runs.Lease(cache / "language" / f".making-{folder.name}", wait=True):
-            if runs.damage(folder) is not None:  # nobody else made it while we waited
-                runs.remove_folder(folder)
-                _prepare(config, name, texts, folder)
+    runs.cached_folder(folder, lambda new: _prepare(config, name, texts, new))
     splits = {split: arrow().load_from_disk(str(folder / split)) for split in ("train", "validation", "test")}
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return name, Stories(**splits, tokenizer=tokenizer, info=runs.read_json(folder / "info.json"))
 
 
-def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], folder: Path) -> None:
+def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], new: Path) -> None:
     stories, read = unique(texts)
     held_out = config.test_stories + config.validation_stories
     wanted = held_out + (config.stories or config.batch_size)
@@ -278,16 +258,15 @@ def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], folder: Pa
     validation = stories[config.test_stories : held_out]
     train = stories[held_out:][: config.stories or None]
     tokenizer = train_tokenizer(train, config.vocabulary)
-    with runs.new_folder(folder) as new:
-        tokens = {"train": train, "validation": validation, "test": test}
-        info = {"source": name, "read": read, "different": len(stories), "stories": len(train)}
-        for split, part in tokens.items():
-            dataset, cut = _tokenise(tokenizer, part, config.max_length)
-            dataset.save_to_disk(str(new / split))
-            total = sum(dataset["length"])
-            info |= {f"{split}_tokens": total, f"{split}_cut_share": cut / (total + cut)}
-            if split == "test":
-                values, offsets = token_lists(dataset, slice(None))
-                info["test_characters"] = sum(len(decode(tokenizer, values[a:b])) for a, b in pairwise(offsets))
-        tokenizer.save(str(new / "tokenizer.json"))
-        runs.write_json(new / "info.json", info)
+    tokens = {"train": train, "validation": validation, "test": test}
+    info = {"source": name, "read": read, "different": len(stories), "stories": len(train)}
+    for split, part in tokens.items():
+        dataset, cut = _tokenise(tokenizer, part, config.max_length)
+        dataset.save_to_disk(str(new / split))
+        total = sum(dataset["length"])
+        info |= {f"{split}_tokens": total, f"{split}_cut_share": cut / (total + cut)}
+        if split == "test":
+            values, offsets = token_lists(dataset, slice(None))
+            info["test_characters"] = sum(len(decode(tokenizer, values[a:b])) for a, b in pairwise(offsets))
+    tokenizer.save(str(new / "tokenizer.json"))
+    runs.write_json(new / "info.json", info)

@@ -1,0 +1,93 @@
+# Each target is one or two public commands.  `make help` lists them; `make book` and `make test` are the ones to start with.
+#
+#   PYTHON       the interpreter of the virtual environment (3.11 or newer)
+#   LOCK         the pinned set to install; LOCK= takes the newest releases that pyproject.toml allows
+#   TORCH_INDEX  where PyTorch comes from when pip does not find its wheel by itself.  On Linux the default is PyTorch's own
+#                index of CPU builds (about 200 MB; the build on PyPI brings several GB of CUDA libraries).
+#                With an NVIDIA GPU: make TORCH_INDEX=https://pypi.org/simple book
+#   PRESET SEEDS REGIMES   for `make book`, which trains at smoke with one seed and two regimes
+
+PYTHON ?= python3
+VENV ?= .venv
+LOCK ?= requirements.lock
+TORCH ?= torch==2.13.0
+ifeq ($(shell uname -s),Linux)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+else
+TORCH_INDEX ?= https://pypi.org/simple
+endif
+PRESET ?= smoke
+SEEDS ?= 0
+REGIMES ?= replace,accumulate
+PORT ?= 8000
+
+PY = $(VENV)/bin/python
+INSTALLED = $(VENV)/.installed
+COLLAPSE = $(PY) -m collapse_utils
+BOOK = $(PY) -m collapse_utils.book
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install book site test lint smoke reference serve screenshots includes strip repository clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## the virtual environment, with the package and everything the book needs
+
+$(INSTALLED): pyproject.toml $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; try make PYTHON=python3.12" % sys.version_info[:2])'
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV): 2 GB, a few minutes the first time"
+	$(PY) -c 'import torch' 2>/dev/null || $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/null \
+	  || $(PY) -m pip install --quiet '$(TORCH)' --index-url $(TORCH_INDEX)
+	$(PY) -m pip install --quiet $(if $(LOCK),-r $(LOCK)) --editable '.[book,test]'
+	@touch $@
+
+book: $(INSTALLED) ## train at smoke, run every notebook, build the book (at most 10 minutes on two cores)
+	@echo "make book: at most 10 minutes on two cores, and seconds when nothing has changed"
+	$(COLLAPSE) sweep all --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --out build/book/runs
+	$(BOOK) run --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --runs build/book/runs
+	@$(BOOK) build
+
+site: $(INSTALLED) ## build the published book from the committed notebooks into _build/html; trains nothing
+	@$(BOOK) build --name site --committed --output .
+
+test: $(INSTALLED) lint ## the whole suite, strict nbval, one seed of each section (at most 25 minutes on two cores)
+	$(PY) -m pytest -m "not slow"
+	$(PY) -m pytest --nbval --nbval-current-env notebooks
+	rm -rf build/test
+	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --out build/test/runs
+	$(BOOK) run --name test --preset smoke --seeds 0 --regimes $(REGIMES)
+
+lint: $(INSTALLED) ## ruff
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+smoke: $(INSTALLED) ## three seeds at smoke; every verdict is compared with the committed one
+	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
+	$(BOOK) prepare --name smoke --preset smoke --seeds 0-2 --regimes all
+	$(PY) -m pytest --nbval-lax --nbval-current-env build/smoke/committed
+
+reference: $(INSTALLED) ## repeat the published results from nothing: hours
+	$(COLLAPSE) sweep all --preset cpu --seeds 0-2 --regimes all --out runs/reference
+	$(COLLAPSE) collect runs/reference --into results
+	$(BOOK) includes
+
+serve: site ## the published book at http://localhost:8000
+	$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+screenshots: site ## every page in light, dark and phone width, into build/screenshots (needs Chromium)
+	$(PY) tests/browser/screenshots.py --site _build/html --out build/screenshots
+
+includes: $(INSTALLED) ## the numbers on the front page, the claims page and in the README, from results/
+	$(BOOK) includes
+
+strip: $(INSTALLED) ## remove cell timings from the committed notebooks, before a commit
+	$(BOOK) strip
+
+repository: $(INSTALLED) ## make repository URL=https://github.com/OWNER/NAME: the address, everywhere it is repeated
+	$(BOOK) repository $(URL)
+
+clean: ## remove what make has built (not the environment, not runs/)
+	rm -rf build _build dist .pytest_cache .ruff_cache

@@ -1,0 +1,55 @@
+"""Sphinx extension: the pages ask no other host for anything.
+
+Mathematics is typeset from files inside the built book.  The package sphinx-mathjax-offline brings MathJax 3, all 24 MB
+of it.  A page needs the TeX-to-HTML bundle, its fonts and the TeX packages that are loaded on demand: about 2 MB.  Those
+are copied to ``_static/mathjax`` after the build.
+
+Thebe (cells that run in the browser through a remote server) is not offered, so its scripts are taken out of the pages;
+Jupyter Book adds them twice, which a browser reports as an error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+NEEDED = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "output/chtml/fonts/tex.js", "input/tex/extensions")
+
+
+def mathjax_folder() -> Path:
+    """Where the installed package keeps MathJax (its folder name has hyphens, so it is found and not imported)."""
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("sphinx-mathjax-offline is not installed: pip install sphinx-mathjax-offline")
+    return Path(spec.origin).parent / "static" / "mathjax"
+
+
+def copy_mathjax(app, exception) -> None:
+    """Copy what a page loads into the built site; does nothing after a failed build or for another output format."""
+    if exception is not None or app.builder.format != "html":
+        return
+    source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
+    for name in NEEDED:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+        elif (source / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target / name)
+
+
+def without_thebe(app, pagename, templatename, context, doctree) -> None:
+    """Drop Thebe's scripts from a page."""
+    context["script_files"] = [
+        script
+        for script in context.get("script_files", ())
+        if "thebe" not in f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', '')}".lower()
+    ]
+
+
+def setup(app):
+    mathjax_folder()  # fail at the start of a build, not at its end
+    app.connect("config-inited", lambda app, config: setattr(config, "mathjax_path", "mathjax/tex-chtml.js"))
+    app.connect("html-page-context", without_thebe, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}

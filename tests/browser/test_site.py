@@ -1,0 +1,117 @@
+"""The built book in a browser with the network closed: everything loads, shows and fits, also on a phone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from devtools import Browser, executable, html_pages, serve
+
+from collapse_utils.book.build import build
+from collapse_utils.book.notebooks import pages
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium is not installed (apt-get install chromium)")
+
+UNTYPESET = """[...document.querySelectorAll('.math')].filter(
+    e => !e.querySelector('mjx-container') || e.querySelector('mjx-merror')).map(e => e.textContent.slice(0, 60))"""
+UNLOADED = "[...document.images].filter(i => !(i.complete && i.naturalWidth > 0)).map(i => i.src.slice(0, 120))"
+NO_ALT = "[...document.querySelectorAll('article img')].filter(i => !i.alt.trim() || i.alt.includes('_images/')).map(i => i.src.slice(0, 80))"
+TOO_WIDE = """(() => { const wide = document.documentElement.clientWidth;
+    return document.documentElement.scrollWidth <= wide ? [] : [...document.querySelectorAll('article *')]
+      .filter(e => e.getBoundingClientRect().right > wide + 1).slice(0, 5)
+      .map(e => e.tagName + '.' + e.className + ' ' + Math.round(e.getBoundingClientRect().right)).concat(
+        ['page ' + document.documentElement.scrollWidth + ' > ' + wide]); })()"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The published book, built from what is committed."""
+    output = tmp_path_factory.mktemp("site")
+    return build(ROOT, "site", committed=True, output=output).parent
+
+
+@pytest.fixture(scope="module")
+def home(site):
+    with serve(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Browser() as running:
+        yield running
+
+
+def test_every_page_of_the_contents_is_built(site):
+    missing = [page for page in pages(ROOT) if not (site / f"{page}.html").is_file()]
+    assert not missing
+
+
+def test_the_site_is_small(site):
+    size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    assert size < 20e6, f"{size / 1e6:.1f} MB"
+
+
+@pytest.mark.parametrize("name", [f"{page}.html" for page in pages(ROOT)])
+@pytest.mark.parametrize(("width", "mode"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")])
+def test_page(home, browser, name, width, mode):
+    with browser.page(f"{home}/{name}", width, mode) as page:
+        assert page.complaints(home) == []
+        assert page.evaluate("document.documentElement.dataset.theme") == mode
+        assert page.evaluate(UNLOADED) == []
+        assert page.evaluate(UNTYPESET) == []
+        assert page.evaluate(TOO_WIDE) == []
+        if mode == "light" and width == "desktop":
+            assert page.evaluate(NO_ALT) == []
+            assert page.evaluate("document.title").strip()
+
+
+def test_mathematics_was_there_to_typeset(home, browser):
+    with browser.page(f"{home}/book/intro.html") as page:
+        assert page.evaluate("document.querySelectorAll('mjx-container').length") > 0
+
+
+def test_the_first_page_leads_to_the_book(home, browser):
+    with browser.page(f"{home}/index.html") as page:
+        assert page.complaints(home) == []
+        assert page.evaluate("location.pathname") == "/book/intro.html"
+
+
+def test_search_finds_a_word(home, browser):
+    with browser.page(f"{home}/search.html?q=accumulate") as page:
+        script = """new Promise(done => { let left = 100; const look = () => {
+            const found = document.querySelectorAll('#search-results li').length;
+            (found || !left--) ? done(found) : setTimeout(look, 50); }; look(); })"""
+        assert page.evaluate(script) > 0
+        assert page.complaints(home) == []
+
+
+def test_links_inside_the_book_lead_somewhere(site, home, browser):
+    broken = []
+    for name in html_pages(site):
+        with browser.page(f"{home}/{name}") as page:
+            links = page.evaluate(
+                "[...document.querySelectorAll('a[href]')].map(a => a.href).filter(h => h.startsWith(location.origin))"
+            )
+        for link in {link.removeprefix(home + "/") for link in links}:
+            path, _, anchor = link.partition("#")
+            file = site / (path.partition("?")[0] or "index.html")
+            text = file.read_text(encoding="utf-8") if file.suffix == ".html" and file.is_file() else ""
+            if not file.is_file() or (anchor and text and f'id="{anchor}"' not in text):
+                broken.append(f"{name} -> {link}")
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", [page for page in pages(ROOT) if page.startswith("notebooks/")])
+def test_the_colab_button_opens_this_release(home, browser, name):
+    import yaml
+
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    slug = repository["url"].removeprefix("https://github.com/")
+    wanted = f"https://colab.research.google.com/github/{slug}/blob/{repository['branch']}/{name}.ipynb"
+    with browser.page(f"{home}/{name}.html") as page:
+        assert wanted in page.evaluate("[...document.querySelectorAll('a[href*=colab]')].map(a => a.href)")

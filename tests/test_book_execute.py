@@ -1,0 +1,162 @@
+"""Executing notebooks: done once, done again when something has changed, never taken for done when it is not."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from collapse_utils.book import execute
+from collapse_utils.book.__main__ import main
+from collapse_utils.book.notebooks import check_parameters, declared, read_notebook, strip, write_notebook
+from collapse_utils.errors import InputError
+
+PARAMETERS = 'preset = "cpu"\nseeds = [0, 1]\nregimes = ["replace"]\nrecompute = False\nruns = ""'
+
+
+def make_book(root, *code: str):
+    """A book of one notebook, notebooks/01_tiny.ipynb."""
+    (root / "notebooks").mkdir(parents=True)
+    (root / "_config.yml").write_text("title: Tiny\n", encoding="utf-8")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/01_tiny\n", encoding="utf-8")
+    cells = [new_markdown_cell("# Tiny"), new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
+    write_source(root, [*cells, *map(new_code_cell, code)])
+    return root
+
+
+def write_source(root, cells):
+    write_notebook(root / "notebooks" / "01_tiny.ipynb", new_notebook(cells=cells))
+
+
+def run(root, *options: str) -> int:
+    return main(["--root", str(root), "run", "--name", "t", *options])
+
+
+def executed(root):
+    return root / "build" / "t" / "notebooks" / "01_tiny.ipynb"
+
+
+def test_a_notebook_is_run_once_and_again_when_it_changes(tmp_path, capsys):
+    root = make_book(tmp_path / "book", "print(preset, seeds, recompute)")
+    assert run(root, "--seeds", "3-4") == 0
+    notebook = read_notebook(executed(root))
+    assert notebook.cells[-1].outputs[0].text == "smoke [3, 4] True\n"
+    stamp = executed(root).stat().st_mtime_ns
+
+    assert run(root, "--seeds", "3-4") == 0
+    assert "done before" in capsys.readouterr().out
+    assert executed(root).stat().st_mtime_ns == stamp
+
+    notebook = read_notebook(root / "notebooks" / "01_tiny.ipynb")
+    notebook.cells[-1].source = "print('changed')"
+    write_source(root, notebook.cells)
+    assert run(root, "--seeds", "3-4") == 0
+    assert read_notebook(executed(root)).cells[-1].outputs[0].text == "changed\n"
+    assert [path.name for path in executed(root).parent.iterdir()] == ["01_tiny.ipynb"]
+
+
+def test_a_failing_notebook_is_kept_apart_and_is_not_done(tmp_path, capsys):
+    root = make_book(tmp_path / "book", "1 / 0", "print('never')")
+    assert run(root) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    assert not executed(root).exists()
+    failed = executed(root).with_name("01_tiny.failed.ipynb")
+    assert not execute.finished(failed)
+
+    notebook = read_notebook(root / "notebooks" / "01_tiny.ipynb")
+    notebook.cells[-2].source = "1 / 1"
+    write_source(root, notebook.cells)
+    assert run(root) == 0
+    assert execute.finished(executed(root))
+    assert not failed.exists()
+
+
+def test_what_counts_as_finished(tmp_path):
+    path = tmp_path / "n.ipynb"
+    assert not execute.finished(path)
+    path.write_text("{ cut short", encoding="utf-8")
+    assert not execute.finished(path)
+    for record, done in (
+        ({}, False),
+        ({"end_time": None, "exception": None}, False),  # papermill writes this when it starts
+        ({"end_time": "2026-01-01", "exception": True}, False),
+        ({"end_time": "2026-01-01", "exception": None}, True),
+    ):
+        write_notebook(path, new_notebook(metadata={"papermill": record}))
+        assert execute.finished(path) is done
+    assert not execute.finished(path, "another fingerprint")
+
+
+def test_the_fingerprint_covers_cells_parameters_and_results(tmp_path):
+    root = make_book(tmp_path / "book", "1")
+    (root / "results").mkdir()
+    notebook = read_notebook(root / "notebooks" / "01_tiny.ipynb")
+    marks = {execute.fingerprint(root, notebook, {"preset": "smoke"}), execute.fingerprint(root, notebook, {})}
+    (root / "results" / "metrics.csv").write_text("a\n", encoding="utf-8")
+    marks.add(execute.fingerprint(root, notebook, {}))
+    notebook.cells[-1].source = "2"
+    marks.add(execute.fingerprint(root, notebook, {}))
+    assert len(marks) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["-p", "presett=cpu"], "presett"),
+        (["-p", "seeds=3"], "seeds"),
+        (["-p", "no value"], "no value"),
+        (["--seeds", "two"], "two"),
+        (["--seeds", "3-1"], "3-1"),
+        (["--regimes", "replace,recycle"], "recycle"),
+        (["--data", "tinystories"], "data"),  # this notebook declares no such parameter
+        (["02_other"], "02_other"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line_before_any_work(tmp_path, capsys, options, named):
+    root = make_book(tmp_path / "book", "print(1)")
+    assert run(root, *options) == 2
+    message = capsys.readouterr().err.strip()
+    assert named in message and "allowed:" in message and "\n" not in message
+    assert not (root / "build").exists()
+
+
+def test_a_folder_that_is_no_book_is_refused(tmp_path, capsys):
+    assert run(tmp_path) == 2
+    assert "_toc.yml" in capsys.readouterr().err
+
+
+def test_parameters_are_read_from_the_parameters_cell():
+    source = "preset = 'cpu'\nseeds: list[int] = [0]\ndata = None\nwhere = str(1)"
+    notebook = new_notebook(cells=[new_code_cell(source, metadata={"tags": ["parameters"]})])
+    assert declared(notebook, "n") == {"preset": "cpu", "seeds": [0], "data": None, "where": None}
+    check_parameters(notebook, "n", {"preset": "smoke", "seeds": [1], "data": "folder", "where": 3})
+    with pytest.raises(InputError, match="the type of its default"):
+        check_parameters(notebook, "n", {"seeds": "1"})
+    with pytest.raises(InputError, match="tagged 'parameters'"):
+        declared(new_notebook(), "n")
+
+
+def test_prepared_copies_keep_the_committed_outputs(tmp_path):
+    root = make_book(tmp_path / "book")
+    notebook = read_notebook(root / "notebooks" / "01_tiny.ipynb")
+    output = nbformat.v4.new_output("stream", text="rises: reproduced\n")
+    notebook.cells.append(new_code_cell("# NBVAL_CHECK_OUTPUT\nprint()", outputs=[output], execution_count=2))
+    write_source(root, notebook.cells)
+    assert main(["--root", str(root), "prepare", "--name", "s", "--seeds", "0-2"]) == 0
+    copy = read_notebook(root / "build" / "s" / "committed" / "01_tiny.ipynb")
+    assert copy.cells[-1].outputs == [output]
+    scope: dict = {}
+    for cell in copy.cells[1:3]:
+        exec(cell.source, scope)
+    assert (scope["preset"], scope["seeds"], scope["recompute"]) == ("smoke", [0, 1, 2], True)
+
+
+def test_strip_removes_timings_and_nothing_else(tmp_path):
+    path = tmp_path / "n.ipynb"
+    timed = new_code_cell("1", metadata={"tags": ["x"], "papermill": {"duration": 1.5}, "execution": {"a": "b"}})
+    write_notebook(path, new_notebook(cells=[timed], metadata={"papermill": {"parameters": {}}}))
+    assert strip(path)
+    notebook = read_notebook(path)
+    assert notebook.cells[0].metadata == {"tags": ["x"]}
+    assert notebook.metadata.papermill == {"parameters": {}}
+    assert not strip(path)
