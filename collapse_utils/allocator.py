@@ -30,4 +30,5 @@ def keep_memory() -> bool:
     except (OSError, AttributeError):
         return False
     settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20))
-    return all([mallopt(name, value) == 1 for name, value in settings])
+    accepted = [mallopt(name, value) == 1 for name, value in settings]  # all three are tried, whatever one says
+    return all(accepted)

@@ -30,7 +30,7 @@ CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is optimised: AdamW with a linear warm-up and a cosine decay, a decay in equal stages, or on plateaus."""
+    """How one model is optimised: AdamW, a warm-up, and a cosine decay, a decay in equal stages, or one on plateaus."""
 
     steps: int
     learning_rate: float  # peak

@@ -117,3 +117,22 @@ def test_no_decay_on_vectors():
     decayed, free = optimiser(model(), PLAN).param_groups
     assert {p.dim() for p in decayed["params"]} == {2} and {p.dim() for p in free["params"]} == {1}
     assert decayed["weight_decay"] == 0.01 and free["weight_decay"] == 0
+
+
+def test_the_learning_rate_falls_when_the_validation_loss_stops_falling(tmp_path):
+    plan = Plan(steps=40, learning_rate=0.05, warmup=0.0, final_rate=0.0, weight_decay=0.0, clip=1.0, decay=0.5, patience=2,
+                validations=20)  # fmt: skip
+    falling = iter([5.0, 4.0] + [4.0] * 18)
+    fit(tmp_path / "through", plan=plan, validate=lambda network: next(falling))
+    rates = {row["step"]: row["learning_rate"] for row in read_curve(tmp_path / "through") if row["validation_loss"]}
+    # the best loss is seen at step 4; the third validation without a better one halves the rate
+    assert [rates[step] for step in (10, 11 if 11 in rates else 12, 18)] == [0.05, 0.025, 0.0125]
+
+
+def test_a_plateau_is_remembered_across_an_interruption(tmp_path):
+    plan = Plan(steps=40, learning_rate=0.05, warmup=0.0, final_rate=0.0, weight_decay=0.0, clip=1.0, decay=0.5, patience=2,
+                validations=20)  # fmt: skip
+    through = fit(tmp_path / "through", plan=plan, validate=lambda network: 1.0)
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "stopped", loss=stop_after(21), every_s=0.0, plan=plan, validate=lambda network: 1.0)
+    assert torch.equal(fit(tmp_path / "stopped", plan=plan, validate=lambda network: 1.0), through)

@@ -1,0 +1,64 @@
+"""What the fast sampler of the molecule section costs in fidelity, and saves in time: one model, four ways to sample it.
+
+Trains the first fit of the ``smoke`` preset once and measures samples of the held-out molecules by the deterministic sampler
+with few and with many steps, by GeoDiff's Langevin dynamics, and by the rough geometry alone, which no network has touched.
+Writes ``results/molecules/samplers.csv``, which the notebook shows.
+
+    python benchmarks/molecule_samplers.py
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+OUT = Path(__file__).parent.parent / "results" / "molecules" / "samplers.csv"
+SHOWN = ("bond_error", "angle_error", "strain", "coverage", "matching", "broken_share")
+
+
+def main() -> None:
+    import pandas as pd
+
+    from collapse_utils.checkpoints import Checkpoint
+    from collapse_utils.molecules import config, section
+    from collapse_utils.molecules.sampling import SAMPLERS, centred, rough_geometry
+    from collapse_utils.sections import default_cache
+    from collapse_utils.seeds import derive
+
+    made = section.make(config.PRESETS["smoke"], data=config.DEFAULT_SOURCE, seed=0, cache=default_cache())
+    train, test = made.real_data()
+    with tempfile.TemporaryDirectory() as scratch:
+        model = made.fit(train, derive(0, "iteration", 1, "fit"), Checkpoint(Path(scratch)))
+    plain = made.config
+
+    def rough(model, batch, config, draw):
+        return centred(rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds), batch)
+
+    ways = {
+        f"deterministic, {plain.sampling_steps} steps": plain,
+        "deterministic, 100 steps": replace(plain, sampling_steps=100),
+        "Langevin, 1000 steps": replace(plain, sampler="langevin", sampling_steps=1000),
+        "rough geometry, no network": replace(plain, sampler="deterministic"),
+    }
+    rows = []
+    for name, settings in ways.items():
+        made.config = settings
+        kept = SAMPLERS["deterministic"]
+        if name.startswith("rough"):
+            SAMPLERS["deterministic"] = rough
+        started = time.perf_counter()
+        made.conformations(model, test["molecule"], 1)
+        seconds = time.perf_counter() - started
+        found = made.evaluate(model, test)
+        SAMPLERS["deterministic"] = kept
+        rows.append({"sampler": name, "samples_per_second": len(test) / seconds, **{key: found[key] for key in SHOWN}})
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame(rows)
+    frame.round(4).to_csv(OUT, index=False, lineterminator="\n")
+    print(frame.to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Section 2.3: a variational autoencoder trained from scratch on faces.
+
+One fit is a number of passes over the training images, or with ``protocol=steps`` as many steps as such passes over the real
+ones alone take.  A synthetic image is what the decoder makes of a standard normal z, rounded to bytes as the real images
+are.  Measured on real held-out images: the loss that was trained, its two terms, and on a few hundred samples what collapse
+looks like.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .. import seeds
+from ..allocator import keep_memory
+from ..checkpoints import Checkpoint
+from ..data import Data, Pool
+from ..training import Plan, device, train
+from . import diversity
+from .albums import SOURCES
+from .config import ImagesConfig
+from .faces import prepare
+from .vae import VAE, build, losses, to_bytes, to_float
+
+__all__ = ["HEADLINE", "SOURCES", "TITLE", "Images", "make"]
+
+TITLE = "Variational autoencoders (section 2.3)"
+HEADLINE = "test_loss"
+SHOWN = (2, 8)  # rows and columns of a preview: small enough to commit one for every iteration
+
+
+def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> Images:
+    """The section on a source of images; the real data do not depend on ``seed``."""
+    return Images(config, data, cache)
+
+
+class Batches:
+    """The images of every step: a function of the step alone, each image once an epoch, the short last batch left out."""
+
+    def __init__(self, images: int, batch_size: int, seed: int):
+        self.images, self.batch_size, self.seed = images, batch_size, seed
+        self.steps_an_epoch = images // batch_size
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def __call__(self, step: int) -> np.ndarray:
+        epoch, place = divmod(step, self.steps_an_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, seeds.generator(self.seed, "order", epoch).permutation(self.images)
+        return self._order[place * self.batch_size : (place + 1) * self.batch_size]
+
+
+class Images:
+    """The four methods of the chain, on one set of images."""
+
+    def __init__(self, config: ImagesConfig, data: str | Path, cache: Path):
+        self.config = config
+        album, self.images = prepare(config, data, cache)
+        self.source, self.may_show = album.name, album.may_show
+        self._reconstructions: np.ndarray | None = None
+
+    def real_data(self) -> tuple[Data, Data]:
+        return self.images.train, self.images.test
+
+    def notes(self) -> dict:
+        return {**self.images.info, "explained_variance_of_features": self.features.explained}
+
+    @cached_property
+    def features(self) -> diversity.Features:
+        return diversity.fit_features(self.images.train, self.config.feature_dimensions, self.config.clusters)
+
+    @cached_property
+    def real_diversity(self) -> dict[str, float]:
+        """The diversity metrics of real training images against the test images: what a perfect model would reach."""
+        real = self.images.train[: self.config.evaluation_samples]
+        return diversity.measure(real, self.images.test, self.features, self.config.neighbours)
+
+    def plan(self, images: int) -> Plan:
+        """How a model is optimised on so many images: the decay keeps its shape, however many steps there are."""
+        config = self.config
+        counted = images if config.protocol == "epochs" else len(self.images.train)
+        return Plan(
+            steps=config.epochs * (counted // config.batch_size),
+            learning_rate=config.learning_rate,
+            warmup=0.0,
+            final_rate=0.0,
+            weight_decay=0.0,
+            clip=config.clip,
+            betas=(0.9, 0.999),
+            threads=config.threads,
+            stages=config.epochs,
+            decay=config.decay,
+        )
+
+    def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:
+        """A fresh model, trained on uint8 images (n, C, size, size); whole batches are gathered by index."""
+        config, place = self.config, device()
+        keep_memory()
+        torch.set_num_threads(config.threads)
+        model = build(
+            channels=training_data.shape[1],
+            size=config.size,
+            width=config.width,
+            levels=config.levels,
+            latent=config.latent,
+            seed=seeds.derive(seed, "initialisation"),
+        ).to(place)
+        batches = Batches(len(training_data), config.batch_size, seed)
+
+        def loss_of(model: VAE, x: Tensor) -> Tensor:
+            noise = torch.randn(len(x), config.latent, device=x.device)
+            error, kl, _ = losses(model, x, noise)
+            return error.mean() + config.kl_weight * kl.mean()
+
+        train(
+            model,
+            lambda step: to_float(training_data[batches(step)], place),
+            loss_of,
+            self.plan(len(training_data)),
+            seed=seed,
+            checkpoint=checkpoint,
+            items_a_step=config.batch_size,
+        )
+        return model
+
+    @torch.no_grad()
+    def sample(self, model: VAE, size: int, seed: int) -> np.ndarray:
+        """``size`` images decoded from standard normal z, uint8 (size, C, size, size)."""
+        config = self.config
+        torch.set_num_threads(config.threads)
+        model.eval()
+        place = next(model.parameters()).device
+        noise = seeds.generator(seed, "latent")
+        channels = self.images.train.shape[1]
+        out = np.empty((size, channels, config.size, config.size), np.uint8)
+        for start in range(0, size, config.sample_batch):
+            part = out[start : start + config.sample_batch]
+            z = noise.standard_normal((len(part), config.latent), np.float32)
+            part[:] = to_bytes(model.decode(torch.from_numpy(z).to(place)))
+        return out
+
+    @torch.no_grad()
+    def evaluate(self, model: VAE, real_test: np.ndarray) -> dict[str, float]:
+        """Test loss and its terms on real images, and the diversity of ``evaluation_samples`` samples.
+
+        The noise is the same in every iteration, so that iterations differ by their models alone.  The metrics that end
+        in ``_real`` hold real training images in the place of the samples.
+        """
+        config = self.config
+        torch.set_num_threads(config.threads)
+        model.eval()
+        place = next(model.parameters()).device
+        noise = seeds.generator(0, "evaluation noise")
+        errors, kls = [], []
+        for start in range(0, len(real_test), config.sample_batch):
+            images = np.array(real_test[start : start + config.sample_batch])  # a copy: the mapped file is read-only
+            z = torch.from_numpy(noise.standard_normal((len(images), config.latent), np.float32)).to(place)
+            error, kl, reconstruction = losses(model, to_float(images, place), z)
+            errors.append(error.double().cpu())
+            kls.append(kl.double().cpu())
+            if start == 0:
+                shown = images[: SHOWN[1]], to_bytes(reconstruction[: SHOWN[1]])
+                self._reconstructions = np.concatenate(shown) if self.may_show else None
+        error, kl = torch.cat(errors).mean().item(), torch.cat(kls).mean().item()
+        samples = self.sample(model, config.evaluation_samples, seeds.derive(0, "evaluation"))
+        spread = diversity.measure(samples, real_test, self.features, config.neighbours)
+        real = {f"{name}_real": value for name, value in self.real_diversity.items()}
+        return {"test_loss": error + config.kl_weight * kl, "reconstruction_error": error, "kl": kl, **spread, **real}
+
+    def preview(self, images: np.ndarray, folder: Path) -> None:
+        """Write ``samples.png``, and ``reconstructions.png`` (held-out images above, reconstructions below).
+
+        Only of sources whose images may be printed are real images written.
+        """
+        rows, columns = SHOWN
+        save_grid(images[: rows * columns], columns, folder / "samples.png")
+        if self._reconstructions is not None:
+            save_grid(self._reconstructions, columns, folder / "reconstructions.png")
+
+
+def save_grid(images: np.ndarray, columns: int, path: Path) -> None:
+    """Images (n, C, H, W) as one opaque PNG, row by row, with a white gap of one pixel; a short last row stays white."""
+    count, channels, height, width = images.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + 1), (i % columns) * (width + 1)
+        sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(path, optimize=True)

@@ -1,0 +1,75 @@
+"""The claims of section 2.2 and our controls, decided from tidy results.
+
+Losses of different networks and molecules are not to be compared, so every effect is a ratio: to the same chain's first fit,
+or of two regimes of one seed.  The threshold of a ratio is 1 unless the claim names another.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..statistics import Verdict, all_of, by_seed, exceeds, stays_below
+
+LOSSES = ("local_loss", "global_loss", "total_loss")
+# The largest ratio of the authors' accumulate runs to their first fit (local loss, validation).
+AUTHORS_RATIO = 90.0 / 54.68
+
+
+def growth(frame: pd.DataFrame, metric: str, regime: str) -> pd.DataFrame:
+    """A loss over that of the first fit: a row a seed, a column an iteration."""
+    table = by_seed(frame, metric, regime=regime, variant="")
+    return table.div(table.iloc[:, 0], axis=0) if table.size else table
+
+
+def _ratio(frame: pd.DataFrame, metric: str, above: str, below: str) -> list[float]:
+    """The paired ratio of two regimes at the last iteration that both have, a value a seed."""
+    tables = [by_seed(frame, metric, regime=regime, variant="") for regime in (above, below)]
+    if any(table.empty for table in tables):
+        return []
+    last = min(table.columns[-1] for table in tables)
+    return (tables[0][last] / tables[1][last]).dropna().tolist()
+
+
+def _rises(claim: str, frame: pd.DataFrame, metric: str, regime: str) -> Verdict:
+    """Every step from one iteration to the next is a rise: the ratio of neighbours lies above 1."""
+    table = by_seed(frame, metric, regime=regime, variant="")
+    steps = [(table[t] / table[t - 1]).tolist() for t in table.columns[1:]] if table.size else [[]]
+    return all_of(claim, [exceeds(claim, step, 1.0) for step in steps])
+
+
+def _worst(table: pd.DataFrame) -> list[float]:
+    return table.iloc[:, 1:].max(axis=1).tolist() if table.shape[1] > 1 else []
+
+
+def _end(table: pd.DataFrame) -> list[float]:
+    return table.iloc[:, -1].tolist() if table.shape[1] > 1 else []
+
+
+def verdicts(frame: pd.DataFrame) -> list[Verdict]:
+    """Every claim, loss by loss, then our controls; one whose regimes ``frame`` lacks is ``not run``."""
+    found = []
+    for metric in LOSSES:
+        name = metric.replace("_", " ")
+        found += [
+            _rises(f"{name}: replace rises at every iteration", frame, metric, "replace"),
+            exceeds(f"{name}: replace ends above accumulate", _ratio(frame, metric, "replace", "accumulate"), 1.0),
+        ]
+    local = "local loss: accumulate rises by no larger factor than in the authors' runs"
+    samples = "samples: replace strains molecules more than accumulate"
+    return [
+        *found,
+        stays_below(local, _worst(growth(frame, "local_loss", "accumulate")), AUTHORS_RATIO),
+        exceeds("local loss: accumulate ends above its own first fit", _end(growth(frame, "local_loss", "accumulate")), 1.0),
+        exceeds("total loss: accumulate ends above its own first fit", _end(growth(frame, "total_loss", "accumulate")), 1.0),
+        exceeds(samples, _ratio(frame, "strain", "replace", "accumulate"), 1.0),
+        exceeds(
+            "local loss: accumulate, subsampled to the first set's size, ends below replace",
+            _ratio(frame, "local_loss", "replace", "accumulate_subsample"),
+            1.0,
+        ),
+        exceeds(
+            "local loss: replace with grown data ends above accumulate",
+            _ratio(frame, "local_loss", "replace_multiple", "accumulate"),
+            1.0,
+        ),
+    ]

@@ -1,0 +1,173 @@
+"""Drawing conformations from a GeoDiff model: its annealed Langevin dynamics, and few deterministic steps.
+
+The Langevin sampler starts from Gaussian noise at the largest level.  The deterministic one starts lower, from a rough
+geometry whose distances are drawn from the mean and spread that the model keeps of its training set.  It then takes the
+denoised *distances* d + sigma s at their word: the denoised positions are those whose distances fit them best (weighted
+least squares, solved by majorisation), and the next noise level is reached by keeping the direction of the noise, as in
+DDIM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from .. import seeds
+from .config import MoleculeConfig
+from .geodiff import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
+from .graphs import Batch, Graphs
+
+WIDEST = 100.0  # angstrom; a spread beyond it (the training set has exploded) weighs no less
+RELAXATION = 1.9  # of a majorisation step; below 2 it still converges
+
+
+def sampled_levels(levels: int, steps: int) -> np.ndarray:
+    """``steps`` of the lowest ``levels`` noise levels, from the largest to the smallest, evenly spaced in t."""
+    return np.round(np.linspace(levels - 1, 0, steps)).astype(int)
+
+
+def centred(positions: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Positions with every molecule's mean at 0."""
+    sums = torch.zeros(batch.size, 3, dtype=positions.dtype, device=positions.device)
+    counts = torch.bincount(batch.molecule, minlength=batch.size)[:, None]
+    means = sums.index_add(0, batch.molecule, positions) / counts
+    return positions - means[batch.molecule]
+
+
+class DistanceFit:
+    """Positions that fit given distances: weighted stress majorisation, all molecules of a batch at once.
+
+    A round is the Guttman transform x <- x + 2 V^+ f (de Leeuw and Heiser's relaxed update, which converges in half the
+    rounds), where f_i = sum_j w_ij (d0_ij - d_ij) (x_i - x_j) / d_ij and V is the Laplacian of the weights.  Molecules are
+    padded to the largest here: a round is two batched matrix products.
+    """
+
+    def __init__(self, batch: Batch):
+        counts = torch.bincount(batch.molecule, minlength=batch.size)
+        self.size, self.width = batch.size, int(counts.max())
+        self.slot, self.atom = batch.slot, batch.molecule * self.width + batch.slot
+        self.real = (torch.arange(self.width, device=counts.device) < counts[:, None]).double()
+        # The ones fix the mean, which distances leave open; the diagonal makes the padded rows harmless.
+        self.means = self.real[:, :, None] * self.real[:, None, :] / counts[:, None, None]
+        self.base = self.means + torch.diag_embed(1 - self.real)
+
+    def dense(self, values: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+        """Symmetric matrices (molecules, width, width) with the values of pairs, 0 elsewhere."""
+        matrix = torch.zeros(self.size * self.width * self.width, dtype=values.dtype, device=values.device)
+        matrix[self.atom[i] * self.width + self.slot[j]] = values
+        matrix[self.atom[j] * self.width + self.slot[i]] = values
+        return matrix.view(-1, self.width, self.width)
+
+    def __call__(
+        self, positions: torch.Tensor, i: torch.Tensor, j: torch.Tensor, distances: torch.Tensor, weights: torch.Tensor,
+        rounds: int,
+    ) -> torch.Tensor:  # fmt: skip
+        """Positions (atoms, 3) after ``rounds`` rounds towards ``distances`` (pairs,) of the pairs i, j."""
+        weight, wanted = self.dense(weights, i, j), self.dense(distances, i, j)
+        laplacian = torch.diag_embed(weight.double().sum(-1)) - weight.double() + self.base
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(laplacian)).to(positions.dtype)
+        x = torch.zeros(self.size * self.width, 3, dtype=positions.dtype, device=positions.device)
+        x[self.atom] = positions
+        x = x.view(-1, self.width, 3)
+        for _ in range(rounds):
+            norms = x.square().sum(-1)
+            squared = norms[:, :, None] + norms[:, None, :] - 2 * (x @ x.mT)
+            distance = squared.clamp_(min=LEAST_DISTANCE**2).sqrt_()
+            pull = weight * (wanted / distance - 1)
+            force = pull.sum(-1, keepdim=True) * x - pull @ x
+            x = x + RELAXATION * (inverse @ force)
+        return x.view(-1, 3)[self.atom]
+
+
+def rough_geometry(model: GeoDiff, batch: Batch, draws: torch.Tensor, rounds: int) -> torch.Tensor:
+    """Positions (atoms, 3) whose distances are drawn from the training set's mean and spread of each kind, pair by pair.
+
+    Metric-matrix embedding: the three leading eigenvectors of the doubly centred squared distances; then majorisation.
+    ``draws`` (pairs,) is standard normal.
+    """
+    fit = DistanceFit(batch)
+    spread = model.spread[batch.kind]
+    wanted = (model.mean[batch.kind] + spread * draws).clamp(min=0.7)
+    squared = fit.dense(wanted.double().square(), batch.i, batch.j)
+    centring = torch.diag_embed(fit.real) - fit.means
+    values, vectors = torch.linalg.eigh(-0.5 * centring @ squared @ centring)
+    top = vectors[:, :, -3:] * values[:, None, -3:].clamp(min=0).sqrt()
+    positions = top.reshape(-1, 3)[fit.atom].float()
+    return fit(positions, batch.i, batch.j, wanted, 1 / spread.clamp(max=WIDEST).square(), rounds)
+
+
+@torch.no_grad()
+def deterministic(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """Positions (atoms, 3) from a rough geometry, noised to ``start_sigma`` and denoised in ``sampling_steps`` steps."""
+    positions = rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds)
+    top = max(int((model.sigma <= config.start_sigma).sum()), 1)
+    levels = sampled_levels(top, min(config.sampling_steps, top))
+    sigma = model.sigma[levels].tolist()
+    positions = positions + sigma[0] * draw(batch.atoms, 3)
+    fit = DistanceFit(batch)
+    for here, after in zip(sigma, [*sigma[1:], 0.0], strict=True):
+        pairs = pairs_within(batch, positions, model.cutoff)
+        s = model(batch, pairs, torch.full((batch.size,), here, device=positions.device))
+        weights = 1 + (here / model.spread[pairs.kind]).square()  # 1 / variance of d0 given d, relative to 1 / sigma^2
+        distances = (pairs.distance + here * s).clamp(min=LEAST_DISTANCE)
+        rounds = config.fitting_rounds if after else config.rough_rounds
+        denoised = fit(positions, pairs.i, pairs.j, distances, weights, rounds)
+        positions = denoised + (after / here) * (positions - denoised)
+    return centred(positions, batch)
+
+
+@torch.no_grad()
+def langevin(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """GeoDiff's annealed Langevin dynamics from Gaussian noise, one step at each noise level.
+
+    The step at level t is step_size (sigma_t / 0.01)^2; the global force takes part below ``global_start_sigma``.
+    As in GeoDiff the levels are the lowest ``sampling_steps``, while the noise starts at the largest level.
+    """
+    positions = centred(model.sigma[-1] * draw(batch.atoms, 3), batch)
+    filters = None if model.preconditioned else FilterTable(model, only_far=False)
+    for level in reversed(range(config.sampling_steps)):
+        level += config.levels - config.sampling_steps
+        sigma = model.sigma[level]
+        pairs = pairs_within(batch, positions, model.cutoff)
+        s = model(batch, pairs, sigma.expand(batch.size), filters)
+        near, far = slice(0, pairs.local), slice(pairs.local, None)
+        force = forces(s[near], pairs, near, batch.atoms)
+        if sigma < config.global_start_sigma:
+            pull = forces(s[far], pairs, far, batch.atoms)
+            norm = pull.norm(dim=-1, keepdim=True)
+            force = force + config.weight_global * pull * (config.clip_force / norm.clamp(min=config.clip_force))
+        step = config.step_size * (sigma / 0.01).square()
+        positions = positions + step * force / sigma + (2 * step).sqrt() * draw(batch.atoms, 3)
+        positions = centred(positions, batch)
+    return positions
+
+
+SAMPLERS = {"deterministic": deterministic, "langevin": langevin}
+
+
+def sample_positions(
+    model: GeoDiff, graphs: Graphs, molecules: np.ndarray, width: int, config: MoleculeConfig, seed: int
+) -> np.ndarray:
+    """A conformation for each of ``molecules`` (numbers, repeated as often as wanted), (len(molecules), width, 3).
+
+    Conformations are drawn in blocks of molecules of similar size; every block has random numbers of its own, so that the
+    result depends on nothing but the arguments.  What the sampler could not keep finite comes back as it is.
+    """
+    place = model.sigma.device
+    result = np.zeros((len(molecules), width, 3), np.float32)
+    order = np.argsort(graphs.atoms[molecules], kind="stable")
+    for number, begin in enumerate(range(0, len(order), config.sample_batch)):
+        rows = order[begin : begin + config.sample_batch]
+        batch = graphs.batch(molecules[rows]).to(place)
+        rng = seeds.generator(seed, "sample", number)
+
+        def draw(*shape: int, rng: np.random.Generator = rng) -> torch.Tensor:
+            return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(place)
+
+        positions = SAMPLERS[config.sampler](model, batch, config, draw)
+        padded = np.zeros((len(rows), width, 3), np.float32)
+        padded[graphs.real_atoms(molecules[rows], width)] = positions.cpu().numpy()
+        result[rows] = padded
+    return result

@@ -1,0 +1,216 @@
+"""Section 2.2: GeoDiff trained from scratch on conformations of drug-like molecules.
+
+One fit is a fixed number of optimisation steps, as the authors ran it, whatever the size of the training set: so accumulate
+does not get more training than replace.  A generation holds a new conformation of the molecule of every real training item.
+Measured on real held-out molecules: GeoDiff's local, global and total loss under noise that is the same in every iteration,
+and on samples for those molecules what a chemist would look at.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from rdkit import Chem
+
+from .. import seeds
+from ..checkpoints import Checkpoint
+from ..data import Data, Pool
+from ..errors import RunError
+from ..training import Plan, device, train
+from .config import MoleculeConfig
+from .conformers import item_type, prepare, with_positions
+from .geodiff import GeoDiff, losses
+from .graphs import Batch
+from .measures import measure_samples
+from .sampling import sample_positions
+from .sources import SOURCES
+
+__all__ = ["HEADLINE", "SOURCES", "TITLE", "Molecules", "make"]
+
+TITLE = "Molecular conformations (section 2.2)"
+HEADLINE = "local_loss"
+PATIENCE, PLATEAU_DECAY = 10, 0.6  # of the plateau schedule, as the authors ran it
+SHOWN_MOLECULES = 3  # in a preview
+EVALUATION_BATCH = 64  # conformations side by side when nothing is learnt
+
+Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]  # batch, positions, level of each molecule, noise
+
+
+def make(config: MoleculeConfig, *, data: str | Path, seed: int, cache: Path) -> Molecules:
+    """The section on a source of molecules; the real data do not depend on ``seed``."""
+    return Molecules(config, data, cache)
+
+
+def batch_order(items: int, batch_size: int, steps: int, seed: int) -> np.ndarray:
+    """The items of every step, (steps, batch_size): one shuffled pass after another."""
+    passes = -(-steps * batch_size // items)
+    order = [seeds.generator(seed, "order", number).permutation(items) for number in range(passes)]
+    return np.concatenate(order)[: steps * batch_size].reshape(steps, batch_size)
+
+
+class Molecules:
+    """The four methods of the chain, on one set of molecules."""
+
+    def __init__(self, config: MoleculeConfig, data: str | Path, cache: Path):
+        self.config = config
+        self.source, self.real = prepare(config, data, cache)
+
+    def real_data(self) -> tuple[Data, Data]:
+        return self.real.train, self.real.test
+
+    def noised(self, rows: np.ndarray, rng: np.random.Generator, levels: np.ndarray | None = None) -> Noised:
+        """Conformations as a batch, with the noise to put on them.
+
+        Levels are drawn in pairs t and T - 1 - t as in GeoDiff, unless they are given.
+        """
+        place, molecules = device(), rows["molecule"]
+        if levels is None:
+            half = rng.integers(self.config.levels, size=(len(rows) + 1) // 2)
+            levels = np.concatenate([half, self.config.levels - 1 - half])[: len(rows)]
+        positions = rows["positions"][self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])]
+        noise = rng.standard_normal(positions.shape, np.float32)
+        tensors = (torch.from_numpy(part).to(place, non_blocking=True) for part in (positions, levels, noise))
+        return self.real.graphs.batch(molecules).to(place), *tensors
+
+    def fit(self, training_data: Data | Pool, seed: int, checkpoint: Checkpoint) -> GeoDiff:
+        """A fresh model after ``steps`` steps on ``training_data``; samples that are not finite are passed over."""
+        config = self.config
+        torch.set_num_threads(config.threads)
+        torch.manual_seed(seeds.derive(seed, "initialisation"))
+        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(device())
+        usable = finite_rows(training_data)
+        if len(usable) == 0:
+            raise RunError(f"fit: none of the {len(training_data)} training conformations is finite")
+        if config.preconditioned:
+            model.set_statistics(self.real.graphs, training_data)
+        order = batch_order(len(usable), config.batch_size, config.steps, seed)
+
+        def batch_at(step: int) -> Noised:
+            return self.noised(training_data[usable[order[step]]], seeds.generator(seed, "noise", step))
+
+        def loss_of(model: GeoDiff, batch: Noised) -> torch.Tensor:
+            local, global_ = losses(model, *batch)
+            return (local + global_).mean()
+
+        plateau = {}
+        if config.schedule == "plateau":  # on the total loss; the authors have one for each of the two encoders
+            plateau = {"patience": PATIENCE, "decay": PLATEAU_DECAY, "validations": max(config.steps // 1000, 1)}
+        plan = Plan(
+            steps=config.steps,
+            learning_rate=config.learning_rate,
+            warmup=0.02 if config.schedule == "cosine" else 0.0,
+            final_rate=0.01,
+            weight_decay=0.0,
+            clip=config.clip,
+            betas=(config.beta_1, 0.999),
+            threads=config.threads,
+            **plateau,
+        )
+        train(
+            model,
+            batch_at,
+            loss_of,
+            plan,
+            seed=seed,
+            checkpoint=checkpoint,
+            items_a_step=config.batch_size,
+            validate=lambda model: sum(self.test_losses(model, self.real.validation)),
+        )
+        return model
+
+    def sample(self, model: GeoDiff, size: int, seed: int) -> Data:
+        """A new conformation of the molecule of each of the first ``size`` real training items."""
+        torch.set_num_threads(self.config.threads)
+        train_items = self.real.train
+        items = np.zeros(size, item_type(train_items["positions"].shape[1]))
+        items["molecule"] = train_items["molecule"][np.arange(size) % len(train_items)]
+        items["positions"] = self.conformations(model, items["molecule"], seed)
+        return items
+
+    def conformations(self, model: GeoDiff, molecules: np.ndarray, seed: int) -> np.ndarray:
+        width = self.real.train["positions"].shape[1]
+        return sample_positions(model, self.real.graphs, np.asarray(molecules, np.int64), width, self.config, seed)
+
+    @torch.no_grad()
+    def test_losses(self, model: GeoDiff, items: Data) -> tuple[float, float]:
+        """Local and global loss, a mean over all atoms and ``loss_draws`` noise draws of each conformation.
+
+        The draws of a conformation spread evenly over the noise levels.  They are the same for every model.
+        """
+        draws, levels = self.config.loss_draws, self.config.levels
+        sums, atoms = np.zeros(2), 0
+        for draw in range(draws):
+            rng = seeds.generator(0, "evaluation noise", draw)
+            shift = rng.random(len(items))
+            at = ((draw + (np.arange(len(items)) + shift) / len(items)) / draws * levels).astype(np.int64)
+            at = rng.permutation(at)
+            for start in range(0, len(items), EVALUATION_BATCH):
+                part = slice(start, start + EVALUATION_BATCH)
+                both = losses(model, *self.noised(items[part], rng, at[part]))
+                sums += [loss.double().sum().item() for loss in both]
+                atoms += len(both[0])
+        return tuple((sums / atoms).tolist())
+
+    def evaluate(self, model: GeoDiff, real_test: Data) -> dict[str, float]:
+        """Losses on real conformations, and the quality of samples for their molecules (same noise every iteration)."""
+        torch.set_num_threads(self.config.threads)
+        local, global_ = self.test_losses(model, real_test)
+        molecules = np.repeat(real_test["molecule"], self.config.samples_per_conformer)
+        positions = self.conformations(model, molecules, seeds.derive(0, "evaluation samples"))
+        numbers, counts = np.unique(real_test["molecule"]), self.real.graphs.atoms
+        return {
+            "local_loss": local,
+            "global_loss": global_,
+            "total_loss": local + global_,
+            **measure_samples(
+                [self.real.molecules[number] for number in numbers],
+                [np.array(real_test["positions"][real_test["molecule"] == n, : counts[n]], float) for n in numbers],
+                [positions[molecules == n, : counts[n]].astype(float) for n in numbers],
+                [self.real.info["lowest_energy"][number] for number in numbers],
+            ),
+        }
+
+    def notes(self) -> dict:
+        """What the results say about the data beside the configuration."""
+        return {key: value for key, value in self.real.info.items() if key != "lowest_energy"}
+
+    def preview(self, items: Data, folder: Path) -> None:
+        """Write the first molecules, real and sampled in turn, as ``molecules.sdf``, and a picture of them."""
+        from matplotlib.figure import Figure
+
+        from .drawing import draw_row
+
+        numbers = list(dict.fromkeys(np.asarray(items["molecule"]).tolist()))[:SHOWN_MOLECULES]
+        figure = Figure(figsize=(2.2 * len(numbers), 3.2), dpi=50, facecolor="white", layout="constrained")
+        axes = figure.subplots(2, len(numbers), squeeze=False)
+        shown = []
+        for column, number in enumerate(numbers):
+            molecule, width = self.real.molecules[number], self.real.graphs.atoms[number]
+            sampled = np.array(items["positions"][items["molecule"] == number][0, :width], float)
+            real = self.real_positions(number)
+            draw_row(axes[:, column], molecule, [real, sampled], ["real", "sampled"])
+            for name, positions in (("real", real), ("sampled", np.nan_to_num(sampled))):
+                shown.append(with_positions(molecule, [positions]))
+                shown[-1].SetProp("_Name", name)
+        figure.savefig(folder / "molecules.png")
+        with Chem.SDWriter(str(folder / "molecules.sdf")) as writer:
+            for molecule in shown:
+                writer.write(molecule)
+
+    def real_positions(self, number: int) -> np.ndarray:
+        """The first real conformation of a molecule, (atoms, 3)."""
+        for split in (self.real.train, self.real.validation, self.real.test):
+            rows = np.flatnonzero(split["molecule"] == number)
+            if len(rows):
+                return np.array(split["positions"][rows[0], : self.real.graphs.atoms[number]], float)
+        raise KeyError(number)
+
+
+def finite_rows(items: Data | Pool, block: int = 4096) -> np.ndarray:
+    """Numbers of the conformations that are finite."""
+    finite = [
+        np.isfinite(items[start : start + block]["positions"]).all(axis=(1, 2)) for start in range(0, len(items), block)
+    ]
+    return np.flatnonzero(np.concatenate(finite))

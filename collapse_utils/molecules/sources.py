@@ -1,0 +1,285 @@
+"""Where molecules come from: the molecules of the rdkit wheel, an SDF, a list of SMILES, or GEOM-Drugs.
+
+Reading yields molecules with all hydrogens, atoms in one order, and their conformations.  Whatever cannot be used is named
+by its record.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+
+from rdkit import Chem, RDConfig, RDLogger
+from rdkit.Chem import AllChem
+
+from ..errors import InputError
+from .config import MoleculeConfig
+
+BAD_SHARE = 0.05  # of a source's records that may be unusable before the source is refused
+KNOWN_ELEMENTS = range(1, 100)  # atomic numbers of the embedding, as in GeoDiff
+SHIPPED = ("PBF/testData/egfr.sdf", "Fastcluster/testdata/cdk2.sdf")  # in RDKit's Contrib folder
+CONVERT = "python -m collapse_utils.molecules FOLDER geom_drugs.sdf.gz"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where conformations come from; shown in the book and by ``sections``."""
+
+    title: str
+    licence: str
+    citation: str
+    revision: str
+
+
+SOURCES: dict[str, Source] = {
+    "rdkit": Source(
+        "Inhibitors of EGFR and CDK2 that the rdkit wheel ships, with conformers by ETKDGv3 and MMFF94",
+        "BSD 3-Clause (RDKit)",
+        "RDKit: open-source cheminformatics (rdkit.org); Wang et al., ETKDGv3, J. Chem. Inf. Model. 60:2044, 2020",
+        "the installed rdkit",
+    ),
+    "sdf": Source(
+        "Any SDF or SDF.gz with hydrogens and 3D positions (--data FILE)",
+        "that of the file",
+        "that of the file",
+        "the file's checksum",
+    ),
+    "geom_drugs": Source(
+        "GEOM-Drugs, converted once by `" + CONVERT + "`",
+        "CC0 1.0",
+        "Axelrod and Gomez-Bombarelli, GEOM, Scientific Data 9:185, 2022",
+        "the converted file's checksum",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a source gave: molecules with their conformations, and a line for every record that could not be used."""
+
+    molecules: list[Chem.Mol]
+    problems: list[str]
+    records: int
+    flat: bool  # conformations are still to be made
+
+
+def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
+    """Why a record cannot be used, in words, or None; a molecule without bonds orders that add up is sanitised here."""
+    if molecule is None:
+        return "RDKit cannot read it"
+    for atom in molecule.GetAtoms():
+        if atom.GetAtomicNum() not in KNOWN_ELEMENTS:
+            return f"unknown element {atom.GetSymbol()!r} (atom {atom.GetIdx() + 1})"
+    try:
+        Chem.SanitizeMol(molecule)
+    except Exception as reason:  # RDKit raises several types, all of which mean the same here
+        return f"RDKit cannot sanitise it ({str(reason).splitlines()[0]})"
+    if molecule.GetNumAtoms() < 2:
+        return "one atom has no conformation"
+    pieces = len(Chem.GetMolFrags(molecule))
+    if pieces > 1:
+        return f"{pieces} disconnected fragments"
+    if flat:
+        return None
+    if any(atom.GetTotalNumHs(includeNeighbors=False) for atom in molecule.GetAtoms()):
+        return "hydrogens are missing"
+    conformer = molecule.GetConformer() if molecule.GetNumConformers() else None
+    if conformer is None or not conformer.Is3D() or abs(conformer.GetPositions()).max() == 0:
+        return "no 3D positions"
+    positions = conformer.GetPositions()
+    if molecule.GetNumAtoms() > 3 and abs(positions[:, 2]).max() == 0:
+        return "no 3D positions (all z are 0)"
+    Chem.AssignStereochemistryFrom3D(molecule)
+    return None
+
+
+def _usable(records: Iterable[tuple[str, Chem.Mol | None]], where: str, *, flat: bool = False) -> Read:
+    """The records without a problem; InputError names the first bad one if more than ``BAD_SHARE`` of them are bad."""
+    molecules, problems, count = [], [], 0
+    for label, molecule in records:
+        count += 1
+        problem = problem_of(molecule, flat=flat)
+        if problem is None:
+            molecules.append(molecule)
+        else:
+            problems.append(f"{label}: {problem}")
+    if count == 0:
+        raise InputError("--data", where, "a file with at least one molecule")
+    if len(problems) > BAD_SHARE * count:
+        raise InputError(
+            "--data", where, f"a file of which at most {BAD_SHARE:.0%} of the records cannot be used; here "
+            f"{len(problems)} of {count}, first {problems[0]}"
+        )  # fmt: skip
+    return Read(molecules, problems, count, flat)
+
+
+def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
+    """(label, molecule) of every record, not yet sanitised, with its one conformation."""
+    with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
+        try:
+            for number, molecule in enumerate(Chem.ForwardSDMolSupplier(file, sanitize=False, removeHs=False), 1):
+                name = molecule.GetProp("_Name") if molecule is not None and molecule.HasProp("_Name") else ""
+                yield f"record {number}" + (f" ({name})" if name else ""), molecule
+        except (OSError, EOFError, UnicodeDecodeError, SystemError) as reason:  # RDKit turns a reader's error into the last
+            cause = reason.__cause__ or reason
+            raise InputError("--data", str(path), f"an SDF or SDF.gz ({cause})") from None
+
+
+def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
+    """(label, molecule) of every line ``SMILES [name]``; without conformations."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            smiles = line.split()[0]
+            yield f"line {number} ({smiles})", Chem.MolFromSmiles(smiles, sanitize=False)
+
+
+def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
+    """One molecule a graph, with at most ``most`` of its conformations, atoms in the order of its first record."""
+    found: dict[str, Chem.Mol] = {}
+    for molecule in molecules:
+        first = found.setdefault(Chem.MolToSmiles(Chem.RemoveHs(molecule)), molecule)
+        if first is molecule or first.GetNumConformers() >= most:
+            continue
+        order = _same_order(first, molecule)
+        if order is not None:
+            conformer = Chem.Conformer(first.GetNumAtoms())
+            conformer.SetPositions(molecule.GetConformer().GetPositions()[order])
+            first.AddConformer(conformer, assignId=True)
+    return list(found.values())
+
+
+def _same_order(first: Chem.Mol, other: Chem.Mol) -> list[int] | None:
+    """For every atom of ``first`` the atom of ``other`` that stands for it; None if the graphs differ after all."""
+
+    def key(molecule: Chem.Mol) -> tuple:
+        atoms = tuple(atom.GetAtomicNum() for atom in molecule.GetAtoms())
+        return atoms, tuple((b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondType()) for b in molecule.GetBonds())
+
+    if key(first) == key(other):
+        return list(range(first.GetNumAtoms()))
+    match = other.GetSubstructMatch(first)
+    return list(match) if len(match) == first.GetNumAtoms() == other.GetNumAtoms() else None
+
+
+# Making conformations
+
+
+def embed(molecule: Chem.Mol, count: int) -> Chem.Mol | None:
+    """``count`` conformations by ETKDGv3, each relaxed with MMFF94 (UFF where MMFF94 does not know an atom).
+
+    The random numbers depend on nothing but the molecule.  None if RDKit finds no conformation.
+    """
+    RDLogger.DisableLog("rdApp.*")
+    molecule = Chem.AddHs(Chem.Mol(molecule))
+    molecule.RemoveAllConformers()
+    options = AllChem.ETKDGv3()
+    options.numThreads = 1
+    digest = hashlib.blake2b(Chem.MolToSmiles(molecule).encode(), digest_size=4).digest()
+    options.randomSeed = int.from_bytes(digest, "little") % (2**31 - 1)
+    if len(AllChem.EmbedMultipleConfs(molecule, count, options)) < count:
+        options.useRandomCoords = True
+        if len(AllChem.EmbedMultipleConfs(molecule, count, options)) < count:
+            return None
+    if AllChem.MMFFHasAllMoleculeParams(molecule):
+        AllChem.MMFFOptimizeMoleculeConfs(molecule, maxIters=2000, mmffVariant="MMFF94")
+    else:
+        AllChem.UFFOptimizeMoleculeConfs(molecule, maxIters=2000)
+    return molecule
+
+
+def _embed(job: tuple[bytes, int]) -> bytes | None:
+    made = embed(Chem.Mol(job[0]), job[1])
+    return None if made is None else made.ToBinary()
+
+
+def with_conformers(molecules: list[Chem.Mol], count: int, *, made: bool) -> list[Chem.Mol]:
+    """The molecules with at most ``count`` conformations: those they came with, or with ``made`` new ones.
+
+    New ones are made on all cores of the machine, with a progress bar; InputError names a molecule that cannot be embedded.
+    """
+    if not made:
+        return molecules
+    from tqdm import tqdm
+
+    jobs = [(molecule.ToBinary(), count) for molecule in molecules]
+    workers = min(os.cpu_count() or 1, int(os.environ.get("COLLAPSE_WORKERS", "64")), -(-len(jobs) // 8))
+    bar = {"desc": "conformers", "total": len(jobs), "unit": "molecule", "leave": False}
+    if workers > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            results = list(tqdm(pool.map(_embed, jobs, chunksize=4), **bar))
+    else:
+        results = [_embed(job) for job in tqdm(jobs, **bar)]
+    for molecule, result in zip(molecules, results, strict=True):
+        if result is None:
+            smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
+            raise InputError("--data", smiles, "molecules for which ETKDGv3 finds a conformation in space")
+    return [Chem.Mol(result) for result in results]
+
+
+# Finding a source
+
+
+def _checksum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shipped() -> Read:
+    records = []
+    for name in SHIPPED:
+        path = Path(RDConfig.RDContribDir) / name
+        if not path.is_file():
+            raise InputError("--data", "rdkit", f"another source: this rdkit does not ship Contrib/{name}")
+        records += [(f"{path.name}, {label}", molecule) for label, molecule in read_sdf(path)]
+    read = _usable(records, "rdkit")
+    return Read(read.molecules, read.problems, read.records, flat=True)  # one force field for all conformations
+
+
+def _file(path: Path, most: int) -> Read:
+    RDLogger.DisableLog("rdApp.*")
+    if path.suffix == ".smi":
+        return _usable(read_smiles(path), str(path), flat=True)
+    read = _usable(read_sdf(path), str(path))
+    return Read(grouped(read.molecules, most), read.problems, read.records, flat=False)
+
+
+def _is_sdf(path: Path) -> bool:
+    return path.name.endswith((".sdf", ".sdf.gz", ".smi"))
+
+
+def locate(data: str | Path, config: MoleculeConfig, cache: Path) -> tuple[str, str, Callable[[], Read]]:
+    """The source's name for the results, a checksum of its content, and the function that reads it.
+
+    ``data`` is the name of a source, or a local file, or a folder with one SDF in it.  A named source that lies in the
+    folder ``COLLAPSE_DATA`` is read from there.
+    """
+    if str(data) == "rdkit":
+        return "rdkit", f"rdkit {version('rdkit')}", _shipped
+    if str(data) == "sdf":
+        raise InputError("--data", "sdf", "the path of an SDF or SDF.gz with hydrogens and 3D positions")
+    if str(data) == "geom_drugs":
+        home = os.environ.get("COLLAPSE_DATA")
+        path = Path(home or ".") / "geom_drugs.sdf.gz"
+        if not path.is_file():
+            raise InputError("--data", "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`")
+        return "geom_drugs", _checksum(path), lambda: _file(path, config.conformers)
+    path = Path(data)
+    if not path.exists():
+        raise InputError("--data", str(data), "one of " + ", ".join(SOURCES) + ", or a file or folder that exists")
+    if path.is_dir():
+        if (path / "summary_drugs.json").is_file():
+            raise InputError("--data", str(data), f"GEOM-Drugs in its published layout is converted first: `{CONVERT}`")
+        found = sorted(entry for entry in path.iterdir() if _is_sdf(entry))
+        if len(found) != 1:
+            raise InputError("--data", str(data), f"a folder with one .sdf, .sdf.gz or .smi (it has {len(found)})")
+        path = found[0]
+    elif not _is_sdf(path):
+        raise InputError("--data", str(data), "a file that ends in .sdf, .sdf.gz or .smi")
+    return path.name.split(".")[0], _checksum(path), lambda: _file(path, config.conformers)
