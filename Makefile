@@ -47,6 +47,7 @@ $(INSTALLED): pyproject.toml $(LOCK)
 book: $(INSTALLED) ## train at smoke, run every notebook, build the book (at most 10 minutes on two cores)
 	@echo "make book: at most 10 minutes on two cores, and seconds when nothing has changed"
 	$(COLLAPSE) sweep all --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --out build/book/runs
+	$(COLLAPSE) sweep language --set temperature=0.3 --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --out build/book/runs
 	$(BOOK) run --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --runs build/book/runs
 	@$(BOOK) build
 
@@ -58,6 +59,7 @@ test: $(INSTALLED) lint ## the whole suite, strict nbval, one seed of each secti
 	$(PY) -m pytest --nbval --nbval-current-env notebooks
 	rm -rf build/test
 	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --out build/test/runs
+	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0 --regimes $(REGIMES) --out build/test/runs
 	$(BOOK) run --name test --preset smoke --seeds 0 --regimes $(REGIMES)
 
 lint: $(INSTALLED) ## ruff
@@ -66,11 +68,16 @@ lint: $(INSTALLED) ## ruff
 
 smoke: $(INSTALLED) ## three seeds at smoke; every verdict is compared with the committed one
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
+	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
 	$(BOOK) prepare --name smoke --preset smoke --seeds 0-2 --regimes all
 	$(PY) -m pytest --nbval-lax --nbval-current-env build/smoke/committed
 
-reference: $(INSTALLED) ## repeat the published results from nothing: hours
-	$(COLLAPSE) sweep all --preset cpu --seeds 0-2 --regimes all --out runs/reference
+reference: $(INSTALLED) ## repeat the published results from nothing (about two hours on two cores)
+	$(PY) -m collapse_utils.linear.grid --out results/linear/grid
+	$(COLLAPSE) sweep linear --preset cpu --seeds 0-4 --regimes all --out runs/reference
+	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes all --out runs/reference
+	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes replace,accumulate --set temperature=0.3 --out runs/reference
+	$(COLLAPSE) sweep images --preset smoke --seeds 0-2 --regimes all --vary protocol=epochs,steps --out runs/reference
 	$(COLLAPSE) collect runs/reference --into results
 	$(BOOK) includes
 

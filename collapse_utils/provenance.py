@@ -46,6 +46,18 @@ def device() -> str:
     return "cpu"
 
 
+def processor() -> str:
+    """The CPU by its own name, and the instruction set that torch uses of it: another one rounds in another order."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    torch = sys.modules.get("torch")
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})" if torch is not None else name
+
+
 def collect(threads: int, *, wall_s: float) -> dict:
     """A JSON-able record of the software, the machine and the cost of a run."""
     return {
@@ -55,6 +67,7 @@ def collect(threads: int, *, wall_s: float) -> dict:
         "versions": {name: found for name in PACKAGES if (found := _installed(name))},
         "platform": platform.platform(),
         "machine": platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "device": device(),
         "threads": threads,

@@ -20,7 +20,7 @@ from .errors import InputError
 if TYPE_CHECKING:
     from .chain import Chain, Section
 
-NAMES = ("linear", "language", "images")
+NAMES = ("linear", "language", "images", "molecules")
 DEFAULT = "default"  # the data source that a pip dependency of the package ships
 
 

@@ -16,17 +16,17 @@ def signed(effect: Estimate, digits: int = 2) -> str:
     return mean if effect.n < 2 else f"{mean} [{low}, {high}]"
 
 
-def control_table(ours: pd.DataFrame, metric: str, items: str, *, variant: str = "", digits: int = 3) -> pd.DataFrame:
+def control_table(ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2) -> pd.DataFrame:
     """The last fit of every regime: its training set in units of n ``items``, its metric, its distance to the first fit."""
     rows = []
     for regime in regimes.REGIMES:
-        table = by_seed(ours, metric, regime=regime, variant=variant)
+        table = by_seed(ours, metric, regime=regime, variant="")
         if not table.size:
             continue
         last = table.columns[-1]
         share = f"1/{last}" if regime in ("accumulate", "accumulate_subsample") else "none"
         shown = estimate(table[last]).text(digits)
-        change = signed(estimate(table[last] - table[1]), max(digits - 1, 2))
+        change = signed(estimate(table[last] - table[1]), change_digits)
         rows.append((figures.LABELS[regime], f"{regimes.training_size(regime, last)} n", share, shown, change))
     name = metric.replace("_", "-" if metric == "cross_entropy" else " ")
     columns = ["regime", f"training {items}", "real among them", f"{name}, last fit", "change from the first fit"]

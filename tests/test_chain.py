@@ -134,9 +134,7 @@ def test_processes_share_the_first_generation_and_agree(tmp_path):
         assert read_metrics(tmp_path / regime) == alone
 
 
-@pytest.mark.parametrize(
-    "fields, named", [({"items": 60}, "config.items"), ({"temperature": 0.5}, "config.temperature")]
-)
+@pytest.mark.parametrize("fields, named", [({"items": 60}, "config.items"), ({"temperature": 0.5}, "config.temperature")])
 def test_another_configuration_is_refused_by_field(tmp_path, fields, named):
     run(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}

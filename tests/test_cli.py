@@ -186,6 +186,6 @@ def test_sections_lists_what_there_is(capsys):
 
 def test_estimate_prints_hours_memory_and_disk(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
-    assert main(["estimate", "language", "--preset", "smoke", *[word for word in TINY]]) == 0
+    assert main(["estimate", "language", "--preset", "smoke", *list(TINY)]) == 0
     told = capsys.readouterr().out
     assert all(word in told for word in ("hours", "memory", "disk", "fits 400 items and samples 120"))

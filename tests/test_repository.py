@@ -44,6 +44,8 @@ def test_what_make_would_run_is_a_command_that_there_is(target):
             from collapse_utils.__main__ import parser
 
             parser().parse_args(words[1:])
+        elif words[0] == "collapse_utils.linear.grid":
+            assert words[1:] == ["--out", "results/linear/grid"] and (ROOT / words[2]).is_dir()
         else:
             from collapse_utils.book.__main__ import parser as book_parser
 

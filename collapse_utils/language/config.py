@@ -67,15 +67,14 @@ PRESETS: dict[str, LanguageConfig] = {
     "smoke": LanguageConfig(iterations=4, stories=1000, vocabulary=512, max_length=128, passage_words=35),
     "cpu": LanguageConfig(
         iterations=5,
-        stories=3000,
-        test_stories=400,
+        stories=2000,
+        test_stories=300,
         vocabulary=2048,
         max_length=256,
         layers=4,
         hidden=128,
         heads=4,
         ffn=512,
-        batch_size=16,
     ),
     # The 9M to 12M shapes of the paper on a part of the data, for one T4.
     "colab": LanguageConfig(

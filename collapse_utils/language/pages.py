@@ -123,4 +123,4 @@ def _html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     for first, *cells in rows:
         body += f'<tr><th scope="row">{html.escape(first)}</th>'
         body += "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-    return f'<table class="stories"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<table class="dataframe stories"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

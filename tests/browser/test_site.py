@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium is not in
 UNTYPESET = """[...document.querySelectorAll('.math')].filter(
     e => !e.querySelector('mjx-container') || e.querySelector('mjx-merror')).map(e => e.textContent.slice(0, 60))"""
 UNLOADED = "[...document.images].filter(i => !(i.complete && i.naturalWidth > 0)).map(i => i.src.slice(0, 120))"
-NO_ALT = "[...document.querySelectorAll('article img')].filter(i => !i.alt.trim() || i.alt.includes('_images/')).map(i => i.src.slice(0, 80))"
+NO_ALT = """[...document.querySelectorAll('article img')].filter(
+    i => !i.alt.trim() || i.alt.includes('_images/')).map(i => i.src.slice(0, 80))"""
 TOO_WIDE = """(() => { const wide = document.documentElement.clientWidth;
     return document.documentElement.scrollWidth <= wide ? [] : [...document.querySelectorAll('article *')]
       .filter(e => e.getBoundingClientRect().right > wide + 1).slice(0, 5)
