@@ -78,6 +78,7 @@ reference: $(INSTALLED) ## repeat the published results from nothing (about two 
 	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes all --out runs/reference
 	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes replace,accumulate --set temperature=0.3 --out runs/reference
 	$(COLLAPSE) sweep images --preset smoke --seeds 0-2 --regimes all --vary protocol=epochs,steps --out runs/reference
+	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes all --out runs/reference
 	$(COLLAPSE) collect runs/reference --into results
 	$(BOOK) includes
 

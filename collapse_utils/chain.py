@@ -98,7 +98,7 @@ def run_chain(
     RunError : another process is writing there, or the section broke its contract (named).
     """
     run_dir = Path(run_dir)
-    _check_methods(section)
+    check_methods(section)
     real_train, real_test = section.real_data()
     description = describe_run(chain, real_train, real_test)
     if (run_dir / "DONE").exists():
@@ -336,7 +336,7 @@ class _State:
         runs.write_json(self.iteration_dir(iteration) / "metrics.json", result)
 
 
-def _check_methods(section: Section) -> None:
+def check_methods(section: Section) -> None:
     for name in ("real_data", "fit", "sample", "evaluate"):
         if not callable(getattr(section, name, None)):
             raise RunError(f"{type(section).__name__}: has no method {name}; a section has real_data, fit, "

@@ -38,7 +38,13 @@ class Opened:
     @property
     def judged(self) -> pd.DataFrame:
         """The frame on which verdicts are passed: this run's if it has seeds enough, else the reference."""
-        enough = self.run is not None and self.run["seed"].nunique() >= VERDICT_SEEDS
+        return self.judge("")
+
+    def judge(self, variant: str) -> pd.DataFrame:
+        """The same for claims on a variant, which a run may have left out."""
+        if self.run is None:
+            return self.reference
+        enough = self.run[self.run["variant"] == variant]["seed"].nunique() >= VERDICT_SEEDS
         return self.run if enough else self.reference
 
     def panels(self) -> list[tuple[str, pd.DataFrame]]:

@@ -32,7 +32,10 @@ def small_book(root: Path) -> Path:
     """Language results of two seeds at two presets, and a notebook with two verdicts."""
     (root / "_config.yml").write_text("title: Small\n", encoding="utf-8")
     (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/02_language\n", encoding="utf-8")
-    (root / "README.md").write_text(f"before\n{includes.MARKS[0]}\nold\n{includes.MARKS[1]}\nafter\n", encoding="utf-8")
+    (root / "README.md").write_text(
+        f"before\n{includes.MARKS[0].format('results')}\nold\n{includes.MARKS[1].format('results')}\nafter\n",
+        encoding="utf-8",
+    )
     for preset, shift in (("smoke", 100.0), ("cpu", 0.0)):
         rows = [
             ("language", preset, "tinystories", variant, regime, seed, t, "cross_entropy", shift + value + 0.1 * seed)
@@ -62,7 +65,7 @@ def test_the_tables_are_made_from_results_and_verdicts(tmp_path, capsys):
     headline = (root / "book/_generated/headline.md").read_text(encoding="utf-8")
     assert "tinystories, preset cpu, 2 seeds" in headline and "smoke" not in headline
     # Means over the two seeds of the largest preset, without the variant: 2.05 first, 4.05 and 2.05 last.
-    assert headline.count("2.050 [") == 2 and headline.count("4.050 [") == 1
+    assert headline.count("2.05 [") == 2 and headline.count("4.05 [") == 1
     assert "(../notebooks/02_language.ipynb)" in headline
     picture = root / "book/_generated/headline-language.png"
     assert digest_of(picture) == panels(root / "results")[0].digest()

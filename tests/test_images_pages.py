@@ -34,7 +34,7 @@ PAPER = {"replace": 0.2, "accumulate": 0.02, "accumulate_subsample": 0.05, "repl
 
 
 def outcomes(frame):
-    return [verdict.outcome for verdict in claims.verdicts(frame)]
+    return [verdict.outcome for verdict in [*claims.verdicts(frame), *claims.step_verdicts(frame)]]
 
 
 def test_results_like_the_papers_bear_every_claim_out():

@@ -13,7 +13,7 @@ from collapse_utils.linear import grid
 from collapse_utils.linear.config import Linear
 from collapse_utils.regimes import REGIMES
 
-RESULTS = Path(__file__).parents[1] / "results" / "linear" / "paper"
+RESULTS = Path(__file__).parents[1] / "results" / "linear" / "grid"
 
 
 def committed(name):

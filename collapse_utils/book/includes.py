@@ -14,10 +14,12 @@ from ..runs import write_text
 from ..statistics import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from .notebooks import notebooks, read_notebook
 from .panels import Panel, digest_of, draw, panels
+from .speed import front_door, page
 
 GENERATED = Path("book") / "_generated"
-MARKS = ("<!-- results: begin -->", "<!-- results: end -->")
+MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in the README
 NO_RESULTS = "No results have been collected into `results/` yet: `make reference` makes them.\n"
+NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 NO_VERDICTS = "No notebook of the book prints a verdict yet.\n"
 NOTE = "Lower is better. Means with 95% intervals, made from the files in `results/`."
 
@@ -38,7 +40,7 @@ def table(root: Path, found: list[Panel], up: str) -> str:
         page = page_of(root, panel.section)
         title = f"[{panel.title}]({up}{page})" if page else panel.title
         fits = [panel.fit("replace", 0), panel.fit("replace", -1), panel.fit("accumulate", -1)]
-        values = " | ".join(str(fit).replace(", ", ",\u00a0") for fit in fits)  # an interval stays on one line
+        values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)  # an interval stays on one line
         lines.append(f"| {title}: {panel.about} | {panel.measure} | {values} | {panel.fits} |")
     return "\n".join([*lines, "", NOTE, ""])
 
@@ -105,14 +107,26 @@ def claims(root: Path) -> str:
     return "\n".join(["| claim | outcome | shown in |", "|---|---|---|", *lines, ""])
 
 
+def between_marks(text: str, name: str, part: str) -> str:
+    """``text`` with ``part`` between the marks of ``name``; as it is if it has no such marks."""
+    before, begin, rest = text.partition(MARKS[0].format(name))
+    _, end, after = rest.partition(MARKS[1].format(name))
+    return f"{before}{begin}\n{part}{end}{after}" if begin and end else text
+
+
 def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     """Path -> content of every generated text."""
     folder, readme = root / GENERATED, root / "README.md"
-    wanted = {folder / "headline.md": headline(root, found), folder / "claims.md": claims(root)}
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if begin and end:
-        wanted[readme] = f"{before}{begin}\n{for_readme(root, found)}{end}{after}"
+    wanted = {
+        folder / "headline.md": headline(root, found),
+        folder / "claims.md": claims(root),
+        folder / "speed.md": page(root),
+        folder / "front_door.md": front_door(root) or NO_TIMES,
+    }
+    text = readme.read_text(encoding="utf-8")
+    for name, part in (("results", for_readme(root, found)), ("times", front_door(root) or NO_TIMES)):
+        text = between_marks(text, name, part)
+    wanted[readme] = text
     return wanted
 
 

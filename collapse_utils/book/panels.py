@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,11 @@ class Panel:
     def fits(self) -> int:
         return int(self.curves["replace"]["iteration"].iloc[-1])
 
+    @property
+    def digits(self) -> int:
+        """Decimals that show three digits of the first fit."""
+        return max(2 - math.floor(math.log10(self.fit("replace", 0).mean)), 0)
+
     def digest(self) -> str:
         """A checksum of everything that a picture of this panel shows."""
         parts = [self.title, self.measure, *(table.to_csv(index=False) for table in self.curves.values())]
@@ -42,10 +48,11 @@ class Panel:
 
     def sentence(self) -> str:
         """What the picture shows, in words and numbers."""
-        first, replace, accumulate = self.fit("replace", 0), self.fit("replace", -1), self.fit("accumulate", -1)
+        fits = [self.fit("replace", 0), self.fit("replace", -1), self.fit("accumulate", -1)]
+        first, replace, accumulate = (f"{fit.mean:.{self.digits}f}" for fit in fits)
         return (
-            f"{self.title}: the {self.measure} is {first.mean:.2f} at the first fit; at fit {self.fits} it is "
-            f"{replace.mean:.2f} under replace and {accumulate.mean:.2f} under accumulate."
+            f"{self.title}: the {self.measure} is {first} at the first fit; at fit {self.fits} it is "
+            f"{replace} under replace and {accumulate} under accumulate."
         )
 
 

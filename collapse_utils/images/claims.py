@@ -63,6 +63,12 @@ def verdicts(frame: pd.DataFrame) -> list[Verdict]:
             _ratio(frame, "test_loss", "replace_multiple", "accumulate"),
             1.0,
         ),
+    ]
+
+
+def step_verdicts(frame: pd.DataFrame) -> list[Verdict]:
+    """The claims on the variant in which every fit has the same number of steps."""
+    return [
         exceeds(
             "with a fixed number of steps, replace ends above accumulate",
             _ratio(frame, "test_loss", "replace", "accumulate", STEPS),
