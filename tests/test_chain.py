@@ -186,18 +186,6 @@ def test_a_dead_owner_is_followed_and_an_heir_keeps_the_old_owner_out(tmp_path):
     assert not (tmp_path / "lease.json").exists()
 
 
-def test_a_damaged_generation_is_named(tmp_path):
-    run(tmp_path / "run", shared=tmp_path / "shared")
-    block = tmp_path / "run/generation-02/block-00/items.npy"
-    content = bytearray(block.read_bytes())
-    content[-1] ^= 1
-    block.write_bytes(content)
-    (tmp_path / "run/DONE").unlink()
-    (tmp_path / "run/iteration-03/metrics.json").unlink()
-    with pytest.raises(RunError, match="generation-02"):
-        run(tmp_path / "run", shared=tmp_path / "shared")
-
-
 @pytest.mark.parametrize(
     "method, replacement, message",
     [
