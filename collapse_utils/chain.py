@@ -194,6 +194,7 @@ class _State:
             **(figures or {}),
         }
         with contextlib.suppress(OSError, RunError):  # a full disk must not stop a run for the sake of its progress bar
+            self.lease.check()
             runs.write_json(self.run_dir / "progress.json", state, durable=False)
         self._report(state)
 

@@ -25,6 +25,8 @@ HEARTBEAT_S = 10.0  # how often an owner renews its lease
 DEAD_AFTER_S = 120.0  # a lease of another machine that looks older than this, or younger than now, is watched ...
 WATCH_S = 30.0  # ... for so long; if it is not renewed then, its owner is dead
 
+_held: set[str] = set()  # tokens of the leases that this process holds: one that it could not remove is nobody's
+
 
 def _process_start(pid: int) -> str | None:
     """When a process of this machine began, as text that no step of the clock changes; None if it runs no more."""
@@ -72,6 +74,8 @@ class Lease:
 
     def _dead(self, owner: dict) -> bool:
         if owner.get("host") == socket.gethostname():
+            if owner["pid"] == os.getpid() and owner["token"] not in _held:
+                return True
             return _process_start(int(owner["pid"])) != owner["started"]
         before = self._mtime()
         if before is None or 0 <= time.time() - before / 1e9 <= DEAD_AFTER_S:
@@ -110,6 +114,7 @@ class Lease:
                 time.sleep(0.2)
             finally:
                 candidate.unlink(missing_ok=True)
+        _held.add(self._token)
         threading.Thread(target=self._beat, daemon=True).start()
         return self
 
@@ -139,6 +144,7 @@ class Lease:
 
     def release(self) -> None:
         self._stop.set()
+        _held.discard(self._token)
         owner = self._owner()
         if owner is not None and owner.get("token") == self._token:
             with contextlib.suppress(OSError):  # a disk that has become read-only: the next process sees that we are dead

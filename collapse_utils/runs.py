@@ -166,6 +166,9 @@ def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
                 if not final.is_dir():  # else the name is taken: the other copy is whole, too
                     raise
             _flush(final.parent)
+        except Exception:
+            guard()  # an heir may have removed what an orphan was writing: then say that, and not what was missing
+            raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -298,5 +301,9 @@ def writing(directory: Path, description: dict) -> Iterator[Lease]:
         if not (directory / "config.json").exists():
             write_json(directory / "config.json", description)
         yield lease
+    except OSError as problem:  # from the small things that no other function tells of, such as making a folder
+        if problem.errno not in REFUSALS:
+            raise
+        raise RunError(f"{problem.filename or directory}: cannot be written ({problem.strerror})") from problem
     finally:
         lease.release()
