@@ -23,21 +23,18 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import math
-import numbers
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from . import __version__, data, memory, provenance, records, regimes, runs, seeds
+from . import data, measurements, memory, provenance, regimes, runs, seeds
 from .checkpoints import Checkpoint, Pieces
+from .description import Chain, describe_run
 from .errors import RunError
-from .presets import Config
-from .records import COLUMNS, read_metrics, write_metrics
+from .measurements import COLUMNS, read_metrics, write_metrics
 
 __all__ = ["COLUMNS", "Chain", "Section", "describe_run", "read_metrics", "run_chain", "write_metrics"]
 
@@ -54,23 +51,6 @@ class Section(Protocol):
     def sample(self, model: Any, size: int, seed: int) -> data.Data: ...
 
     def evaluate(self, model: Any, real_test: data.Data) -> dict[str, float]: ...
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Which chain to run: one section, regime and seed."""
-
-    section: str  # name of the section, as it appears in the results
-    regime: str  # one of regimes.REGIMES
-    seed: int  # of the whole chain
-    config: Config = field(default_factory=Config)  # the section's resolved preset
-    preset: str = "own"  # name of the preset, as it appears in the results
-    variant: str = ""  # overrides of the preset, "field=value,..."
-    source: str = "own"  # name of the data source
-
-    def __post_init__(self) -> None:
-        regimes.check(self.regime)
-        seeds.sequence(self.seed)
 
 
 Report = Callable[[dict], None]
@@ -110,7 +90,7 @@ def run_chain(
     description = describe_run(chain, real_train, real_test)
     if (run_dir / "DONE").exists():
         runs.check_run(run_dir, description)
-        if records.whole(run_dir):
+        if measurements.whole(run_dir):
             return read_metrics(run_dir)
     with runs.writing(run_dir, description) as lease:
         shared_dir = Path(shared) if shared is not None else run_dir.parent / ".shared"
@@ -123,27 +103,6 @@ def run_chain(
             lease.check()
             runs.write_json(run_dir / "DONE", record)
     return rows
-
-
-def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> dict:
-    """What makes this run this run: the content of ``config.json``."""
-    description = {
-        "section": chain.section,
-        "preset": chain.preset,
-        "variant": chain.variant,
-        "regime": chain.regime,
-        "seed": chain.seed,
-        "config": asdict(chain.config),
-        "data": {
-            "source": chain.source,
-            "train_items": len(real_train),
-            "test_items": len(real_test),
-            "train": data.checksum(real_train),
-            "test": data.checksum(real_test),
-        },
-        "package_version": __version__,
-    }
-    return {**description, "fingerprint": runs.fingerprint(description)}
 
 
 class _State:
@@ -207,14 +166,14 @@ class _State:
         return self.run_dir / f"generation-{generation:02d}" / f"block-{block:02d}"
 
     def measured(self, iteration: int) -> bool:
-        return records.record_path(self.run_dir, iteration).exists()
+        return measurements.record_path(self.run_dir, iteration).exists()
 
     # The loop
 
     def run(self, real_train: data.Data, real_test: data.Data) -> list[dict]:
         last = self.chain.config.iterations
-        records.repair(self.run_dir, finished=(self.run_dir / "DONE").exists())
-        self._before = sum(record["seconds"] for record in records.records(self.run_dir).values())
+        measurements.repair(self.run_dir, finished=(self.run_dir / "DONE").exists())
+        self._before = sum(record["seconds"] for record in measurements.records(self.run_dir).values())
         for iteration in range(1, last + 1):
             blocks = regimes.blocks_sampled(self.chain.regime, iteration) if iteration < last else 0
             missing = [block for block in range(blocks) if not self.block_dir(iteration, block).is_dir()]
@@ -305,7 +264,9 @@ class _State:
             self.write_block(final, iteration, block, model, real_train, self.lease)
             return
         with self.shared_lease(iteration) as lease:
-            if runs.damage(self.shared_block) is not None:
+            if problem := runs.damage(self.shared_block):
+                if self.shared_block.exists():
+                    runs.warn(f"{problem}; sampled again")
                 runs.remove_folder(self.shared_block)
                 self.write_block(self.shared_block, iteration, block, model, real_train, lease)
             runs.remove_folder(self.pieces_dir(self.shared_block))
@@ -345,10 +306,10 @@ class _State:
         self.tell(iteration, "evaluating")
         with memory.told(self.chain.config, "evaluate"):
             metrics = self.section.evaluate(model, real_test)
-        record = self.chain.config.diverged == "record"
-        metrics = _check_metrics(metrics, finite=not record)
-        if record:
-            metrics = _recorded(metrics, diverged=self.checkpoint(iteration, folder, self.lease).diverged())
+        diverged = None
+        if self.chain.config.diverged == "record":
+            diverged = self.checkpoint(iteration, folder, self.lease).diverged()
+        metrics = measurements.checked(metrics, diverged)
         if hasattr(self.section, "preview"):
             block = self.block_dir(iteration, 0)
             if block.is_dir():
@@ -363,7 +324,7 @@ class _State:
         self.lease.check()
         result = {"metrics": metrics, "training_items": items, "seconds": time.monotonic() - started}
         folder.mkdir(parents=True, exist_ok=True)
-        runs.write_checked(records.record_path(self.run_dir, iteration), result)
+        runs.write_checked(measurements.record_path(self.run_dir, iteration), result)
 
 
 def _check_methods(section: Section) -> None:
@@ -371,20 +332,3 @@ def _check_methods(section: Section) -> None:
         if not callable(getattr(section, name, None)):
             raise RunError(f"{type(section).__name__}: has no method {name}; a section has real_data, fit, "
                                 "sample and evaluate")  # fmt: skip
-
-
-def _recorded(metrics: dict[str, float], *, diverged: bool) -> dict[str, float]:
-    """Metrics of an iteration that may diverge: one that is not finite counts as inf, and ``diverged`` is 0 or 1."""
-    lost = [name for name, value in metrics.items() if not math.isfinite(value)]
-    return {**metrics, **dict.fromkeys(lost, math.inf), "diverged": float(diverged or bool(lost))}
-
-
-def _check_metrics(metrics: Any, *, finite: bool) -> dict[str, float]:
-    if not isinstance(metrics, dict) or not metrics:
-        raise RunError(f"evaluate: returned {metrics!r}; expected {{metric name: value}}")
-    for name, value in metrics.items():
-        if not isinstance(value, numbers.Real) or isinstance(value, bool):
-            raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
-        if finite and not math.isfinite(value):
-            raise RunError(f"evaluate: metric {name!r} is {value}; expected a finite number, or --set diverged=record")
-    return {str(name): float(value) for name, value in metrics.items()}

@@ -28,8 +28,8 @@ WATCH_S = 30.0  # ... for so long; if it is not renewed then, its owner is dead
 _held: set[str] = set()  # tokens of the leases that this process holds: one that it could not remove is nobody's
 
 
-def _process_start(pid: int) -> str | None:
-    """When a process of this machine began, as text that no step of the clock changes; None if it runs no more."""
+def process_began(pid: int) -> str | None:
+    """When a process of this machine began, as text that no step of its clock changes; None if it runs no more."""
     if os.path.exists("/proc/self/stat"):
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -64,7 +64,7 @@ class Lease:
             return None
         except (OSError, ValueError):
             return {}
-        return owner if isinstance(owner, dict) and {"host", "pid", "started", "token"} <= set(owner) else {}
+        return owner if isinstance(owner, dict) and {"host", "pid", "began", "token"} <= set(owner) else {}
 
     def _mtime(self) -> int | None:
         try:
@@ -76,7 +76,7 @@ class Lease:
         if owner.get("host") == socket.gethostname():
             if owner["pid"] == os.getpid() and owner["token"] not in _held:
                 return True
-            return _process_start(int(owner["pid"])) != owner["started"]
+            return process_began(int(owner["pid"])) != owner["began"]
         before = self._mtime()
         if before is None or 0 <= time.time() - before / 1e9 <= DEAD_AFTER_S:
             return False
@@ -90,7 +90,13 @@ class Lease:
     def acquire(self) -> Lease:
         """Take the lease; RunError names a live owner, or with ``wait`` the call waits until it has gone."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        me = {"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())}
+        pid = os.getpid()
+        me = {
+            "host": socket.gethostname(),
+            "pid": pid,
+            "began": process_began(pid),
+            "started": psutil.Process().create_time(),
+        }
         told = False
         while True:
             candidate = self.path.with_name(f".lease.{self._token}.tmp")

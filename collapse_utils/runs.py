@@ -29,11 +29,12 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, RunError
-from .leases import Lease
+from .leases import DEAD_AFTER_S, Lease
 
 __all__ = [
-    "Lease", "cached_folder", "check_run", "copy_folder", "damage", "fingerprint", "new_folder", "read_checked", "read_json",
-    "remove_folder", "remove_leftovers", "warn", "write_checked", "write_json", "write_text", "writing",
+    "DEAD_AFTER_S", "Lease", "cached_folder", "check_run", "copy_folder", "damage", "fingerprint", "new_folder",
+    "read_checked", "read_json", "remove_folder", "remove_leftovers", "warn", "write_checked", "write_json", "write_text",
+    "writing",
 ]  # fmt: skip
 
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)  # what a disk says that takes no more

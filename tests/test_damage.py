@@ -319,7 +319,7 @@ def test_a_lease_that_cannot_be_read_is_given_up_when_nobody_renews_it(tmp_path,
 
 
 def test_of_many_heirs_one_gets_the_lease(tmp_path):
-    record = {"host": socket.gethostname(), "pid": 2**22 + 1, "started": "long ago", "token": "dead"}
+    record = {"host": socket.gethostname(), "pid": 2**22 + 1, "began": "long ago", "token": "dead"}
     runs.write_json(tmp_path / "lease.json", record)
     got, refused, barrier = [], [], threading.Barrier(8)
 

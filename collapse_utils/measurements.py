@@ -6,13 +6,33 @@ a damaged one is written again.
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from . import runs
 from .errors import RunError
 
 COLUMNS = ("section", "preset", "regime", "seed", "iteration", "metric", "value")
+
+
+def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
+    """What ``evaluate`` returned, as floats; RunError names what is not a number, or not finite.
+
+    Where divergence is recorded (``diverged`` is not None), a metric that is not finite counts as inf, and the metric
+    ``diverged`` is added: 1 if the fit diverged or a metric was lost, else 0.
+    """
+    if not isinstance(metrics, dict) or not metrics:
+        raise RunError(f"evaluate: returned {metrics!r}; expected {{metric name: value}}")
+    for name, value in metrics.items():
+        if not isinstance(value, numbers.Real) or isinstance(value, bool):
+            raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
+        if diverged is None and not math.isfinite(value):
+            raise RunError(f"evaluate: metric {name!r} is {value}; expected a finite number, or --set diverged=record")
+    found = {str(name): float(value) if math.isfinite(value) else math.inf for name, value in metrics.items()}
+    return found if diverged is None else {**found, "diverged": float(diverged or math.inf in found.values())}
 
 
 def record_path(run_dir: Path, iteration: int) -> Path:
