@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", default="0")
     run.add_argument("--run-dir", required=True, type=Path)
     run.add_argument("--shared", type=Path, help="folder of shared first fits (default: .shared beside the run)")
-    run.add_argument("--checkpoint-s", default="60", help="seconds of training that may be lost (default: 60)")
+    run.add_argument("--checkpoint-s", default="60", help="seconds of work that may be lost (default: 60)")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
     sweep = commands.add_parser("sweep", help="run many chains on this machine's cores")
@@ -86,6 +86,9 @@ def _run(options: argparse.Namespace) -> int:
     seed = _integer("--seed", options.seed, 0)
     every = _integer("--checkpoint-s", options.checkpoint_s, 0)
     sections.use_threads(config.threads)
+    from . import checkpoints
+
+    checkpoints.listen()
     section, chain = sections.make(
         options.section,
         preset=options.preset,
@@ -94,10 +97,8 @@ def _run(options: argparse.Namespace) -> int:
         assignments=options.set,
         data=options.data,
     )
-    from . import checkpoints
     from .chain import run_chain
 
-    checkpoints.listen()
     with _Bar(config.iterations, options.quiet) as bar:
         rows = run_chain(section, chain, options.run_dir, shared=options.shared, report=bar, checkpoint_s=every)
     headline = sections.module(options.section).HEADLINE
@@ -213,15 +214,15 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    except RunError as problem:
+    except BrokenPipeError:  # the reader of a listing has seen enough
+        sys.stderr.close()
+        return 0
+    except (RunError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stopped:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return getattr(stopped, "exit_status", 130)
-    except BrokenPipeError:  # the reader of a listing has seen enough
-        sys.stderr.close()
-        return 0
 
 
 if __name__ == "__main__":

@@ -8,8 +8,12 @@ generation; the regime chooses what iteration t + 1 trains on.  A section gives 
     sample(model, size, seed)    -> ``size`` synthetic items of the same kind as ``train``
     evaluate(model, real_test)   -> {metric name: value}
 
-and may give two more: ``preview(data, folder)`` writes a few samples for people to look at, and ``notes()`` returns what
-the provenance should say of the data (a JSON-able dict).
+and may give more: ``preview(data, folder)`` writes a few samples for people to look at, ``notes()`` returns what the
+provenance should say of the data (a JSON-able dict), and a ``sample`` with a fourth parameter ``kept`` is resumed in the
+middle of a generation (see :class:`~collapse_utils.checkpoints.Pieces`).
+
+What is damaged on the disk is named on stderr and made again from what is whole: a generation is sampled again from the
+weights of its model, an iteration is measured again, a fit goes on from the state before; all to the same last bit.
 
 The first fit depends on the seed and not on the regime, and the first block that it samples does not either: both are
 made once in a folder that chains of one experiment share, also between processes, and linked into each run directory.
@@ -18,22 +22,22 @@ made once in a folder that chains of one experiment share, also between processe
 from __future__ import annotations
 
 import contextlib
-import math
-import numbers
+import inspect
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from . import __version__, data, provenance, regimes, runs, seeds
-from .checkpoints import Checkpoint
+from . import data, measurements, memory, provenance, regimes, runs, seeds
+from .checkpoints import Checkpoint, Pieces
+from .description import Chain, describe_run
 from .errors import RunError
-from .presets import Config
+from .measurements import COLUMNS, read_metrics, write_metrics
 
-COLUMNS = ("section", "preset", "regime", "seed", "iteration", "metric", "value")
+__all__ = ["COLUMNS", "Chain", "Section", "describe_run", "read_metrics", "run_chain", "write_metrics"]
+
 PREVIEW_ITEMS = 32  # how many items the last model samples, which no model trains on, to be looked at
 
 
@@ -47,23 +51,6 @@ class Section(Protocol):
     def sample(self, model: Any, size: int, seed: int) -> data.Data: ...
 
     def evaluate(self, model: Any, real_test: data.Data) -> dict[str, float]: ...
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Which chain to run: one section, regime and seed."""
-
-    section: str  # name of the section, as it appears in the results
-    regime: str  # one of regimes.REGIMES
-    seed: int  # of the whole chain
-    config: Config = field(default_factory=Config)  # the section's resolved preset
-    preset: str = "own"  # name of the preset, as it appears in the results
-    variant: str = ""  # overrides of the preset, "field=value,..."
-    source: str = "own"  # name of the data source
-
-    def __post_init__(self) -> None:
-        regimes.check(self.regime)
-        seeds.sequence(self.seed)
 
 
 Report = Callable[[dict], None]
@@ -86,7 +73,7 @@ def run_chain(
     run_dir : a new folder, or one in which the same chain was begun.
     shared : folder of the first fits and first generations; by default ``.shared`` beside ``run_dir``.
     report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a second.
-    checkpoint_s : seconds of work that a fit may lose.
+    checkpoint_s : seconds of work that a fit, or a sampler that keeps its pieces, may lose.
 
     Returns
     -------
@@ -103,56 +90,19 @@ def run_chain(
     description = describe_run(chain, real_train, real_test)
     if (run_dir / "DONE").exists():
         runs.check_run(run_dir, description)
-        return read_metrics(run_dir)
+        if measurements.whole(run_dir):
+            return read_metrics(run_dir)
     with runs.writing(run_dir, description) as lease:
         shared_dir = Path(shared) if shared is not None else run_dir.parent / ".shared"
         state = _State(section, chain, run_dir, shared_dir, lease, description, report, checkpoint_s)
         rows = state.run(real_train, real_test)
-        record = provenance.collect(chain.config.threads, wall_s=state.wall_s())
-        if hasattr(section, "notes"):
-            record["notes"] = section.notes()
-        runs.write_json(run_dir / "DONE", record)
+        if not (run_dir / "DONE").exists():  # it does where a finished run was damaged and has been repaired
+            record = provenance.collect(chain.config.threads, wall_s=state.wall_s())
+            if hasattr(section, "notes"):
+                record["notes"] = section.notes()
+            lease.check()
+            runs.write_json(run_dir / "DONE", record)
     return rows
-
-
-def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> dict:
-    """What makes this run this run: the content of ``config.json``."""
-    description = {
-        "section": chain.section,
-        "preset": chain.preset,
-        "variant": chain.variant,
-        "regime": chain.regime,
-        "seed": chain.seed,
-        "config": asdict(chain.config),
-        "data": {
-            "source": chain.source,
-            "train_items": len(real_train),
-            "test_items": len(real_test),
-            "train": data.checksum(real_train),
-            "test": data.checksum(real_test),
-        },
-        "package_version": __version__,
-    }
-    return {**description, "fingerprint": runs.fingerprint(description)}
-
-
-def read_metrics(run_dir: Path) -> list[dict]:
-    """The rows of the iterations that ``run_dir`` has finished, in order."""
-    description = runs.read_json(run_dir / "config.json")
-    first = {name: description[name] for name in ("section", "preset", "regime", "seed")}
-    rows = []
-    for path in sorted(run_dir.glob("iteration-*/metrics.json")):
-        iteration = int(path.parent.name.split("-")[1])
-        for metric, value in runs.read_json(path)["metrics"].items():
-            rows.append({**first, "iteration": iteration, "metric": metric, "value": value})
-    return rows
-
-
-def write_metrics(rows: Iterable[dict], path: Path) -> None:
-    """Write tidy rows as CSV; ``repr`` keeps every bit of a float."""
-    lines = [",".join(COLUMNS)]
-    lines += [",".join(str(row[column]) for column in COLUMNS[:-1]) + f",{row['value']!r}" for row in rows]
-    runs.write_text(path, "\n".join(lines) + "\n")
 
 
 class _State:
@@ -179,16 +129,13 @@ class _State:
         self.shared_fit = shared / first_fit
         self.shared_block = shared / first_fit / f"block-{runs.fingerprint(sampling)}"
         self._report, self._reported = report, 0.0
-        self._seconds = {"before": sum(self._read_seconds()), "start": time.monotonic()}
+        self._before, self._started = 0.0, time.monotonic()
 
     # Progress and time
 
-    def _read_seconds(self) -> list[float]:
-        return [runs.read_json(path)["seconds"] for path in self.run_dir.glob("iteration-*/metrics.json")]
-
     def wall_s(self) -> float:
         """Seconds of work in this run so far, those of earlier processes on finished iterations included."""
-        return self._seconds["before"] + time.monotonic() - self._seconds["start"]
+        return self._before + time.monotonic() - self._started
 
     def tell(self, iteration: int, phase: str, step: int = 0, steps: int = 0, figures: dict | None = None) -> None:
         """Show progress: to the caller, and in ``progress.json`` for other processes."""
@@ -205,7 +152,8 @@ class _State:
             "seconds": round(self.wall_s(), 1),
             **(figures or {}),
         }
-        with contextlib.suppress(OSError):  # a full disk must not stop a run for the sake of its progress bar
+        with contextlib.suppress(OSError, RunError):  # a full disk must not stop a run for the sake of its progress bar
+            self.lease.check()
             runs.write_json(self.run_dir / "progress.json", state, durable=False)
         self._report(state)
 
@@ -217,28 +165,40 @@ class _State:
     def block_dir(self, generation: int, block: int) -> Path:
         return self.run_dir / f"generation-{generation:02d}" / f"block-{block:02d}"
 
+    def measured(self, iteration: int) -> bool:
+        return measurements.record_path(self.run_dir, iteration).exists()
+
     # The loop
 
     def run(self, real_train: data.Data, real_test: data.Data) -> list[dict]:
         last = self.chain.config.iterations
+        measurements.repair(self.run_dir, finished=(self.run_dir / "DONE").exists())
+        self._before = sum(record["seconds"] for record in measurements.records(self.run_dir).values())
         for iteration in range(1, last + 1):
             blocks = regimes.blocks_sampled(self.chain.regime, iteration) if iteration < last else 0
-            measured = (self.iteration_dir(iteration) / "metrics.json").exists()
-            sampled = all(self.block_dir(iteration, block).is_dir() for block in range(blocks))
-            if measured and sampled:
+            missing = [block for block in range(blocks) if not self.block_dir(iteration, block).is_dir()]
+            if self.measured(iteration) and not missing:
                 continue
+            if self.measured(iteration):  # which comes after sampling
+                runs.warn(f"{self.block_dir(iteration, missing[0])}: is missing; sampled again")
             started = time.monotonic()
             training_data = self.training_data(iteration, real_train)
             model = self.fit(iteration, training_data)
-            for block in range(blocks):
-                if not self.block_dir(iteration, block).is_dir():
-                    self.sample(iteration, block, model, real_train)
-            if not measured:
+            for block in missing:
+                self.sample(iteration, block, model, real_train)
+            if not self.measured(iteration):
                 self.measure(iteration, model, real_train, real_test, len(training_data), started)
-            write_metrics(read_metrics(self.run_dir), self.run_dir / "metrics.csv")
-        rows = read_metrics(self.run_dir)
-        write_metrics(rows, self.run_dir / "metrics.csv")  # a kill may have come between the last two files
+            self.write_csv()
+        rows = self.write_csv()  # a kill may have come between the last two files
+        for leftover in self.run_dir.glob("generation-*/*-pieces"):  # or between a block and the end of its pieces
+            runs.remove_folder(leftover)
         self.tell(last, "done")
+        return rows
+
+    def write_csv(self) -> list[dict]:
+        rows = read_metrics(self.run_dir)
+        self.lease.check()
+        write_metrics(rows, self.run_dir / "metrics.csv")
         return rows
 
     def training_data(self, iteration: int, real_train: data.Data) -> data.Data | data.Pool:
@@ -246,10 +206,9 @@ class _State:
         regime = self.chain.regime
         blocks = []
         for generation, block in regimes.trains_on(regime, iteration):
-            folder = self.block_dir(generation, block)
-            if generation > 0 and (problem := runs.damage(folder)):
-                raise RunError(f"{problem}; remove {folder.parent} and what follows it to sample it again")
-            blocks.append(real_train if generation == 0 else data.load(folder))
+            if generation > 0:
+                self.check_block(generation, block, real_train)
+            blocks.append(real_train if generation == 0 else data.load(self.block_dir(generation, block)))
         wanted = regimes.training_size(regime, iteration) * len(real_train)
         available = sum(map(len, blocks))
         if wanted == available:
@@ -257,24 +216,33 @@ class _State:
         rng = seeds.generator(self.chain.seed, "iteration", iteration, "subsample")
         return data.join(blocks, np.sort(rng.choice(available, wanted, replace=False)))
 
+    def check_block(self, generation: int, block: int, real_train: data.Data) -> None:
+        """See that a block is what was sampled; one that has changed is named and sampled again from its model."""
+        folder = self.block_dir(generation, block)
+        if problem := runs.damage(folder):
+            runs.warn(f"{problem}; sampled again from the model of iteration {generation}")
+            self.lease.check()
+            runs.remove_folder(folder)
+            model = self.fit(generation, self.training_data(generation, real_train))
+            self.sample(generation, block, model, real_train)
+
     def fit(self, iteration: int, training_data: data.Data | data.Pool) -> Any:
         """The model of iteration t, trained or read back; the first one through the shared folder."""
-        own = self.iteration_dir(iteration)
+        own = self.checkpoint(iteration, self.iteration_dir(iteration), self.lease)
         seed = seeds.derive(self.chain.seed, "iteration", iteration, "fit")
         self.tell(iteration, "fitting")
-        if iteration > 1:
-            return self.section.fit(training_data, seed, self.checkpoint(iteration, own, self.lease))
-        with self.shared_lease(iteration) as lease:
-            if not self.shared_fit_done() and any(own.glob("state-*")):  # the shared folder was cleared: use our copy
-                return self.section.fit(training_data, seed, self.checkpoint(iteration, own, self.lease))
-            checkpoint = self.checkpoint(iteration, self.shared_fit / "fit", lease)
-            model = self.section.fit(training_data, seed, checkpoint)
-            if newest := checkpoint.newest():
-                runs.copy_folder(newest, own / newest.name)
+        with memory.told(self.chain.config, "fit"):
+            if iteration > 1:
+                return self.section.fit(training_data, seed, own)
+            with self.shared_lease(iteration) as lease:
+                shared = self.checkpoint(iteration, self.shared_fit / "fit", lease)
+                if shared.newest() is None and own.newest() is not None:  # the shared folder was cleared: use our copy
+                    return self.section.fit(training_data, seed, own)
+                runs.remove_leftovers(self.shared_fit)
+                model = self.section.fit(training_data, seed, shared)
+                if newest := shared.newest():
+                    runs.copy_folder(newest, own.folder / newest.name, self.lease.check)
         return model
-
-    def shared_fit_done(self) -> bool:
-        return any((self.shared_fit / "fit").glob("state-*"))
 
     def shared_lease(self, iteration: int) -> runs.Lease:
         def waiting(owner: str) -> None:
@@ -293,33 +261,55 @@ class _State:
         final = self.block_dir(iteration, block)
         self.tell(iteration, "sampling")
         if (iteration, block) != (1, 0):
-            self.lease.check()
-            self.write_block(final, iteration, block, model, real_train)
+            self.write_block(final, iteration, block, model, real_train, self.lease)
             return
-        with self.shared_lease(iteration):
-            if runs.damage(self.shared_block) is not None:
+        with self.shared_lease(iteration) as lease:
+            if problem := runs.damage(self.shared_block):
+                if self.shared_block.exists():
+                    runs.warn(f"{problem}; sampled again")
                 runs.remove_folder(self.shared_block)
-                self.write_block(self.shared_block, iteration, block, model, real_train)
-        runs.copy_folder(self.shared_block, final)
+                self.write_block(self.shared_block, iteration, block, model, real_train, lease)
+            runs.remove_folder(self.pieces_dir(self.shared_block))
+        runs.copy_folder(self.shared_block, final, self.lease.check)
 
-    def write_block(self, final: Path, iteration: int, block: int, model: Any, real_train: data.Data) -> None:
+    def pieces_dir(self, block_dir: Path) -> Path:
+        return block_dir.with_name(block_dir.name + "-pieces")
+
+    def write_block(
+        self, final: Path, iteration: int, block: int, model: Any, real_train: data.Data, lease: runs.Lease
+    ) -> None:
         size = len(real_train)
         seed = seeds.derive(self.chain.seed, "iteration", iteration, "sample", block)
-        items = self.section.sample(model, size, seed)
+        pieces = Pieces(self.pieces_dir(final), every_s=self.checkpoint_s, guard=lease.check)
+        keeps = {"kept": pieces} if "kept" in inspect.signature(self.section.sample).parameters else {}
+        try:
+            with memory.told(self.chain.config, "sample"):
+                items = self.section.sample(model, size, seed, **keeps)
+        except KeyboardInterrupt:
+            pieces.save()
+            raise
         if not data.same_kind(items, real_train):
             found, wanted = data.describe(items), data.describe(real_train)
             raise RunError(f"sample: returned {found}; the real data are a {wanted}")
         if len(items) != size:
             raise RunError(f"sample: returned {len(items)} items; asked for {size}")
-        with runs.new_folder(final) as folder:
+        lease.check()
+        with runs.new_folder(final, lease.check) as folder:
             data.save(items, folder)
+        pieces.remove()
 
     def measure(
         self, iteration: int, model: Any, real_train: data.Data, real_test: data.Data, items: int, started: float
     ) -> None:
         """Evaluate the model of iteration t on real held-out data, and keep a few samples to look at."""
+        folder = self.iteration_dir(iteration)
         self.tell(iteration, "evaluating")
-        metrics = _check_metrics(self.section.evaluate(model, real_test))
+        with memory.told(self.chain.config, "evaluate"):
+            metrics = self.section.evaluate(model, real_test)
+        diverged = None
+        if self.chain.config.diverged == "record":
+            diverged = self.checkpoint(iteration, folder, self.lease).diverged()
+        metrics = measurements.checked(metrics, diverged)
         if hasattr(self.section, "preview"):
             block = self.block_dir(iteration, 0)
             if block.is_dir():
@@ -327,13 +317,14 @@ class _State:
             else:
                 seed = seeds.derive(self.chain.seed, "iteration", iteration, "sample", 0)
                 shown = self.section.sample(model, min(PREVIEW_ITEMS, len(real_train)), seed)
-            preview = self.iteration_dir(iteration) / "preview"
+            self.lease.check()
+            preview = folder / "preview"
             preview.mkdir(parents=True, exist_ok=True)
             self.section.preview(shown, preview)
         self.lease.check()
         result = {"metrics": metrics, "training_items": items, "seconds": time.monotonic() - started}
-        self.iteration_dir(iteration).mkdir(parents=True, exist_ok=True)
-        runs.write_json(self.iteration_dir(iteration) / "metrics.json", result)
+        folder.mkdir(parents=True, exist_ok=True)
+        runs.write_checked(measurements.record_path(self.run_dir, iteration), result)
 
 
 def check_methods(section: Section) -> None:
@@ -341,14 +332,3 @@ def check_methods(section: Section) -> None:
         if not callable(getattr(section, name, None)):
             raise RunError(f"{type(section).__name__}: has no method {name}; a section has real_data, fit, "
                                 "sample and evaluate")  # fmt: skip
-
-
-def _check_metrics(metrics: Any) -> dict[str, float]:
-    if not isinstance(metrics, dict) or not metrics:
-        raise RunError(f"evaluate: returned {metrics!r}; expected {{metric name: value}}")
-    for name, value in metrics.items():
-        if not isinstance(value, numbers.Real) or isinstance(value, bool):
-            raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
-        if not math.isfinite(value):
-            raise RunError(f"evaluate: metric {name!r} is {value}; expected a finite number")
-    return {str(name): float(value) for name, value in metrics.items()}

@@ -74,6 +74,11 @@ class Config:
 
     iterations: int = setting(5, "number N of model-fitting iterations", at_least=1)
     threads: int = setting(1, "CPU threads of one chain; part of the result to the last bit", at_least=1)
+    diverged: str = setting(
+        "stop",
+        "a loss that is not finite: stop the chain, or record it as that iteration's outcome and go on",
+        choices=("stop", "record"),
+    )
 
     def __post_init__(self) -> None:
         kinds = get_type_hints(type(self))

@@ -5,34 +5,75 @@
     <run>/metrics.csv        tidy results so far
     <run>/progress.json      for people who look on: iteration, step, rate
     <run>/iteration-03/      the fit of iteration 3: its checkpoint, its final weights, its metrics.json
-    <run>/generation-03/     block-00, block-01, ...: what the model of iteration 3 sampled
+    <run>/generation-03/     block-00, block-01, ...: what the model of iteration 3 sampled; block-01-pieces while it does
     <run>/DONE               the chain is finished; holds the wall time and the provenance
 
 Every file and folder is written under a temporary name beside its final one, flushed to the disk and renamed, so that
-what has its final name is whole.  Folders carry ``checksums.json``.
+what has its final name is whole.  Folders carry ``checksums.json``, and ``metrics.json`` its own checksum: a file that
+changed afterwards is named, and made again from what is whole.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
-import socket
-import threading
-import time
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from .errors import InputError, RunError
+from .leases import DEAD_AFTER_S, Lease
 
-HEARTBEAT_S = 10.0  # how often an owner renews its lease
-DEAD_AFTER_S = 120.0  # a lease of another machine that was not renewed for this long has a dead owner
+__all__ = [
+    "DEAD_AFTER_S", "Lease", "cached_folder", "check_run", "copy_folder", "damage", "fingerprint", "new_folder",
+    "read_checked", "read_json", "remove_folder", "remove_leftovers", "warn", "write_checked", "write_json", "write_text",
+    "writing",
+]  # fmt: skip
+
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)  # what a disk says that takes no more
+
+
+def warn(text: str) -> None:
+    """One line on stderr: what is damaged or short, and what is done about it."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def _refusal(problem: Exception, folder: Path) -> str | None:
+    """Why the disk refused a write, in words; None if ``problem`` has another cause.
+
+    torch and safetensors hide the system's reason, so it is asked once more, with a small file.
+    """
+    if isinstance(problem, OSError) and problem.errno in REFUSALS:
+        return problem.strerror
+    if isinstance(problem, (InputError, RunError)):
+        return None
+    probe = folder / f".probe.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        probe.write_bytes(bytes(2**16))
+    except OSError as reason:
+        return reason.strerror
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return None
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Turns a write that the disk refuses into a RunError that names the file and the disk's reason."""
+    try:
+        yield
+    except Exception as problem:
+        if reason := _refusal(problem, path.parent):
+            raise RunError(f"{path}: cannot be written ({reason}); what was written before is whole") from problem
+        raise
 
 
 def _flush(path: Path) -> None:
@@ -47,18 +88,20 @@ def _flush(path: Path) -> None:
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Replace ``path`` by ``text`` in one step: a reader sees the old file or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if durable:
-        _flush(path.parent)
+    with _telling(path):
+        try:
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(text)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        if durable:
+            _flush(path.parent)
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
@@ -73,6 +116,26 @@ def read_json(path: Path) -> Any:
         raise RunError(f"{path}: not readable as JSON ({problem})") from None
 
 
+def _checksum(record: dict) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def write_checked(path: Path, record: dict) -> None:
+    """Write a JSON object with a checksum of its other fields."""
+    write_json(path, {**record, "checksum": _checksum(record)})
+
+
+def read_checked(path: Path) -> dict:
+    """What :func:`write_checked` wrote; RunError names a file that has changed since."""
+    record = read_json(path)
+    if not isinstance(record, dict):
+        raise RunError(f"{path}: its content has changed since it was written")
+    expected = record.pop("checksum", None)
+    if expected is not None and expected != _checksum(record):  # runs of the first days have none
+        raise RunError(f"{path}: its content has changed since it was written")
+    return record
+
+
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "checksums.json")
 
@@ -82,28 +145,46 @@ def _file_checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _temporary(final: Path) -> Path:
+    return final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
 @contextlib.contextmanager
-def new_folder(final: Path) -> Iterator[Path]:
+def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
+    """A temporary folder that is flushed and becomes ``final`` when the block ends well, and goes when it does not."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(final)
+    with _telling(final):
+        try:
+            temporary.mkdir()
+            yield temporary
+            for path in (*temporary.rglob("*"), temporary):
+                _flush(path)
+            guard()
+            try:
+                os.rename(temporary, final)
+            except OSError:
+                if not final.is_dir():  # else the name is taken: the other copy is whole, too
+                    raise
+            _flush(final.parent)
+        except Exception:
+            guard()  # an heir may have removed what an orphan was writing: then say that, and not what was missing
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def new_folder(final: Path, guard: Callable[[], None] = lambda: None) -> Iterator[Path]:
     """A temporary folder that becomes ``final`` when the block ends well, and is removed when it does not.
 
-    A folder that is already there under the final name stays as it is: it was finished by somebody else.
+    A folder that is already there under the final name stays as it is: it was finished by somebody else.  ``guard`` is
+    called last of all; it raises if the process has lost the right to write here.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.tmp")
-    temporary.mkdir()
-    try:
+    with _becoming(final, guard) as temporary:
         yield temporary
         sums = {path.relative_to(temporary).as_posix(): _file_checksum(path) for path in _files(temporary)}
         write_json(temporary / "checksums.json", sums)
-        for path in temporary.rglob("*"):
-            _flush(path)
-        with contextlib.suppress(OSError):  # the name is taken: the other copy is whole, too
-            os.rename(temporary, final)
-        _flush(final.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    if not final.is_dir():
-        raise RunError(f"{final}: could not be written")
 
 
 def damage(folder: Path) -> str | None:
@@ -121,13 +202,23 @@ def damage(folder: Path) -> str | None:
 def remove_folder(folder: Path) -> None:
     """Remove a folder so that no half of it is ever seen under its name."""
     if folder.exists():
-        grave = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+        grave = _temporary(folder)
         os.rename(folder, grave)
         shutil.rmtree(grave, ignore_errors=True)
 
 
-def copy_folder(source: Path, final: Path) -> None:
-    """``source`` under a second name: by hard links where the disk allows, else by a copy."""
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes have left half-written at or below ``folder``, which nobody else may write."""
+    for path in list(folder.rglob(f".{name}.*.tmp")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.name.startswith(".lease."):  # somebody may be asking for the lease just now
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def copy_folder(source: Path, final: Path, guard: Callable[[], None] = lambda: None) -> None:
+    """The whole folder ``source`` under a second name: by hard links where the disk allows, else by a copy."""
 
     def link(original: str, copy: str) -> None:
         try:
@@ -135,118 +226,26 @@ def copy_folder(source: Path, final: Path) -> None:
         except OSError:
             shutil.copy2(original, copy)
 
-    if final.exists():
-        return
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.tmp")
-    shutil.copytree(source, temporary, copy_function=link)
-    with contextlib.suppress(OSError):
-        os.rename(temporary, final)
-    shutil.rmtree(temporary, ignore_errors=True)
+    if damage(final) is not None:
+        guard()
+        remove_folder(final)
+        with _becoming(final, guard) as temporary:
+            shutil.copytree(source, temporary, copy_function=link, dirs_exist_ok=True)
 
 
 def cached_folder(final: Path, make: Callable[[Path], None]) -> Path:
     """``final``, whole: made by ``make(folder)`` unless it is there already; of several processes one makes it."""
     if damage(final) is not None:
-        with Lease(final.parent / f".making-{final.name}", wait=True):
-            if damage(final) is not None:  # nobody else made it while we waited
+        with Lease(final.parent / f".making-{final.name}", wait=True) as lease:
+            problem = damage(final)
+            if problem is not None:  # nobody else made it while we waited
+                if final.exists():
+                    warn(f"{problem}; made again")
                 remove_folder(final)
-                with new_folder(final) as folder:
+                remove_leftovers(final.parent, glob.escape(final.name))
+                with new_folder(final, lease.check) as folder:
                     make(folder)
     return final
-
-
-def _process_start(pid: int) -> float | None:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return None
-
-
-class Lease:
-    """The right to write a directory: one process at a time, renewed by a heartbeat, taken over from a dead owner.
-
-    With ``wait`` it waits for a live owner to go, and calls ``waiting`` once with the owner's name; otherwise a live owner
-    is a RunError.  A holder calls :meth:`check` before every write.
-    """
-
-    def __init__(self, directory: Path, *, wait: bool = False, waiting: Callable[[str], None] = lambda owner: None):
-        self.path = directory / "lease.json"
-        self._wait, self._waiting = wait, waiting
-        self._token = uuid.uuid4().hex
-        self._stop = threading.Event()
-
-    def _owner(self) -> dict | None:
-        try:
-            return json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def _dead(self, owner: dict) -> bool:
-        if owner.get("host") == socket.gethostname():
-            started = _process_start(int(owner["pid"]))
-            return started is None or abs(started - owner["started"]) > 1.0
-        with contextlib.suppress(OSError):
-            return time.time() - self.path.stat().st_mtime > DEAD_AFTER_S
-        return True
-
-    def acquire(self) -> Lease:
-        """Take the lease; RunError names a live owner, or with ``wait`` the call waits until it has gone."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        me = {"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())}
-        told = False
-        while True:
-            candidate = self.path.with_name(f".lease.{self._token}.tmp")
-            write_json(candidate, {**me, "token": self._token}, durable=False)
-            try:
-                os.link(candidate, self.path)  # fails if the name exists, and shows the whole content at once
-                break
-            except FileExistsError:
-                owner = self._owner()
-                if owner is not None and self._dead(owner):
-                    # Only one of several heirs wins the rename; the others find the name gone and try again.
-                    with contextlib.suppress(OSError):
-                        os.rename(self.path, self.path.with_name(f".lease.{owner['token']}.dead"))
-                    continue
-                name = f"process {owner['pid']} on {owner['host']}" if owner else "another process"
-                if not self._wait:
-                    raise RunError(f"{self.path.parent}: {name} is writing here") from None
-                if not told:
-                    self._waiting(name)
-                    told = True
-                time.sleep(0.2)
-            finally:
-                candidate.unlink(missing_ok=True)
-        for leftover in self.path.parent.glob(".lease.*.dead"):
-            leftover.unlink(missing_ok=True)
-        threading.Thread(target=self._beat, daemon=True).start()
-        return self
-
-    def _beat(self) -> None:
-        while not self._stop.wait(HEARTBEAT_S):
-            owner = self._owner()
-            if owner is None or owner.get("token") != self._token:
-                return
-            with contextlib.suppress(OSError):
-                os.utime(self.path)
-
-    def check(self) -> None:
-        """RunError if somebody else has taken the lease: a process that slept too long must not write."""
-        owner = self._owner()
-        if owner is None or owner.get("token") != self._token:
-            raise RunError(f"{self.path.parent}: this process has lost its lease; it stops without writing")
-
-    def release(self) -> None:
-        self._stop.set()
-        owner = self._owner()
-        if owner is not None and owner.get("token") == self._token:
-            self.path.unlink(missing_ok=True)
-
-    def __enter__(self) -> Lease:
-        return self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
 
 
 def fingerprint(parts: dict) -> str:
@@ -299,8 +298,13 @@ def writing(directory: Path, description: dict) -> Iterator[Lease]:
         raise InputError("--run-dir", str(directory), f"a folder that can be written ({problem.strerror})") from None
     try:
         check_run(directory, description)  # another process may have begun another run before we got the lease
+        remove_leftovers(directory)
         if not (directory / "config.json").exists():
             write_json(directory / "config.json", description)
         yield lease
+    except OSError as problem:  # from the small things that no other function tells of, such as making a folder
+        if problem.errno not in REFUSALS:
+            raise
+        raise RunError(f"{problem.filename or directory}: cannot be written ({problem.strerror})") from problem
     finally:
         lease.release()

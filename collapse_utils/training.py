@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_model, save_model
 
-from . import seeds
+from . import runs, seeds
 from .allocator import keep_memory
 from .checkpoints import Checkpoint, whole_steps
 from .errors import RunError
+from .memory import Gradients, Split
 
 CURVE_POINTS = 40  # rows of a learning curve: enough to draw, few enough to commit
 VALIDATIONS = 8  # how often in a fit the validation loss is measured
@@ -44,6 +44,7 @@ class Plan:
     decay: float = 1.0
     patience: int = 0  # > 0: multiply by ``decay`` whenever more validations than this have brought no better loss
     validations: int = VALIDATIONS
+    diverged: str = "stop"  # or "record": a loss that is not finite ends the fit with the weights of the step before
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0 .. steps - 1."""
@@ -104,8 +105,12 @@ def train(
     checkpoint: Checkpoint,
     items_a_step: int,
     validate: Callable[[torch.nn.Module], float] | None = None,
+    split: Split | None = None,
 ) -> None:
     """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint`` if there is one.
+
+    With ``plan.diverged == "record"`` every step is looked at before it is taken; one whose loss or gradient is not finite
+    ends the fit, and the finished state holds the weights from before it and ``diverged.json``.
 
     Parameters
     ----------
@@ -113,6 +118,8 @@ def train(
     loss_of : mean loss of a batch, a scalar tensor.
     seed : of dropout.
     validate : loss on held-out data for the learning curve; called ``plan.validations`` times.
+    split : (batch, n) -> at most n smaller batches and their shares in the mean loss; a step that does not fit into memory
+        is then taken in parts.
 
     Raises
     ------
@@ -120,15 +127,15 @@ def train(
     """
     torch.set_num_threads(plan.threads)
     keep_memory()
-    started = checkpoint.newest()
-    for problem in checkpoint.warnings:
-        print(f"damaged state passed over: {problem}", file=sys.stderr)
+    started = checkpoint.start()
     if started is not None and (started / "curve.csv").exists():
         load_model(model, started / "model.safetensors")
+        model.eval()
         return
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
     curve, losses, first, plateau = [], [], 0, Plateau(plan)
+    gradients = Gradients(loss_of, split)
     if started is not None:
         load_model(model, started / "model.safetensors")
         state = torch.load(started / "training.pt", weights_only=True)
@@ -138,17 +145,15 @@ def train(
             torch.cuda.set_rng_state_all(state["cuda_random_state"])
         curve, losses, first = state["curve"], list(state["losses"]), state["step"]
         plateau.set_state(state["plateau"])
+        gradients.parts = state["parts"]
     parameters = list(model.parameters())
     every = max(plan.steps // CURVE_POINTS, 1)
     validations = {round((k + 1) * plan.steps / plan.validations) for k in range(plan.validations)}
     clock, clocked = time.monotonic(), first
 
-    def save(step: int, *, finished: bool) -> None:
+    def save(step: int) -> None:
         with checkpoint.saving(step) as folder:
             save_model(model, str(folder / "model.safetensors"))
-            if finished:
-                _write_curve(curve, folder / "curve.csv")
-                return
             state = {
                 "step": step,
                 "optimiser": adam.state_dict(),
@@ -157,20 +162,27 @@ def train(
                 "curve": curve,
                 "losses": torch.stack(losses) if losses else torch.empty(0),
                 "plateau": plateau.state(),
+                "parts": gradients.parts,
             }
             torch.save(state, folder / "training.pt")
 
+    recording, outcome = plan.diverged == "record", None
     model.train()
     with whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
             for group in adam.param_groups:
                 group["lr"] = plan.rate(step) * plateau.scale
-            loss = loss_of(model, batch_at(step))
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
+            buffers = [buffer.clone() for buffer in model.buffers()] if recording else []
+            loss = gradients(model, batch_at(step))
+            norm = torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
+            if recording and not (torch.isfinite(loss) and torch.isfinite(norm)):
+                for buffer, before in zip(model.buffers(), buffers, strict=True):
+                    buffer.copy_(before)
+                outcome = {"step": step + 1, "learning_rate": plan.rate(step) * plateau.scale, "loss": str(loss.item())}
+                break
             adam.step()
             adam.zero_grad(set_to_none=True)
-            losses.append(loss.detach())
+            losses.append(loss)
             done = step + 1
             if done % every == 0 or done == plan.steps or done in validations:
                 recent = torch.stack(losses).tolist()  # the only moment that waits for the device
@@ -189,12 +201,23 @@ def train(
                 try:
                     stop_if_asked()
                 except KeyboardInterrupt:
-                    save(done, finished=False)
+                    save(done)
                     raise
                 if checkpoint.due():
-                    save(done, finished=False)
-    model.eval()
-    save(plan.steps, finished=True)
+                    save(done)
+        model.eval()
+        save_finished(model, checkpoint, plan.steps if outcome is None else step, curve, outcome)
+
+
+def save_finished(
+    model: torch.nn.Module, checkpoint: Checkpoint, step: int, curve: list[list], diverged: dict | None = None
+) -> None:
+    """Write the state of a fit that is over after ``step`` steps; ``diverged`` says why it ended early, if it did."""
+    with checkpoint.saving(step) as folder:
+        save_model(model, str(folder / "model.safetensors"))
+        _write_curve(curve, folder / "curve.csv")
+        if diverged is not None:
+            runs.write_json(folder / "diverged.json", diverged)
 
 
 def _check_finite(losses: list[float], done: int, plan: Plan, checkpoint: Checkpoint) -> None:
@@ -204,7 +227,8 @@ def _check_finite(losses: list[float], done: int, plan: Plan, checkpoint: Checkp
             newest = checkpoint.newest()
             raise RunError(
                 f"training: the loss is {loss} at step {step} of {plan.steps} (learning rate {plan.rate(step - 1):.3g}); "
-                f"last good state: {newest if newest else 'none yet'}; lower learning_rate or clip"
+                f"last good state: {newest if newest else 'none yet'}; lower learning_rate or clip, or record it as this "
+                "iteration's outcome with --set diverged=record"
             )
 
 

@@ -186,18 +186,6 @@ def test_a_dead_owner_is_followed_and_an_heir_keeps_the_old_owner_out(tmp_path):
     assert not (tmp_path / "lease.json").exists()
 
 
-def test_a_damaged_generation_is_named(tmp_path):
-    run(tmp_path / "run", shared=tmp_path / "shared")
-    block = tmp_path / "run/generation-02/block-00/items.npy"
-    content = bytearray(block.read_bytes())
-    content[-1] ^= 1
-    block.write_bytes(content)
-    (tmp_path / "run/DONE").unlink()
-    (tmp_path / "run/iteration-03/metrics.json").unlink()
-    with pytest.raises(RunError, match="generation-02"):
-        run(tmp_path / "run", shared=tmp_path / "shared")
-
-
 @pytest.mark.parametrize(
     "method, replacement, message",
     [
@@ -216,6 +204,33 @@ def test_mistakes_of_a_section_are_told_by_name(tmp_path, method, replacement, m
     setattr(section, method, replacement)
     with pytest.raises(RunError, match=message):
         run_chain(section, chain, tmp_path / "run")
+
+
+def test_a_divergence_is_recorded_only_when_asked(tmp_path):
+    """Both ways: stop names the metric; record keeps the outcome of that iteration and goes on."""
+
+    def section_that_diverges(config):
+        section = toy.Gaussian(config)
+        original = section.evaluate
+
+        def evaluate(model, test):
+            bad = {"negative_log_likelihood": float("nan")} if section.fits == 2 else {}
+            return {**original(model, test), **bad}
+
+        section.evaluate = evaluate
+        return section
+
+    stop, record = toy.chain(), toy.chain(diverged="record")
+    with pytest.raises(RunError, match=r"'negative_log_likelihood' is nan; .* --set diverged=record"):
+        run_chain(section_that_diverges(stop.config), stop, tmp_path / "stop" / "run")
+    rows = run_chain(section_that_diverges(record.config), record, tmp_path / "record" / "run")
+    assert values(rows, "diverged") == [0.0, 1.0, 0.0, 0.0]
+    losses = values(rows, "negative_log_likelihood")
+    assert losses[1] == float("inf") and np.isfinite([losses[0], *losses[2:]]).all()
+    assert "negative_log_likelihood,inf\n" in (tmp_path / "record/run/metrics.csv").read_text()
+    assert run_chain(toy.Gaussian(record.config), record, tmp_path / "record" / "run") == rows
+    plain = run_chain(toy.Gaussian(stop.config), stop, tmp_path / "plain" / "run")
+    assert values(plain, "diverged") == []
 
 
 def test_pool_reads_the_rows_of_a_concatenation():

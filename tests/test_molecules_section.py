@@ -7,6 +7,7 @@ import pytest
 import torch
 from molecule_toys import molecules, tiny, write_sdf
 
+from collapse_utils import runs
 from collapse_utils.chain import Chain, run_chain
 from collapse_utils.checkpoints import Checkpoint, Interrupted
 from collapse_utils.errors import RunError
@@ -152,6 +153,30 @@ def test_broken_samples_are_counted_and_never_left_out(source):
     assert found["strain"] > 100  # the median of five, of which three are broken
     hopeless = measures.measure_samples([molecule], [real], [np.repeat(lost, 4, axis=0)], [low])
     assert hopeless["broken_share"] == 1 and hopeless["coverage"] == 0 and np.isfinite(list(hopeless.values())).all()
+
+
+def test_a_chain_whose_samples_are_all_lost_goes_on_only_when_asked(source, tmp_path, monkeypatch):
+    """Both ways: nothing finite to train on stops the chain, or is the outcome of that iteration."""
+    monkeypatch.delattr(section.Molecules, "preview")
+
+    def lost(made):
+        original = made.sample
+
+        def sample(model, size, seed):
+            items = original(model, size, seed)
+            items["positions"] = np.nan
+            return items
+
+        made.sample = sample
+        return made
+
+    stop, record = make(source, steps=4), make(source, steps=4, diverged="record")
+    with pytest.raises(RunError, match="none of the 16 training conformations is finite"):
+        run_chain(lost(stop), Chain("molecules", "replace", 0, stop.config), tmp_path / "stop" / "run")
+    rows = run_chain(lost(record), Chain("molecules", "replace", 0, record.config), tmp_path / "record" / "run")
+    assert [row["value"] for row in rows if row["metric"] == "diverged"] == [0.0, 1.0, 1.0]
+    state = Checkpoint(tmp_path / "record/run/iteration-02").newest()
+    assert "none of the 16" in runs.read_json(state / "diverged.json")["problem"]
 
 
 def test_training_data_that_are_not_finite_are_passed_over_or_refused(source):

@@ -1,12 +1,15 @@
 """The optimisation loop: resumable to the last bit, and it says when it has failed."""
 
 import csv
+import dataclasses
 import itertools
 from itertools import pairwise
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from collapse_utils import runs
 from collapse_utils.checkpoints import Checkpoint, Interrupted
 from collapse_utils.errors import RunError
 from collapse_utils.training import Plan, read_curve, train
@@ -101,6 +104,74 @@ def test_a_loss_that_is_not_finite_stops_the_chain_and_names_the_step(tmp_path, 
     with pytest.raises(RunError, match=r"at step 13 of 40 \(learning rate 0\.0") as told:
         fit(tmp_path, failing, every_s=0)
     assert "state-0000000" in str(told.value)
+
+
+def failing_at(call, bad=float("nan")):
+    calls = itertools.count(1)
+
+    def loss(network, batch):
+        return loss_of(network, batch) * (bad if next(calls) == call else 1.0)
+
+    return loss
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("call", [1, 13])
+def test_a_divergence_may_be_recorded_with_the_last_finite_weights(tmp_path, bad, call):
+    plan = dataclasses.replace(PLAN, diverged="record")
+    weights = fit(tmp_path / "diverged", failing_at(call, bad), plan=plan)
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "stopped", stop_after(call - 1), every_s=0)
+    if call > 1:
+        before = load_file(tmp_path / "stopped" / f"state-{call - 1:09d}" / "model.safetensors")
+        assert torch.equal(
+            weights, torch.cat([before[name].flatten() for name in ("0.weight", "0.bias", "2.weight", "2.bias")])
+        )
+    state = Checkpoint(tmp_path / "diverged").newest()
+    assert runs.read_json(state / "diverged.json")["step"] == call and Checkpoint(tmp_path / "diverged").diverged()
+
+    def never(network, batch):
+        raise AssertionError("trained again")
+
+    assert torch.equal(fit(tmp_path / "diverged", never, plan=plan), weights)
+
+
+def test_an_interrupted_divergence_ends_with_the_same_bits(tmp_path):
+    plan = dataclasses.replace(PLAN, diverged="record")
+    whole = fit(tmp_path / "whole", failing_at(25), plan=plan)
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "stopped", stop_after(11), every_s=0, plan=plan)
+    assert torch.equal(fit(tmp_path / "stopped", failing_at(25 - 11), plan=plan), whole)
+    assert read_curve(tmp_path / "stopped") == read_curve(tmp_path / "whole")
+
+
+def test_recording_changes_nothing_in_a_fit_that_does_not_diverge(tmp_path):
+    whole = fit(tmp_path / "stop")
+    assert torch.equal(fit(tmp_path / "record", plan=dataclasses.replace(PLAN, diverged="record")), whole)
+    assert not Checkpoint(tmp_path / "record").diverged()
+
+
+def test_a_fit_that_was_read_back_does_not_drop_out(tmp_path):
+    fit(tmp_path)
+    network = model(1)
+    train(network, batch_at, loss_of, PLAN, seed=1, checkpoint=Checkpoint(tmp_path), items_a_step=32)
+    assert not network.training
+
+
+def test_a_signal_in_the_last_step_is_not_lost(tmp_path):
+    from collapse_utils import checkpoints
+
+    whole = fit(tmp_path / "whole")
+    calls = itertools.count(1)
+
+    def asked(network, batch):
+        if next(calls) == PLAN.steps:
+            checkpoints._signals.handle(15, None)
+        return loss_of(network, batch)
+
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "asked", asked)
+    assert torch.equal(fit(tmp_path / "asked", lambda network, batch: pytest.fail("trained again")), whole)
 
 
 def test_the_learning_rate_rises_and_falls_as_it_says():

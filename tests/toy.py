@@ -42,6 +42,38 @@ class Gaussian:
         return {"negative_log_likelihood": loss, "standard_deviation": std.mean(), "items": items}
 
 
+class Neural(Gaussian):
+    """A network with dropout that learns the mean; ``stop_at`` = (fit, step) interrupts it between two steps."""
+
+    def __init__(self, config: GaussianConfig, stop_at: tuple[int, int] | None = None):
+        super().__init__(config)
+        self.stop_at = stop_at
+
+    def fit(self, training_data, seed, checkpoint):
+        import torch
+
+        from collapse_utils.checkpoints import Interrupted
+        from collapse_utils.training import Plan, train
+
+        self.fits += 1
+        rows = torch.from_numpy(np.array(training_data)).float()
+        torch.manual_seed(seed % 2**32)
+        model = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Dropout(0.2), torch.nn.Linear(8, self.dimensions))
+
+        def batch_at(step):
+            if self.stop_at == (self.fits, step):
+                raise Interrupted(15)
+            return rows[np.random.default_rng([seed % 2**32, step]).integers(len(rows), size=16)]
+
+        def loss_of(model, batch):
+            return (model(torch.ones(len(batch), 1)) - batch).square().mean()
+
+        plan = Plan(steps=12, learning_rate=0.05, warmup=0.1, final_rate=0.1, weight_decay=0.0, clip=1.0)
+        train(model, batch_at, loss_of, plan, seed=seed, checkpoint=checkpoint, items_a_step=16)
+        with torch.no_grad():
+            return model(torch.ones(1, 1))[0].double().numpy(), np.ones(self.dimensions), len(rows)
+
+
 def chain(regime="replace", seed=0, **fields) -> Chain:
     config = GaussianConfig(**{"iterations": 4, **fields})
     return Chain("gaussian", regime, seed, config)

@@ -8,7 +8,8 @@ looks like.
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from .. import seeds
 from ..allocator import keep_memory
-from ..checkpoints import Checkpoint
+from ..checkpoints import Checkpoint, at_once
 from ..data import Data, Pool
 from ..training import Plan, device, train
 from . import diversity
@@ -94,6 +95,7 @@ class Images:
             threads=config.threads,
             stages=config.epochs,
             decay=config.decay,
+            diverged=config.diverged,
         )
 
     def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:
@@ -128,8 +130,8 @@ class Images:
         return model
 
     @torch.no_grad()
-    def sample(self, model: VAE, size: int, seed: int) -> np.ndarray:
-        """``size`` images decoded from standard normal z, uint8 (size, C, size, size)."""
+    def sample(self, model: VAE, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once) -> np.ndarray:
+        """``size`` images decoded from standard normal z, uint8 (size, C, size, size); a piece is a batch."""
         config = self.config
         torch.set_num_threads(config.threads)
         model.eval()
@@ -140,7 +142,7 @@ class Images:
         for start in range(0, size, config.sample_batch):
             part = out[start : start + config.sample_batch]
             z = noise.standard_normal((len(part), config.latent), np.float32)
-            part[:] = to_bytes(model.decode(torch.from_numpy(z).to(place)))
+            part[:] = kept(partial(_decoded, model, torch.from_numpy(z), place))
         return out
 
     @torch.no_grad()
@@ -180,6 +182,10 @@ class Images:
         save_grid(images[: rows * columns], columns, folder / "samples.png")
         if self._reconstructions is not None:
             save_grid(self._reconstructions, columns, folder / "reconstructions.png")
+
+
+def _decoded(model: VAE, z: Tensor, place: torch.device) -> np.ndarray:
+    return to_bytes(model.decode(z.to(place)))
 
 
 def save_grid(images: np.ndarray, columns: int, path: Path) -> None:

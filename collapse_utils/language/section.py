@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import numpy as np
 import torch
 
 from .. import seeds
-from ..checkpoints import Checkpoint
+from ..checkpoints import Checkpoint, at_once
 from ..data import Data
 from ..training import Plan, device, train
 from . import unpadded
@@ -32,6 +34,7 @@ __all__ = ["HEADLINE", "SOURCES", "TITLE", "Language", "make"]
 TITLE = "Language models (section 2.1)"
 HEADLINE = "cross_entropy"
 EVALUATION_BATCH = 64  # stories side by side when nothing is learnt
+PIECE_BATCHES = 64  # sampled in one go: 4096 stories at the small presets, so that their blocks are one piece
 SHOWN_STORIES = 8  # in a preview
 DISTINCT_PAIRS = 2000  # pairs of tokens over which distinct-2 is taken
 
@@ -85,8 +88,8 @@ class Language:
             weight_decay=config.weight_decay,
             clip=config.clip,
             threads=config.threads,
+            diverged=config.diverged,
         )
-
         train(
             model,
             lambda step: unpadded.batch(*token_lists(training_data, order[step])).to(place),
@@ -96,24 +99,37 @@ class Language:
             checkpoint=checkpoint,
             items_a_step=config.batch_size,
             validate=lambda model: self.cross_entropy(model, self.stories.validation)[0],
+            split=unpadded.split,
         )
         return model
 
-    def sample(self, model: torch.nn.Module, size: int, seed: int) -> Data:
-        """``size`` stories at the configured temperature, as token lists like the real ones."""
+    def sample(
+        self, model: torch.nn.Module, size: int, seed: int, kept: Callable[..., tuple[np.ndarray, ...]] = at_once
+    ) -> Data:
+        """``size`` stories at the configured temperature, as token lists like the real ones.
+
+        Which stories share a batch changes how their logits are rounded, so the pieces that a killed sampler starts again
+        from are a part of what is sampled: ``PIECE_BATCHES`` times ``sample_batch`` stories each, one after another.
+        """
         config = self.config
         torch.set_num_threads(config.threads)
-        values, offsets = sample_stories(
-            model,
-            size,
-            temperature=config.temperature,
-            max_length=config.max_length,
-            bos=END_ID,
-            eos=END_ID,
-            seed=seed,
-            batch=config.sample_batch,
-        )
-        return as_dataset(values, offsets)
+        pieces, most = [], PIECE_BATCHES * config.sample_batch
+        for first in range(0, size, most):
+            sample_piece = partial(
+                sample_stories,
+                model,
+                min(most, size - first),
+                temperature=config.temperature,
+                max_length=config.max_length,
+                bos=END_ID,
+                eos=END_ID,
+                seed=seed,
+                first=first,
+                batch=config.sample_batch,
+            )
+            pieces.append(kept(sample_piece))
+        lengths = np.concatenate([np.diff(offsets) for _, offsets in pieces])
+        return as_dataset(np.concatenate([values for values, _ in pieces]), np.concatenate([[0], np.cumsum(lengths)]))
 
     @torch.no_grad()
     def cross_entropy(self, model: torch.nn.Module, stories: Data) -> tuple[float, float]:

@@ -195,11 +195,11 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
 def as_dataset(values: np.ndarray, offsets: np.ndarray) -> Dataset:
     """Token lists as a Dataset: story i is ``values[offsets[i]:offsets[i + 1]]``."""
     import pyarrow as pa
-    from datasets import Dataset, Features, Sequence, Value
 
+    datasets = arrow()
     lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, pa.uint16()))
-    features = Features({"tokens": Sequence(Value("uint16")), "length": Value("int32")})
-    return Dataset.from_dict({"tokens": lists, "length": pa.array(np.diff(offsets), pa.int32())}, features=features)
+    features = datasets.Features({"tokens": datasets.Sequence(datasets.Value("uint16")), "length": datasets.Value("int32")})
+    return datasets.Dataset.from_dict({"tokens": lists, "length": pa.array(np.diff(offsets), pa.int32())}, features=features)
 
 
 def token_lists(dataset: Dataset, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:

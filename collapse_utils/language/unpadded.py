@@ -52,6 +52,18 @@ def batch(values: np.ndarray, offsets: np.ndarray) -> Batch:
     return Batch(*map(torch.from_numpy, arrays), stories, longest)
 
 
+def split(stories: Batch, parts: int) -> list[tuple[Batch, float]]:
+    """At most ``parts`` smaller batches of whole stories, each with its share of the tokens that are predicted."""
+    place, values = stories.ids.device, stories.ids[0].cpu().numpy()
+    edges = np.append(np.flatnonzero(stories.positions[0].cpu().numpy() == 0), len(values))
+    pieces = []
+    for rows in np.array_split(np.arange(stories.stories), min(parts, stories.stories)):
+        offsets = edges[rows[0] : rows[-1] + 2]
+        piece = batch(values[offsets[0] : offsets[-1]], offsets - offsets[0]).to(place)
+        pieces.append((piece, len(piece.predicting) / len(stories.predicting)))
+    return pieces
+
+
 def _attention(
     module: torch.nn.Module,
     query: torch.Tensor,

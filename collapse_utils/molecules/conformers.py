@@ -104,24 +104,21 @@ def prepare(config: MoleculeConfig, data: str | Path, cache: Path) -> tuple[str,
     fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
     key = {"content": content, "layout": 2, **{field: getattr(config, field) for field in fields}}
     folder = cache / "molecules" / f"{name}-{runs.fingerprint(key)}"
-    if runs.damage(folder) is not None:
-        with runs.Lease(cache / "molecules" / f".making-{folder.name}", wait=True):
-            if runs.damage(folder) is not None:  # nobody else made it while we waited
-                runs.remove_folder(folder)
-                _prepare(config, name, read(), folder)
+    runs.cached_folder(folder, lambda new: _prepare(config, name, read(), new))
     return name, load(folder)
 
 
 def load(folder: Path) -> Conformers:
     """The content of a prepared folder."""
-    splits = {split: np.load(folder / f"{split}.npy", mmap_mode="r") for split in ("train", "validation", "test")}
+    names = ("train", "validation", "test")
+    splits = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
     with np.load(folder / "graphs.npz", allow_pickle=False) as arrays:
         graphs = Graphs({name: arrays[name] for name in arrays.files})
     molecules = list(Chem.SDMolSupplier(str(folder / "molecules.sdf"), removeHs=False))
     return Conformers(**splits, graphs=graphs, molecules=molecules, info=runs.read_json(folder / "info.json"))
 
 
-def _prepare(config: MoleculeConfig, name: str, found: sources.Read, folder: Path) -> None:
+def _prepare(config: MoleculeConfig, name: str, found: sources.Read, new: Path) -> None:
     RDLogger.DisableLog("rdApp.*")
     for line in found.problems[:5]:
         print(f"{name}: left out {line}", file=sys.stderr)
@@ -142,18 +139,17 @@ def _prepare(config: MoleculeConfig, name: str, found: sources.Read, folder: Pat
     molecules = sources.with_conformers([fitting[smiles] for smiles in order], config.conformers, made=found.flat)
     ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
     width = max(molecule.GetNumAtoms() for molecule in molecules)
-    with runs.new_folder(folder) as new:
-        start, info = 0, {"source": name, "records": found.records, "left_out": found.problems, "molecules": len(order)}
-        for split, end in ends.items():
-            array = to_array(molecules[start:end], range(start, end), width)
-            np.save(new / f"{split}.npy", array)
-            info |= {f"{split}_molecules": end - start, f"{split}_conformations": len(array)}
-            start = end
-        graphs = Graphs.build(molecules)
-        np.savez(new / "graphs.npz", **graphs.arrays)
-        with Chem.SDWriter(str(new / "molecules.sdf")) as writer:
-            for molecule in molecules:
-                writer.write(molecule, confId=molecule.GetConformers()[0].GetId())
-        info["atoms"] = {"mean": float(graphs.atoms.mean()), "most": int(graphs.atoms.max())}
-        info["lowest_energy"] = [lowest_energy(molecule) for molecule in molecules[: config.test_molecules]]
-        runs.write_json(new / "info.json", info)
+    start, info = 0, {"source": name, "records": found.records, "left_out": found.problems, "molecules": len(order)}
+    for split, end in ends.items():
+        array = to_array(molecules[start:end], range(start, end), width)
+        np.save(new / f"{split}.npy", array)
+        info |= {f"{split}_molecules": end - start, f"{split}_conformations": len(array)}
+        start = end
+    graphs = Graphs.build(molecules)
+    np.savez(new / "graphs.npz", **graphs.arrays)
+    with Chem.SDWriter(str(new / "molecules.sdf")) as writer:
+        for molecule in molecules:
+            writer.write(molecule, confId=molecule.GetConformers()[0].GetId())
+    info["atoms"] = {"mean": float(graphs.atoms.mean()), "most": int(graphs.atoms.max())}
+    info["lowest_energy"] = [lowest_energy(molecule) for molecule in molecules[: config.test_molecules]]
+    runs.write_json(new / "info.json", info)

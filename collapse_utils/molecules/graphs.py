@@ -123,6 +123,25 @@ class Batch:
     def atoms(self) -> int:
         return len(self.element)
 
+    def part(self, first: int, last: int) -> tuple[Batch, slice]:
+        """The molecules in the rows first .. last - 1 as a batch of their own, and where their atoms stand in this one."""
+        start, end = torch.searchsorted(self.molecule, torch.tensor([first, last], device=self.molecule.device)).tolist()
+        atoms, here = slice(start, end), (self.pair_molecule >= first) & (self.pair_molecule < last)
+        piece = Batch(
+            element=self.element[atoms],
+            environment=self.environment[atoms],
+            molecule=self.molecule[atoms] - first,
+            slot=self.slot[atoms],
+            i=self.i[here] - start,
+            j=self.j[here] - start,
+            type=self.type[here],
+            kind=self.kind[here],
+            pair_molecule=self.pair_molecule[here] - first,
+            local=int(here[: self.local].sum()),
+            size=last - first,
+        )
+        return piece, atoms
+
     def to(self, place: torch.device) -> Batch:
         if place.type == "cpu":
             return self

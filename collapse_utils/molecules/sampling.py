@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from .. import seeds
+from ..checkpoints import at_once
 from .config import MoleculeConfig
 from .geodiff import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
 from .graphs import Batch, Graphs
@@ -148,26 +149,35 @@ SAMPLERS = {"deterministic": deterministic, "langevin": langevin}
 
 
 def sample_positions(
-    model: GeoDiff, graphs: Graphs, molecules: np.ndarray, width: int, config: MoleculeConfig, seed: int
+    model: GeoDiff,
+    graphs: Graphs,
+    molecules: np.ndarray,
+    width: int,
+    config: MoleculeConfig,
+    seed: int,
+    kept: Callable[..., np.ndarray] = at_once,
 ) -> np.ndarray:
     """A conformation for each of ``molecules`` (numbers, repeated as often as wanted), (len(molecules), width, 3).
 
     Conformations are drawn in blocks of molecules of similar size; every block has random numbers of its own, so that the
-    result depends on nothing but the arguments.  What the sampler could not keep finite comes back as it is.
+    result depends on nothing but the arguments, and every block is a piece for ``kept``.  What the sampler could not keep
+    finite comes back as it is.
     """
     place = model.sigma.device
     result = np.zeros((len(molecules), width, 3), np.float32)
     order = np.argsort(graphs.atoms[molecules], kind="stable")
     for number, begin in enumerate(range(0, len(order), config.sample_batch)):
         rows = order[begin : begin + config.sample_batch]
-        batch = graphs.batch(molecules[rows]).to(place)
         rng = seeds.generator(seed, "sample", number)
 
         def draw(*shape: int, rng: np.random.Generator = rng) -> torch.Tensor:
             return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(place)
 
-        positions = SAMPLERS[config.sampler](model, batch, config, draw)
+        def block(rows: np.ndarray = rows, draw: Callable[..., torch.Tensor] = draw) -> np.ndarray:
+            batch = graphs.batch(molecules[rows]).to(place)
+            return SAMPLERS[config.sampler](model, batch, config, draw).cpu().numpy()
+
         padded = np.zeros((len(rows), width, 3), np.float32)
-        padded[graphs.real_atoms(molecules[rows], width)] = positions.cpu().numpy()
+        padded[graphs.real_atoms(molecules[rows], width)] = kept(block)
         result[rows] = padded
     return result

@@ -8,6 +8,7 @@ and on samples for those molecules what a chemist would look at.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,10 @@ import torch
 from rdkit import Chem
 
 from .. import seeds
-from ..checkpoints import Checkpoint
+from ..checkpoints import Checkpoint, at_once
 from ..data import Data, Pool
 from ..errors import RunError
-from ..training import Plan, device, train
+from ..training import Plan, device, save_finished, train
 from .config import MoleculeConfig
 from .conformers import item_type, prepare, with_positions
 from .geodiff import GeoDiff, losses
@@ -48,6 +49,17 @@ def batch_order(items: int, batch_size: int, steps: int, seed: int) -> np.ndarra
     passes = -(-steps * batch_size // items)
     order = [seeds.generator(seed, "order", number).permutation(items) for number in range(passes)]
     return np.concatenate(order)[: steps * batch_size].reshape(steps, batch_size)
+
+
+def split_noised(noised: Noised, parts: int) -> list[tuple[Noised, float]]:
+    """At most ``parts`` smaller batches of whole molecules, each with its share of the atoms."""
+    batch, positions, levels, noise = noised
+    pieces = []
+    for rows in np.array_split(np.arange(batch.size), min(parts, batch.size)):
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        piece, atoms = batch.part(first, last)
+        pieces.append(((piece, positions[atoms], levels[first:last], noise[atoms]), piece.atoms / batch.atoms))
+    return pieces
 
 
 class Molecules:
@@ -82,7 +94,13 @@ class Molecules:
         model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(device())
         usable = finite_rows(training_data)
         if len(usable) == 0:
-            raise RunError(f"fit: none of the {len(training_data)} training conformations is finite")
+            problem = f"none of the {len(training_data)} training conformations is finite"
+            if config.diverged == "stop":
+                raise RunError(f"fit: {problem}")
+            model.eval()  # as it was initialised: there is nothing to learn from
+            if checkpoint.start() is None:
+                save_finished(model, checkpoint, 0, [], {"step": 0, "problem": problem})
+            return model
         if config.preconditioned:
             model.set_statistics(self.real.graphs, training_data)
         order = batch_order(len(usable), config.batch_size, config.steps, seed)
@@ -106,6 +124,7 @@ class Molecules:
             clip=config.clip,
             betas=(config.beta_1, 0.999),
             threads=config.threads,
+            diverged=config.diverged,
             **plateau,
         )
         train(
@@ -117,21 +136,24 @@ class Molecules:
             checkpoint=checkpoint,
             items_a_step=config.batch_size,
             validate=lambda model: sum(self.test_losses(model, self.real.validation)),
+            split=split_noised,
         )
         return model
 
-    def sample(self, model: GeoDiff, size: int, seed: int) -> Data:
+    def sample(self, model: GeoDiff, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once) -> Data:
         """A new conformation of the molecule of each of the first ``size`` real training items."""
         torch.set_num_threads(self.config.threads)
         train_items = self.real.train
         items = np.zeros(size, item_type(train_items["positions"].shape[1]))
         items["molecule"] = train_items["molecule"][np.arange(size) % len(train_items)]
-        items["positions"] = self.conformations(model, items["molecule"], seed)
+        items["positions"] = self.conformations(model, items["molecule"], seed, kept)
         return items
 
-    def conformations(self, model: GeoDiff, molecules: np.ndarray, seed: int) -> np.ndarray:
+    def conformations(
+        self, model: GeoDiff, molecules: np.ndarray, seed: int, kept: Callable[..., np.ndarray] = at_once
+    ) -> np.ndarray:
         width = self.real.train["positions"].shape[1]
-        return sample_positions(model, self.real.graphs, np.asarray(molecules, np.int64), width, self.config, seed)
+        return sample_positions(model, self.real.graphs, np.asarray(molecules, np.int64), width, self.config, seed, kept)
 
     @torch.no_grad()
     def test_losses(self, model: GeoDiff, items: Data) -> tuple[float, float]:
