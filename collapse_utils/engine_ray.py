@@ -12,31 +12,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import getpass
-import hashlib
-import io
 import logging
-import os
-import shutil
 import signal
 import socket
-import subprocess
 import tarfile
-import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__, progress, records, runs, sections, sweep
+from . import __version__, node, progress, sections
 from .errors import InputError, RunError
 from .jobs import Job
 from .live import Live
 
-POLL_S = 0.5
-TELL_S = 2.0  # how often a chain on its node's own disk says how far it is
-SHARED_WAIT_S = 30.0  # how long a network file system may take to show a new file
+ANSWER_S = 10.0  # how long a cluster may take to answer
 
 
 def engine(
@@ -88,10 +78,6 @@ def _absolute(job: Job) -> Job:
     return dataclasses.replace(job, **changes)
 
 
-def _out(job: Job) -> Path:
-    return job.run_dir.parents[4]  # OUT / section / preset-source / variant / regime / seed
-
-
 def _check_new(jobs: Sequence[Job]) -> None:
     """A run that was begun in OUT itself would be lost under the copy of another one."""
     for job in jobs:
@@ -103,6 +89,7 @@ def _check_new(jobs: Sequence[Job]) -> None:
 @contextlib.contextmanager
 def _connected(ray: Any, address: str | None) -> Iterator[None]:
     """Ray, connected for the length of the block; its signal handlers do not replace ours."""
+    _check_answers(address)
     if ray.is_initialized():
         yield
         return
@@ -120,158 +107,29 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
+def _check_answers(address: str | None) -> None:
+    """InputError at once for a host and port where nothing listens; Ray itself would try for minutes."""
+    host, sign, port = (address or "").rpartition("://")[2].rpartition(":")
+    if address in (None, "auto", "local"):
+        return
+    if not sign or not port.isdigit():
+        raise InputError("--address", address, "auto, HOST:PORT or ray://HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
+    except (OSError, OverflowError) as problem:
+        raise InputError("--address", address, f"a Ray cluster that answers ({problem})") from None
+
+
 @contextlib.contextmanager
 def _mark(job: Job) -> Iterator[Path]:
     """A file in OUT by which a node sees that it shares the folder."""
-    mark = _out(job) / f".shared-{uuid.uuid4().hex[:8]}.tmp"
+    mark = job.out / f".shared-{uuid.uuid4().hex[:8]}.tmp"
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
     try:
         yield mark
     finally:
         mark.unlink(missing_ok=True)
-
-
-# On a node
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What a task says of its job."""
-
-    host: str
-    returncode: int
-    words: str = ""  # why it failed, where the log does not say so
-    archive: bytes = b""  # with copy_back: the run directory, its log and its record, as a tar file
-
-
-def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Result:
-    """One job on the node where Ray has put it."""
-    host = socket.gethostname()
-    if version != __version__:
-        return Result(host, 1, f"error: {host} has collapse_utils {__version__}, the sweep is of version {version}")
-    if copy_back:
-        here = _moved(job, _scratch() / hashlib.sha256(str(_out(job)).encode()).hexdigest()[:12])
-        returncode = finish(here, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host}))
-        archive = pack(here, returncode == 0)
-        for path in _parts(here):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        return Result(host, returncode, archive=archive)
-    deadline = time.monotonic() + SHARED_WAIT_S
-    while not Path(mark).exists():
-        if time.monotonic() > deadline:
-            return Result(host, 1, f"error: {host} does not see {_out(job)}; share the folder, or use --copy-back")
-        time.sleep(POLL_S)
-    return Result(host, finish(job))
-
-
-def _scratch() -> Path:
-    """A folder of this user alone on the node's own disk (``TMPDIR`` chooses the disk)."""
-    path = Path(tempfile.gettempdir()) / f"collapse-utils-{getpass.getuser()}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    if hasattr(os, "getuid") and (path.is_symlink() or path.stat().st_uid != os.getuid()):
-        raise RunError(f"{path}: belongs to somebody else; set TMPDIR to a folder of your own")
-    return path
-
-
-def _moved(job: Job, out: Path) -> Job:
-    """The same job below another OUT."""
-    old = _out(job)
-    return dataclasses.replace(job, run_dir=out / job.run_dir.relative_to(old), shared=out / job.shared.relative_to(old))
-
-
-def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
-    """Run a job to its end, waiting while another living process has its run directory; returns the exit status.
-
-    The other process is an orphan: what a dead worker has left.  It dies with its worker or, if its node has lost touch
-    with the cluster, runs on; then its lease tells.
-    """
-    while not job.done():
-        if progress.held(job.run_dir):
-            time.sleep(POLL_S)
-            continue
-        process = sweep.start(job)
-        told = time.monotonic()
-        try:
-            while process.poll() is None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(POLL_S)
-                if tell is not None and time.monotonic() - told > TELL_S:
-                    told = time.monotonic()
-                    tell(progress.read(job.run_dir))
-        except BaseException:  # the sweep was stopped, and Ray cancels its tasks
-            sweep.stop([process])
-            raise
-        if process.returncode and progress.held(job.run_dir):  # an orphan was there a moment earlier
-            continue
-        sweep.explain(job, process.returncode)
-        if process.returncode or not job.done():
-            return process.returncode or 1
-    return 0
-
-
-def _parts(job: Job) -> list[Path]:
-    """What a job leaves: its run directory, log, and record."""
-    paths = [job.run_dir, job.log, records.record(job), records.failed_record(job)]
-    return [path for path in paths if path.exists()]
-
-
-def pack(job: Job, whole: bool) -> bytes:
-    """What a job has left, as a tar file; without the run directory if it is not finished."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in _parts(job):
-            if path.is_file() or whole:
-                tar.add(path, path.name, filter=lambda member: None if Path(member.name).name.startswith(".") else member)
-    return buffer.getvalue()
-
-
-# In the process that drives the sweep
-
-
-def unpack(job: Job, archive: bytes) -> None:
-    """Give what came back its names beside ``job.run_dir``, the run directory last, each in one step."""
-    parent = job.run_dir.parent
-    temporary = parent / f".{job.run_dir.name}.{uuid.uuid4().hex[:8]}.tmp"
-    temporary.mkdir(parents=True)
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(temporary, filter="data")  # no member leaves the folder
-        for path in temporary.rglob("*"):
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        for path in sorted(temporary.iterdir(), key=Path.is_dir):
-            if path.is_dir() and job.run_dir.is_dir():
-                continue  # somebody else has brought it: it is the same to the last bit
-            os.replace(path, parent / path.name)
-        if (problem := _broken(job)) is not None:
-            raise RunError(problem)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _broken(job: Job) -> str | None:
-    """A generation of the run that is not as it was written."""
-    for folder in sorted(job.run_dir.glob("generation-*/block-*")):
-        if (problem := runs.damage(folder)) is not None:
-            return problem
-    return None
-
-
-class Board:
-    """Where chains on other disks say how far they are: an actor beside the driver."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, dict] = {}
-
-    def tell(self, run_dir: str, state: dict) -> None:
-        self.states[run_dir] = state
-
-    def read(self) -> dict[str, dict]:
-        return self.states
 
 
 def _drive(
@@ -283,9 +141,9 @@ def _drive(
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        board = ray.remote(node.Board).options(num_cpus=0, scheduling_strategy=here).remote()
     _warn_if_too_large(ray, max(cpus or job.threads for job in waiting), gpus)
-    task = ray.remote(work)
+    task = ray.remote(node.work)
     refs: dict[Any, Job] = {}
     for job in _first_fits_first(waiting):
         options = {"num_cpus": cpus or job.threads, "num_gpus": gpus, "max_retries": retries}
@@ -294,7 +152,7 @@ def _drive(
     live, failed, shown = Live(jobs, quiet, done=len(jobs) - len(waiting)), [], set()
     try:
         while refs:
-            ready, _ = ray.wait(list(refs), num_returns=1, timeout=POLL_S)
+            ready, _ = ray.wait(list(refs), num_returns=1, timeout=node.POLL_S)
             for ref in ready:
                 job = refs.pop(ref)
                 good = _take(ray, job, ref, copy_back)
@@ -337,7 +195,7 @@ def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
         result = ray.get(ref)
         words = result.words
         if copy_back and result.archive:
-            unpack(job, result.archive)
+            node.unpack(job, result.archive)
     except (ray.exceptions.RayError, RunError, OSError, tarfile.TarError) as problem:
         lines = [line for line in str(problem).strip().splitlines() if line.strip()] or [type(problem).__name__]
         # Of a traceback from the node the last line says what happened; of Ray's own explanations the first.
@@ -351,7 +209,7 @@ def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
 
 def _warn_if_too_large(ray: Any, cpus: int, gpus: float) -> None:
     """Say so if no node is large enough at present: Ray would wait for one without a word."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+    nodes = [found["Resources"] for found in ray.nodes() if found["Alive"]]
+    if not any(found.get("CPU", 0) >= cpus and found.get("GPU", 0) >= gpus for found in nodes):
         need = f"{cpus} core{'s' * (cpus > 1)}" + (f" and {gpus:g} GPU" if gpus else "")
         logging.getLogger(__name__).warning("no node of the cluster has %s at present: the sweep waits for one", need)

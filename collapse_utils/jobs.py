@@ -45,6 +45,11 @@ class Job:
         return words + [word for assignment in self.assignments for word in ("--set", assignment)]
 
     @property
+    def out(self) -> Path:
+        """The sweep's folder: a run directory is OUT/section/preset-source/variant/regime/seed."""
+        return self.run_dir.parents[4]
+
+    @property
     def log(self) -> Path:
         return self.run_dir.with_name(self.run_dir.name + ".log")
 

@@ -103,7 +103,9 @@ def owner(run_dir: Path) -> Owner | None:
         lease = json.loads(path.read_text(encoding="utf-8"))
         host, pid = str(lease["host"]), int(lease["pid"])
         if host == socket.gethostname():
-            alive = abs(psutil.Process(pid).create_time() - lease["started"]) <= 1.0
+            process = psutil.Process(pid)
+            same = abs(process.create_time() - lease["started"]) <= 1.0
+            alive = same and process.status() != psutil.STATUS_ZOMBIE  # dead, and its parent has not asked yet
         else:
             alive = time.time() - path.stat().st_mtime <= runs.DEAD_AFTER_S
     except psutil.Error:

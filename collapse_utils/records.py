@@ -90,7 +90,7 @@ def parameters(job: Job) -> dict:
         "seeds": [job.seed],
         "regimes": [job.regime],
         "recompute": True,
-        "runs": str(job.run_dir.parents[4].resolve()),  # OUT / section / preset-source / variant / regime / seed
+        "runs": str(job.out.resolve()),
     }
     if job.data != sections.DEFAULT:
         told["data"] = str(Path(job.data).resolve()) if Path(job.data).exists() else job.data
