@@ -187,7 +187,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.list:
         print(jobs.listing(mine))
         return 0
-    jobs.leave_plan(planned, options.out)
+    jobs.leave_plan(planned)
     from . import checkpoints
 
     checkpoints.listen()

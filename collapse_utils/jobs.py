@@ -136,8 +136,9 @@ def listing(jobs: Sequence[Job]) -> str:
     return "\n".join(lines)
 
 
-def leave_plan(jobs: Sequence[Job], out: Path) -> Path:
-    """Write down in ``out`` what the sweep consists of; InputError if the folder cannot be written."""
+def leave_plan(jobs: Sequence[Job]) -> Path:
+    """Write down in the sweep's folder what it consists of; InputError if the folder cannot be written."""
+    out = jobs[0].out
     found = [
         {"chain": job.label, "run_dir": job.run_dir.relative_to(out).as_posix(), "notebook": job.notebook is not None}
         for job in jobs

@@ -24,7 +24,8 @@ SWEEP = "{desc} {bar} {n}/{total} [{elapsed}{postfix}]"
 
 def _draws() -> bool:
     """Whether bars can be redrawn where standard error goes."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    ipython = sys.modules.get("IPython")
+    return sys.stderr.isatty() or (ipython is not None and ipython.get_ipython() is not None)
 
 
 class Live:

@@ -113,9 +113,10 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 def test_the_plan_of_a_sweep_is_left_beside_its_runs(tmp_path):
     planned = jobs.plan(["linear"], "smoke", [0, 1], ["replace"], tmp_path)
-    jobs.leave_plan(planned, tmp_path)
-    jobs.leave_plan(planned, tmp_path)  # a shard on another machine leaves the same file
+    jobs.leave_plan(planned)
+    jobs.leave_plan(planned)  # a shard on another machine leaves the same file
     assert len(list(tmp_path.glob("sweep-*.json"))) == 1
     assert jobs.planned(tmp_path) == {job.run_dir: job.label for job in planned}
+    below = jobs.plan(["linear"], "smoke", [0], ["replace"], next(tmp_path.glob("sweep-*.json")) / "below")
     with pytest.raises(InputError, match="--out"):
-        jobs.leave_plan(planned, (tmp_path / next(tmp_path.glob("sweep-*.json")).name) / "below")
+        jobs.leave_plan(below)

@@ -187,7 +187,7 @@ def run_dir_of(job, **state):
 
 def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     every = planned(tmp_path)  # accumulate and replace of seeds 0, 1, 2
-    jobs.leave_plan(every, tmp_path)
+    jobs.leave_plan(every)
     lease = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time(), "token": "x"}
     runs.write_json(run_dir_of(every[0]) / "lease.json", lease)
     elsewhere = run_dir_of(every[1]) / "lease.json"
