@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -132,6 +135,21 @@ def test_results_are_copied_back_from_nodes_that_share_no_folder(cluster, tmp_pa
     assert files(tmp_path / "back") == files(tmp_path / "local")
     assert any("on the disk of" in line and "iteration" in line for line in seen), seen[:3]
     assert not [path for path in (tmp_path / "back").rglob(".*") if path.is_file()]
+
+
+def test_stopping_the_sweep_stops_its_chains_on_the_nodes(cluster, tmp_path):
+    (job, _) = planned(tmp_path, [0], 90)
+    words = [sys.executable, "-m", "collapse_utils", "sweep", "linear", "--set", "iterations=90", "--set", "repeats=40",
+             "--regimes", "accumulate", "--out", str(tmp_path), "--engine", "ray", "--address", cluster.address]  # fmt: skip
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    while progress.fraction(progress.read(job.run_dir)) < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    told = process.communicate()[1]
+    assert process.returncode == 143 and "the same command goes on" in told
+    assert not progress.held(job.run_dir) and not job.done()
+    assert progress.last_line(job.log) == "stopped; the same command goes on from here"
 
 
 def test_a_chain_that_fails_on_a_node_says_why(cluster, tmp_path, capsys):

@@ -12,6 +12,7 @@ import nbformat
 
 from ..runs import write_text
 from ..statistics import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+from . import planning
 from .notebooks import notebooks, read_notebook
 from .panels import Panel, digest_of, draw, panels
 
@@ -109,6 +110,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     """Path -> content of every generated text."""
     folder, readme = root / GENERATED, root / "README.md"
     wanted = {folder / "headline.md": headline(root, found), folder / "claims.md": claims(root)}
+    wanted |= {folder / name: text for name, text in planning.pages(root).items()}
     before, begin, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if begin and end:
