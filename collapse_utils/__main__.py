@@ -1,7 +1,7 @@
 """The command line: ``python -m collapse_utils``, or ``collapse``.
 
     run SECTION        one chain in one folder, from wherever it stands
-    sweep SECTION|all  many chains on this machine's cores
+    sweep SECTION|all  many chains: on this machine's cores, on a Ray cluster, or a part of them in a batch job
     status DIR         how far a run, or every run below a folder, has come
     collect DIR        merge finished runs into a folder of results
     sections           sections, presets, data sources and fields
@@ -15,11 +15,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import __version__, sections
 from .errors import InputError, RunError
 from .presets import NAMES as PRESETS
+
+if TYPE_CHECKING:
+    from .jobs import Job
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,6 +36,16 @@ def _integer(name: str, text: str, least: int) -> int:
     if not text.isdigit() or int(text) < least:
         raise InputError(name, text, f"an integer >= {least}")
     return int(text)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise InputError(name, text, "a number >= 0")
+    return value
 
 
 def _chain_options(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--checkpoint-s", default="60", help="seconds of work that may be lost (default: 60)")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    sweep = commands.add_parser("sweep", help="run many chains on this machine's cores")
+    sweep = commands.add_parser("sweep", help="run many chains: on this machine's cores, on a Ray cluster, in batch jobs")
     sweep.add_argument("section", help="a section, or all")
     _chain_options(sweep)
     sweep.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: 0)")
@@ -63,6 +78,17 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--out", required=True, type=Path)
     sweep.add_argument("--jobs", help="chains at a time (default: cores / threads of a chain)")
     sweep.add_argument("--quiet", action="store_true", help="no progress bars")
+    sweep.add_argument("--list", action="store_true", help="print the chains, numbered, and run nothing")
+    sweep.add_argument("--shard", metavar="K/N", help="only part K = 0 .. N - 1 of N, for batch jobs")
+    sweep.add_argument("--notebook", nargs="?", const="", metavar="FILE",
+                       help="every chain as a papermill run of the section's notebook (or of FILE)")  # fmt: skip
+    sweep.add_argument("--engine", default="local", help="local (default) or ray")
+    sweep.add_argument("--address", help="ray: the cluster, such as auto or HOST:6379 (default: Ray's own choice)")
+    sweep.add_argument("--cpus-per-job", help="ray: cores kept for one chain (default: the preset's threads)")
+    sweep.add_argument("--gpus-per-job", help="ray: GPUs of one chain, such as 1 or 0.5 (default: 0)")
+    sweep.add_argument("--retries", help="ray: how often a chain is begun again when its node dies (default: 5)")
+    sweep.add_argument("--copy-back", action="store_true",
+                       help="ray: OUT is not shared; finished runs are copied back")  # fmt: skip
 
     status = commands.add_parser("status", help="how far runs have come")
     status.add_argument("directory", type=Path)
@@ -134,30 +160,73 @@ class _Bar:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from . import sweep
+    from . import jobs, sweep
 
     names = list(sections.NAMES) if options.section == "all" else [sections.check(options.section)]
     if options.section == "all" and options.data != sections.DEFAULT:
         raise InputError("--data", options.data, "one section, since every section has data of its own kind")
-    jobs = sweep.plan(
+    notebooks = None
+    if options.notebook is not None:
+        from . import records
+
+        notebooks = records.find(names, options.notebook)
+    planned = jobs.plan(
         names,
         options.preset,
-        sweep.parse_seeds(options.seeds),
-        sweep.parse_regimes(options.regimes),
+        jobs.parse_seeds(options.seeds),
+        jobs.parse_regimes(options.regimes),
         options.out,
         assignments=options.set,
         vary=options.vary,
         data=options.data,
+        notebooks=notebooks,
     )
-    parallel = None if options.jobs is None else _integer("--jobs", options.jobs, 1)
+    for job in planned:
+        job.command()  # raises InputError for what a notebook does not take
+    mine = jobs.shard(planned, options.shard) if options.shard is not None else planned
+    engine = _engine(options)
+    if options.list:
+        print(jobs.listing(mine))
+        return 0
+    jobs.leave_plan(planned)
     from . import checkpoints
 
     checkpoints.listen()
-    failed = sweep.run(jobs, parallel=parallel, quiet=options.quiet)
+    failed = engine(mine)
     for job in failed:
         print(f"failed: {job.label}: {sweep.last_line(job.log)} ({job.log})", file=sys.stderr)
-    print(f"{len(jobs) - len(failed)} of {len(jobs)} chains are done in {options.out}")
+    print(f"{len(mine) - len(failed)} of {len(mine)} chains are done in {options.out}")
     return 1 if failed else 0
+
+
+def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]:
+    """What runs the jobs of a sweep, with its options checked."""
+    for_ray = {
+        "--address": options.address, "--cpus-per-job": options.cpus_per_job, "--gpus-per-job": options.gpus_per_job,
+        "--retries": options.retries, "--copy-back": options.copy_back or None,
+    }  # fmt: skip
+    if options.engine == "ray":
+        from . import engine_ray
+
+        if options.jobs is not None:
+            raise InputError("--jobs", options.jobs, "--cpus-per-job or --gpus-per-job with --engine ray")
+        return engine_ray.engine(
+            address=options.address,
+            cpus=None if options.cpus_per_job is None else _integer("--cpus-per-job", options.cpus_per_job, 1),
+            gpus=_number("--gpus-per-job", options.gpus_per_job or "0"),
+            retries=5 if options.retries is None else _integer("--retries", options.retries, 0),
+            copy_back=options.copy_back,
+            quiet=options.quiet,
+        )
+    if options.engine != "local":
+        raise InputError("--engine", options.engine, "one of local, ray")
+    for name, value in for_ray.items():
+        if value is not None:
+            raise InputError(name, value, "--engine ray beside it")
+    from . import sweep
+
+    parallel = None if options.jobs is None else _integer("--jobs", options.jobs, 1)
+    return lambda jobs: sweep.run(jobs, parallel=parallel, quiet=options.quiet)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -58,6 +58,20 @@ def processor() -> str:
     return f"{name} ({torch.backends.cpu.get_cpu_capability()})" if torch is not None else name
 
 
+def precision() -> str:
+    """The floating-point numbers that this process computes with: those of NumPy, or of torch where a section uses it."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return "float64"
+    found = str(torch.get_default_dtype()).removeprefix("torch.")
+    if torch.cuda.is_available():
+        found += f" (matrix products: {torch.get_float32_matmul_precision()})"
+        gpu = sys.modules.get(f"{__package__}.language.gpu")  # loaded where stories were sampled on a GPU
+        if gpu is not None:
+            found += f", sampling {str(gpu.precision(torch.device('cuda'))).removeprefix('torch.')}"
+    return found
+
+
 def collect(threads: int, *, wall_s: float) -> dict:
     """A JSON-able record of the software, the machine and the cost of a run."""
     return {
@@ -71,6 +85,7 @@ def collect(threads: int, *, wall_s: float) -> dict:
         "cores": os.cpu_count(),
         "device": device(),
         "threads": threads,
+        "precision": precision(),
         "wall_s": round(wall_s, 1),
         "peak_memory_mb": round(peak_memory_mb()),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import runs
+from . import runs, status
 from .chain import read_metrics
-from .errors import InputError
+from .errors import InputError, RunError
 
 KEY = ["section", "preset", "data", "variant", "regime", "seed", "iteration", "metric"]
 CURVE_KEY = ["variant", "regime", "seed", "iteration", "step"]
+CHAIN = ("variant", "regime", "seed")  # what tells the chains of one table apart
 WHOLE = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
 TEXT = {"section", "preset", "data", "variant", "regime", "metric", "model", "tag", "where", "x"}
 
@@ -63,17 +64,19 @@ def frame_of(run_dirs: list[Path]) -> pd.DataFrame:
 def collect(folder: Path, into: Path) -> list[str]:
     """Merge every finished run below ``folder`` into the results ``into``; returns one line a table written.
 
-    Rows that are there already are replaced by the newer ones, never doubled.
+    The rows of a chain that is there already are replaced by the newer ones, never doubled.  Lines that begin with
+    ``missing`` name what is not finished: chains under way, and those that a sweep into ``folder`` has not begun.
     """
     if not folder.is_dir():
         raise InputError("DIR", str(folder), "a folder with runs")
+    found, notes = _readable(folder)
+    if not found:
+        raise InputError("DIR", str(folder), "a folder with at least one finished run")
     groups: dict[tuple[str, str], list[Path]] = {}
-    for run_dir in finished_runs(folder):
+    for run_dir in found:
         description = runs.read_json(run_dir / "config.json")
         name = f"{description['preset']}-{description['data']['source']}"
         groups.setdefault((description["section"], name), []).append(run_dir)
-    if not groups:
-        raise InputError("DIR", str(folder), "a folder with at least one finished run")
     lines = []
     for (section, name), run_dirs in sorted(groups.items()):
         target = into / section / name
@@ -85,12 +88,48 @@ def collect(folder: Path, into: Path) -> list[str]:
         _merge_provenance(target / "provenance.json", run_dirs)
         _copy_samples(target / "samples", run_dirs)
         lines.append(f"{target / 'metrics.csv'}: {count} rows, {len(run_dirs)} finished chains read")
-    return lines
+    return lines + notes + missing(folder)
+
+
+def _readable(folder: Path) -> tuple[list[Path], list[str]]:
+    """The finished runs below ``folder``, one a chain, and what is to be said of the others."""
+    newest: dict[tuple, tuple[str, Path]] = {}
+    notes = []
+    for run_dir in finished_runs(folder):
+        try:
+            description = runs.read_json(run_dir / "config.json")
+            record = runs.read_json(run_dir / "DONE")
+            iterations = {row["iteration"] for row in read_metrics(run_dir)}
+            if len(iterations) != description["config"]["iterations"]:
+                raise RunError(f"metrics of {len(iterations)} of {description['config']['iterations']} iterations")
+        except (RunError, KeyError, TypeError) as problem:
+            notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
+            continue
+        chain = (*(description[name] for name in ("section", "preset")), description["data"]["source"])
+        chain += tuple(description[name] for name in CHAIN)
+        when = str(record.get("finished", ""))
+        if chain in newest:
+            other = newest[chain][1]
+            same = read_metrics(run_dir) == read_metrics(other)
+            kept = run_dir if when > newest[chain][0] else other
+            notes.append(f"twice: {run_dir} and {other} are one chain with {'the same' if same else 'DIFFERENT'} metrics; "
+                         f"{kept} was taken, which finished last")  # fmt: skip
+        newest[chain] = max(newest.get(chain, (when, run_dir)), (when, run_dir))
+    return [run_dir for _, run_dir in newest.values()], notes
+
+
+def missing(folder: Path) -> list[str]:
+    """One line a chain below ``folder`` that is not finished, or that a sweep was asked for and has not begun."""
+    return [f"missing: {row}" for row in status.rows(folder) if row.state != "done"]
 
 
 def _merge(path: Path, frame: pd.DataFrame, key: list[str]) -> int:
+    """Put the rows of ``frame`` into the table ``path``; a chain that it brings loses the rows that it had there."""
     if path.exists():
-        frame = pd.concat([read_csv(path), frame], ignore_index=True)
+        there = read_csv(path)
+        chain = [name for name in key if name in CHAIN]
+        brought = pd.MultiIndex.from_frame(frame[chain])
+        frame = pd.concat([there[~pd.MultiIndex.from_frame(there[chain]).isin(brought)], frame], ignore_index=True)
     frame = frame.drop_duplicates(key, keep="last").sort_values(key, kind="stable")
     runs.write_text(path, frame.to_csv(index=False, lineterminator="\n"))
     return len(frame)
@@ -115,7 +154,7 @@ def _merge_provenance(path: Path, run_dirs: list[Path]) -> None:
     for run_dir in run_dirs:
         description = runs.read_json(run_dir / "config.json")
         records.append({**description, "provenance": runs.read_json(run_dir / "DONE")})
-    newest = {record["fingerprint"]: record for record in records}
+    newest = {tuple(record[name] for name in CHAIN): record for record in records}
     order = sorted(newest.values(), key=lambda record: (record["variant"], record["regime"], record["seed"]))
     runs.write_json(path, order)
 

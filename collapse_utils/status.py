@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import os
-import time
+import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import runs
-from .errors import InputError
-from .sweep import fraction, last_line, progress
+from . import jobs, progress, runs
+from .errors import InputError, RunError
 
-STALE_S = 60.0  # a run that has said nothing for so long is said to be silent
+STATES = ("running", "failed", "stopped", "waiting", "done")
+# The last line of a log that tells of a failure: the command line's own, or the end of a traceback.
+FAILURE = re.compile(r"error: |[\w.]*(Error|Exception|Exit)\b")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One chain as ``status`` shows it."""
+
+    state: str  # one of STATES
+    finished: str  # iterations, such as 2.3/5
+    label: str
+    words: str  # what a running chain does, or why one has failed
+
+    def __str__(self) -> str:
+        return f"{self.state:<8} {self.finished:<8} {self.label}" + (f": {self.words}" if self.words else "")
 
 
 def run_dirs(folder: Path) -> Iterator[Path]:
@@ -23,31 +39,70 @@ def run_dirs(folder: Path) -> Iterator[Path]:
             yield Path(path)
 
 
-def line(run_dir: Path) -> str:
-    """One run in one line: its place in the sweep, its state, and what it last said."""
-    description = runs.read_json(run_dir / "config.json")
+def label(description: dict) -> str:
+    """The name of a chain from its ``config.json``."""
     names = (description["section"], description["variant"], description["regime"], f"seed {description['seed']}")
-    label = " ".join(name for name in names if name)
-    state = progress(run_dir)
-    total = description["config"]["iterations"]
+    return " ".join(name for name in names if name)
+
+
+def row(run_dir: Path) -> Row:
+    """One run: its state, its place in the chain, and what it last said."""
+    try:
+        description = runs.read_json(run_dir / "config.json")
+        name, total = label(description), description["config"]["iterations"]
+    except (RunError, KeyError, TypeError) as problem:
+        return Row("failed", "?", str(run_dir), f"config.json: {problem}")
+    state = progress.read(run_dir)
     if (run_dir / "DONE").exists():
-        return f"done     {total}/{total}  {label}"
-    where = f"{fraction(state):.1f}/{total}  {label}"
-    if (run_dir / "lease.json").exists() and state:
-        silent = time.time() - (run_dir / "progress.json").stat().st_mtime
-        step = f", step {state['step']}/{state['steps']}" if state["steps"] else ""
-        rate = f", {state['items_per_s']} items/s" if "items_per_s" in state else ""
-        note = f", silent for {silent:.0f} s" if silent > STALE_S else ""
-        return f"running  {where}: iteration {state['iteration']}, {state['phase']}{step}{rate}{note}"
-    words = last_line(run_dir.with_name(run_dir.name + ".log"))
-    return f"stopped  {where}" + (f": {words}" if words else "")
+        return Row("done", f"{total}/{total}", name, "")
+    finished = f"{progress.fraction(state):.1f}/{total}"
+    owner = progress.owner(run_dir)
+    if owner is not None and owner.alive:
+        silent = progress.silent_s(run_dir)
+        note = f", silent for {progress.duration(silent)}" if silent > progress.SILENT_S else ""
+        now = progress.describe(state, description["regime"]) if state else "starting"
+        return Row("running", finished, name, f"{now}{note} ({owner})")
+    words = progress.last_line(run_dir.with_name(run_dir.name + ".log"))
+    if FAILURE.match(words):
+        return Row("failed", finished, name, words)
+    gone = f"{owner} has died" if owner is not None else ""
+    return Row("stopped", finished, name, words or gone)
+
+
+def planned_row(run_dir: Path, name: str) -> Row:
+    """A chain that a sweep was asked for and that has no run directory here yet."""
+    state = progress.read_elsewhere(run_dir)
+    if state:
+        finished = f"{progress.fraction(state):.1f}/{state['iterations']}"
+        regime = run_dir.parent.name
+        return Row("running", finished, name, f"{progress.describe(state, regime)} (on the disk of {state.get('host')})")
+    words = progress.last_line(run_dir.with_name(run_dir.name + ".log"))
+    if FAILURE.match(words):
+        return Row("failed", "0", name, words)
+    return Row("waiting", "0", name, "")
+
+
+def rows(directory: Path) -> list[Row]:
+    """Every chain at or below ``directory``: those with a run directory, and those that a sweep still has to begin."""
+    found = {path: row(path) for path in run_dirs(directory)}
+    for run_dir, name in jobs.planned(directory).items():
+        if run_dir not in found:
+            found[run_dir] = planned_row(run_dir, name)
+    return [found[path] for path in sorted(found)]
+
+
+def summary(found: list[Row]) -> str:
+    """``6 chains: 2 running, 1 failed, 3 done``."""
+    counts = Counter(row.state for row in found)
+    told = [f"{counts[state]} {state}" for state in STATES if counts[state]]
+    return f"{len(found)} chain{'s' * (len(found) != 1)}: {', '.join(told)}"
 
 
 def show(directory: Path) -> int:
-    """Print the state of every run at or below ``directory``."""
-    found = list(run_dirs(directory)) if directory.is_dir() else []
+    """Print the state of every chain at or below ``directory``."""
+    found = rows(directory) if directory.is_dir() else []
     if not found:
         raise InputError("DIR", str(directory), "a run directory, or a folder with some")
-    for run_dir in found:
-        print(line(run_dir))
+    print("\n".join(map(str, found)))
+    print(summary(found))
     return 0

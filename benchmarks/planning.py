@@ -1,0 +1,191 @@
+"""Rates for the planning page: what one item costs at the presets ``colab`` and ``paper``, on one core of this machine.
+
+A whole chain of these sizes is days here, so that a few real fits and samples of each model are timed on the data that the
+package ships, with fewer items, epochs, steps and noise levels than the preset has, and scaled by what the cost is
+proportional to.  What is scaled is written beside each section below.  Writes ``results/planning/rates.csv``, from which
+``python -m collapse_utils.book includes`` makes the tables of the page.
+
+    python benchmarks/planning.py [SECTION ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OUT = Path(__file__).resolve().parents[1] / "results" / "planning" / "rates.csv"
+PRESETS = ("colab", "paper")
+NAMES = ("linear", "language", "images", "molecules")
+CLOCK = time.process_time  # of one thread: what other processes do meanwhile does not count
+STEPS = (4, 12)  # of the two molecule fits that are timed
+
+
+def prepare(assignments: list[str], section: str, preset: str):
+    from collapse_utils import sections
+
+    return sections.make(section, preset=preset, regime="accumulate", seed=0, assignments=assignments)
+
+
+def linear(preset: str):
+    """Nothing is scaled: a fit is milliseconds."""
+    from collapse_utils import estimate
+
+    section, chain = prepare([], "linear", preset)
+    return estimate.measure(section, CLOCK), len(section.real_data()[0]), chain.config, False
+
+
+def language(preset: str):
+    """Measured with 1 to 128 stories; measuring is in proportion to the held-out stories and those sampled beside them."""
+    from collapse_utils import estimate, sections
+
+    config, _ = sections.configuration("language", preset)
+    test = 160
+    samples = max(round(test * config.evaluation_stories / config.test_stories), 2)
+    small = ["stories=1000", f"test_stories={test}", f"evaluation_stories={samples}", "validation_stories=8"]
+    section, _ = prepare(small, "language", preset)
+    rates = estimate.measure(section, CLOCK)
+    scale = config.test_stories / test
+    return dataclasses.replace(rates, evaluate_s=rates.evaluate_s * scale), config.stories, config, False
+
+
+def images(preset: str):
+    """Four epochs instead of the preset's; measuring is in proportion to the held-out images and the samples."""
+    from collapse_utils import estimate, sections
+
+    config, _ = sections.configuration("images", preset)
+    epochs, test = 4, 64
+    samples = max(round(test * config.evaluation_samples / config.test_images), 16)
+    small = ["images=0", f"test_images={test}", f"evaluation_samples={samples}", f"epochs={epochs}"]
+    section, _ = prepare([*small, "feature_dimensions=16", "clusters=16"], "images", preset)
+    rates = estimate.measure(section, CLOCK)
+    return (
+        dataclasses.replace(
+            rates,
+            fit_item_s=rates.fit_item_s * config.epochs / epochs,
+            evaluate_s=rates.evaluate_s * config.test_images / test,
+        ),
+        config.images,
+        config,
+        False,
+    )
+
+
+def molecules(preset: str):
+    """Two short fits give the time of a step, and the preset says how many.
+
+    Sampling, and measuring, which is mostly sampling, are in proportion to the noise levels; measuring also to the held-out
+    molecules.  The molecules are those of RDKit.
+    """
+    from collapse_utils import estimate, sections
+
+    config, _ = sections.configuration("molecules", preset)
+    levels, test = 10, 4
+    small = ["molecules=40", f"conformers={min(config.conformers, 2)}", f"test_molecules={test}", "validation_molecules=2"]
+    small += [f"sampling_steps={levels}"]
+    times, section, rates = [], None, None
+    for steps in STEPS:
+        section, _ = prepare([*small, f"steps={steps}"], "molecules", preset)
+        if steps == STEPS[0]:
+            rates = estimate.measure(section, CLOCK)
+        train, _ = section.real_data()
+        started = CLOCK()
+        section.fit(train, 0, _scratch())
+        times.append(CLOCK() - started)
+    step_s = (times[1] - times[0]) / (STEPS[1] - STEPS[0])
+    fixed = max(times[0] - STEPS[0] * step_s, 0.0)
+    more = config.sampling_steps / levels
+    items = config.molecules * config.conformers
+    if not items:  # all that the source has
+        items = len(prepare([], "molecules", preset)[0].real_data()[0])
+    conformers = config.conformers / min(config.conformers, 2)
+    return (
+        dataclasses.replace(
+            rates,
+            fit_fixed_s=fixed + config.steps * step_s,
+            fit_item_s=0.0,
+            sample_item_s=rates.sample_item_s * more,
+            evaluate_s=rates.evaluate_s * more * conformers * config.test_molecules / test,
+        ),
+        items,
+        config,
+        True,
+    )
+
+
+def _scratch():
+    import tempfile
+
+    from collapse_utils.checkpoints import Checkpoint
+
+    return Checkpoint(Path(tempfile.mkdtemp(prefix="planning-")) / "fit")
+
+
+def core_gflops() -> float:
+    """Float32 matrix products of 1,024 x 1,024 on one thread, the best of 10, in GFLOP/s."""
+    import torch
+
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    best = float("inf")
+    for _ in range(10):
+        started = CLOCK()
+        torch.mm(a, b)
+        best = min(best, CLOCK() - started)
+    return 2 * 1024**3 / best / 1e9
+
+
+def one(section: str, preset: str) -> None:
+    """Print the row of one section and preset as JSON."""
+    from collapse_utils import __version__, provenance, sections
+
+    sections.use_threads(1)
+    rates, items, config, fixed_steps = {"linear": linear, "language": language, "images": images,
+                                         "molecules": molecules}[section](preset)  # fmt: skip
+    row = {"section": section, "preset": preset, "items": items, "iterations": config.iterations, "fixed_steps": fixed_steps}
+    row |= {name: float(f"{value:.4g}") for name, value in dataclasses.asdict(rates).items()}
+    import torch
+
+    torch.set_num_threads(1)
+    row |= {"core_gflops": round(core_gflops(), 1), "processor": provenance.processor(), "threads": 1,
+            "package_version": __version__, "date": datetime.date.today().isoformat()}  # fmt: skip
+    print(json.dumps(row))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("section", nargs="*", default=[], help=f"of {', '.join(NAMES)} (default: every one)")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        one(*options.one)
+        return
+    import pandas as pd
+
+    rows = []
+    for section in options.section or NAMES:
+        for preset in PRESETS:
+            words = [sys.executable, __file__, "--one", section, preset]
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(done.stderr)
+            rows.append(json.loads(done.stdout.strip().splitlines()[-1]))
+            print(rows[-1], flush=True)
+    frame = pd.DataFrame(rows)
+    if OUT.exists():
+        there = pd.read_csv(OUT)
+        frame = pd.concat([there[~there["section"].isin(frame["section"])], frame])
+    frame = frame.sort_values(["section", "preset"], key=lambda column: column.map({name: i for i, name in enumerate(
+        (*NAMES, *PRESETS))}))  # fmt: skip
+    frame["core_gflops"] = frame["core_gflops"].max()  # other processes can only lower it
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(OUT, index=False, lineterminator="\n")
+    print(OUT)
+
+
+if __name__ == "__main__":
+    main()

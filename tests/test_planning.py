@@ -1,0 +1,77 @@
+"""The planning page: its tables follow from the rates by the formulas, and say what was measured and what was assumed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from collapse_utils.book import includes, planning
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def row(section="language", preset="paper", fixed_steps=False, **changes):
+    found = {"section": section, "preset": preset, "items": 100, "iterations": 5, "fixed_steps": fixed_steps,
+             "fit_fixed_s": 0.0, "fit_item_s": 2.0, "sample_item_s": 1.0, "evaluate_s": 10.0, "item_bytes": 1e3,
+             "model_bytes": 1e6, "peak_memory_mb": 1.0, "core_gflops": 100.0, "processor": "Any CPU", "threads": 1,
+             "package_version": "1", "date": "2026-11-23"}  # fmt: skip
+    return pd.Series({**found, **changes})
+
+
+def test_accumulate_trains_on_more_with_every_iteration_and_replace_does_not():
+    replace = planning.cost(row(), {}, "replace", 1)
+    accumulate = planning.cost(row(), {}, "accumulate", 1)
+    assert (replace.fit_s, accumulate.fit_s) == (5 * 100 * 2, 15 * 100 * 2)
+    assert replace.sample_s == accumulate.sample_s == 4 * 100
+    assert replace.disk_bytes == 4 * 100 * 1e3 + 5 * 1e6
+
+
+def test_a_fit_of_so_many_steps_costs_the_same_in_both_regimes_and_ten_times_as_much_at_ten_times_the_size():
+    molecules = row("molecules", fixed_steps=True, fit_fixed_s=50.0, fit_item_s=0.0)
+    for factor in (1, 10):
+        fits = [planning.cost(molecules, {}, regime, factor).fit_s for regime in planning.SHOWN]
+        assert fits == [250 * factor, 250 * factor]
+
+
+def test_the_size_of_the_papers_data_set_takes_the_place_of_the_one_measured():
+    assert planning.cost(row(), {"language_items": 1000.0}, "replace", 10).items == 10_000
+    assert planning.cost(row(preset="colab"), {"language_items": 1000.0}, "replace", 1).items == 100
+
+
+def test_a_gpu_is_a_range_between_two_shares_of_its_peak():
+    assumed = {"T4_tflops": 8.0, "gpu_share_low": 0.1, "gpu_share_high": 0.4}
+    assert planning.gpu_factors(row(), assumed, "T4") == pytest.approx((8, 32))
+
+
+@pytest.mark.parametrize(
+    "seconds, told", [(40, "40 s"), (600, "10 min"), (7200, "2.0 h"), (3_600_000, "1,000 h"), (8_999_999, "2,500 h")]
+)
+def test_hours(seconds, told):
+    assert planning.hours(seconds) == told
+
+
+def test_the_committed_rates_cover_every_section_at_both_presets():
+    frame, assumed = planning.read(ROOT)
+    assert set(zip(frame["section"], frame["preset"], strict=True)) == {
+        (section, preset) for section in planning.TITLES for preset in ("colab", "paper")
+    }
+    assert (frame[["sample_item_s", "evaluate_s", "item_bytes", "core_gflops"]] > 0).all().all()
+    assert (frame["fit_fixed_s"] + frame["fit_item_s"] > 0).all()
+    kinds = pd.read_csv(ROOT / "results/planning/assumptions.csv").set_index("name")["kind"]
+    assert set(kinds) == {"published", "assumed"} and set(kinds[kinds.index.str.endswith("price")]) == {"assumed"}
+    assert assumed["language_items"] > 2e6
+
+
+def test_the_pages_are_made_from_the_files_and_from_nothing_else(tmp_path):
+    assert planning.pages(tmp_path) == {}
+    shutil.copytree(ROOT / "results" / "planning", tmp_path / "results" / "planning")
+    pages = planning.pages(tmp_path)
+    assert pages == {name: (ROOT / includes.GENERATED / name).read_text(encoding="utf-8") for name in pages}
+    rates = tmp_path / "results" / "planning" / "rates.csv"
+    frame = pd.read_csv(rates)
+    frame["fit_item_s"] *= 2
+    frame.to_csv(rates, index=False)
+    assert planning.pages(tmp_path)["planning.md"] != pages["planning.md"]
