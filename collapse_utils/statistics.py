@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 CONFIDENCE = 0.95
 REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not run"
@@ -121,6 +121,26 @@ def all_of(claim: str, parts: Sequence[Verdict]) -> Verdict:
             weakest = min(found, key=lambda part: part.sign * (part.effect.mean - part.threshold))
             return Verdict(claim, outcome, weakest.effect, weakest.threshold, weakest.sign)
     raise ValueError("no parts")
+
+
+def power(effect: float, seeds: int, confidence: float = CONFIDENCE) -> float:
+    """The chance that a claim is *reproduced* where its effect is ``effect`` standard deviations between seeds.
+
+    Normal effects: the t-interval lies above the threshold when a noncentral t exceeds its critical value.
+    """
+    critical = stats.t.ppf(0.5 + confidence / 2, seeds - 1)
+    return float(stats.nct.sf(critical, seeds - 1, effect * math.sqrt(seeds)))
+
+
+def detectable(seeds: int, wanted: float = 0.8) -> float:
+    """The effect, in standard deviations between seeds, that ``seeds`` seeds find with the power ``wanted``."""
+    return float(optimize.brentq(lambda effect: power(effect, seeds) - wanted, 0.01, 50.0))
+
+
+def false_positive_rate(seeds: int, trials: int, rng: np.random.Generator) -> float:
+    """The share of ``trials`` simulated claims without any effect that :func:`exceeds` calls reproduced or not reproduced."""
+    effects = rng.standard_normal((trials, seeds))
+    return sum(exceeds("no effect", row).outcome != UNDECIDED for row in effects) / trials
 
 
 def rises_everywhere(claim: str, table: pd.DataFrame) -> Verdict:

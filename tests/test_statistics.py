@@ -8,7 +8,16 @@ import pytest
 from scipy import stats
 
 from collapse_utils import statistics
-from collapse_utils.statistics import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+from collapse_utils.statistics import (
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNDECIDED,
+    all_of,
+    detectable,
+    exceeds,
+    false_positive_rate,
+    power,
+)
 
 
 def test_the_interval_is_scipys():
@@ -86,3 +95,21 @@ def test_one_run_has_a_direction_and_no_verdict():
     assert statistics.exceeds("c", [0.3]).direction() == "c: as claimed in this run"
     assert statistics.stays_below("c", [0.3], 0.1).direction() == "c: not as claimed in this run"
     assert statistics.stays_below("c", [0.03], 0.1).outcome == UNDECIDED
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_a_claim_without_effect_is_rarely_decided_and_a_large_one_often(seeds):
+    rng = np.random.default_rng(seeds)
+    assert false_positive_rate(seeds, 4000, rng) < 0.05 + 3 * (0.05 * 0.95 / 4000) ** 0.5
+    effect = detectable(seeds)
+    found = [exceeds("", row).outcome == REPRODUCED for row in effect + rng.standard_normal((4000, seeds))]
+    assert abs(np.mean(found) - 0.8) < 3 * (0.8 * 0.2 / 4000) ** 0.5
+    assert power(0.0, seeds) == pytest.approx(0.025)
+
+
+def test_a_claim_on_several_parts_has_no_more_false_positives_than_one():
+    rng, trials = np.random.default_rng(1), 4000
+    parts = rng.standard_normal((trials, 3, 5))
+    parts[:, :2] += 5  # two parts hold, the third has no effect
+    wrong = [all_of("", [exceeds("", part) for part in parts[k]]).outcome == REPRODUCED for k in range(trials)]
+    assert np.mean(wrong) < 0.025 + 3 * (0.025 * 0.975 / trials) ** 0.5

@@ -12,7 +12,7 @@ import nbformat
 
 from ..runs import write_text
 from ..statistics import NOT_REPRODUCED, REPRODUCED, UNDECIDED
-from . import planning
+from . import evidence, planning
 from .notebooks import notebooks, read_notebook
 from .panels import Panel, digest_of, draw, panels
 from .speed import front_door, page
@@ -121,6 +121,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     wanted = {
         folder / "headline.md": headline(root, found),
         folder / "claims.md": claims(root),
+        folder / "evidence.md": evidence.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         **{folder / name: text for name, text in planning.pages(root).items()},
