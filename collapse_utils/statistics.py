@@ -6,6 +6,7 @@ summed up over seeds, and comparisons are paired by seed.  Intervals are Student
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,13 +38,18 @@ class Estimate:
         return self.text(3)
 
 
+@functools.cache
+def _critical(n: int, confidence: float) -> float:
+    return float(stats.t.ppf(0.5 + confidence / 2, n - 1))
+
+
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Mean and t-interval of independent observations."""
     values = np.asarray(values, float)
     n, mean = len(values), float(values.mean())
     if n < 2:
         return Estimate(mean, -math.inf, math.inf, n)
-    half = stats.t.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / math.sqrt(n)
+    half = _critical(n, confidence) * values.std(ddof=1) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
 
 
@@ -128,8 +134,7 @@ def power(effect: float, seeds: int, confidence: float = CONFIDENCE) -> float:
 
     Normal effects: the t-interval lies above the threshold when a noncentral t exceeds its critical value.
     """
-    critical = stats.t.ppf(0.5 + confidence / 2, seeds - 1)
-    return float(stats.nct.sf(critical, seeds - 1, effect * math.sqrt(seeds)))
+    return float(stats.nct.sf(_critical(seeds, confidence), seeds - 1, effect * math.sqrt(seeds)))
 
 
 def detectable(seeds: int, wanted: float = 0.8) -> float:
@@ -138,7 +143,7 @@ def detectable(seeds: int, wanted: float = 0.8) -> float:
 
 
 def false_positive_rate(seeds: int, trials: int, rng: np.random.Generator) -> float:
-    """The share of ``trials`` simulated claims without any effect that :func:`exceeds` calls reproduced or not reproduced."""
+    """The share of ``trials`` simulated claims without effect that :func:`exceeds` decides, one way or the other."""
     effects = rng.standard_normal((trials, seeds))
     return sum(exceeds("no effect", row).outcome != UNDECIDED for row in effects) / trials
 

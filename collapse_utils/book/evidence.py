@@ -1,4 +1,4 @@
-"""How much a verdict is worth: its false positives on simulated results without effect, and its power, by number of seeds."""
+"""How much a verdict is worth: its false positives on simulated results without effect, and its power, by seeds."""
 
 from __future__ import annotations
 
