@@ -25,6 +25,7 @@ SHOWN = (1, 5, 10)
 SETTINGS = {
     "linear": ["T=2000", "d=8", "repeats=100"],
     "language": ["stories=4000", "layers=1", "hidden=32", "heads=2", "ffn=32", "passage_words=20", "vocabulary=512"],
+    "molecules": ["conformers=10", "steps=20", "hidden=8", "sampling_steps=2", "rough_rounds=5", "fitting_rounds=2"],
     "images": ["size=128", "levels=3", "width=4", "latent=8", "epochs=1", "evaluation_samples=32"],
 }
 REGIMES = ("accumulate", "replace_multiple")
