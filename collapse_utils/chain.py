@@ -190,7 +190,7 @@ class _State:
                 self.measure(iteration, model, real_train, real_test, len(training_data), started)
             self.write_csv()
         rows = self.write_csv()  # a kill may have come between the last two files
-        for leftover in self.run_dir.glob("generation-*/*-pieces"):  # or between a block and the end of its pieces
+        for leftover in self.run_dir.glob("generation-*/pieces-of-*"):  # or between a block and the end of its pieces
             runs.remove_folder(leftover)
         self.tell(last, "done")
         return rows
@@ -273,7 +273,7 @@ class _State:
         runs.copy_folder(self.shared_block, final, self.lease.check)
 
     def pieces_dir(self, block_dir: Path) -> Path:
-        return block_dir.with_name(block_dir.name + "-pieces")
+        return block_dir.with_name(f"pieces-of-{block_dir.name}")
 
     def write_block(
         self, final: Path, iteration: int, block: int, model: Any, real_train: data.Data, lease: runs.Lease

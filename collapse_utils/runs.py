@@ -5,7 +5,7 @@
     <run>/metrics.csv        tidy results so far
     <run>/progress.json      for people who look on: iteration, step, rate
     <run>/iteration-03/      the fit of iteration 3: its checkpoint, its final weights, its metrics.json
-    <run>/generation-03/     block-00, block-01, ...: what the model of iteration 3 sampled; block-01-pieces while it does
+    <run>/generation-03/     block-00, block-01, ...: what the model of iteration 3 sampled; pieces-of-block-01 while it does
     <run>/DONE               the chain is finished; holds the wall time and the provenance
 
 Every file and folder is written under a temporary name beside its final one, flushed to the disk and renamed, so that

@@ -54,7 +54,7 @@ def test_a_killed_sampler_goes_on_without_doing_a_piece_twice(tmp_path, stop_at)
     again, section = run(tmp_path / "killed")
     assert len(broken.made) + len(section.made) == 15
     assert again == whole and bits(tmp_path / "killed") == bits(tmp_path / "whole")
-    assert list((tmp_path / "killed").rglob("*-pieces")) == []
+    assert list((tmp_path / "killed").rglob("pieces-of-*")) == []
 
 
 def test_a_signal_keeps_the_pieces_that_no_checkpoint_was_due_for(tmp_path):
@@ -80,7 +80,7 @@ def test_damaged_pieces_are_named_and_made_again(tmp_path, capsys, harm):
     whole, _ = run(tmp_path / "whole")
     with pytest.raises(RuntimeError):
         run(tmp_path / "killed", InPieces(toy.chain().config, 9))
-    file = tmp_path / "killed/run/generation-02/block-00-pieces/from-000001/pieces.npz"
+    file = tmp_path / "killed/run/generation-02/pieces-of-block-00/from-000001/pieces.npz"
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 4
     if harm == "remove":

@@ -234,7 +234,7 @@ def test_a_disk_that_becomes_read_only_in_the_middle_of_a_write(whole, disk, mon
 
 def test_the_command_line_tells_a_full_disk_in_one_line(disk, tmp_path):
     (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 50 * 1024))
-    told = start(disk / "run", "iterations=30").communicate(timeout=60)[1]
+    told = start(disk / "run", "iterations=30").communicate(timeout=300)[1]
     assert told.count("\n") == 1 and told.startswith("error: ") and "No space left on device" in told
 
 
@@ -378,16 +378,16 @@ def test_two_processes_on_one_folder(tmp_path):
     wait_for(tmp_path / "run" / "generation-02", owner)
     owner.send_signal(signal.SIGSTOP)  # alive, and slow
     second = start(tmp_path / "run", *LONG)
-    told = second.communicate(timeout=60)[1]
+    told = second.communicate(timeout=300)[1]
     assert second.returncode == 1
     assert told == f"error: {tmp_path / 'run'}: process {owner.pid} on {socket.gethostname()} is writing here\n"
     owner.kill()  # not waited for: a dead process that its parent has not buried is dead all the same
     time.sleep(0.1)
     heir = start(tmp_path / "run", *LONG)
-    assert heir.communicate(timeout=120)[1] == "" and heir.returncode == 0
+    assert heir.communicate(timeout=300)[1] == "" and heir.returncode == 0
     owner.communicate()
     alone = start(tmp_path / "alone" / "run", *LONG)
-    alone.communicate(timeout=120)
+    alone.communicate(timeout=300)
     assert (tmp_path / "run/metrics.csv").read_bytes() == (tmp_path / "alone/run/metrics.csv").read_bytes()
 
 
@@ -412,7 +412,7 @@ def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch):
         before = snapshot(tmp_path / "run")
     finally:
         orphan.send_signal(signal.SIGCONT)
-    told = orphan.communicate(timeout=60)[1]
+    told = orphan.communicate(timeout=300)[1]
     assert orphan.returncode == 1
     assert told == f"error: {tmp_path / 'run'}: this process has lost its lease; it stops without writing\n"
     after = snapshot(tmp_path / "run")

@@ -126,7 +126,7 @@ def kill_and_finish(driver, uninterrupted, section: str, folder: Path, phases, r
     assert told["status"] == 0, told["output"]
     assert "warning" not in told["output"]  # a kill damages nothing
     assert outcome(folder) == expected
-    left = [path.name for path in folder.rglob("*") if path.name.endswith((".tmp", ".dead", "-pieces"))]
+    left = [path.name for path in folder.rglob("*") if path.name.endswith((".tmp", ".dead")) or "pieces-of" in path.name]
     assert [name for name in left if not name.startswith(".lease.")] == []
     return kills
 
