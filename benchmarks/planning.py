@@ -41,17 +41,16 @@ def linear(preset: str):
 
 
 def language(preset: str):
-    """Measured with 1 to 128 stories; measuring is in proportion to the held-out stories and those sampled beside them."""
+    """Measured with 1 to 64 stories; measuring is the held-out stories, and those that are sampled beside them."""
     from collapse_utils import estimate, sections
 
     config, _ = sections.configuration("language", preset)
-    test = 160
-    samples = max(round(test * config.evaluation_stories / config.test_stories), 2)
-    small = ["stories=1000", f"test_stories={test}", f"evaluation_stories={samples}", "validation_stories=8"]
+    test = 32
+    small = ["stories=1000", f"test_stories={test}", "evaluation_stories=2", "validation_stories=8"]
     section, _ = prepare(small, "language", preset)
-    rates = estimate.measure(section, CLOCK)
-    scale = config.test_stories / test
-    return dataclasses.replace(rates, evaluate_s=rates.evaluate_s * scale), config.stories, config, False
+    rates = estimate.measure(section, CLOCK, (32, 64))
+    evaluate_s = rates.evaluate_s * config.test_stories / test + rates.sample_item_s * config.evaluation_stories
+    return dataclasses.replace(rates, evaluate_s=evaluate_s), config.stories, config, False
 
 
 def images(preset: str):

@@ -109,7 +109,12 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
 
 def _parts(job: Job) -> list[Path]:
     """What a job leaves: its run directory, log, and record."""
-    paths = [job.run_dir, job.log, records.record(job), records.failed_record(job)]
+    paths = [
+        job.run_dir,
+        *job.run_dir.parent.glob(f"{job.run_dir.name}.*log"),
+        records.record(job),
+        records.failed_record(job),
+    ]
     return [path for path in paths if path.exists()]
 
 

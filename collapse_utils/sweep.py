@@ -91,9 +91,12 @@ def start(job: Job) -> subprocess.Popen:
     environment = {**os.environ, "TQDM_DISABLE": "1"}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(job.threads)
+    # A session of its own: Ctrl-C in a terminal reaches every process of the terminal's group, and a chain that is asked to
+    # stop twice does not wait for the end of its step.  Only the sweep hears it, and asks once.
     command = [sys.executable, "-I", "-S", str(FOLLOW), str(os.getpid()), *job.command()]
     with open(job.log, "w", encoding="utf-8") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, stdin=subprocess.DEVNULL,
+                                start_new_session=True)  # fmt: skip
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:
