@@ -80,9 +80,15 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
 
 def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
     """The next job to start: first those that need not wait for a first fit that another job is making."""
-    free = [job for job in waiting if not progress.held(job.run_dir)]
     busy = {(job.shared, job.seed) for job in running if fraction(progress.read(job.run_dir)) < 1}
-    return next((job for job in free if (job.shared, job.seed) not in busy), free[0] if free else None)
+    second = None
+    for job in waiting:
+        if progress.held(job.run_dir):
+            continue
+        if (job.shared, job.seed) not in busy:
+            return job
+        second = second or job
+    return second
 
 
 def start(job: Job) -> subprocess.Popen:
