@@ -95,7 +95,8 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
                     process.wait(POLL_S)
                 if tell is not None and time.monotonic() - told > TELL_S:
                     told = time.monotonic()
-                    tell(progress.read(job.run_dir))
+                    if state := progress.read(job.run_dir):
+                        tell(state)
         except BaseException:  # the sweep was stopped, and Ray cancels its tasks
             sweep.stop([process])
             raise

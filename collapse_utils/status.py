@@ -79,7 +79,7 @@ def _record_failed(run_dir: Path) -> str:
 def planned_row(run_dir: Path, name: str) -> Row:
     """A chain that a sweep was asked for and that has no run directory here yet."""
     state = progress.read_elsewhere(run_dir)
-    if state:
+    if "phase" in state:
         finished = f"{progress.fraction(state):.1f}/{state['iterations']}"
         regime = run_dir.parent.name
         return Row("running", finished, name, f"{progress.describe(state, regime)} (on the disk of {state.get('host')})")
