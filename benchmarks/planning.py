@@ -49,7 +49,7 @@ def language(preset: str):
 
     config, _ = sections.configuration("language", preset)
     test = 16
-    small = ["stories=1000", "batch_size=16", f"test_stories={test}", "evaluation_stories=2", "validation_stories=4"]
+    small = ["stories=2000", "batch_size=16", f"test_stories={test}", "evaluation_stories=2", "validation_stories=4"]
     section, _ = prepare(small, "language", preset)
     fields = ("architecture", "layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
     model = tuple(getattr(config, field) for field in fields)
