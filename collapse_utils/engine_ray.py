@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, node, progress, sections
+from .checkpoints import Interrupted
 from .errors import InputError, RunError
 from .jobs import Job
 from .live import Live
@@ -99,11 +100,23 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as problem:
         first = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise InputError("--address", address, f"a Ray cluster that answers ({first})") from None
+    heard: list[int] = []
+
+    def hear(signum: int, frame: Any) -> None:
+        heard.append(signum)
+        handlers[signum](signum, frame)
+
     for signum, handler in handlers.items():
-        signal.signal(signum, handler)
+        signal.signal(signum, hear if callable(handler) else handler)
     try:
         yield
+    except KeyboardInterrupt:
+        if heard:  # what the handler raises inside of Ray, Ray turns into a plain KeyboardInterrupt
+            raise Interrupted(heard[0]) from None
+        raise
     finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
         ray.shutdown()
 
 

@@ -38,13 +38,16 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def measure(section: Section, clock: Callable[[], float] = time.perf_counter) -> Rates:
-    """Time two fits, one sample and one evaluation; ``clock`` may count processor time on a machine that others use."""
+def measure(section: Section, clock: Callable[[], float] = time.perf_counter, most: tuple[int, int] = MOST) -> Rates:
+    """Time two fits of at most ``most`` items, one sample and one evaluation.
+
+    ``clock`` may count processor time, on a machine that others use.
+    """
     train, test = section.real_data()
     unit = getattr(getattr(section, "config", None), "batch_size", 1)  # a fit may leave out a short last batch
     sizes: list[int] = []
-    for share, most in zip(SHARES, MOST, strict=True):
-        batches = max(-(-min(max(int(share * len(train)), 16), most) // unit), len(sizes) + 1)
+    for share, limit in zip(SHARES, most, strict=True):
+        batches = max(-(-min(max(int(share * len(train)), 16), limit) // unit), len(sizes) + 1)
         sizes.append(min(batches * unit, len(train)))
     times, model = [], None
     with tempfile.TemporaryDirectory() as scratch:

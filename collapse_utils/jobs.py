@@ -51,7 +51,9 @@ class Job:
 
     @property
     def log(self) -> Path:
-        return self.run_dir.with_name(self.run_dir.name + ".log")
+        """What the job's process prints; the chain that a notebook runs has a log of its own."""
+        kind = ".log" if self.notebook is None else ".notebook.log"
+        return self.run_dir.with_name(self.run_dir.name + kind)
 
     @property
     def label(self) -> str:

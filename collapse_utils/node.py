@@ -95,7 +95,8 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
                     process.wait(POLL_S)
                 if tell is not None and time.monotonic() - told > TELL_S:
                     told = time.monotonic()
-                    tell(progress.read(job.run_dir))
+                    if state := progress.read(job.run_dir):
+                        tell(state)
         except BaseException:  # the sweep was stopped, and Ray cancels its tasks
             sweep.stop([process])
             raise
@@ -109,7 +110,12 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
 
 def _parts(job: Job) -> list[Path]:
     """What a job leaves: its run directory, log, and record."""
-    paths = [job.run_dir, job.log, records.record(job), records.failed_record(job)]
+    paths = [
+        job.run_dir,
+        *job.run_dir.parent.glob(f"{job.run_dir.name}.*log"),
+        records.record(job),
+        records.failed_record(job),
+    ]
     return [path for path in paths if path.exists()]
 
 

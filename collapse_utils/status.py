@@ -54,7 +54,7 @@ def row(run_dir: Path) -> Row:
         return Row("failed", "?", str(run_dir), f"config.json: {problem}")
     state = progress.read(run_dir)
     if (run_dir / "DONE").exists():
-        return Row("done", f"{total}/{total}", name, "")
+        return Row("done", f"{total}/{total}", name, _record_failed(run_dir))
     finished = f"{progress.fraction(state):.1f}/{total}"
     owner = progress.owner(run_dir)
     if owner is not None and owner.alive:
@@ -69,16 +69,24 @@ def row(run_dir: Path) -> Row:
     return Row("stopped", finished, name, words or gone)
 
 
+def _record_failed(run_dir: Path) -> str:
+    """What is to be said of the executed notebook of a finished chain, if it has failed."""
+    if not run_dir.with_name(f"{run_dir.name}.failed.ipynb").exists():
+        return ""
+    return "but its notebook: " + progress.last_line(run_dir.with_name(f"{run_dir.name}.notebook.log"))
+
+
 def planned_row(run_dir: Path, name: str) -> Row:
     """A chain that a sweep was asked for and that has no run directory here yet."""
     state = progress.read_elsewhere(run_dir)
-    if state:
+    if "phase" in state:
         finished = f"{progress.fraction(state):.1f}/{state['iterations']}"
         regime = run_dir.parent.name
         return Row("running", finished, name, f"{progress.describe(state, regime)} (on the disk of {state.get('host')})")
-    words = progress.last_line(run_dir.with_name(run_dir.name + ".log"))
-    if FAILURE.match(words):
-        return Row("failed", "0", name, words)
+    for kind in (".log", ".notebook.log"):
+        words = progress.last_line(run_dir.with_name(run_dir.name + kind))
+        if FAILURE.match(words):
+            return Row("failed", "0", name, words)
     return Row("waiting", "0", name, "")
 
 

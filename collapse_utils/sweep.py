@@ -80,9 +80,15 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
 
 def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
     """The next job to start: first those that need not wait for a first fit that another job is making."""
-    free = [job for job in waiting if not progress.held(job.run_dir)]
     busy = {(job.shared, job.seed) for job in running if fraction(progress.read(job.run_dir)) < 1}
-    return next((job for job in free if (job.shared, job.seed) not in busy), free[0] if free else None)
+    second = None
+    for job in waiting:
+        if progress.held(job.run_dir):
+            continue
+        if (job.shared, job.seed) not in busy:
+            return job
+        second = second or job
+    return second
 
 
 def start(job: Job) -> subprocess.Popen:
@@ -91,9 +97,12 @@ def start(job: Job) -> subprocess.Popen:
     environment = {**os.environ, "TQDM_DISABLE": "1"}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(job.threads)
+    # A session of its own: Ctrl-C in a terminal reaches every process of the terminal's group, and a chain that is asked to
+    # stop twice does not wait for the end of its step.  Only the sweep hears it, and asks once.
     command = [sys.executable, "-I", "-S", str(FOLLOW), str(os.getpid()), *job.command()]
     with open(job.log, "w", encoding="utf-8") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, stdin=subprocess.DEVNULL,
+                                start_new_session=True)  # fmt: skip
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:

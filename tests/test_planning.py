@@ -47,7 +47,8 @@ def test_a_gpu_is_a_range_between_two_shares_of_its_peak():
 
 
 @pytest.mark.parametrize(
-    "seconds, told", [(40, "40 s"), (600, "10 min"), (7200, "2.0 h"), (3_600_000, "1,000 h"), (8_999_999, "2,500 h")]
+    "seconds, told",
+    [(40, "40 s"), (600, "10 min"), (7200, "2.0 h"), (40_000, "11 h"), (3_600_000, "1,000 h")],
 )
 def test_hours(seconds, told):
     assert planning.hours(seconds) == told

@@ -138,8 +138,8 @@ def test_results_are_copied_back_from_nodes_that_share_no_folder(cluster, tmp_pa
 
 
 def test_stopping_the_sweep_stops_its_chains_on_the_nodes(cluster, tmp_path):
-    (job, _) = planned(tmp_path, [0], 90)
-    words = [sys.executable, "-m", "collapse_utils", "sweep", "linear", "--set", "iterations=90", "--set", "repeats=40",
+    (job, _) = planned(tmp_path, [0], 60)
+    words = [sys.executable, "-m", "collapse_utils", "sweep", "linear", "--set", "iterations=60", "--set", "repeats=40",
              "--regimes", "accumulate", "--out", str(tmp_path), "--engine", "ray", "--address", cluster.address]  # fmt: skip
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     while progress.fraction(progress.read(job.run_dir)) < 3:

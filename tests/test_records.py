@@ -60,6 +60,11 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
     assert record.cells[-2].outputs[-1].text == "['accumulate'] 2 True\n"
     assert "out of luck" in json.dumps(read_notebook(home / "replace/seed-1.failed.ipynb"))
 
+    capsys.readouterr()
+    assert main(["status", str(out)]) == 0
+    assert "seed 1: but its notebook: error: toy.ipynb: cell" in capsys.readouterr().out
+    assert b"\0" not in b"".join(path.read_bytes() for path in home.rglob("*.log"))
+
     # The chain is the one that a bare sweep runs, in the same place.
     assert main(["sweep", "linear", "--set", "iterations=2", "--set", "repeats=4", "--out", str(tmp_path / "bare"),
                  "--quiet", *arguments]) == 0  # fmt: skip
@@ -111,7 +116,7 @@ def test_a_section_without_a_page_is_refused(tmp_path, monkeypatch, capsys):
 
 
 def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
-    slow = ["--set", "iterations=90", "--set", "repeats=40", "--regimes", "replace"]
+    slow = ["--set", "iterations=50", "--set", "repeats=30", "--regimes", "replace"]
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path / "out", assignments=slow[1:4:2])
     words = [sys.executable, "-m", "collapse_utils", "sweep", "linear", *slow, "--out", str(tmp_path / "out"), "--quiet",
              f"--notebook={toy(tmp_path, TRAIN)}"]  # fmt: skip

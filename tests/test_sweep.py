@@ -20,7 +20,7 @@ from collapse_utils.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--set", "iterations=2", "--set", "repeats=4"]
-SLOW = ["--set", "iterations=90", "--set", "repeats=40"]  # seconds
+SLOW = ["--set", "iterations=50", "--set", "repeats=30"]  # a second or two
 
 
 def planned(out, seeds=(0, 1, 2), names=("linear",), **options):
@@ -143,6 +143,30 @@ def test_the_chains_of_a_killed_sweep_stop_and_the_next_one_goes_on(tmp_path):
     assert not job.done()
     second = start_sweep(tmp_path)
     assert "1 of 1 chains are done" in second.communicate()[0] and job.done()
+
+
+def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
+    """The terminal sends SIGINT to the sweep's process group; the chain is in another one and hears of it from the sweep."""
+    (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=SLOW[1::2])
+    words = [
+        sys.executable,
+        "-m",
+        "collapse_utils",
+        "sweep",
+        "linear",
+        *SLOW,
+        "--regimes",
+        "replace",
+        "--out",
+        str(tmp_path),
+    ]
+    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while progress.fraction(progress.read(job.run_dir)) < 2:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate()[1].strip() == "stopped; the same command goes on from here" and process.returncode == 130
+    assert job.log.read_text() == "stopped; the same command goes on from here\n"
+    assert not progress.held(job.run_dir)
 
 
 def test_two_sweeps_on_one_folder_share_the_work(tmp_path):

@@ -87,7 +87,7 @@ def gpu_factors(rates: pd.Series, assumed: dict[str, float], gpu: str) -> tuple[
 
 def hours(seconds: float) -> str:
     """``12 s``, ``3.5 h``, ``2,400 h``."""
-    return duration(seconds) if seconds < 360_000 else f"{float(f'{seconds / 3600:.2g}'):,.0f} h"
+    return duration(seconds) if seconds < 36_000 else f"{float(f'{seconds / 3600:.2g}'):,.0f} h"
 
 
 def span(low: float, high: float) -> str:
@@ -180,12 +180,13 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
     longest, row, regime = max(costs, key=lambda found: found[0].seconds)
     parts = {"training": longest.fit_s, "sampling": longest.sample_s, "measuring": longest.evaluate_s}
     part = max(parts, key=lambda name: parts[name])
+    share = parts[part] / longest.seconds
     total = sum(one.seconds for one, _, _ in costs)
     return [
         f"With a machine for every chain, the longest chain decides when everything is done. At the paper's size that is "
         f"**{TITLES[row['section']].lower()} under {regime}**: {hours(longest.seconds)} on one core, "
         f"{longest.seconds / total:.0%} of one seed of all four experiments. "
-        f"Of it, {parts[part] / longest.seconds:.0%} is {part}."
+        f"{'Nearly all' if share > 0.99 else f'{share:.0%}'} of it is {part}."
     ]
 
 
@@ -201,8 +202,8 @@ def assumptions(root: Path) -> list[str]:
     frame = pd.read_csv(root / "results" / "planning" / "assumptions.csv")
     lines = ["| what | value | | where it is from |", "|---|--:|---|---|"]
     for _, row in frame.iterrows():
-        lines.append(f"| {row['name']} | {row['value']:,g} {row['unit']} | **{row['kind']}** | {row['note']} |")
-    return [line.replace("e+06", "e6") for line in lines]
+        lines.append(f"| {row['name']} | {row['value']:,.10g} {row['unit']} | **{row['kind']}** | {row['note']} |")
+    return lines
 
 
 def pages(root: Path) -> dict[str, str]:
