@@ -28,7 +28,7 @@ BOOK = $(PY) -m collapse_utils.book
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test lint smoke reference serve screenshots includes strip repository clean
+.PHONY: help install book site test lint smoke cluster reference serve screenshots includes strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,14 +72,21 @@ smoke: $(INSTALLED) ## three seeds at smoke; every verdict is compared with the 
 	$(BOOK) prepare --name smoke --preset smoke --seeds 0-2 --regimes all
 	$(PY) -m pytest --nbval-lax --nbval-current-env build/smoke/committed
 
-reference: $(INSTALLED) ## repeat the published results from nothing (about two hours on two cores)
+cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two of them killed (installs Ray)
+	$(PY) -m pip install --quiet --editable '.[cluster]'
+	$(PY) -m pytest tests/test_ray.py
+
+reference: $(INSTALLED) ## repeat the published results from nothing (about an hour on two cores)
 	$(PY) -m collapse_utils.linear.grid --out results/linear/grid
 	$(COLLAPSE) sweep linear --preset cpu --seeds 0-4 --regimes all --out runs/reference
 	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes all --out runs/reference
 	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes replace,accumulate --set temperature=0.3 --out runs/reference
 	$(COLLAPSE) sweep images --preset smoke --seeds 0-2 --regimes all --vary protocol=epochs,steps --out runs/reference
 	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes all --out runs/reference
+	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes replace,accumulate --set sampler=langevin --set sampling_steps=1000 --out runs/reference
+	$(BOOK) run 05_own_model --name reference --seeds 0-2 --regimes all --runs runs/reference
 	$(COLLAPSE) collect runs/reference --into results
+	$(PY) benchmarks/molecule_samplers.py
 	$(BOOK) includes
 
 serve: site ## the published book at http://localhost:8000

@@ -18,7 +18,7 @@ from collapse_utils.__main__ import main
 from collapse_utils.errors import InputError
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-ray = pytest.importorskip("ray", reason="ray is not installed (pip install 'collapse_utils[cluster]')")
+ray = pytest.importorskip("ray", reason="Ray is not installed: make cluster installs it and runs these tests")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 STORE = 80 * 2**20  # bytes of each node's object store, the least that Ray takes is 75 MB

@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-TARGETS = ("help", "book", "site", "test", "smoke", "reference", "serve", "repository", "clean")
+TARGETS = ("help", "book", "site", "test", "smoke", "cluster", "reference", "serve", "repository", "clean")
 
 
 def read(name: str) -> str:
