@@ -35,7 +35,7 @@ MODELS = {
 }
 MAX_LENGTH, END = 256, 0
 BATCHES = {"dynamic": (32, 64, 128, 256), "static": (64, 128, 256)}
-STORIES = {"sweep": 256, "race": 512}
+STORIES = {"sweep": 256, "race": 1024}
 OURS = 128  # our batch
 
 

@@ -9,7 +9,8 @@ memory bandwidth, and that no story pays for the length of another.  ``embedding
 the one kernel of torch that reads scattered pieces at the machine's speed (2 to 5 times faster than batched products of
 one row, measured) and takes sums of different lengths.  Values are weighted by attention, one bag for each story and
 head.  Keys are kept in chunks of 32 positions, transposed, so that 32 scores are a sum of key features weighted by the
-query: one bag for each story, head and chunk.
+query: one bag for each story, head and chunk.  A story holds as many chunks as it has reached and gives them back when it
+ends; those that were given back last are handed out first, so that memory follows the lengths of the stories at work.
 
 :class:`PaddedCache`, for GPUs.  Every story attends over the longest one's length under a mask; shapes are static, as
 CUDA graphs need them.
@@ -27,12 +28,12 @@ CHUNK = 32  # positions; of 16, 32 and 64 the fastest
 
 
 class RaggedCache:
-    """Keys and values [layers, slots x heads, positions, features] in float32, attended at each story's own length."""
+    """Keys and values [layers, chunks x heads, positions of a chunk, features] in float32, each story at its own length."""
 
     def __init__(self, layers: int, slots: int, heads: int, features: int, positions: int):
         self.heads, self.features = heads, features
         self.chunks = -(-positions // CHUNK)
-        pages = slots * heads * self.chunks  # a page: one chunk of one head of one slot
+        pages = slots * heads * self.chunks  # a page: one chunk of one head of one slot; enough for the longest stories
         assert pages * max(CHUNK, features) < 2**31, "row numbers are 32-bit"
         # Zeros, not empty memory: what a mask hides must be finite.
         keys = large_zeros(layers, pages * features * CHUNK)
@@ -41,17 +42,34 @@ class RaggedCache:
         self._values = list(large_zeros(layers, pages * CHUNK, features))
         self._features = np.arange(features, dtype=np.int32)
         self._chunk = np.arange(CHUNK, dtype=np.int32)
+        self._heads = np.arange(heads)
+        # [slot, chunk] -> number in memory; every slot keeps its first chunk.  Memory is touched when it is handed out.
+        self._table = np.zeros((slots, self.chunks), dtype=np.int64)
+        self._table[:, 0] = np.arange(slots)
+        self._held = np.ones(slots, dtype=np.int64)
+        self._free = list(range(slots * self.chunks - 1, slots - 1, -1))
+
+    def release(self, slot: int) -> None:
+        """The story of ``slot`` has ended; its chunks are handed out again by the next plan, and not before."""
+        held = int(self._held[slot])
+        self._free.extend(self._table[slot, 1:held].tolist())
+        self._held[slot] = 1
 
     def plan(self, slots: np.ndarray, reach: np.ndarray) -> None:
         """Until the next plan, work on ``slots`` [n] at positions up to ``reach`` [n]."""
-        counts = np.repeat(reach // CHUNK + 1, self.heads)  # chunks of each pair (slot, head)
+        wanted = reach // CHUNK + 1
+        for slot, count in zip(slots.tolist(), wanted.tolist(), strict=True):
+            while self._held[slot] < count:
+                self._table[slot, self._held[slot]] = self._free.pop()
+                self._held[slot] += 1
+        counts = np.repeat(wanted, self.heads)  # chunks of each pair (slot, head)
         stops = counts.cumsum()
         starts = stops - counts
         pairs, pages = len(counts), int(stops[-1])
-        first_page = (slots[:, None] * self.heads + np.arange(self.heads)) * self.chunks
         owner = np.repeat(np.arange(pairs), counts)
         chunk = np.arange(pages) - starts[owner]
-        page = (first_page.ravel()[owner] + chunk).astype(np.int32)
+        number = self._table[np.repeat(slots, self.heads)[owner], chunk]
+        page = (number * self.heads + np.tile(self._heads, len(slots))[owner]).astype(np.int32)
         widest = int(counts.max())
         # Scores come out as a rectangle [pair, widest x CHUNK]: a bag for each chunk, empty ones where a pair has fewer.
         key_bags = np.zeros(pairs * widest + 1, dtype=np.int32)
@@ -63,7 +81,7 @@ class RaggedCache:
         self._key_rows = torch.from_numpy((page[:, None] * np.int32(self.features) + self._features).ravel())
         self._value_rows = torch.from_numpy((page[:, None] * np.int32(CHUNK) + self._chunk).ravel())
         self._value_bags = torch.from_numpy(np.append(np.int32(0), (stops * CHUNK).astype(np.int32)))
-        self._first_page = first_page
+        self._slots = slots
         self._span = np.arange(widest * CHUNK)
         self._rectangle = (len(slots), self.heads, widest * CHUNK)
 
@@ -72,9 +90,10 @@ class RaggedCache:
         visible = self._span <= positions[:, None]
         self._mask = torch.from_numpy(np.where(visible, np.float32(0), np.float32(-np.inf)))[:, None]
         chunk, place = positions // CHUNK, positions % CHUNK
-        row = (self._first_page + chunk[:, None]) * self.features
+        page = self._table[self._slots, chunk][:, None] * self.heads + self._heads
+        row = page * self.features
         self._key_at = torch.from_numpy(((row[:, :, None] + self._features) * CHUNK + place[:, None, None]).ravel())
-        self._value_at = torch.from_numpy((self._first_page * CHUNK + positions[:, None]).ravel())
+        self._value_at = torch.from_numpy((page * CHUNK + place[:, None]).ravel())
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Write this step's keys and values and attend; all [n x heads, features], queries scaled."""

@@ -210,6 +210,7 @@ def _run(weights: Weights, request: Request, stories: Iterable[int], slots: int,
         for slot in active[(drawn == request.eos) | (at == request.fed)]:
             if story[slot] >= 0:
                 collector.finish(story[slot], history[slot, : position[slot] + 1])
+            cache.release(slot)
             start(slot)
 
 
