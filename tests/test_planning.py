@@ -54,11 +54,13 @@ def test_hours(seconds, told):
     assert planning.hours(seconds) == told
 
 
-def test_the_committed_rates_cover_every_section_at_both_presets():
+def test_the_committed_rates_are_whole_and_the_page_names_what_is_absent():
     frame, assumed = planning.read(ROOT)
-    assert set(zip(frame["section"], frame["preset"], strict=True)) == {
-        (section, preset) for section in planning.TITLES for preset in ("colab", "paper")
-    }
+    sections = [section for section in planning.TITLES if section in set(frame["section"])]
+    rows = [(section, preset) for section in sections for preset in ("colab", "paper")]
+    assert sorted(zip(frame["section"], frame["preset"], strict=True)) == sorted(rows)
+    told = planning.pages(ROOT)["planning.md"]
+    assert ("Not measured yet" in told) == (len(sections) < len(planning.TITLES))
     assert (frame[["sample_item_s", "evaluate_s", "item_bytes", "core_gflops"]] > 0).all().all()
     assert (frame["fit_fixed_s"] + frame["fit_item_s"] > 0).all()
     kinds = pd.read_csv(ROOT / "results/planning/assumptions.csv").set_index("name")["kind"]

@@ -185,16 +185,19 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
     return [
         f"With a machine for every chain, the longest chain decides when everything is done. At the paper's size that is "
         f"**{TITLES[row['section']].lower()} under {regime}**: {hours(longest.seconds)} on one core, "
-        f"{longest.seconds / total:.0%} of one seed of all four experiments. "
+        f"{longest.seconds / total:.0%} of one seed of the experiments in the tables. "
         f"{'Nearly all' if share > 0.99 else f'{share:.0%}'} of it is {part}."
     ]
 
 
 def machine(frame: pd.DataFrame) -> list[str]:
     row = frame.iloc[0]
+    absent = [title for section, title in TITLES.items() if section not in set(frame["section"])]
+    note = [f"**Not measured yet**, and absent from the tables: {', '.join(absent).lower()}."] if absent else []
     return [
         f"Measured on {row['date']}: one core of {row['processor']}, {row['core_gflops']:.0f} GFLOP/s in a float32 matrix "
-        f"product of 1,024 x 1,024, package version {row['package_version']}."
+        f"product of 1,024 x 1,024, package version {row['package_version']}.",
+        *note,
     ]
 
 
