@@ -4,9 +4,9 @@ Models of the ``cpu`` preset's shape and near it are trained as that preset does
 stories end where a trained model ends them.  Both sides sample the same number of stories at temperature 1 up to the same
 length, in float32.  ``generate`` gets its best setting first: the fastest batch size with the dynamic and with the static
 cache (``sweep``).  Then the sides alternate (``race``), each in a process of its own that reports its time without
-loading, its peak memory, and the lengths of its stories, which must agree.  Ratios are those of runs that stood next to
-each other.  Every call adds its rounds to ``benchmarks/results/sampling_speed.json``, so that a long measurement can be
-taken in pieces; a new sweep starts a model's record afresh.
+loading, its peak memory (with that of its children), and the lengths of its stories, which must agree.  Ratios are those
+of runs that stood next to each other.  Every call adds its rounds to ``benchmarks/results/sampling_speed.json``, so that
+a long measurement can be taken in pieces; a new sweep starts a model's record afresh.
 
     python benchmarks/sampling_speed.py train             # some minutes a model, kept in build/
     python benchmarks/sampling_speed.py sweep [--model "llama 1M"]
@@ -16,14 +16,17 @@ taken in pieces; a new sweep starts a model's record afresh.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "benchmarks" / "results" / "sampling_speed.json"
@@ -61,6 +64,34 @@ def train(name: str, threads: int) -> None:
     print(f"{name}: trained in {time.perf_counter() - started:.0f} s")
 
 
+def memory_mb() -> float:
+    """Memory of this process and its children; a page that several of them share counts once."""
+    me = psutil.Process()
+    total = 0
+    for process in [me, *me.children()]:
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            total += process.memory_full_info().pss
+    return total / 1e6
+
+
+class Watch:
+    """The largest :func:`memory_mb` while it runs, looked at a few times a second."""
+
+    def __init__(self):
+        self.most, self.over = 0.0, threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        while not self.over.wait(0.3):
+            self.most = max(self.most, memory_mb())
+
+    def peak(self) -> float:
+        self.over.set()
+        self.thread.join()
+        return self.most
+
+
 def sample(side: str, name: str, batch: int, cache: str, count: int, threads: int) -> dict:
     """One measurement, in this process."""
     import numpy as np
@@ -93,11 +124,11 @@ def sample(side: str, name: str, batch: int, cache: str, count: int, threads: in
     run = {"ours": ours, "generate": generate}[side]
     torch.manual_seed(1)
     run(4, 16)  # libraries load
-    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    loaded, watch = memory_mb(), Watch()
     started = time.perf_counter()
     lengths = run(count, MAX_LENGTH)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = watch.peak()
     return {
         "stories_per_s": round(count / seconds, 2),
         "tokens_per_s": round(float(lengths.sum() - count) / seconds),

@@ -12,9 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from . import regimes, runs
+from .leases import process_began
 
 # What share of an iteration is behind a run when it enters a phase; rough, and only for people who wait.
 PHASES = {"fitting": 0.0, "sampling": 0.6, "evaluating": 0.9}
@@ -103,13 +102,9 @@ def owner(run_dir: Path) -> Owner | None:
         lease = json.loads(path.read_text(encoding="utf-8"))
         host, pid = str(lease["host"]), int(lease["pid"])
         if host == socket.gethostname():
-            process = psutil.Process(pid)
-            same = abs(process.create_time() - lease["started"]) <= 1.0
-            alive = same and process.status() != psutil.STATUS_ZOMBIE  # dead, and its parent has not asked yet
+            alive = process_began(pid) == lease["began"]
         else:
             alive = time.time() - path.stat().st_mtime <= runs.DEAD_AFTER_S
-    except psutil.Error:
-        return Owner(host, pid, False)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return Owner(host, pid, alive)

@@ -1,13 +1,16 @@
 """The sampler draws from the model's own distribution, whatever the batch, and says no to what it cannot do."""
 
 import itertools
+import multiprocessing
+import sys
+import threading
 
 import numpy as np
 import pytest
 import torch
 
 from collapse_utils.allocator import keep_memory
-from collapse_utils.errors import InputError
+from collapse_utils.errors import InputError, RunError
 from collapse_utils.language import gpu
 from collapse_utils.language.caches import CHUNK, PaddedCache, RaggedCache
 from collapse_utils.language.decoding import Decoder, draw, uniforms, weights_of
@@ -223,6 +226,34 @@ def test_lanes_tell_the_same_stories():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lanes are processes on Linux alone")
+def test_a_lane_that_is_killed_is_told_and_no_process_is_left():
+    model = make("llama")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def kill(_: int) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(RunError, match="a process of the sampler was killed"):
+            sample(model, 400, batch=4, progress=kill)
+        assert not multiprocessing.active_children()
+        with pytest.raises(KeyboardInterrupt):
+            sample(model, 400, batch=4, progress=lambda n: interrupt(n) if in_main_thread() else None)
+        assert not multiprocessing.active_children()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -6,21 +6,27 @@ of this: story i is the i-th that is started and draws from a stream of its own,
 holds the first ``count`` stories in that order, all finished.  (To return the first ``count`` that FINISH would favour
 short ones.)
 
-On a CPU of several threads the batch is split into lanes, one a thread, which share the weights and nothing else: the
-steps of a small model are many short operations, of which a thread alone wastes less than two that wait for each other.
+With several threads on Linux the batch is split into lanes, which share the weights and nothing else: the steps of a small
+model are many short operations, and two threads that wait for each other in every one are slower than one.  Lanes are
+processes: threads of one interpreter would hand its lock to and fro with every operation (a third of the rate, measured).
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
 
 from ..allocator import keep_memory
-from ..errors import InputError
+from ..errors import InputError, RunError
 from .caches import RaggedCache
 from .decoding import Decoder, Weights, draw, packed, uniforms, weights_of
 
@@ -142,39 +148,78 @@ def _check(request: Request, batch: int, config: object) -> None:
             raise InputError(field, token, f"a token of the vocabulary, 0 to {config.vocab_size - 1}")
 
 
-def _run_lanes(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
-    """Lane k of K samples the stories k, k + K, ... with its share of the batch."""
-    threads = torch.get_num_threads()
-    lanes = min(threads, batch)
-    failures: list[BaseException] = []
+class _Sender:
+    """The collector of a lane in a child process: it hands every finished story to the parent."""
 
-    def work(lane: int) -> None:
-        torch.set_num_threads(1)  # OpenMP keeps this number for each thread
-        stories = range(lane, request.count, lanes)
-        try:
-            with torch.inference_mode():
-                _run(weights, request, stories, len(range(lane, batch, lanes)), collector)
-        except BaseException as failure:
-            collector.stopped = True
-            failures.append(failure)
+    stopped = False
 
-    others = [threading.Thread(target=work, args=(lane,), name=f"lane {lane}") for lane in range(1, lanes)]
-    for thread in others:
-        thread.start()
+    def __init__(self, pipe: Connection):
+        self.pipe = pipe
+
+    def finish(self, story: int, tokens: np.ndarray) -> None:
+        self.pipe.send((story, tokens.copy()))
+
+
+def _child(weights: Weights, request: Request, stories: range, slots: int, pipe: Connection) -> None:
+    """A lane in a process of its own; its last word is None, or what went wrong."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        work(0)
-        for thread in others:
-            thread.join()
+        with torch.inference_mode():
+            _run(weights, request, stories, slots, _Sender(pipe))
+        pipe.send(None)
+    except Exception as failure:
+        pipe.send(failure)
+
+
+def _run_lanes(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
+    """Lane k of K samples the stories k, k + K, ... with its share of the batch; all but the first in child processes."""
+    threads = torch.get_num_threads()
+    lanes = min(threads, batch) if sys.platform == "linux" else 1  # elsewhere no process starts with the weights at hand
+    failures: list[Exception] = []
+
+    def share(lane: int) -> tuple[range, int]:
+        return range(lane, request.count, lanes), len(range(lane, batch, lanes))
+
+    def listen(pipe: Connection) -> None:
+        try:
+            while (told := pipe.recv()) is not None:
+                if isinstance(told, Exception):
+                    raise told
+                collector.finish(*told)
+        except EOFError:
+            failures.append(RunError("sampling: a process of the sampler was killed; the same command goes on"))
+        except Exception as failure:
+            failures.append(failure)
+        collector.stopped = collector.stopped or bool(failures)
+
+    context = multiprocessing.get_context("fork" if lanes > 1 else None)
+    children, listeners = [], []
+    if lanes > 1:
+        torch.set_num_threads(1)  # before the fork: a child has no thread pool
+    try:
+        for lane in range(1, lanes):
+            here, there = context.Pipe(duplex=False)
+            children.append(context.Process(target=_child, args=(weights, request, *share(lane), there), daemon=True))
+            with warnings.catch_warnings():  # of forking beside other threads: the child needs none of their locks
+                warnings.simplefilter("ignore", DeprecationWarning)
+                children[-1].start()
+            there.close()
+            listeners.append(threading.Thread(target=listen, args=(here,), daemon=True))
+            listeners[-1].start()
+        _run(weights, request, *share(0), collector)
+        for listener in listeners:
+            listener.join()
     finally:
-        collector.stopped = True  # an interrupt while the main thread waited: the others must not go on
-        for thread in others:
-            thread.join()
+        for child in children:
+            child.terminate()
+            child.join()
         torch.set_num_threads(threads)
     if failures:
         raise failures[0]
 
 
-def _run(weights: Weights, request: Request, stories: Iterable[int], slots: int, collector: Collector) -> None:
+def _run(weights: Weights, request: Request, stories: Iterable[int], slots: int, collector: Collector | _Sender) -> None:
     """Sample ``stories`` on the CPU, in order of their start, ``slots`` at a time."""
     todo = iter(stories)
     cache = RaggedCache(len(weights.layers), slots, weights.heads, weights.features, request.fed)
