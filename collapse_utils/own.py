@@ -25,11 +25,12 @@ import numpy as np
 import pandas as pd
 
 from . import regimes as all_regimes
-from . import results, seeds, sweep
+from . import results, seeds
 from .chain import Chain, Section, check_methods, run_chain
 from .checkpoints import Checkpoint
 from .data import is_array
 from .errors import RunError
+from .live import tqdm
 from .presets import Config, setting
 from .statistics import Verdict, by_seed, exceeds
 
@@ -92,7 +93,7 @@ def experiment(
     if check:
         keeps_to_its_seed(section)
     folders = []
-    with sweep.tqdm(total=len(chains), desc="chains", unit="chain") as bar:
+    with tqdm(total=len(chains), desc="chains", unit="chain") as bar:
         for chain in chains:
             folders.append(Path(out) / chain.regime / f"seed-{chain.seed}")
             run_chain(section, chain, folders[-1], shared=Path(out) / ".shared")

@@ -17,6 +17,7 @@ import pytest
 from collapse_utils import jobs, live, progress, runs, status, sweep
 from collapse_utils.__main__ import main
 from collapse_utils.errors import InputError
+from collapse_utils.leases import process_began
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--set", "iterations=2", "--set", "repeats=4"]
@@ -212,7 +213,7 @@ def run_dir_of(job, **state):
 def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     every = planned(tmp_path)  # accumulate and replace of seeds 0, 1, 2
     jobs.leave_plan(every)
-    lease = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time(), "token": "x"}
+    lease = {"host": socket.gethostname(), "pid": os.getpid(), "began": process_began(os.getpid()), "token": "x"}
     runs.write_json(run_dir_of(every[0]) / "lease.json", lease)
     elsewhere = run_dir_of(every[1]) / "lease.json"
     runs.write_json(elsewhere, {**lease, "host": "node-7", "pid": 12})
@@ -236,7 +237,7 @@ def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
 
 def test_status_of_a_silent_run_and_of_a_damaged_one(tmp_path):
     first, second = planned(tmp_path, [0])
-    lease = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time(), "token": "x"}
+    lease = {"host": socket.gethostname(), "pid": os.getpid(), "began": process_began(os.getpid()), "token": "x"}
     runs.write_json(run_dir_of(first) / "lease.json", lease)
     os.utime(first.run_dir / "progress.json", (time.time() - 600, time.time() - 600))
     (run_dir_of(second) / "config.json").write_text("{ cut sh")
