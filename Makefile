@@ -60,6 +60,7 @@ test: $(INSTALLED) lint ## the whole suite, strict nbval, one seed of each secti
 	rm -rf build/test
 	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --out build/test/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0 --regimes $(REGIMES) --out build/test/runs
+	$(COLLAPSE) compare build/test/runs
 	$(BOOK) run --name test --preset smoke --seeds 0 --regimes $(REGIMES)
 
 lint: $(INSTALLED) ## ruff

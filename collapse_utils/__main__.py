@@ -97,6 +97,12 @@ def parser() -> argparse.ArgumentParser:
     collect.add_argument("directory", type=Path)
     collect.add_argument("--into", required=True, type=Path)
 
+    compare = commands.add_parser(
+        "compare", help="hold finished runs against the published rows; exit status 1 if they differ"
+    )
+    compare.add_argument("directory", type=Path)
+    compare.add_argument("--results", default="", help="a folder of results (default: those of the package)")
+
     commands.add_parser("sections", help="what there is to run")
 
     estimate = commands.add_parser("estimate", help="what a chain would cost on this machine")
@@ -242,6 +248,14 @@ def _collect(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from .compare import compare
+
+    lines, agree = compare(options.directory, options.results)
+    print("\n".join(lines))
+    return 0 if agree else 1
+
+
 def _sections(options: argparse.Namespace) -> int:
     for name in sections.NAMES:
         found = sections.module(name)
@@ -270,6 +284,7 @@ _COMMANDS = {
     "sweep": _sweep,
     "status": _status,
     "collect": _collect,
+    "compare": _compare,
     "sections": _sections,
     "estimate": _estimate,
 }
