@@ -249,7 +249,7 @@ def test_status_of_a_silent_run_and_of_a_damaged_one(tmp_path):
 def test_a_chain_that_is_killed_says_by_what(tmp_path):
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=SLOW[1::2])
     process = sweep.start(job)
-    while not progress.held(job.run_dir):
+    while not (progress.held(job.run_dir) and (job.run_dir / "progress.json").exists()):  # its config.json is there, too
         time.sleep(0.02)
     process.kill()
     sweep.explain(job, process.wait())
