@@ -115,7 +115,7 @@ def test_two_of_three_nodes_die_and_nothing_is_lost(cluster, tmp_path):
 
 def test_results_are_copied_back_from_nodes_that_share_no_folder(cluster, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))  # for the nodes it is /tmp: they run in processes of their own
-    arguments = ["sweep", "linear", "--set", "iterations=40", "--set", "repeats=40", "--regimes", "replace,accumulate"]
+    arguments = ["sweep", "linear", "--set", "iterations=150", "--set", "repeats=60", "--regimes", "replace,accumulate"]
     assert main([*arguments, "--out", str(tmp_path / "local"), "--quiet"]) == 0
     seen = []
     ended = threading.Event()
