@@ -90,9 +90,16 @@ def _molecules(root: Path) -> Iterator[list[str]]:
                 yield [f"{part}, GeoDiff at the paper's width", against, ratio, note]
 
 
+def _runs(root: Path) -> Iterator[list[str]]:
+    for name, found in read(root, "checkpoint_cost").items():
+        section, preset = name.split()
+        share = f"{found['share_at_60_s']:.2%} of a run"
+        yield [f"a checkpoint every minute, {section} at `{preset}`", "no checkpoint", "", share]
+
+
 def ratios(root: Path) -> str:
     """Ours against the usual way, a row each; empty if nothing was measured."""
-    rows = [row for part in (_linear, _training, _sampling, _images, _molecules) for row in part(root)]
+    rows = [row for part in (_linear, _training, _sampling, _images, _molecules, _runs) for row in part(root)]
     if not rows:
         return ""
     head = ["| what | against | times as fast | |", "|---|---|---|---|"]
