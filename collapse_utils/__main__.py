@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__, sections
-from .errors import InputError, RunError
+from .errors import InputError, RunError, stopped
 from .presets import NAMES as PRESETS
 
 if TYPE_CHECKING:
@@ -304,9 +304,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (RunError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt as stopped:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return getattr(stopped, "exit_status", 130)
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from . import checkpoints, runs, sections
-from .errors import InputError, RunError
+from .errors import InputError, RunError, stopped
 from .jobs import Job
 
 PACKAGE = Path(__file__).resolve().parent
@@ -138,9 +138,8 @@ def main(arguments: list[str]) -> int:
     except (InputError, RunError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt as stopped:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return getattr(stopped, "exit_status", 130)
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,26 @@ def by_seed(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="iteration", values="value").dropna()
 
 
+def growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> pd.DataFrame:
+    """A metric over that of the first fit: a row a seed, a column an iteration."""
+    table = by_seed(frame, metric, regime=regime, variant=variant)
+    return table.div(table.iloc[:, 0], axis=0) if table.size else table
+
+
+def last_ratio(frame: pd.DataFrame, metric: str, above: str, below: str, variant: str = "") -> list[float]:
+    """The paired ratio of two regimes at the last iteration that both have, a value a seed."""
+    tables = [by_seed(frame, metric, regime=regime, variant=variant) for regime in (above, below)]
+    if any(table.empty for table in tables):
+        return []
+    end = min(table.columns[-1] for table in tables)
+    return (tables[0][end] / tables[1][end]).dropna().tolist()
+
+
+def last(table: pd.DataFrame) -> list[float]:
+    """The last column of a table of :func:`growth`, a value a seed; none where there is no fit but the first."""
+    return table.iloc[:, -1].tolist() if table.shape[1] > 1 else []
+
+
 def by_iteration(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
     """Mean, low, high and n of a metric for every iteration."""
     table = by_seed(frame, metric, **where)

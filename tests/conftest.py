@@ -4,8 +4,26 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="module")
+def committed(request):
+    """The committed metrics of a test module's ``REFERENCE``: section, preset, source."""
+    from collapse_utils import results
+
+    return results.read(*request.module.REFERENCE)
+
+
+@pytest.fixture(scope="module")
+def folder(request):
+    """The folder of the same."""
+    from collapse_utils import results
+
+    return results.folder(*request.module.REFERENCE)

@@ -6,7 +6,6 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import pytest
 
 from collapse_utils import results
 from collapse_utils.images import claims, pages
@@ -51,16 +50,6 @@ def test_results_the_other_way_round_contradict_every_claim():
 def test_what_was_not_run_is_not_judged_and_one_seed_decides_nothing():
     assert outcomes(made_up({"replace": 0.2, "accumulate": 0.02})) == [REPRODUCED] * 4 + [NOT_RUN] * 4
     assert outcomes(made_up(PAPER, seeds=1)) == [UNDECIDED] * 6 + [NOT_RUN] * 2
-
-
-@pytest.fixture(scope="module")
-def committed():
-    return results.read(*REFERENCE)
-
-
-@pytest.fixture(scope="module")
-def folder():
-    return results.folder(*REFERENCE)
 
 
 def test_the_committed_results_are_whole(committed):

@@ -68,16 +68,6 @@ def test_what_was_not_run_is_not_judged_and_one_seed_decides_nothing():
     assert set(outcomes(made_up(CLEAR, seeds=1)).values()) == {UNDECIDED, NOT_RUN}
 
 
-@pytest.fixture(scope="module")
-def committed():
-    return results.read(*REFERENCE)
-
-
-@pytest.fixture(scope="module")
-def folder():
-    return results.folder(*REFERENCE)
-
-
 def test_the_committed_results_are_whole(committed):
     counts = committed[committed["metric"] == "local_loss"].groupby(["variant", "regime"]).size()
     assert (counts == 3 * 4).all() and len(counts) == 4 + 2

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, RunError
+from ..errors import InputError, RunError, stopped
 from ..sweep import parse_regimes, parse_seeds
 from . import build as building
 from . import execute, includes, repository
@@ -91,9 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, RunError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt)
 
 
 if __name__ == "__main__":

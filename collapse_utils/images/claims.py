@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..statistics import Verdict, all_of, by_seed, exceeds, stays_below
+from .. import statistics
+from ..statistics import Verdict, all_of, exceeds, last, last_ratio, stays_below
 
 EPOCHS = ""  # the variant of a preset itself: training grows with the data
 STEPS = "protocol=steps"  # the variant in which every fit has as many steps as the first
@@ -16,21 +17,7 @@ STEPS = "protocol=steps"  # the variant in which every fit has as many steps as 
 
 def growth(frame: pd.DataFrame, regime: str, variant: str = EPOCHS) -> pd.DataFrame:
     """Test loss over that of the first fit: a row a seed, a column an iteration."""
-    table = by_seed(frame, "test_loss", regime=regime, variant=variant)
-    return table.div(table.iloc[:, 0], axis=0) if table.size else table
-
-
-def _ratio(frame: pd.DataFrame, metric: str, above: str, below: str, variant: str = EPOCHS) -> list[float]:
-    """The paired ratio of two regimes at the last iteration that both have, a value a seed."""
-    tables = [by_seed(frame, metric, regime=regime, variant=variant) for regime in (above, below)]
-    if any(table.empty for table in tables):
-        return []
-    last = min(table.columns[-1] for table in tables)
-    return (tables[0][last] / tables[1][last]).dropna().tolist()
-
-
-def _end(table: pd.DataFrame) -> list[float]:
-    return table.iloc[:, -1].tolist() if table.shape[1] > 1 else []
+    return statistics.growth(frame, "test_loss", regime, variant)
 
 
 def _stays_above(frame: pd.DataFrame, regime: str) -> Verdict:
@@ -44,23 +31,23 @@ def verdicts(frame: pd.DataFrame) -> list[Verdict]:
     modes = "replaced models lose variety: less variance and fewer modes than accumulate"
     return [
         _stays_above(frame, "replace"),
-        exceeds("replace ends above accumulate", _ratio(frame, "test_loss", "replace", "accumulate"), 1.0),
-        exceeds("accumulate ends above its own first fit", _end(growth(frame, "accumulate")), 1.0),
+        exceeds("replace ends above accumulate", last_ratio(frame, "test_loss", "replace", "accumulate"), 1.0),
+        exceeds("accumulate ends above its own first fit", last(growth(frame, "accumulate")), 1.0),
         all_of(
             modes,
             [
-                stays_below(modes, _ratio(frame, "sample_variance_ratio", "replace", "accumulate"), 1.0),
-                stays_below(modes, _ratio(frame, "modes", "replace", "accumulate"), 1.0),
+                stays_below(modes, last_ratio(frame, "sample_variance_ratio", "replace", "accumulate"), 1.0),
+                stays_below(modes, last_ratio(frame, "modes", "replace", "accumulate"), 1.0),
             ],
         ),
         exceeds(
             "accumulate, subsampled to equal training, ends below replace",
-            _ratio(frame, "test_loss", "replace", "accumulate_subsample"),
+            last_ratio(frame, "test_loss", "replace", "accumulate_subsample"),
             1.0,
         ),
         exceeds(
             "replace with grown data ends above accumulate",
-            _ratio(frame, "test_loss", "replace_multiple", "accumulate"),
+            last_ratio(frame, "test_loss", "replace_multiple", "accumulate"),
             1.0,
         ),
     ]
@@ -71,12 +58,12 @@ def step_verdicts(frame: pd.DataFrame) -> list[Verdict]:
     return [
         exceeds(
             "with a fixed number of steps, replace ends above accumulate",
-            _ratio(frame, "test_loss", "replace", "accumulate", STEPS),
+            last_ratio(frame, "test_loss", "replace", "accumulate", STEPS),
             1.0,
         ),
         exceeds(
             "with a fixed number of steps, accumulate ends above its own first fit",
-            _end(growth(frame, "accumulate", STEPS)),
+            last(growth(frame, "accumulate", STEPS)),
             1.0,
         ),
     ]

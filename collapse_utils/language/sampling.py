@@ -8,7 +8,7 @@ short ones.)
 
 With several threads on Linux the batch is split into lanes, which share the weights and nothing else: the steps of a small
 model are many short operations, and two threads that wait for each other in every one are slower than one.  Lanes are
-processes: threads of one interpreter would hand its lock to and fro with every operation (a third of the rate, measured).
+processes: threads of one interpreter would hand its lock to and fro with every operation (a quarter of the rate, measured).
 """
 
 from __future__ import annotations

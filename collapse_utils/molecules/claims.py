@@ -8,27 +8,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..statistics import Verdict, all_of, by_seed, exceeds, stays_below
+from ..statistics import Verdict, all_of, by_seed, exceeds, growth, last, last_ratio, stays_below
 
 LOSSES = ("local_loss", "global_loss", "total_loss")
 LANGEVIN = "sampler=langevin,sampling_steps=1000"  # the variant that samples as GeoDiff does
 # The largest ratio of the authors' accumulate runs to their first fit (local loss, validation).
 AUTHORS_RATIO = 90.0 / 54.68
-
-
-def growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> pd.DataFrame:
-    """A loss over that of the first fit: a row a seed, a column an iteration."""
-    table = by_seed(frame, metric, regime=regime, variant=variant)
-    return table.div(table.iloc[:, 0], axis=0) if table.size else table
-
-
-def _ratio(frame: pd.DataFrame, metric: str, above: str, below: str, variant: str = "") -> list[float]:
-    """The paired ratio of two regimes at the last iteration that both have, a value a seed."""
-    tables = [by_seed(frame, metric, regime=regime, variant=variant) for regime in (above, below)]
-    if any(table.empty for table in tables):
-        return []
-    last = min(table.columns[-1] for table in tables)
-    return (tables[0][last] / tables[1][last]).dropna().tolist()
 
 
 def _rises(claim: str, frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> Verdict:
@@ -42,17 +27,13 @@ def _worst(table: pd.DataFrame) -> list[float]:
     return table.iloc[:, 1:].max(axis=1).tolist() if table.shape[1] > 1 else []
 
 
-def _end(table: pd.DataFrame) -> list[float]:
-    return table.iloc[:, -1].tolist() if table.shape[1] > 1 else []
-
-
 def _share_of_rise(frame: pd.DataFrame, metric: str) -> list[float]:
     """How much of replace's rise from the first fit to the last accumulate makes, a value a seed."""
     tables = [by_seed(frame, metric, regime=regime, variant="") for regime in ("accumulate", "replace")]
     if any(table.shape[1] < 2 for table in tables):
         return []
-    last = min(table.columns[-1] for table in tables)
-    accumulate, replace = (table[last] - table[1] for table in tables)
+    end = min(table.columns[-1] for table in tables)
+    accumulate, replace = (table[end] - table[1] for table in tables)
     return (accumulate / replace).dropna().tolist()
 
 
@@ -63,7 +44,7 @@ def verdicts(frame: pd.DataFrame) -> list[Verdict]:
         name = metric.replace("_", " ")
         found += [
             _rises(f"{name}: replace rises at every iteration", frame, metric, "replace"),
-            exceeds(f"{name}: replace ends above accumulate", _ratio(frame, metric, "replace", "accumulate"), 1.0),
+            exceeds(f"{name}: replace ends above accumulate", last_ratio(frame, metric, "replace", "accumulate"), 1.0),
         ]
     jump = "total loss: accumulate makes most of replace's rise, as in the authors' runs"
     local = "local loss: accumulate rises by no larger factor than in the authors' runs"
@@ -71,18 +52,18 @@ def verdicts(frame: pd.DataFrame) -> list[Verdict]:
     return [
         *found,
         stays_below(local, _worst(growth(frame, "local_loss", "accumulate")), AUTHORS_RATIO),
-        exceeds("local loss: accumulate ends above its own first fit", _end(growth(frame, "local_loss", "accumulate")), 1.0),
-        exceeds("total loss: accumulate ends above its own first fit", _end(growth(frame, "total_loss", "accumulate")), 1.0),
+        exceeds("local loss: accumulate ends above its own first fit", last(growth(frame, "local_loss", "accumulate")), 1.0),
+        exceeds("total loss: accumulate ends above its own first fit", last(growth(frame, "total_loss", "accumulate")), 1.0),
         exceeds(jump, _share_of_rise(frame, "total_loss"), 0.5),
-        exceeds(samples, _ratio(frame, "strain", "replace", "accumulate"), 1.0),
+        exceeds(samples, last_ratio(frame, "strain", "replace", "accumulate"), 1.0),
         exceeds(
             "local loss: accumulate, subsampled to the first set's size, ends below replace",
-            _ratio(frame, "local_loss", "replace", "accumulate_subsample"),
+            last_ratio(frame, "local_loss", "replace", "accumulate_subsample"),
             1.0,
         ),
         exceeds(
             "local loss: replace with grown data ends above accumulate",
-            _ratio(frame, "local_loss", "replace_multiple", "accumulate"),
+            last_ratio(frame, "local_loss", "replace_multiple", "accumulate"),
             1.0,
         ),
     ]
@@ -94,5 +75,5 @@ def sampler_verdicts(frame: pd.DataFrame) -> list[Verdict]:
     langevin_end = "local loss, GeoDiff's own sampler: replace ends above accumulate"
     return [
         _rises(langevin, frame, "local_loss", "replace", LANGEVIN),
-        exceeds(langevin_end, _ratio(frame, "local_loss", "replace", "accumulate", LANGEVIN), 1.0),
+        exceeds(langevin_end, last_ratio(frame, "local_loss", "replace", "accumulate", LANGEVIN), 1.0),
     ]

@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from rdkit import Chem
 
 from .. import figures, regimes, runs, tables
-from ..statistics import by_seed, estimate
+from ..statistics import by_seed, estimate, growth
 from ..tables import cost_table
-from .claims import LOSSES, growth
+from .claims import LOSSES
 from .drawing import COLOURS, NAMES, aligned, draw, flattest, frame
 
 __all__ = ["change_table", "control_table", "cost_table", "data_table", "first_fit_table", "reported_axis", "sample_sheet",
