@@ -72,11 +72,11 @@ PRESETS: dict[str, ImagesConfig] = {
     "smoke": ImagesConfig(iterations=6),
     "cpu": ImagesConfig(
         iterations=10,
-        images=3000,
+        images=2000,
         test_images=1000,
         latent=64,
         batch_size=64,
-        epochs=18,
+        epochs=12,
         evaluation_samples=1000,
         feature_dimensions=64,
         clusters=64,

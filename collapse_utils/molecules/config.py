@@ -79,18 +79,15 @@ class MoleculeConfig(Config):
 PRESETS: dict[str, MoleculeConfig] = {
     "smoke": MoleculeConfig(iterations=4),
     "cpu": MoleculeConfig(
-        iterations=5,
+        iterations=8,
         molecules=0,
-        conformers=5,
-        max_atoms=50,
+        conformers=2,
+        max_atoms=40,
         validation_molecules=15,
         test_molecules=40,
-        hidden=64,
-        global_convs=2,
-        local_convs=3,
-        steps=2500,
+        hidden=48,
+        steps=1200,
         learning_rate=5e-3,
-        sampling_steps=30,
     ),
     # GeoDiff's full width on a part of the data, for one T4.
     "colab": MoleculeConfig(
