@@ -5,6 +5,7 @@
 #   TORCH_INDEX  where PyTorch comes from when pip does not find its wheel by itself.  On Linux the default is PyTorch's own
 #                index of CPU builds (about 200 MB; the build on PyPI brings several GB of CUDA libraries).
 #                With an NVIDIA GPU: make TORCH_INDEX=https://pypi.org/simple book
+#   STORIES FACES CONFORMERS   the real data of `make reference`: a source's name, or a file in its layout
 #   PRESET SEEDS REGIMES   for `make book`, which trains at smoke with one seed and two regimes
 
 PYTHON ?= python3
@@ -20,11 +21,17 @@ PRESET ?= smoke
 SEEDS ?= 0
 REGIMES ?= replace,accumulate
 PORT ?= 8000
+STORIES ?= tinystories
+FACES ?= celeba
+CONFORMERS ?= conformers.sdf.gz
 
 PY = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 COLLAPSE = $(PY) -m collapse_utils
 BOOK = $(PY) -m collapse_utils.book
+TWO = replace,accumulate
+CPU = --preset cpu --seeds 0-2 --out runs/reference
+ON_STORIES = $(COLLAPSE) sweep language $(CPU) --data $(STORIES)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -77,15 +84,22 @@ cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two o
 	$(PY) -m pip install --quiet --editable '.[cluster]'
 	$(PY) -m pytest tests/test_ray.py
 
-reference: $(INSTALLED) ## repeat the published results from nothing (about an hour on two cores)
+reference: $(INSTALLED) ## repeat the published results from nothing (several hours on two cores; goes on where it was stopped)
 	$(PY) -m collapse_utils.linear.grid --out results/linear/grid
 	$(COLLAPSE) sweep linear --preset cpu --seeds 0-4 --regimes all --out runs/reference
-	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes all --out runs/reference
-	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes replace,accumulate --set temperature=0.3 --out runs/reference
-	$(COLLAPSE) sweep images --preset smoke --seeds 0-2 --regimes all --vary protocol=epochs,steps --out runs/reference
-	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes all --out runs/reference
-	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes replace,accumulate --set sampler=langevin --set sampling_steps=1000 --out runs/reference
+	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out runs/reference
+	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes $(TWO) --set temperature=0.3 --out runs/reference
+	$(COLLAPSE) sweep images --preset smoke --seeds 0-2 --regimes all --set protocol=steps --out runs/reference
+	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes $(TWO) --set sampler=langevin --set sampling_steps=1000 --out runs/reference
 	$(BOOK) run 05_own_model --name reference --seeds 0-2 --regimes all --runs runs/reference
+	$(ON_STORIES) --regimes all
+	$(ON_STORIES) --regimes $(TWO) --set temperature=0.3
+	$(ON_STORIES) --regimes $(TWO) --set architecture=gpt2
+	$(ON_STORIES) --regimes $(TWO) --set architecture=gpt2 --set temperature=0.3
+	$(ON_STORIES) --regimes replace --set architecture=gpt2 --set iterations=10
+	$(COLLAPSE) sweep images $(CPU) --data $(FACES) --regimes all
+	$(COLLAPSE) sweep images $(CPU) --data $(FACES) --regimes $(TWO) --set protocol=steps
+	$(COLLAPSE) sweep molecules $(CPU) --data $(CONFORMERS) --regimes all
 	$(COLLAPSE) collect runs/reference --into results
 	$(PY) benchmarks/molecule_samplers.py
 	$(BOOK) includes

@@ -8,18 +8,17 @@ its run directory is finished.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from . import figures, regimes, results, sections, sweep
+from . import claims, figures, regimes, results, sections, sweep
 from .errors import InputError, RunError
 from .seeds import sequence
 from .statistics import VERDICT_SEEDS, Verdict
 
-REFERENCE = "reference"
 THIS_RUN = "this run"
 
 
@@ -28,31 +27,63 @@ class Opened:
     """The results that a notebook shows."""
 
     section: str
-    reference: pd.DataFrame  # committed
-    reference_name: str  # such as "cpu-tinystories": preset and source
+    committed: dict[str, pd.DataFrame]  # by name, such as "cpu-tinystories": preset and source; real data first
     run: pd.DataFrame | None  # of this run, or None where the notebook only reads
     run_name: str
     regimes: list[str]
     results_root: Path
 
     @property
-    def judged(self) -> pd.DataFrame:
-        """The frame on which verdicts are passed: this run's if it has seeds enough, else the reference."""
-        return self.judge("")
+    def reference_name(self) -> str:
+        return next(iter(self.committed))
 
-    def judge(self, variant: str) -> pd.DataFrame:
-        """The same for claims on a variant, which a run may have left out."""
-        if self.run is None:
-            return self.reference
-        enough = self.run[self.run["variant"] == variant]["seed"].nunique() >= VERDICT_SEEDS
-        return self.run if enough else self.reference
+    @property
+    def reference(self) -> pd.DataFrame:
+        """The committed results that the page is about: those on real data."""
+        return self.committed[self.reference_name]
+
+    @property
+    def judged(self) -> pd.DataFrame:
+        """The frame of the page's tables: this run's if it has seeds enough, else the reference."""
+        return self.run if self.run is not None and _enough(self.run) else self.reference
+
+    def folder(self, name: str = "") -> Path:
+        """The folder of committed results of that name, or of the reference."""
+        return self.results_root / self.section / (name or self.reference_name)
 
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
-        """Title and frame of every panel of a figure: the reference, and beside it this run."""
-        shown = [(f"{REFERENCE}: {self.reference_name}, {figures.seeds_note(self.reference)}", self.reference)]
+        """Title and frame of every panel of a figure: the committed results, and beside them this run."""
+        shown = [(f"{name}: {figures.seeds_note(frame)}", frame) for name, frame in self.committed.items()]
         if self.run is not None:
             shown.append((f"{THIS_RUN}: {self.run_name}, {figures.seeds_note(self.run)}", self.run))
         return shown
+
+    def verdicts(self) -> dict[str, list[Verdict]]:
+        """The verdicts on every claim of the section, by the name of the results that it is held against.
+
+        A run at the preset and on the data of committed results takes their place, variant by variant, where it has seeds
+        enough; so the verdicts of a fresh run can be compared with the committed ones.
+        """
+        found = {}
+        for name, frame in self.committed.items():
+            if self.run is not None and self.run_name == name:
+                fresh = [part for _, part in self.run.groupby("variant") if _enough(part)]
+                kept = frame[~frame["variant"].isin({part["variant"].iloc[0] for part in fresh})]
+                frame = pd.concat([kept, *fresh], ignore_index=True)
+            found[name] = [claims.judge(each, frame, self.results_root) for each in self._claims(name)]
+        return found
+
+    def own_verdicts(self) -> list[Verdict]:
+        """The verdicts on this run alone."""
+        every = claims.of(self.section)
+        return [] if self.run is None else [claims.judge(each, self.run, self.results_root) for each in every]
+
+    def _claims(self, name: str) -> list[claims.Claim]:
+        return [claim for claim in claims.of(self.section) if name in claim.outcomes]
+
+
+def _enough(frame: pd.DataFrame) -> bool:
+    return frame["seed"].nunique() >= VERDICT_SEEDS
 
 
 def check_parameters(preset: str, seeds: Sequence[int], regime_names: Sequence[str], recompute: bool) -> None:
@@ -83,25 +114,25 @@ def open_section(
     data: str = sections.DEFAULT,
     results_dir: str = "",
     runs_dir: str = "runs",
-    reference: tuple[str, str],
+    committed: Sequence[str] = (),
     vary: Sequence[str] = (),
 ) -> Opened:
     """The reference results of a section and, with ``recompute``, those of the chains that the parameters name.
 
     Parameters
     ----------
-    reference : preset and source of the committed results that the page shows.
+    committed : names of the committed results that the page shows; those that the section's claims read unless given.
     vary : variants that are trained beside the preset itself, as for ``sweep --vary``.
     """
     check_parameters(preset, seeds, regimes, recompute)
     root = results.root(results_dir)
-    committed = results.read(section, *reference, root)
-    committed = committed[committed["regime"].isin(regimes)]
+    frames = {name: results.named(section, name, root) for name in committed or claims.page(section).results}
+    shown = {name: frame[frame["regime"].isin(regimes)] for name, frame in frames.items()}
     run, name = None, ""
     if recompute:
         run = train(section, preset, seeds, regimes, data, runs_dir, vary)
         name = f"{preset}-{run['data'].iloc[0]}"
-    return Opened(section, committed, "-".join(reference), run, name, list(regimes), root)
+    return Opened(section, shown, run, name, list(regimes), root)
 
 
 def train(
@@ -121,36 +152,43 @@ def train(
     return results.frame_of([job.run_dir for job in jobs])
 
 
-def print_verdicts(verdicts: Sequence[Verdict]) -> None:
+def print_verdicts(judged: Mapping[str, Sequence[Verdict]]) -> None:
     """Print one line a claim; without numbers, so that the text is the same wherever the claim holds."""
-    for verdict in verdicts:
-        print(verdict.line())
+    for name, verdicts in judged.items():
+        print(f"on {name}:")
+        for verdict in verdicts:
+            print(f"  {verdict.line()}")
 
 
-def print_directions(opened: Opened, verdicts_of: Callable[[pd.DataFrame], list[Verdict]]) -> None:
-    """What the means of this run say of every claim, where it has too few seeds for a verdict of its own."""
+def print_directions(opened: Opened) -> None:
+    """What this run says of every claim: its verdict or, with too few seeds for one, where its means point."""
     if opened.run is None:
         print("no chain was trained here: the page shows the committed results")
-    elif opened.judged is opened.run:
-        print("this run has seeds enough: the verdicts above are its own")
-    else:
-        for verdict in verdicts_of(opened.run):
-            print(verdict.direction())
+        return
+    print(f"on this run, {opened.run_name}:")
+    for verdict in opened.own_verdicts():
+        print(f"  {verdict.line() if _enough(opened.run) else verdict.direction()}")
 
 
-def verdict_table(verdicts: Sequence[Verdict], observations: str = "seeds") -> pd.DataFrame:
-    """Claim, effect with its interval, threshold, number of ``observations`` and outcome, to be shown as a table."""
-    rows = [
-        (v.claim, str(v.effect), f"{'>' if v.sign > 0 else '<'} {v.threshold:g}", v.effect.n, v.outcome) for v in verdicts
-    ]
-    return pd.DataFrame(rows, columns=["claim", "effect [95% interval]", "claimed", observations, "verdict"]).set_index(
-        "claim"
-    )
+def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
+    """Claim, threshold, and for each of the results the effect with its interval and the outcome, to be shown as a table."""
+    rows: dict[str, dict[tuple[str, str], str]] = {}
+    for name, verdicts in judged.items():
+        for v in verdicts:
+            row = rows.setdefault(v.claim, {("", "claimed"): f"{'>' if v.sign > 0 else '<'} {v.threshold:.3g}"})
+            row[name, "effect [95% interval]"] = claims.text(v.effect)
+            row[name, "verdict"] = v.outcome
+    frame = pd.DataFrame.from_dict(rows, orient="index").fillna("")
+    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    return frame
 
 
-def accelerator_notice() -> None:
-    """Say on standard error what this machine trains on; nothing that a checked output would hold."""
+def accelerator_notice(section: str, results_dir: str = "") -> None:
+    """Say on standard error what this machine trains on, and what a Colab GPU gives; nothing that a checked output holds."""
     import torch
+
+    from .book.planning import gpu_note
 
     gpu = torch.cuda.is_available()
     print(f"training would run on: {torch.cuda.get_device_name() if gpu else 'the CPU'}", file=sys.stderr)
+    print(gpu_note(results.root(results_dir), section), file=sys.stderr)

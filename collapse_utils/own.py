@@ -14,6 +14,7 @@ The chains run one after another in this process, in run directories from which 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import tempfile
@@ -24,15 +25,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import claims, results, seeds
 from . import regimes as all_regimes
-from . import results, seeds
 from .chain import Chain, Section, check_methods, run_chain
 from .checkpoints import Checkpoint
 from .data import is_array
 from .errors import RunError
 from .live import tqdm
 from .presets import Config, setting
-from .statistics import Verdict, by_seed, exceeds
+from .statistics import Verdict
 
 TRIAL_ITEMS = 64  # how many items are sampled twice to see whether a model keeps to its seed
 
@@ -128,20 +129,4 @@ def _equal(first: object, second: object) -> bool:
 
 def verdicts(frame: pd.DataFrame, metric: str) -> list[Verdict]:
     """The claims of the book on ``metric`` (lower is better), paired by seed; ``not run`` where a regime is missing."""
-    tables = {regime: by_seed(frame, metric, regime=regime) for regime in all_regimes.REGIMES}
-
-    def risen(regime: str) -> list[float]:
-        table = tables[regime]
-        return (table.iloc[:, -1] - table.iloc[:, 0]).tolist() if table.shape[1] > 1 else []
-
-    def gap(above: str, below: str) -> list[float]:
-        first, second = tables[above], tables[below]
-        return (first.iloc[:, -1] - second.iloc[:, -1]).dropna().tolist() if first.size and second.size else []
-
-    return [
-        exceeds("replace ends above its own first fit", risen("replace")),
-        exceeds("replace ends above accumulate", gap("replace", "accumulate")),
-        exceeds("accumulate ends above its own first fit", risen("accumulate")),
-        exceeds("accumulate, subsampled to equal training, ends below replace", gap("replace", "accumulate_subsample")),
-        exceeds("replace with grown data ends above accumulate", gap("replace_multiple", "accumulate")),
-    ]
+    return [claims.judge(dataclasses.replace(claim, metric=metric), frame) for claim in claims.of("own_model")]

@@ -198,6 +198,15 @@ def read(section: str, preset: str, data: str, given: str | Path | None = None) 
     return read_csv(folder(section, preset, data, given) / "metrics.csv")
 
 
+def named(section: str, name: str, given: str | Path | None = None) -> pd.DataFrame:
+    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its cells."""
+    home = root(given) / section / name
+    for path in (home / "metrics.csv", home / "grid.csv"):
+        if path.is_file():
+            return read_csv(path)
+    raise InputError("results", str(home), "a folder with metrics.csv or grid.csv")
+
+
 def read_curves(section: str, preset: str, data: str, given: str | Path | None = None) -> pd.DataFrame:
     """The committed learning curves."""
     return read_csv(folder(section, preset, data, given) / "curves.csv")

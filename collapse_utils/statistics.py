@@ -116,8 +116,11 @@ class Verdict:
         return f"{self.claim}: {'as' if claimed else 'not as'} claimed in this run"
 
 
-def _decide(claim: str, effects: Sequence[float], threshold: float, sign: int) -> Verdict:
-    """By which side of the threshold the whole interval of the effect lies on; no effects, not run."""
+def decide(claim: str, effects: Sequence[float], threshold: float, sign: int) -> Verdict:
+    """The verdict on a claim that an effect, one value a seed, lies above (``sign`` +1) or below (-1) ``threshold``.
+
+    It falls by the side of the threshold on which the whole interval of the effect lies; no effects, not run.
+    """
     if len(effects) == 0:
         return Verdict(claim, NOT_RUN, Estimate(math.nan, -math.inf, math.inf, 0), threshold, sign)
     effect = estimate(effects)
@@ -128,12 +131,12 @@ def _decide(claim: str, effects: Sequence[float], threshold: float, sign: int) -
 
 def exceeds(claim: str, effects: Sequence[float], threshold: float = 0.0) -> Verdict:
     """The claim that an effect, one value a seed, is above ``threshold``."""
-    return _decide(claim, effects, threshold, +1)
+    return decide(claim, effects, threshold, +1)
 
 
 def stays_below(claim: str, effects: Sequence[float], threshold: float = 0.0) -> Verdict:
     """The claim that an effect, one value a seed, is below ``threshold``."""
-    return _decide(claim, effects, threshold, -1)
+    return decide(claim, effects, threshold, -1)
 
 
 def all_of(claim: str, parts: Sequence[Verdict]) -> Verdict:
@@ -171,5 +174,5 @@ def false_positive_rate(seeds: int, trials: int, rng: np.random.Generator) -> fl
 def rises_everywhere(claim: str, table: pd.DataFrame) -> Verdict:
     """The claim that every step from one iteration to the next is a rise; ``table`` is that of :func:`by_seed`."""
     if table.shape[1] < 2:
-        return _decide(claim, [], 0.0, +1)
+        return decide(claim, [], 0.0, +1)
     return all_of(claim, [exceeds(claim, step) for step in table.diff(axis=1).iloc[:, 1:].T.to_numpy()])

@@ -1,55 +1,16 @@
-"""The claims of the image section on results made up to hold or to break them, and the tables on the committed ones."""
+"""The tables and pictures of the image page, on the committed results."""
 
 import matplotlib
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import pandas as pd
 
 from collapse_utils import results
-from collapse_utils.images import claims, pages
+from collapse_utils.images import pages
 from collapse_utils.regimes import REGIMES
-from collapse_utils.statistics import NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED
 
 REFERENCE = ("images", "smoke", "orl")
-SPREAD = (0.99, 1.0, 1.01)  # three seeds
-
-
-def made_up(slopes, variant="", seeds=3):
-    """Results whose test loss grows by ``slopes[regime]`` an iteration, and whose variety falls as the loss grows."""
-    rows = []
-    for regime, slope in slopes.items():
-        for seed in range(seeds):
-            for t in range(1, 5):
-                loss = 0.02 * SPREAD[seed] * (1 + slope * (t - 1) * SPREAD[-seed])
-                values = {"test_loss": loss, "sample_variance_ratio": 0.01 / loss, "modes": round(1 / loss)}
-                place = {"variant": variant, "regime": regime, "seed": seed, "iteration": t}
-                rows += [{**place, "metric": metric, "value": value} for metric, value in values.items()]
-    return pd.DataFrame(rows)
-
-
-PAPER = {"replace": 0.2, "accumulate": 0.02, "accumulate_subsample": 0.05, "replace_multiple": 0.1}
-
-
-def outcomes(frame):
-    return [verdict.outcome for verdict in [*claims.verdicts(frame), *claims.step_verdicts(frame)]]
-
-
-def test_results_like_the_papers_bear_every_claim_out():
-    both = pd.concat([made_up(PAPER), made_up(PAPER, claims.STEPS)])
-    assert outcomes(both) == [REPRODUCED] * 8
-
-
-def test_results_the_other_way_round_contradict_every_claim():
-    turned = {"replace": -0.05, "accumulate": -0.01, "accumulate_subsample": 0.0, "replace_multiple": -0.03}
-    both = pd.concat([made_up(turned), made_up(turned, claims.STEPS)])
-    assert outcomes(both) == [NOT_REPRODUCED] * 8
-
-
-def test_what_was_not_run_is_not_judged_and_one_seed_decides_nothing():
-    assert outcomes(made_up({"replace": 0.2, "accumulate": 0.02})) == [REPRODUCED] * 4 + [NOT_RUN] * 4
-    assert outcomes(made_up(PAPER, seeds=1)) == [UNDECIDED] * 6 + [NOT_RUN] * 2
 
 
 def test_the_committed_results_are_whole(committed):
@@ -63,7 +24,7 @@ def test_the_table_of_changes_is_what_the_results_say(committed):
     reported = results.read_csv(results.root() / "reported" / "images.csv")
     table = pages.change_table(committed, reported)
     assert table.loc[("replace", "the paper (DIGITISED)"), "t = 10"] == "1.56"
-    growth = claims.growth(committed, "accumulate")
+    growth = pages.growth(committed, "accumulate")
     assert table.loc[("accumulate", "ours"), "t = 6"].startswith(f"{growth[6].mean():.2f} [")
     assert ("accumulate", "ours, fixed steps") in table.index and ("replace", "ours, fixed steps") not in table.index
 

@@ -1,4 +1,4 @@
-"""The numbers in the prose: book/_generated and the README's table, from results/ and the notebooks' verdicts.
+"""The numbers in the prose: book/_generated and the README's table, from results/ and claims.yml.
 
 Everything here is made from committed files, so that a test can make it again and compare: text by its content, pictures
 by the digest of the results that they carry.
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
-
 from ..runs import write_text
-from ..statistics import NOT_REPRODUCED, REPRODUCED, UNDECIDED
-from . import evidence, planning
-from .notebooks import notebooks, read_notebook
+from . import evidence, planning, scorecard
+from .notebooks import notebooks
 from .panels import Panel, digest_of, draw, panels
 from .speed import front_door, page
 
@@ -21,7 +18,6 @@ GENERATED = Path("book") / "_generated"
 MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in the README
 NO_RESULTS = "No results have been collected into `results/` yet: `make reference` makes them.\n"
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
-NO_VERDICTS = "No notebook of the book prints a verdict yet.\n"
 NOTE = "Lower is better. Means with 95% intervals, made from the files in `results/`."
 
 
@@ -76,38 +72,6 @@ def for_readme(root: Path, found: list[Panel]) -> str:
     return f"{images}\n\n{table(root, found, '')}"
 
 
-def verdicts(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
-    """(claim, outcome) of every verdict line that the notebook's checked cells have printed."""
-    found = []
-    for cell in notebook.cells:
-        if cell.cell_type != "code" or "# NBVAL_CHECK_OUTPUT" not in cell.source:
-            continue
-        for output in cell.outputs:
-            for line in output.get("text", "").splitlines():
-                claim, _, outcome = line.strip().rpartition(": ")
-                if outcome in (REPRODUCED, NOT_REPRODUCED, UNDECIDED):
-                    found.append((claim, outcome))
-    return found
-
-
-def title(notebook: nbformat.NotebookNode) -> str:
-    """The notebook's first heading."""
-    lines = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
-    return next((line.lstrip("# ").strip() for line in lines if line.startswith("# ")), "")
-
-
-def claims(root: Path) -> str:
-    """Every verdict that the committed notebooks print, with the page that prints it."""
-    lines = []
-    for path in notebooks(root):
-        notebook = read_notebook(path)
-        link = f"[{title(notebook)}](../{path.relative_to(root).as_posix()})"
-        lines += [f"| {claim} | **{outcome}** | {link} |" for claim, outcome in verdicts(notebook)]
-    if not lines:
-        return NO_VERDICTS
-    return "\n".join(["| claim | outcome | shown in |", "|---|---|---|", *lines, ""])
-
-
 def between_marks(text: str, name: str, part: str) -> str:
     """``text`` with ``part`` between the marks of ``name``; as it is if it has no such marks."""
     before, begin, rest = text.partition(MARKS[0].format(name))
@@ -120,14 +84,20 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     folder, readme = root / GENERATED, root / "README.md"
     wanted = {
         folder / "headline.md": headline(root, found),
-        folder / "claims.md": claims(root),
+        folder / "scorecard.md": scorecard.full(root, in_book=True),
+        folder / "scorecard_short.md": scorecard.short(root, "../"),
         folder / "evidence.md": evidence.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         **{folder / name: text for name, text in planning.pages(root).items()},
     }
     text = readme.read_text(encoding="utf-8")
-    for name, part in (("results", for_readme(root, found)), ("times", front_door(root) or NO_TIMES)):
+    parts = {
+        "results": for_readme(root, found),
+        "scorecard": scorecard.full(root, in_book=False),
+        "times": front_door(root) or NO_TIMES,
+    }
+    for name, part in parts.items():
         text = between_marks(text, name, part)
     wanted[readme] = text
     return wanted

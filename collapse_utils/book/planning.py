@@ -9,13 +9,15 @@ steps and grows in neither.
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from .. import regimes
+from .. import regimes, runs
 from ..estimate import Rates, totals
+from ..presets import NAMES as PRESETS
 from ..progress import duration
 
 SHOWN = ("replace", "accumulate")
@@ -207,6 +209,45 @@ def assumptions(root: Path) -> list[str]:
     for _, row in frame.iterrows():
         lines.append(f"| {row['name']} | {row['value']:,.10g} {row['unit']} | **{row['kind']}** | {row['note']} |")
     return lines
+
+
+def preset_table(results_root: Path, section: str) -> pd.DataFrame:
+    """What one chain costs at each preset: measured where it was run, else planned, by regime."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for path in sorted((results_root / section).glob("*/provenance.json")):
+        records = [record for record in runs.read_json(path) if not record["variant"]]
+        preset, _, source = path.parent.name.partition("-")
+        for regime in SHOWN:
+            took = [record["provenance"]["wall_s"] for record in records if record["regime"] == regime]
+            if took:
+                where = f"measured, {source}, {records[0]['provenance']['threads']} thread"
+                rows.setdefault((preset, where), {})[regime] = duration(statistics.median(took))
+    found = read(results_root.parent)
+    for row, regime in chains(found[0], SIZES[0]) + chains(found[0], SIZES[1]) if found else []:
+        if row["section"] == section:
+            one = cost(row, found[1], regime, 1)
+            text = f"{hours(one.seconds)} on one core; {_on_gpu(row, found[1], one.seconds, GPUS[0])} on a {GPUS[0]}"
+            rows.setdefault((row["preset"], "planned, not run"), {})[regime] = text
+    ordered = sorted(rows, key=lambda key: PRESETS.index(key[0]))
+    frame = pd.DataFrame({key: rows[key] for key in ordered}).T.reindex(columns=list(SHOWN)).fillna("")
+    frame.index.names = ["preset", "one chain"]
+    return frame
+
+
+def gpu_note(results_root: Path, section: str) -> str:
+    """What a Colab GPU would give, in a sentence that says how little of it is measured; empty without rates."""
+    found = read(results_root.parent)
+    planned = [
+        f"{regime} {_on_gpu(row, found[1], cost(row, found[1], regime, 1).seconds, GPUS[0])}"
+        for row, regime in (chains(found[0], SIZES[0]) if found else [])
+        if row["section"] == section
+    ]
+    if not planned:
+        return ""
+    return (
+        f"a {GPUS[0]} is planned to train one chain of preset colab in: {', '.join(planned)} "
+        "(from rates measured on one core and an assumed share of the GPU's peak; not run)"
+    )
 
 
 def pages(root: Path) -> dict[str, str]:

@@ -79,9 +79,9 @@ PRESETS: dict[str, LanguageConfig] = {
     # The 9M to 12M shapes of the paper on a part of the data, for one T4.
     "colab": LanguageConfig(
         iterations=5,
-        stories=100_000,
+        stories=20_000,
         validation_stories=500,
-        test_stories=5000,
+        test_stories=2000,
         vocabulary=8000,
         max_length=512,
         layers=8,

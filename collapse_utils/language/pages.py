@@ -7,30 +7,60 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from .. import figures, regimes, tables
+from ..notebook import Opened
 from ..statistics import by_seed, estimate
 from ..tables import cost_table, signed
-from .claims import COLD
 
-__all__ = ["change_table", "control_table", "cost_table", "last_losses", "learning_curves", "story_table"]
+__all__ = ["change_table", "control_table", "cost_table", "curves", "last_losses", "learning_curves", "story_table"]
 
+COLD = "temperature=0.3"  # the variant at the paper's second temperature
+GPT2 = "architecture=gpt2"
+TEN = f"iterations=10,{GPT2}"  # the variant of ten iterations
+ARCHITECTURES = {"Llama": ("", COLD), "GPT-2": (GPT2, f"{GPT2},{COLD}")}  # variants at temperatures 1.0 and 0.3
 SHOWN = 320  # characters of a sample story
 REPORTED_MODELS = {"gpt2-9m": "GPT-2 9M", "llama-12m": "Llama 12M", "llama-42m": "Llama 42M", "llama-126m": "Llama 126M"}
+
+
+def curves(opened: Opened) -> Figure:
+    """Cross-entropy by iteration at both temperatures, a row for each architecture in the results and in this run."""
+    rows = [
+        (title, frame, architecture)
+        for title, frame in opened.panels()
+        for architecture in ARCHITECTURES
+        if (frame["variant"] == ARCHITECTURES[architecture][0]).any()
+    ]
+    fig, axes = plt.subplots(len(rows), 2, figsize=(11, 4.4 * len(rows)), squeeze=False)
+    for row, (title, frame, architecture) in zip(axes, rows, strict=True):
+        for ax, variant, temperature in zip(row, ARCHITECTURES[architecture], ("1.0", "0.3"), strict=True):
+            part = frame[frame["variant"] == variant]
+            if part.empty:
+                ax.set_axis_off()
+                ax.text(0.5, 0.5, f"T = {temperature}: not part of these results", ha="center", transform=ax.transAxes)
+                continue
+            figures.regimes(ax, part, "cross_entropy", opened.regimes, label="cross-entropy (nats per token)")
+            ax.set_title(f"{architecture}, T = {temperature}\n{title}", fontsize=11)
+    axes[0, 0].legend()
+    return fig
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Cross-entropy less that of the first fit, by iteration: ours with intervals, and the paper's with its tags."""
     rows = {}
-    for variant, temperature in (("", 1.0), (COLD, 0.3)):
+    for place, temperature in enumerate((1.0, 0.3)):
         for regime in regimes.REGIMES:
             label = figures.LABELS[regime]
-            table = by_seed(ours, "cross_entropy", regime=regime, variant=variant)
-            if table.size:
-                change = table.sub(table[1], axis=0)
-                rows[temperature, label, "ours"] = {t: signed(estimate(change[t])) for t in table.columns[1:]}
+            for architecture, variants in ARCHITECTURES.items():
+                table = by_seed(ours, "cross_entropy", regime=regime, variant=variants[place])
+                if table.size:
+                    change = table.sub(table[1], axis=0)
+                    found = {t: signed(estimate(change[t])) for t in table.columns[1:]}
+                    rows[temperature, label, f"ours, {architecture}"] = found
             theirs = reported[(reported["temperature"] == temperature) & (reported["regime"] == regime)]
             for (model, where), curve in theirs.groupby(["model", "where"], sort=False):
                 first = reported[(reported["model"] == model) & (reported["iteration"] == 1)]

@@ -16,11 +16,13 @@ from rdkit import Chem
 from .. import figures, regimes, runs, tables
 from ..statistics import by_seed, estimate, growth
 from ..tables import cost_table
-from .claims import LOSSES
 from .drawing import COLOURS, NAMES, aligned, draw, flattest, frame
 
 __all__ = ["change_table", "control_table", "cost_table", "data_table", "first_fit_table", "reported_axis", "sample_sheet",
            "sampler_table"]  # fmt: skip
+
+LOSSES = ("local_loss", "global_loss", "total_loss")
+LANGEVIN = "sampler=langevin,sampling_steps=1000"  # the variant that samples as GeoDiff does
 
 
 def reported_axis(ax: Axes, reported: pd.DataFrame, metric: str) -> None:
