@@ -165,10 +165,10 @@ def detectable(seeds: int, wanted: float = 0.8) -> float:
     return float(optimize.brentq(lambda effect: power(effect, seeds) - wanted, 0.01, 50.0))
 
 
-def false_positive_rate(seeds: int, trials: int, rng: np.random.Generator) -> float:
-    """The share of ``trials`` simulated claims without effect that :func:`exceeds` decides, one way or the other."""
-    effects = rng.standard_normal((trials, seeds))
-    return sum(exceeds("no effect", row).outcome != UNDECIDED for row in effects) / trials
+def false_positive_rates(seeds: int, trials: int, rng: np.random.Generator) -> tuple[float, float]:
+    """How often :func:`exceeds` calls a simulated claim without effect *reproduced*, and how often *not reproduced*."""
+    outcomes = [exceeds("no effect", row).outcome for row in rng.standard_normal((trials, seeds))]
+    return outcomes.count(REPRODUCED) / trials, outcomes.count(NOT_REPRODUCED) / trials
 
 
 def rises_everywhere(claim: str, table: pd.DataFrame) -> Verdict:
