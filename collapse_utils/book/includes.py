@@ -29,7 +29,7 @@ LEGEND = (
     "where none is seen it is narrower than the line."
 )
 NOTE = (
-    "Means with 95% intervals over seeds (over repeats in linear regression), made from the files in the last column. "
+    "Means with 95% intervals over seeds (over repeats in linear regression), made from the files that *data* leads to. "
     "*Offline*: the data come with a pip dependency or are drawn from the seed, so that anybody can repeat the row; other "
     "data have to be fetched first."
 )
@@ -45,16 +45,16 @@ def page_of(root: Path, section: str) -> str | None:
 def table(root: Path, found: list[Panel], up: str) -> str:
     """First and last fits, a row for each panel; ``up`` leads from the page to the root."""
     lines = [
-        "| experiment | data | first fit | last fit, replace | last fit, accumulate | file |",
-        "|---|---|---|---|---|---|",
+        "| experiment | data | first fit | last fit, replace | last fit, accumulate |",
+        "|---|---|---|---|---|",
     ]
     for panel in found:
         page = page_of(root, panel.section)
         title = f"[{panel.title}]({up}{page})" if page else panel.title
         fits = [panel.fit("replace", 0), panel.fit("replace", -1), panel.fit("accumulate", -1)]
         values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)  # an interval stays on one line
-        about = f"{panel.data}{' (offline)' * panel.offline}: {panel.about}, {panel.fits} fits"
-        lines.append(f"| {title}, {panel.measure} | {about} | {values} | [data]({up}results/{panel.file}) |")
+        about = f"{panel.data}, {panel.about}, {panel.fits} fits{', *offline*' * panel.offline}"
+        lines.append(f"| {title}, {panel.measure} | {about}: [data]({up}results/{panel.file}) | {values} |")
     return "\n".join([*lines, "", NOTE, ""])
 
 
@@ -108,7 +108,7 @@ def headline(root: Path, found: list[Panel]) -> str:
     """The answer: the figure and what holds."""
     if not found:
         return NO_RESULTS
-    link = "{download}`The figure as one PNG <_generated/headline.png>`"
+    link = "[The figure as one PNG](_generated/headline.png)"
     return f"{shown('headline', in_words(found))}\n{LEGEND} {link}.\n\n{answer(found, '../')}"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREY = "#5a5a5a"
+SIZES = {2: (4.3, 3.3), 1: (4.5, 3.3)}  # inches of a panel, where one or two stand beside one another
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def opening(found: list[Panel], columns: int) -> Picture:
     """One figure of all sections, ``columns`` panels beside one another: two on a wide page, one on a phone."""
     from .. import figures
 
-    digest = checksum(columns, figures.COLOURS, UNITS, *(panel.digest() for panel in found))
+    digest = checksum(columns, SIZES[columns], figures.COLOURS, UNITS, *(panel.digest() for panel in found))
     return Picture(digest, lambda: _opening(found, columns))
 
 
@@ -69,8 +70,8 @@ def _opening(found: list[Panel], columns: int) -> Figure:
     import matplotlib.pyplot as plt
 
     rows = math.ceil(len(found) / columns)
-    width, height = (4.7, 3.5) if columns > 1 else (4.5, 3.3)
-    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
+    width, height = SIZES[columns]
+    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     for place, ax in enumerate(axes.flat):
         if place >= len(found):

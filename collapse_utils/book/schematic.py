@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import regimes
-from .pictures import GREY, Picture, checksum, over
+from .pictures import GREY, SIZES, Picture, checksum, over
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def picture(columns: int) -> Picture:
     from .. import figures
 
     shown = [slabs(regime, t) for regime in regimes.REGIMES for t in range(1, ITERATIONS + 1)]
-    return Picture(checksum(columns, figures.COLOURS, FILLS, WORDS, shown), lambda: draw(columns))
+    return Picture(checksum(columns, SIZES[columns], figures.COLOURS, FILLS, WORDS, shown), lambda: draw(columns))
 
 
 def draw(columns: int) -> Figure:
@@ -68,10 +68,9 @@ def draw(columns: int) -> Figure:
 
     tops = [max(regimes.training_size(regime, t) for t in range(1, ITERATIONS + 1)) for regime in regimes.REGIMES]
     heights = [max(tops[at : at + columns]) + ROOM for at in range(0, len(tops), columns)]  # one scale for all rows
-    figure, axes = plt.subplots(
-        len(heights), columns, figsize=(4.5 * columns, sum(0.64 * height + 0.75 for height in heights)), squeeze=False,
-        gridspec_kw={"height_ratios": heights},
-    )  # fmt: skip
+    size = (SIZES[columns][0] * columns, sum(0.64 * height + 0.75 for height in heights))
+    shape = {"squeeze": False, "layout": "constrained", "gridspec_kw": {"height_ratios": heights}}
+    figure, axes = plt.subplots(len(heights), columns, figsize=size, **shape)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     for place, (ax, regime) in enumerate(zip(axes.flat, regimes.REGIMES, strict=True)):
         ax.set_ylim(0, heights[place // columns])
