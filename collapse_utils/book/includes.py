@@ -45,8 +45,8 @@ def page_of(root: Path, section: str) -> str | None:
 def table(root: Path, found: list[Panel], up: str) -> str:
     """First and last fits, a row for each panel; ``up`` leads from the page to the root."""
     lines = [
-        "| experiment | data | first fit | last fit, replace | last fit, accumulate |",
-        "|---|---|---|---|---|",
+        "| experiment | first fit | last fit, replace | last fit, accumulate |",
+        "|---|---|---|---|",
     ]
     for panel in found:
         page = page_of(root, panel.section)
@@ -54,7 +54,7 @@ def table(root: Path, found: list[Panel], up: str) -> str:
         fits = [panel.fit("replace", 0), panel.fit("replace", -1), panel.fit("accumulate", -1)]
         values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)  # an interval stays on one line
         about = f"{panel.data}, {panel.about}, {panel.fits} fits{', *offline*' * panel.offline}"
-        lines.append(f"| {title}, {panel.measure} | {about}: [data]({up}results/{panel.file}) | {values} |")
+        lines.append(f"| {title}, {panel.measure}: {about} ([data]({up}results/{panel.file})) | {values} |")
     return "\n".join([*lines, "", NOTE, ""])
 
 
