@@ -6,19 +6,30 @@ by the digest of the results that they carry.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..runs import write_text
-from . import evidence, planning, scorecard
+from . import evidence, planning, schematic, scorecard
 from .notebooks import notebooks
-from .panels import Panel, digest_of, draw, panels
+from .panels import REGIMES, Panel, first_of_each, panels
+from .pictures import Picture, opening
 from .speed import front_door, page
 
 GENERATED = Path("book") / "_generated"
 MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in the README
 NO_RESULTS = "No results have been collected into `results/` yet: `make reference` makes them.\n"
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
-NOTE = "Lower is better. Means with 95% intervals, made from the files in `results/`."
+LEGEND = (
+    "Error on real data that no model was trained on, by model-fitting iteration; lower is better. Bands are 95% intervals; "
+    "where none is seen it is narrower than the line."
+)
+NOTE = (
+    "Means with 95% intervals over seeds (over repeats in linear regression), made from the files that *data* leads to. "
+    "*Offline*: the data come with a pip dependency or are drawn from the seed, so that anybody can repeat the row; other "
+    "data have to be fetched first."
+)
+SHAPES = {"": 2, "-phone": 1}  # of a picture: what its name ends with, and how many panels stand beside one another
 
 
 def page_of(root: Path, section: str) -> str | None:
@@ -30,46 +41,80 @@ def page_of(root: Path, section: str) -> str | None:
 def table(root: Path, found: list[Panel], up: str) -> str:
     """First and last fits, a row for each panel; ``up`` leads from the page to the root."""
     lines = [
-        "| experiment | measure | first fit | last fit, replace | last fit, accumulate | fits |",
-        "|---|---|---|---|---|---|",
+        "| experiment | first fit | last fit, replace | last fit, accumulate |",
+        "|---|---|---|---|",
     ]
     for panel in found:
         page = page_of(root, panel.section)
         title = f"[{panel.title}]({up}{page})" if page else panel.title
         fits = [panel.fit("replace", 0), panel.fit("replace", -1), panel.fit("accumulate", -1)]
         values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)  # an interval stays on one line
-        lines.append(f"| {title}: {panel.about} | {panel.measure} | {values} | {panel.fits} |")
+        about = f"{panel.data}, {panel.about}, {panel.fits} fits{', *offline*' * panel.offline}"
+        lines.append(f"| {title}, {panel.measure}: {about} ([data]({up}results/{panel.file})) | {values} |")
     return "\n".join([*lines, "", NOTE, ""])
 
 
-def pictures(root: Path, found: list[Panel]) -> dict[Path, Panel]:
-    """The picture of every section: its first panel."""
-    wanted: dict[Path, Panel] = {}
-    for panel in found:
-        wanted.setdefault(root / GENERATED / f"headline-{panel.section}.png", panel)
-    return wanted
+def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
+    """Every generated picture: one for wide pages and one for phones of each."""
+    drawn = {f"regimes{name}": schematic.picture(columns) for name, columns in SHAPES.items()}
+    if found:
+        drawn |= {f"headline{name}": opening(first_of_each(found), columns) for name, columns in SHAPES.items()}
+    return {root / GENERATED / f"{name}.png": picture for name, picture in drawn.items()}
+
+
+def shown(name: str, alt: str) -> str:
+    """A picture on a page of the book: the wide one, and on a phone the tall one (book.css shows one of the two)."""
+    return "\n".join(
+        f"```{{image}} _generated/{name}{shape}.png\n:alt: {alt}\n:class: only-{'phone' if shape else 'wide'}\n"
+        ":width: 100%\n:loading: lazy\n```\n"
+        for shape in SHAPES
+    )
+
+
+def in_words(found: list[Panel]) -> str:
+    return " ".join(panel.sentence() for panel in first_of_each(found))
+
+
+def answer(found: list[Panel], up: str) -> str:
+    """What holds, in three sentences whose numbers lead to their files."""
+    first = first_of_each(found)
+
+    def where(holds: Callable[[Panel], bool]) -> str:
+        count = sum(map(holds, first))
+        return "every experiment" if count == len(first) else f"{count or 'none'} of the {len(first)} experiments"
+
+    def growth(regime: str) -> str:
+        numbers = [f"[{panel.growth(regime):.3g}]({up}results/{panel.file})" for panel in first]
+        return f"{', '.join(numbers[:-1])} and {numbers[-1]}" if len(numbers) > 1 else numbers[0]
+
+    worse, still = (
+        where(lambda panel, regime=regime: panel.fit(regime, -1).low > panel.fit(regime, 0).high) for regime in REGIMES
+    )
+    apart = where(lambda panel: panel.fit("replace", -1).low > panel.fit("accumulate", -1).high)
+    return (
+        f"Where synthetic data **replace** the real data, the last model is worse than the first in {worse}: its loss on "
+        f"real data is {growth('replace')} times the first one's, in the order of the panels. "
+        f"Where they **accumulate** beside the real data, it is {growth('accumulate')} times the first one's, and worse "
+        f"than it in {still}. In {apart} replace ends above accumulate; *worse* and *above* mean that the 95% intervals "
+        "do not overlap.\n"
+    )
 
 
 def headline(root: Path, found: list[Panel]) -> str:
-    """The answer: a picture of every section, side by side where there is room, and the table."""
+    """The answer: the figure and what holds."""
     if not found:
         return NO_RESULTS
-    lines = ["::::{grid} 1 1 2 2", ":gutter: 3", ""]
-    for path, panel in pictures(root, found).items():
-        lines += [":::{grid-item}", f"```{{image}} _generated/{path.name}", f":alt: {panel.sentence()}", ":width: 100%"]
-        lines += ["```", ":::", ""]
-    return "\n".join([*lines, "::::", "", table(root, found, "../")])
+    link = "[The figure as one PNG](_generated/headline.png)"
+    return f"{shown('headline', in_words(found))}\n{LEGEND} {link}.\n\n{answer(found, '../')}"
 
 
 def for_readme(root: Path, found: list[Panel]) -> str:
     """The same for the README, as GitHub shows it."""
     if not found:
         return NO_RESULTS
-    shown = pictures(root, found).items()
-    images = " ".join(
-        f'<img src="{path.relative_to(root).as_posix()}" width="48%" alt="{panel.sentence()}">' for path, panel in shown
-    )
-    return f"{images}\n\n{table(root, found, '')}"
+    path = (GENERATED / "headline.png").as_posix()
+    image = f'<a href="{path}"><img src="{path}" alt="{in_words(found)}"></a>'
+    return f"{image}\n\n{LEGEND}\n\n{answer(found, '')}\n{table(root, found, '')}"
 
 
 def between_marks(text: str, name: str, part: str) -> str:
@@ -84,6 +129,8 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     folder, readme = root / GENERATED, root / "README.md"
     wanted = {
         folder / "headline.md": headline(root, found),
+        folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
+        folder / "regimes.md": shown("regimes", schematic.sentence()),
         folder / "scorecard.md": scorecard.full(root, in_book=True),
         folder / "scorecard_short.md": scorecard.short(root, "../"),
         folder / "evidence.md": evidence.table(),
@@ -108,11 +155,11 @@ def update(root: Path, write: bool) -> list[Path]:
     found, stale = panels(root / "results"), []
     if write:
         (root / GENERATED).mkdir(parents=True, exist_ok=True)
-    for path, panel in pictures(root, found).items():
-        if digest_of(path) != panel.digest():
+    for path, picture in pictures(root, found).items():
+        if not picture.is_current(path):
             stale.append(path)
             if write:
-                draw(panel, path)
+                picture.save(path)
     for path, text in texts(root, found).items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from pathlib import Path
@@ -76,6 +77,21 @@ def test_page(home, browser, name, width, mode):
 def test_mathematics_was_there_to_typeset(home, browser):
     with browser.page(f"{home}/book/intro.html") as page:
         assert page.evaluate("document.querySelectorAll('mjx-container').length") > 0
+
+
+@pytest.mark.parametrize(("width", "shape"), [("desktop", ""), ("phone", "-phone")])
+def test_a_picture_with_two_shapes_shows_the_one_for_this_page(home, browser, width, shape):
+    with browser.page(f"{home}/book/intro.html", width) as page:
+        shown = page.evaluate(
+            """[...document.querySelectorAll('article img')].filter(i => i.getClientRects().length)
+            .map(i => i.src.split('/').pop())"""
+        )
+        assert shown == [f"headline{shape}.png", f"regimes{shape}.png"]
+
+
+def test_a_browser_need_not_fetch_the_shape_that_it_does_not_show(site):
+    images = re.findall(r"<img[^>]*only-(?:wide|phone)[^>]*>", (site / "book/intro.html").read_text(encoding="utf-8"))
+    assert len(images) == 4 and all('loading="lazy"' in image for image in images)
 
 
 def test_the_first_page_leads_to_the_book(home, browser):
