@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,20 @@ TOO_WIDE = """(() => { const wide = document.documentElement.clientWidth;
       .filter(e => e.getBoundingClientRect().right > wide + 1).slice(0, 5)
       .map(e => e.tagName + '.' + e.className + ' ' + Math.round(e.getBoundingClientRect().right)).concat(
         ['page ' + document.documentElement.scrollWidth + ' > ' + wide]); })()"""
+
+BARRIERS = """(async () => {
+    document.querySelectorAll('details').forEach(part => { part.open = true; });  // folded code is read too
+    const found = await axe.run(document, {resultTypes: ['violations']});
+    return found.violations.filter(rule => ['serious', 'critical'].includes(rule.impact)).flatMap(
+      rule => rule.nodes.map(node => rule.id + ' ' + node.target.join(' ') + ': ' + node.any.map(a => a.message)[0]));
+    })()"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The accessibility checker axe-core; the package around it drives browsers that are not used here."""
+    package = importlib.util.find_spec("axe_core_python")
+    return (Path(package.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +76,7 @@ def test_the_site_is_small(site):
 
 @pytest.mark.parametrize("name", [f"{page}.html" for page in pages(ROOT)])
 @pytest.mark.parametrize(("width", "mode"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")])
-def test_page(home, browser, name, width, mode):
+def test_page(home, browser, axe, name, width, mode):
     with browser.page(f"{home}/{name}", width, mode) as page:
         assert page.complaints(home) == []
         assert page.evaluate("document.documentElement.dataset.theme") == mode
@@ -71,6 +86,15 @@ def test_page(home, browser, name, width, mode):
         if mode == "light" and width == "desktop":
             assert page.evaluate(NO_ALT) == []
             assert page.evaluate("document.title").strip()
+        page.evaluate(f"{axe}; true")
+        assert page.evaluate(BARRIERS) == []
+
+
+def test_a_barrier_would_be_found(home, browser, axe):
+    with browser.page(f"{home}/book/glossary.html") as page:
+        script = "document.querySelector('article p').innerHTML = '<img src=x><span style=\"color: #bbb\">pale</span>'"
+        page.evaluate(f"{axe}; {script}")
+        assert {found.split()[0] for found in page.evaluate(BARRIERS)} == {"image-alt", "color-contrast"}
 
 
 def test_mathematics_was_there_to_typeset(home, browser):
