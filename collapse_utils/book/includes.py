@@ -12,7 +12,7 @@ import nbformat
 
 from ..runs import write_text
 from ..statistics import NOT_REPRODUCED, REPRODUCED, UNDECIDED
-from . import evidence, planning
+from . import data, evidence, planning, versions
 from .notebooks import notebooks, read_notebook
 from .panels import Panel, digest_of, draw, panels
 from .speed import front_door, page
@@ -124,7 +124,9 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "evidence.md": evidence.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
-        **{folder / name: text for name, text in planning.pages(root).items()},
+        folder / "data.md": data.table(root),
+        folder / "data_kinds.md": data.kinds(root),
+        **{folder / name: text for name, text in {**planning.pages(root), **versions.pages(root)}.items()},
     }
     text = readme.read_text(encoding="utf-8")
     for name, part in (("results", for_readme(root, found)), ("times", front_door(root) or NO_TIMES)):

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from devtools import Browser, executable, html_pages, serve
 
 from collapse_utils.book.build import build
+from collapse_utils.book.data import files
 from collapse_utils.book.notebooks import pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,6 +140,21 @@ def test_links_inside_the_book_lead_somewhere(site, home, browser):
             if not file.is_file() or (anchor and text and f'id="{anchor}"' not in text):
                 broken.append(f"{name} -> {link}")
     assert broken == []
+
+
+@pytest.mark.parametrize("name", [*(page for page in pages(ROOT) if page.startswith("notebooks/")), "book/data"])
+def test_a_page_offers_its_data(home, browser, name):
+    section = None if name == "book/data" else name.partition("_")[2]
+    wanted = files(ROOT, section)
+    with browser.page(f"{home}/{name}.html") as page:
+        links = page.evaluate("[...document.querySelectorAll('article a.download[download]')].map(a => a.href)")
+        texts = page.evaluate("[...document.querySelectorAll('article a.download[download]')].map(a => a.textContent)")
+    assert [text.rpartition("/")[2] for text in texts] == [path.name for path in wanted]
+    assert any(path.name == "metrics.csv" for path in wanted)
+    for link, path in zip(links, wanted, strict=True):
+        assert link.startswith(home) and link.endswith(f"/{path.name}")  # the name under which a browser saves it
+        with urllib.request.urlopen(link) as answer:
+            assert answer.read() == path.read_bytes(), f"{link} is not {path}"
 
 
 @pytest.mark.parametrize("name", [page for page in pages(ROOT) if page.startswith("notebooks/")])
