@@ -51,10 +51,15 @@ def cells(text: str, first: str) -> list[list[str]]:
 def small(root: Path) -> Path:
     variant = "architecture=gpt2,temperature=0.3"
     language = [
-        record("language", "accumulate", 0, **{**FULL, "wall_s": 3600.0, "commit": "fedcba9876543210"}),
+        record(
+            "language",
+            "accumulate",
+            0,
+            **{**FULL, "wall_s": 3600.0, "commit": "fedcba9", "device": "NVIDIA T4", "precision": "float32"},
+        ),
         record("language", "replace", 0, **FULL),
         record("language", "replace", 1, **{**FULL, "wall_s": 120.0, "finished": "2026-01-04T10:00:00+00:00"}),
-        record("language", "replace", 2, **{**FULL, "wall_s": 600.0, "peak_memory_mb": 700, "commit": "fedcba98765"}),
+        record("language", "replace", 2, **{**FULL, "wall_s": 600.0, "peak_memory_mb": 700, "commit": "fedcba9"}),
         record("language", "replace", 0, variant, **FULL),
     ]
     (root / "requirements.lock").write_text("# pins\nnumpy==2.4.6\nhuggingface_hub==1.0\n", encoding="utf-8")
@@ -66,20 +71,31 @@ def small(root: Path) -> Path:
 
 def test_a_row_is_a_regime_with_its_median_range_and_largest_memory(tmp_path):
     text = versions.pages(small(tmp_path))["versions_chains.md"]
-    plain, accumulate, variant, _ = cells(text, "cpu, stories")
-    assert plain[1:] == ["as the preset", "replace", "3", "2.0 min (60 s to 10.0 min)", "700 MB",
-                         "2026-01-02 to 2026-01-04", "0123456, fedcba9"]  # fmt: skip
-    assert accumulate[1:5] == ["as the preset", "accumulate", "1", "60.0 min"]
-    assert variant[1:4] == ["architecture=gpt2, temperature=0.3", "replace", "1"]
-    assert "- 5 chains on Abacus 9000, 2 cores, device cpu, 2 threads a chain\n" in text
+    plain, accumulate, _ = cells(text, "as the preset")
+    assert plain[1:] == ["replace", "3", "2.0 min", "60 s to 10.0 min", "700 MB"]
+    assert accumulate[1:] == ["accumulate", "1", "60.0 min", "", "500 MB"]
+    (variant,) = cells(text, "architecture=gpt2, temperature=0.3")
+    assert variant[1:3] == ["replace", "1"]
+
+
+def test_chains_are_counted_by_machine_and_commit(tmp_path):
+    lines = versions.pages(small(tmp_path))["versions_chains.md"].splitlines()
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- 3 chains on Abacus 9000, 2 cores, device cpu, 2 threads a chain; commit `0123456`; "
+        "finished 2026-01-02 to 2026-01-04",
+        "- 1 chain on Abacus 9000, 2 cores, device cpu, 2 threads a chain; commit `fedcba9`; finished 2026-01-02",
+        "- 1 chain on Abacus 9000, 2 cores, device NVIDIA T4, 2 threads a chain, float32; commit `fedcba9`; "
+        "finished 2026-01-02",
+        "- 1 chain on a processor whose name was not recorded, ? cores, device not recorded, 1 thread a chain; "
+        "commit not recorded; finished not recorded",
+    ]
 
 
 def test_a_record_that_says_little_has_its_row(tmp_path):
     text = versions.pages(small(tmp_path))["versions_chains.md"]
-    assert text.index("### Language models") < text.index("### Weather")  # the book's sections first
-    assert cells(text, "cpu, stories")[-1] == [
-        "cpu, stories", "as the preset", "replace", "1", "2.0 h", "900 MB", versions.UNKNOWN, versions.UNKNOWN
-    ]  # fmt: skip
+    # The book's own sections come first.
+    assert text.index("### Language models: preset cpu, stories") < text.index("### Weather: preset cpu, stories")
+    assert cells(text, "as the preset")[-1][1:] == ["replace", "1", "2.0 h", "", "900 MB"]
 
 
 def test_core_hours_count_threads(tmp_path):

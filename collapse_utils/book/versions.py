@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import statistics
 import tomllib
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -63,13 +62,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def wall_time(records: list[dict]) -> str:
-    """Median and range, such as ``3.1 min (2.8 min to 4.0 min)``."""
+def wall_time(records: list[dict]) -> tuple[str, str]:
+    """Median and range, such as ``3.1 min`` and ``2.8 min to 4.0 min``."""
     seconds = _values(records, "wall_s")
     if not seconds:
-        return UNKNOWN
-    middle, low, high = (duration(value) for value in (statistics.median(seconds), min(seconds), max(seconds)))
-    return middle if low == high else f"{middle} ({low} to {high})"
+        return UNKNOWN, ""
+    low, high = duration(min(seconds)), duration(max(seconds))
+    return duration(statistics.median(seconds)), "" if low == high else f"{low} to {high}"
 
 
 def memory(records: list[dict]) -> str:
@@ -97,6 +96,20 @@ def totals(found: dict[str, list[dict]]) -> list[str]:
     return lines
 
 
+def origin(records: list[dict]) -> list[str]:
+    """Machine, commit and date of some chains, a line for each machine and commit."""
+    groups: dict[tuple, list[dict]] = {}
+    for record in records:
+        groups.setdefault((machine(record), record["provenance"].get("commit")), []).append(record)
+    lines = []
+    for (name, commit), group in groups.items():
+        dates = _span([value[:10] for value in _values(group, "finished")])
+        code = f"`{commit[:7]}`" if commit else UNKNOWN
+        count = f"{len(group)} chain{'s' * (len(group) != 1)}"
+        lines.append(f"- {count} on {name}; commit {code}; finished {dates}")
+    return lines
+
+
 def machine(record: dict) -> str:
     """The machine of a chain, in words."""
     from_ = record["provenance"]
@@ -108,22 +121,29 @@ def machine(record: dict) -> str:
 
 
 def chains(records: list[dict]) -> list[str]:
-    """One section: its machines, and a row for every preset, data, variant and regime."""
-    lines = [f"- {count} chains on {name}" for name, count in Counter(map(machine, records)).items()]
-    lines += ["", "| preset, data | variant | regime | chains | wall time of a chain | peak memory | finished | commit |"]
-    lines += ["|---|---|---|--:|---|--:|---|---|"]
+    """One table of results: where its chains are from, and a row for every variant and regime."""
+    lines = [
+        *origin(records),
+        "",
+        "| variant | regime | chains | median time | from the fastest to the slowest | peak memory |",
+    ]
+    lines += ["|---|---|--:|--:|---|--:|"]
     groups: dict[tuple, list[dict]] = {}
     for record in records:
-        groups.setdefault((record["folder"], record["variant"], record["regime"]), []).append(record)
-    for (_, variant, regime), group in groups.items():
-        place = f"{group[0]['preset']}, {group[0]['data']['source']}"
-        changed = variant.replace(",", ", ") or "as the preset"
-        dates = _span([value[:10] for value in _values(group, "finished")])
-        commits = _distinct(value[:7] for value in _values(group, "commit"))
-        lines.append(
-            f"| {place} | {changed} | {regime.replace('_', ' ')} | {len(group)} | {wall_time(group)} | {memory(group)} "
-            f"| {dates} | {commits} |"
-        )
+        groups.setdefault((record["variant"], record["regime"]), []).append(record)
+    for (variant, regime), group in groups.items():
+        cells = variant.replace(",", ", ") or "as the preset", regime.replace("_", " "), str(len(group))
+        lines.append(f"| {' | '.join([*cells, *wall_time(group), memory(group)])} |")
+    return lines
+
+
+def tables(section: str, records: list[dict]) -> list[str]:
+    """The tables of a section, with headings."""
+    lines: list[str] = []
+    for folder in dict.fromkeys(record["folder"] for record in records):
+        chosen = [record for record in records if record["folder"] == folder]
+        about = f"preset {chosen[0]['preset']}, {chosen[0]['data']['source']}"
+        lines += [f"### {title(section)}: {about}", "", *chains(chosen), ""]
     return lines
 
 
@@ -166,6 +186,6 @@ def pages(root: Path) -> dict[str, str]:
     found = read(root)
     text: list[str] = []
     for section, records in found.items():
-        text += [f"### {title(section)}", "", *chains(records), ""]
+        text += tables(section, records)
     parts = {"versions_totals.md": totals(found), "versions_chains.md": text, "versions.md": software(root, found)}
     return {name: "\n".join([*lines, ""]).rstrip("\n") + "\n" if found else NOTHING for name, lines in parts.items()}
