@@ -10,19 +10,12 @@ Jupyter Book adds them twice, which a browser reports as an error.
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 
+from collapse_utils.book.build import mathjax_folder
+
 NEEDED = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "output/chtml/fonts/tex.js", "input/tex/extensions")
-
-
-def mathjax_folder() -> Path:
-    """Where the installed package keeps MathJax (its folder name has hyphens, so it is found and not imported)."""
-    spec = importlib.util.find_spec("sphinx-mathjax-offline")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("sphinx-mathjax-offline is not installed: pip install sphinx-mathjax-offline")
-    return Path(spec.origin).parent / "static" / "mathjax"
 
 
 def copy_mathjax(app, exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib.util
 import sys
@@ -17,6 +18,7 @@ from devtools import Browser, executable, html_pages, serve
 from collapse_utils.book.build import build
 from collapse_utils.book.data import files
 from collapse_utils.book.notebooks import pages
+from collapse_utils.book.single import anchor, single
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium is not installed (apt-get install chromium)")
@@ -166,3 +168,36 @@ def test_the_colab_button_opens_this_release(home, browser, name):
     wanted = f"https://colab.research.google.com/github/{slug}/blob/{repository['branch']}/{name}.ipynb"
     with browser.page(f"{home}/{name}.html") as page:
         assert wanted in page.evaluate("[...document.querySelectorAll('a[href*=colab]')].map(a => a.href)")
+
+
+@pytest.fixture(scope="module")
+def one_file(site, tmp_path_factory) -> Path:
+    """The whole book as one file, alone in a folder."""
+    return single(ROOT, site, tmp_path_factory.mktemp("single") / "book.html")
+
+
+@pytest.mark.parametrize(("width", "mode"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")])
+def test_the_single_file_opens_from_the_disk_and_needs_nothing_else(one_file, browser, axe, width, mode):
+    with browser.page(one_file.as_uri(), width, mode) as page:
+        assert page.complaints(one_file.as_uri()) == []
+        loaded = {event["request"]["url"].partition(":")[0] for event in page.events("Network.requestWillBeSent")}
+        assert loaded <= {"file", "data", "blob"}
+        assert page.evaluate(UNLOADED) == []
+        assert page.evaluate(UNTYPESET) == []
+        assert page.evaluate("document.querySelectorAll('mjx-container').length") > 100
+        assert page.evaluate(TOO_WIDE) == []
+        page.evaluate(f"document.documentElement.dataset.theme = '{mode}'; {axe}; true")
+        assert page.evaluate(BARRIERS) == []
+
+
+def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(one_file, browser):
+    with browser.page(one_file.as_uri()) as page:
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+        links = page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href').slice(0, 120))")
+        data = page.evaluate("[...document.querySelectorAll('a.download')].map(a => [a.download, a.href])")
+    assert len(ids) == len(set(ids))
+    assert {anchor(name) for name in pages(ROOT)} <= set(ids)
+    assert [link for link in links if not link.startswith(("#", "data:", "https://", "http://"))] == []
+    assert [link for link in links if link.startswith("#") and link[1:] not in ids] == []
+    offered = {(name, base64.b64decode(address.partition(",")[2])) for name, address in data}
+    assert offered == {(path.name, path.read_bytes()) for path in files(ROOT)}
