@@ -74,7 +74,7 @@ def test_a_page_offers_its_own_section(root):
         "language/cpu-stories/provenance.json",
         "reported/language.csv",
     ]
-    assert "2 rows, 1 kB" in text and "1 row, 1 kB" in text
+    assert "2 rows, 1\u00a0kB" in text and "1 row, 1\u00a0kB" in text
     assert data.of_page(root, "molecules") == ""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from collapse_utils.book import versions
 
 FULL = {
@@ -44,7 +46,8 @@ def results(root: Path, **sections: list[dict]) -> Path:
 
 def cells(text: str, first: str) -> list[list[str]]:
     """The rows of a table whose first cell is ``first``."""
-    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    lines = text.replace("\u00a0", " ").splitlines()
+    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return [row for row in found if row[0] == first]
 
 
@@ -104,6 +107,13 @@ def test_core_hours_count_threads(tmp_path):
     assert cells(text, "Language models") == [["Language models", "5", "2.5", "60.0 min", "700 MB"]]
     assert cells(text, "Weather") == [["Weather", "1", "2", "2.0 h", "900 MB"]]
     assert cells(text, "**all**") == [["**all**", "6", "4.5", "2.0 h", "900 MB"]]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "hours"), [([3.0], "< 0.01"), ([1800.0], "0.5"), ([36000.0, 3600.0], "11"), ([3.6e6, 7.2e6], "3,000")]
+)
+def test_hours_are_as_precise_as_they_are_long(seconds, hours):
+    assert versions.hours([record("language", "replace", 0, wall_s=value) for value in seconds]) == hours
 
 
 def test_software_holds_the_records_against_the_lock(tmp_path):

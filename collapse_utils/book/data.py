@@ -55,7 +55,7 @@ def rows(path: Path) -> int:
 
 
 def size(path: Path) -> str:
-    return f"{max(path.stat().st_size / 1e3, 1):,.0f} kB"
+    return f"{max(path.stat().st_size / 1e3, 1):,.0f}\u00a0kB"  # number and unit on one line
 
 
 def link(root: Path, path: Path, text: str) -> str:

@@ -19,6 +19,7 @@ from .planning import TITLES
 
 NOTHING = "No results have been collected into `results/` yet.\n"
 UNKNOWN = "not recorded"
+SPACE = "\u00a0"  # a space at which no line ends
 
 
 def read(root: Path) -> dict[str, list[dict]]:
@@ -56,10 +57,10 @@ def _span(values: list[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``40 s``, ``12.3 min``, ``3.5 h``."""
+    """``0.4 s``, ``40 s``, ``12.3 min``, ``3.5 h``; number and unit stay on one line."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+        return f"{seconds:.{1 if seconds < 10 else 0}f}{SPACE}s"
+    return f"{seconds / 60:.1f}{SPACE}min" if seconds < 5400 else f"{seconds / 3600:.1f}{SPACE}h"
 
 
 def wall_time(records: list[dict]) -> tuple[str, str]:
@@ -73,7 +74,7 @@ def wall_time(records: list[dict]) -> tuple[str, str]:
 
 def memory(records: list[dict]) -> str:
     peaks = _values(records, "peak_memory_mb")
-    return f"{max(peaks):,.0f} MB" if peaks else UNKNOWN
+    return f"{max(peaks):,.0f}{SPACE}MB" if peaks else UNKNOWN
 
 
 def core_seconds(records: list[dict]) -> float:
@@ -83,7 +84,7 @@ def core_seconds(records: list[dict]) -> float:
 
 def hours(records: list[dict]) -> str:
     found = core_seconds(records) / 3600
-    return f"{found:.2g}" if found < 10 else f"{found:,.0f}"
+    return "< 0.01" if found < 0.01 else f"{found:.2g}" if found < 10 else f"{found:,.0f}"
 
 
 def totals(found: dict[str, list[dict]]) -> list[str]:
@@ -125,7 +126,7 @@ def chains(records: list[dict]) -> list[str]:
     lines = [
         *origin(records),
         "",
-        "| variant | regime | chains | median time | from the fastest to the slowest | peak memory |",
+        "| variant | regime | chains | median time | range | peak memory |",
     ]
     lines += ["|---|---|--:|--:|---|--:|"]
     groups: dict[tuple, list[dict]] = {}
