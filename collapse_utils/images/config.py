@@ -72,11 +72,10 @@ PRESETS: dict[str, ImagesConfig] = {
     "smoke": ImagesConfig(iterations=6),
     "cpu": ImagesConfig(
         iterations=10,
-        images=2000,
+        images=1500,
         test_images=1000,
         latent=64,
-        batch_size=64,
-        epochs=12,
+        epochs=10,
         evaluation_samples=1000,
         feature_dimensions=64,
         clusters=64,
