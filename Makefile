@@ -35,7 +35,7 @@ ON_STORIES = $(COLLAPSE) sweep language $(CPU) --data $(STORIES)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test lint smoke cluster reference serve screenshots includes strip repository clean
+.PHONY: help install book site test lint smoke cluster reference serve single screenshots includes strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,6 +106,9 @@ reference: $(INSTALLED) ## repeat the published results from nothing (several ho
 
 serve: site ## the published book at http://localhost:8000
 	$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+single: site ## the published book as one HTML file, build/book.html, that opens without a network
+	@$(BOOK) single --site _build/html --output build/book.html
 
 screenshots: site ## every page in light, dark and phone width, into build/screenshots (needs Chromium)
 	$(PY) tests/browser/screenshots.py --site _build/html --out build/screenshots

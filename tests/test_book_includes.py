@@ -44,9 +44,7 @@ def small_book(root: Path) -> Path:
     )
     add_language_results(root, "smoke", "tinystories", 100.0)
     add_language_results(root, "cpu", "tinystories", 0.0)
-    cells = [new_markdown_cell("# Stories
-
-text"), new_code_cell("1")]
+    cells = [new_markdown_cell("# Stories\n\ntext"), new_code_cell("1")]
     (root / "notebooks").mkdir()
     write_notebook(root / "notebooks" / "02_language.ipynb", new_notebook(cells=cells))
     return root

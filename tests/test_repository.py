@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-TARGETS = ("help", "book", "site", "test", "smoke", "cluster", "reference", "serve", "repository", "clean")
+TARGETS = ("help", "book", "site", "test", "smoke", "cluster", "reference", "serve", "single", "repository", "clean")
 
 
 def read(name: str) -> str:
@@ -30,7 +30,7 @@ def test_make_help_lists_every_target():
     assert targets == set(re.findall(r"^  make (\w+)", text, re.M))
 
 
-@pytest.mark.parametrize("target", ["book", "site", "test", "smoke", "reference"])
+@pytest.mark.parametrize("target", ["book", "site", "single", "test", "smoke", "reference"])
 def test_what_make_would_run_is_a_command_that_there_is(target):
     """Every `python -m` in a recipe is parsed by the command line it is for."""
     if shutil.which("make") is None:
@@ -135,6 +135,19 @@ def test_licences_and_citation_are_there():
     citation = yaml.safe_load(read("CITATION.cff"))
     assert citation["cff-version"] == "1.2.0" and citation["authors"] and citation["title"]
     assert f"## {citation['version']}" in read("CHANGELOG.md")
+
+
+def test_the_citation_names_this_book_and_the_paper_as_the_bibliography_does():
+    citation, config = yaml.safe_load(read("CITATION.cff")), yaml.safe_load(read("_config.yml"))
+    assert set(citation) >= {"message", "type", "license", "repository-code", "url"}  # with the above, all that CFF asks
+    assert citation["title"] == config["title"] and citation["authors"] == [{"name": config["author"]}]
+    assert citation["url"] == config["html"]["baseurl"].rstrip("/") and citation["license"] == PROJECT["license"]
+    entry = re.search(r"@misc\{gerstgrasser2024,(.*?)\n\}", read("book/references.bib"), re.S)[1]
+    fields = {name: value.strip("{}") for name, value in re.findall(r"(\w+) += \{(.*)\}", entry)}
+    (paper,) = citation["references"]
+    assert paper["title"] == fields["title"] and str(paper["year"]) == fields["year"]
+    assert [author["family-names"] for author in paper["authors"]] == fields["author"].split(" and ")
+    assert paper["identifiers"] == [{"type": "other", "value": f"arXiv:{fields['eprint']}"}]
 
 
 def test_the_book_asks_jupyter_book_one_and_runs_nothing_at_build_time():

@@ -10,19 +10,12 @@ Jupyter Book adds them twice, which a browser reports as an error.
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 
+from collapse_utils.book.build import mathjax_folder
+
 NEEDED = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "output/chtml/fonts/tex.js", "input/tex/extensions")
-
-
-def mathjax_folder() -> Path:
-    """Where the installed package keeps MathJax (its folder name has hyphens, so it is found and not imported)."""
-    spec = importlib.util.find_spec("sphinx-mathjax-offline")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("sphinx-mathjax-offline is not installed: pip install sphinx-mathjax-offline")
-    return Path(spec.origin).parent / "static" / "mathjax"
 
 
 def copy_mathjax(app, exception) -> None:
@@ -36,6 +29,12 @@ def copy_mathjax(app, exception) -> None:
         elif (source / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, target / name)
+
+
+def drop_source_maps(app, exception) -> None:
+    """The theme ships maps for those who debug it, 3 MB that no page loads."""
+    for path in Path(app.outdir, "_static").rglob("*.map"):
+        path.unlink()
 
 
 def without_thebe(app, pagename, templatename, context, doctree) -> None:
@@ -52,4 +51,5 @@ def setup(app):
     app.connect("config-inited", lambda app, config: setattr(config, "mathjax_path", "mathjax/tex-chtml.js"))
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_source_maps, priority=900)
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}

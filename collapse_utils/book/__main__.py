@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import InputError, RunError, stopped
 from ..sweep import parse_regimes, parse_seeds
 from . import build as building
-from . import execute, includes, repository
+from . import execute, includes, repository, single
 from .notebooks import book_root, literal, notebooks, strip
 
 
@@ -35,6 +35,10 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--name", default="book", help="folder under build/ (default: book)")
     build.add_argument("--committed", action="store_true", help="from notebooks/ as they are, without executed copies")
     build.add_argument("--output", type=Path, help="the pages go to OUTPUT/_build/html (default: build/NAME)")
+
+    one = commands.add_parser("single", help="write a built book as one HTML file that opens without a network")
+    one.add_argument("--site", type=Path, default=Path("_build/html"), help="the built pages (default: _build/html)")
+    one.add_argument("--output", type=Path, default=Path("build/book.html"), help="default: build/book.html")
 
     text = commands.add_parser("includes", help="write book/_generated and the README's table from results/")
     text.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is out of date")
@@ -70,6 +74,8 @@ def _command(root: Path, options: argparse.Namespace) -> int:
         print(execute.prepare(root, options.name, _parameters(root, options), options.notebook))
     elif options.command == "build":
         print(building.build(root, options.name, options.committed, options.output), flush=True)
+    elif options.command == "single":
+        print(single.single(root, root / options.site, root / options.output))
     elif options.command == "includes":
         stale = includes.update(root, write=not options.check)
         for path in stale:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,6 +14,14 @@ from .execute import finished
 from .notebooks import digest, notebooks
 
 COPIED = ("_config.yml", "_toc.yml", "book", "results")  # what a build needs besides the notebooks
+
+
+def mathjax_folder() -> Path:
+    """Where the installed package keeps MathJax (its folder name has hyphens, so it is found and not imported)."""
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("sphinx-mathjax-offline is not installed: pip install sphinx-mathjax-offline")
+    return Path(spec.origin).parent / "static" / "mathjax"
 
 
 def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:

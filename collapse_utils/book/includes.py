@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..runs import write_text
-from . import evidence, planning, schematic, scorecard
+from . import data, evidence, planning, schematic, scorecard, versions
 from .notebooks import notebooks
 from .panels import REGIMES, Panel, first_of_each, panels
 from .pictures import Picture, opening
@@ -136,7 +136,9 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "evidence.md": evidence.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
-        **{folder / name: text for name, text in planning.pages(root).items()},
+        folder / "data.md": data.table(root),
+        folder / "data_kinds.md": data.kinds(root),
+        **{folder / name: text for name, text in {**planning.pages(root), **versions.pages(root)}.items()},
     }
     text = readme.read_text(encoding="utf-8")
     parts = {

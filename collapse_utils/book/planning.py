@@ -205,7 +205,7 @@ def machine(frame: pd.DataFrame) -> list[str]:
 
 def assumptions(root: Path) -> list[str]:
     frame = pd.read_csv(root / "results" / "planning" / "assumptions.csv")
-    lines = ["| what | value | | where it is from |", "|---|--:|---|---|"]
+    lines = ["| what | value | kind | where it is from |", "|---|--:|---|---|"]
     for _, row in frame.iterrows():
         lines.append(f"| {row['name']} | {row['value']:,.10g} {row['unit']} | **{row['kind']}** | {row['note']} |")
     return lines

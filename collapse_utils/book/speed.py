@@ -102,7 +102,7 @@ def ratios(root: Path) -> str:
     rows = [row for part in (_linear, _training, _sampling, _images, _molecules, _runs) for row in part(root)]
     if not rows:
         return ""
-    head = ["| what | against | times as fast | |", "|---|---|---|---|"]
+    head = ["| what | against | times as fast | note |", "|---|---|---|---|"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows), ""])
 
 

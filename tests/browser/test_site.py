@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import importlib.util
 import re
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from devtools import Browser, executable, html_pages, serve
 
 from collapse_utils.book.build import build
+from collapse_utils.book.data import files
 from collapse_utils.book.notebooks import pages
+from collapse_utils.book.single import anchor, single
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium is not installed (apt-get install chromium)")
@@ -29,6 +34,20 @@ TOO_WIDE = """(() => { const wide = document.documentElement.clientWidth;
       .filter(e => e.getBoundingClientRect().right > wide + 1).slice(0, 5)
       .map(e => e.tagName + '.' + e.className + ' ' + Math.round(e.getBoundingClientRect().right)).concat(
         ['page ' + document.documentElement.scrollWidth + ' > ' + wide]); })()"""
+
+BARRIERS = """(async () => {
+    document.querySelectorAll('details').forEach(part => { part.open = true; });  // folded code is read too
+    const found = await axe.run(document, {resultTypes: ['violations']});
+    return found.violations.filter(rule => ['serious', 'critical'].includes(rule.impact)).flatMap(
+      rule => rule.nodes.map(node => rule.id + ' ' + node.target.join(' ') + ': ' + node.any.map(a => a.message)[0]));
+    })()"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The accessibility checker axe-core; the package around it drives browsers that are not used here."""
+    package = importlib.util.find_spec("axe_core_python")
+    return (Path(package.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +81,7 @@ def test_the_site_is_small(site):
 
 @pytest.mark.parametrize("name", [f"{page}.html" for page in pages(ROOT)])
 @pytest.mark.parametrize(("width", "mode"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")])
-def test_page(home, browser, name, width, mode):
+def test_page(home, browser, axe, name, width, mode):
     with browser.page(f"{home}/{name}", width, mode) as page:
         assert page.complaints(home) == []
         assert page.evaluate("document.documentElement.dataset.theme") == mode
@@ -72,6 +91,15 @@ def test_page(home, browser, name, width, mode):
         if mode == "light" and width == "desktop":
             assert page.evaluate(NO_ALT) == []
             assert page.evaluate("document.title").strip()
+        page.evaluate(f"{axe}; true")
+        assert page.evaluate(BARRIERS) == []
+
+
+def test_a_barrier_would_be_found(home, browser, axe):
+    with browser.page(f"{home}/book/glossary.html") as page:
+        script = "document.querySelector('article p').innerHTML = '<img src=x><span style=\"color: #bbb\">pale</span>'"
+        page.evaluate(f"{axe}; {script}")
+        assert {found.split()[0] for found in page.evaluate(BARRIERS)} == {"image-alt", "color-contrast"}
 
 
 def test_mathematics_was_there_to_typeset(home, browser):
@@ -132,6 +160,21 @@ def test_links_inside_the_book_lead_somewhere(site, home, browser):
     assert broken == []
 
 
+@pytest.mark.parametrize("name", [*(page for page in pages(ROOT) if page.startswith("notebooks/")), "book/data"])
+def test_a_page_offers_its_data(home, browser, name):
+    section = None if name == "book/data" else name.partition("_")[2]
+    wanted = files(ROOT, section)
+    with browser.page(f"{home}/{name}.html") as page:
+        links = page.evaluate("[...document.querySelectorAll('article a.download[download]')].map(a => a.href)")
+        texts = page.evaluate("[...document.querySelectorAll('article a.download[download]')].map(a => a.textContent)")
+    assert [text.rpartition("/")[2] for text in texts] == [path.name for path in wanted]
+    assert any(path.name == "metrics.csv" for path in wanted)
+    for link, path in zip(links, wanted, strict=True):
+        assert link.startswith(home) and link.endswith(f"/{path.name}")  # the name under which a browser saves it
+        with urllib.request.urlopen(link) as answer:
+            assert answer.read() == path.read_bytes(), f"{link} is not {path}"
+
+
 @pytest.mark.parametrize("name", [page for page in pages(ROOT) if page.startswith("notebooks/")])
 def test_the_colab_button_opens_this_release(home, browser, name):
     import yaml
@@ -141,3 +184,36 @@ def test_the_colab_button_opens_this_release(home, browser, name):
     wanted = f"https://colab.research.google.com/github/{slug}/blob/{repository['branch']}/{name}.ipynb"
     with browser.page(f"{home}/{name}.html") as page:
         assert wanted in page.evaluate("[...document.querySelectorAll('a[href*=colab]')].map(a => a.href)")
+
+
+@pytest.fixture(scope="module")
+def one_file(site, tmp_path_factory) -> Path:
+    """The whole book as one file, alone in a folder."""
+    return single(ROOT, site, tmp_path_factory.mktemp("single") / "book.html")
+
+
+@pytest.mark.parametrize(("width", "mode"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")])
+def test_the_single_file_opens_from_the_disk_and_needs_nothing_else(one_file, browser, axe, width, mode):
+    with browser.page(one_file.as_uri(), width, mode) as page:
+        assert page.complaints(one_file.as_uri()) == []
+        loaded = {event["request"]["url"].partition(":")[0] for event in page.events("Network.requestWillBeSent")}
+        assert loaded <= {"file", "data", "blob"}
+        assert page.evaluate(UNLOADED) == []
+        assert page.evaluate(UNTYPESET) == []
+        assert page.evaluate("document.querySelectorAll('mjx-container').length") > 100
+        assert page.evaluate(TOO_WIDE) == []
+        page.evaluate(f"document.documentElement.dataset.theme = '{mode}'; {axe}; true")
+        assert page.evaluate(BARRIERS) == []
+
+
+def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(one_file, browser):
+    with browser.page(one_file.as_uri()) as page:
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+        links = page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href').slice(0, 120))")
+        data = page.evaluate("[...document.querySelectorAll('a.download')].map(a => [a.download, a.href])")
+    assert len(ids) == len(set(ids))
+    assert {anchor(name) for name in pages(ROOT)} <= set(ids)
+    assert [link for link in links if not link.startswith(("#", "data:", "https://", "http://"))] == []
+    assert [link for link in links if link.startswith("#") and link[1:] not in ids] == []
+    offered = {(name, base64.b64decode(address.partition(",")[2])) for name, address in data}
+    assert offered == {(path.name, path.read_bytes()) for path in files(ROOT)}
