@@ -11,6 +11,7 @@ import pandas as pd
 from .. import claims, results, sections
 from ..claims import OURS, OUTCOMES, Claim, Page
 from ..statistics import NOT_RUN, REPRODUCED, Verdict
+from .panels import DATA
 
 BADGES = {"READ": "primary", "DIGITISED": "info", "DERIVED": "warning", "RECALLED": "secondary"}
 TITLES = {"own_model": "Your own model"}  # sections without a module of their own
@@ -72,7 +73,9 @@ def flipped(root: Path) -> list[str]:
 def name_of(page: Page, name: str) -> str:
     """What a column of results is called: its data and its preset."""
     preset, _, source = name.partition("-")
-    return f"{source}, {preset}" if source and page.section != "own_model" else "simulated grid" if not source else "faces"
+    if page.section == "own_model":
+        return "faces"
+    return f"{DATA.get(source, source)}, {preset}" if source else "simulated grid"
 
 
 def full(root: Path, in_book: bool, level: str = "###") -> str:
