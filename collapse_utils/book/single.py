@@ -34,9 +34,11 @@ mjx-container[jax="SVG"] > svg { max-width: none; }
 """
 # The reader's own choice of light or dark: the theme's style sheets go by this attribute.
 MODE = "document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';"
-# What scrolls can be reached with the keyboard.
-REACH = """for (const box of document.querySelectorAll('pre, .output, .pst-scrollable-table-container, div.math'))
-  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;"""
+# What scrolls can be reached with the keyboard; formulas have their width once they are drawn.
+REACH = """addEventListener('load', () => MathJax.startup.promise.then(() => {
+  for (const box of document.querySelectorAll('pre, .output, .pst-scrollable-table-container, div.math'))
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+}));"""
 
 
 def data_uri(path: Path) -> str:

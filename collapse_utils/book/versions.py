@@ -47,8 +47,8 @@ def _values(records: Iterable[dict], name: str) -> list[Any]:
     return [value for record in records if (value := record["provenance"].get(name)) is not None]
 
 
-def _distinct(values: Iterable[Any], between: str = ", ") -> str:
-    return between.join(dict.fromkeys(str(value) for value in sorted(values))) or UNKNOWN
+def _distinct(values: Iterable[Any]) -> str:
+    return ", ".join(dict.fromkeys(str(value) for value in sorted(values))) or UNKNOWN
 
 
 def _span(values: list[str]) -> str:
