@@ -104,6 +104,7 @@ def test_a_changed_result_makes_them_stale(tmp_path):
         "headline.md",
         "headline_table.md",
         "scorecard.md",
+        "scorecard_short.md",
         "README.md",
     ]
     (root / "book/_generated/regimes.png").unlink()
