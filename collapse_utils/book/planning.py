@@ -245,7 +245,7 @@ def gpu_note(results_root: Path, section: str) -> str:
     if not planned:
         return ""
     return (
-        f"a {GPUS[0]} is planned to train one chain of preset colab in: {', '.join(planned)} "
+        f"one chain at the preset colab is planned to take on a {GPUS[0]}: {', '.join(planned)} "
         "(from rates measured on one core and an assumed share of the GPU's peak; not run)"
     )
 
