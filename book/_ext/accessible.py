@@ -1,12 +1,16 @@
 """Sphinx extension: the markup of the pages is what a screen reader expects.
 
 docutils gives the entries of a bibliography a role that ARIA has withdrawn, so that a list of them counts as a list without
-items; pandas begins the head of a table with an empty header cell.
+items; pandas begins the head of a table with an empty header cell; sphinx-proof gives every theorem of a page the same id.
 """
 
 from __future__ import annotations
 
-REPAIRS = (('role="doc-biblioentry"', 'role="listitem"'), ("<th></th>", "<td></td>"))
+REPAIRS = (
+    ('role="doc-biblioentry"', 'role="listitem"'),
+    ("<th></th>", "<td></td>"),
+    (' id="proof-content"', ""),
+)
 
 
 def repair(app, pagename, templatename, context, doctree) -> None:

@@ -216,4 +216,5 @@ def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(o
     assert [link for link in links if not link.startswith(("#", "data:", "https://", "http://"))] == []
     assert [link for link in links if link.startswith("#") and link[1:] not in ids] == []
     offered = {(name, base64.b64decode(address.partition(",")[2])) for name, address in data}
-    assert offered == {(path.name, path.read_bytes()) for path in files(ROOT)}
+    opening = ROOT / "book" / "_generated" / "headline.png"  # the front page offers its figure, too
+    assert offered == {(path.name, path.read_bytes()) for path in [*files(ROOT), opening]}
