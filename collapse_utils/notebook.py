@@ -176,7 +176,7 @@ def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
     for name, verdicts in judged.items():
         for v in verdicts:
             row = rows.setdefault(v.claim, {("", "claimed"): f"{'>' if v.sign > 0 else '<'} {v.threshold:.3g}"})
-            row[name, "effect [95% interval]"] = claims.text(v.effect)
+            row[name, "effect [95% interval]"] = claims.text(v.effect) if v.effect.n else ""
             row[name, "verdict"] = v.outcome
     frame = pd.DataFrame.from_dict(rows, orient="index").fillna("")
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)

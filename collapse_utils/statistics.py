@@ -106,14 +106,14 @@ class Verdict:
 
     def line(self) -> str:
         """The line a notebook prints; it holds no number, so that it is the same wherever the claim holds."""
-        return f"{self.claim}: {self.outcome}"
+        return f"{self.outcome}: {self.claim}"
 
     def direction(self) -> str:
         """What the mean alone says, for a run with too few seeds for a verdict."""
         if self.outcome == NOT_RUN:
-            return f"{self.claim}: {NOT_RUN}"
+            return f"{NOT_RUN}: {self.claim}"
         claimed = self.sign * self.effect.mean > self.sign * self.threshold
-        return f"{self.claim}: {'as' if claimed else 'not as'} claimed in this run"
+        return f"{'as' if claimed else 'not as'} claimed in this run: {self.claim}"
 
 
 def decide(claim: str, effects: Sequence[float], threshold: float, sign: int) -> Verdict:

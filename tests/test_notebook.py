@@ -56,13 +56,13 @@ def test_variants_that_a_run_left_out_stay_those_of_the_committed_results():
 def test_what_is_printed_holds_no_number_and_names_the_results(capsys):
     notebook.print_verdicts(opened().verdicts())
     text = capsys.readouterr().out
-    assert text.startswith("on cpu-tinystories:\n  Llama: replace rises at every iteration: reproduced\n")
-    assert "on smoke-bible:\n" in text and f"  {GAP}: reproduced\n" in text
+    assert text.startswith("on cpu-tinystories:\n  reproduced: Llama: replace rises at every iteration\n")
+    assert "on smoke-bible:\n" in text and f"  reproduced: {GAP}\n" in text
     notebook.print_directions(opened(made_up(-1.0, seeds=1), "smoke-bible"))
-    assert f"  {GAP}: not as claimed in this run\n" in capsys.readouterr().out
+    assert f"  not as claimed in this run: {GAP}\n" in capsys.readouterr().out
     notebook.print_directions(opened(made_up(-1.0), "colab-bible"))
     told = capsys.readouterr().out
-    assert told.startswith(f"on this run, colab-bible:\n  Llama: replace rises at every iteration: {NOT_REPRODUCED}\n")
+    assert told.startswith(f"on this run, colab-bible:\n  {NOT_REPRODUCED}: Llama: replace rises at every iteration\n")
     notebook.print_directions(opened())
     assert "no chain was trained here" in capsys.readouterr().out
 

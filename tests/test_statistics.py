@@ -71,7 +71,7 @@ def test_rises_everywhere():
     assert statistics.rises_everywhere("c", statistics.by_seed(falling_once, "m")).outcome == NOT_REPRODUCED
     unclear = frame([[1, 2, 2.1], [1.1, 2.2, 2.0], [0.9, 1.9, 2.2]])
     verdict = statistics.rises_everywhere("c", statistics.by_seed(unclear, "m"))
-    assert verdict.outcome == UNDECIDED and verdict.line() == "c: undecided"
+    assert verdict.outcome == UNDECIDED and verdict.line() == "undecided: c"
 
 
 def test_seeds_that_lack_an_iteration_are_left_out():
@@ -88,12 +88,12 @@ def test_a_claim_on_all_parts_stands_as_its_weakest_part():
     assert statistics.all_of("c", [good, unclear]).outcome == UNDECIDED
     assert statistics.all_of("c", [good, unclear, bad]).outcome == NOT_REPRODUCED
     assert statistics.all_of("c", [good, bad, absent]).outcome == statistics.NOT_RUN
-    assert absent.direction() == "n: not run"
+    assert absent.direction() == "not run: n"
 
 
 def test_one_run_has_a_direction_and_no_verdict():
-    assert statistics.exceeds("c", [0.3]).direction() == "c: as claimed in this run"
-    assert statistics.stays_below("c", [0.3], 0.1).direction() == "c: not as claimed in this run"
+    assert statistics.exceeds("c", [0.3]).direction() == "as claimed in this run: c"
+    assert statistics.stays_below("c", [0.3], 0.1).direction() == "not as claimed in this run: c"
     assert statistics.stays_below("c", [0.03], 0.1).outcome == UNDECIDED
 
 
