@@ -33,7 +33,6 @@ class Page:
     metric: str
     scale: str
     unit: str
-    observations: str  # what an effect is one value of: seeds, or cells of the linear grid
     results: tuple[str, ...]  # real data first, then the embedded default
 
 

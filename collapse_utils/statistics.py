@@ -70,20 +70,6 @@ def growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> 
     return table.div(table.iloc[:, 0], axis=0) if table.size else table
 
 
-def last_ratio(frame: pd.DataFrame, metric: str, above: str, below: str, variant: str = "") -> list[float]:
-    """The paired ratio of two regimes at the last iteration that both have, a value a seed."""
-    tables = [by_seed(frame, metric, regime=regime, variant=variant) for regime in (above, below)]
-    if any(table.empty for table in tables):
-        return []
-    end = min(table.columns[-1] for table in tables)
-    return (tables[0][end] / tables[1][end]).dropna().tolist()
-
-
-def last(table: pd.DataFrame) -> list[float]:
-    """The last column of a table of :func:`growth`, a value a seed; none where there is no fit but the first."""
-    return table.iloc[:, -1].tolist() if table.shape[1] > 1 else []
-
-
 def by_iteration(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
     """Mean, low, high and n of a metric for every iteration."""
     table = by_seed(frame, metric, **where)
@@ -169,10 +155,3 @@ def false_positive_rates(seeds: int, trials: int, rng: np.random.Generator) -> t
     """How often :func:`exceeds` calls a simulated claim without effect *reproduced*, and how often *not reproduced*."""
     outcomes = [exceeds("no effect", row).outcome for row in rng.standard_normal((trials, seeds))]
     return outcomes.count(REPRODUCED) / trials, outcomes.count(NOT_REPRODUCED) / trials
-
-
-def rises_everywhere(claim: str, table: pd.DataFrame) -> Verdict:
-    """The claim that every step from one iteration to the next is a rise; ``table`` is that of :func:`by_seed`."""
-    if table.shape[1] < 2:
-        return decide(claim, [], 0.0, +1)
-    return all_of(claim, [exceeds(claim, step) for step in table.diff(axis=1).iloc[:, 1:].T.to_numpy()])

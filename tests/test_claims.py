@@ -124,7 +124,7 @@ def test_a_flipped_result_is_found(tmp_path):
 
 TEXT = """
 sections:
-  s: {metric: m, scale: ratio, unit: "", observations: seeds, results: [r]}
+  s: {metric: m, scale: ratio, unit: "", results: [r]}
 claims:
 - {id: a, section: s, statement: x, where: ours, test: rises, shown: l, options: {of: replace}, outcomes: {r: reproduced}}
 """
@@ -153,8 +153,9 @@ def test_a_mistake_in_the_file_is_named(tmp_path, change, message):
 
 
 def test_the_scorecard_says_both_columns_and_where_it_is_shown():
-    text = scorecard.full(ROOT, in_book=True)
+    judged = scorecard.judged(ROOT)
+    text = scorecard.full(ROOT, judged, in_book=True)
     assert text.count("\n| [") == len(claims.load())
     assert "(#images-variety)" in text and "{bdg-info-line}`DIGITISED`" in text
-    plain = scorecard.full(ROOT, in_book=False)
+    plain = scorecard.full(ROOT, judged, in_book=False)
     assert "{bdg" not in plain and "(notebooks/03_images.ipynb)" in plain

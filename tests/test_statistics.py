@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from collapse_utils import statistics
+from collapse_utils import effects, statistics
 from collapse_utils.statistics import (
     NOT_REPRODUCED,
     REPRODUCED,
@@ -64,13 +64,21 @@ def frame(values):
     return pd.DataFrame(rows)
 
 
+def rises_everywhere(results):
+    """The verdict of ``effects.rises``, on differences."""
+    rows = effects.Rows(results.assign(variant=""), "m", "difference")
+    return all_of(
+        "c", [statistics.decide("c", part.effects, part.threshold, part.sign) for part in effects.rises(rows, "replace")]
+    )
+
+
 def test_rises_everywhere():
     rising = frame([[1, 2, 3.0], [1.1, 2.2, 3.1], [0.9, 1.9, 3.0]])
-    assert statistics.rises_everywhere("c", statistics.by_seed(rising, "m")).outcome == REPRODUCED
+    assert rises_everywhere(rising).outcome == REPRODUCED
     falling_once = frame([[1, 2, 1.5], [1.1, 2.2, 1.6], [0.9, 1.9, 1.4]])
-    assert statistics.rises_everywhere("c", statistics.by_seed(falling_once, "m")).outcome == NOT_REPRODUCED
+    assert rises_everywhere(falling_once).outcome == NOT_REPRODUCED
     unclear = frame([[1, 2, 2.1], [1.1, 2.2, 2.0], [0.9, 1.9, 2.2]])
-    verdict = statistics.rises_everywhere("c", statistics.by_seed(unclear, "m"))
+    verdict = rises_everywhere(unclear)
     assert verdict.outcome == UNDECIDED and verdict.line() == "undecided: c"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..runs import write_text
 from . import data, evidence, planning, schematic, scorecard, versions
-from .notebooks import notebooks
+from .notebooks import page_of
 from .panels import REGIMES, Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .speed import front_door, page
@@ -30,12 +30,6 @@ NOTE = (
     "data have to be fetched first."
 )
 SHAPES = {"": 2, "-phone": 1}  # of a picture: what its name ends with, and how many panels stand beside one another
-
-
-def page_of(root: Path, section: str) -> str | None:
-    """The notebook of a section, as a path from the root: notebooks/02_language.ipynb."""
-    found = [path for path in notebooks(root) if path.stem.partition("_")[2] == section]
-    return found[0].relative_to(root).as_posix() if found else None
 
 
 def table(root: Path, found: list[Panel], up: str) -> str:
@@ -127,12 +121,13 @@ def between_marks(text: str, name: str, part: str) -> str:
 def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     """Path -> content of every generated text."""
     folder, readme = root / GENERATED, root / "README.md"
+    judged = scorecard.judged(root)
     wanted = {
         folder / "headline.md": headline(root, found),
         folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
         folder / "regimes.md": shown("regimes", schematic.sentence()),
-        folder / "scorecard.md": scorecard.full(root, in_book=True),
-        folder / "scorecard_short.md": scorecard.short(root, "../"),
+        folder / "scorecard.md": scorecard.full(root, judged, in_book=True),
+        folder / "scorecard_short.md": scorecard.short(root, judged, "../"),
         folder / "evidence.md": evidence.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
@@ -143,7 +138,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     text = readme.read_text(encoding="utf-8")
     parts = {
         "results": for_readme(root, found),
-        "scorecard": scorecard.full(root, in_book=False),
+        "scorecard": scorecard.full(root, judged, in_book=False),
         "times": front_door(root) or NO_TIMES,
     }
     for name, part in parts.items():

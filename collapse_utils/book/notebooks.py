@@ -44,6 +44,12 @@ def notebooks(root: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
+def page_of(root: Path, section: str) -> str | None:
+    """The notebook of a section, as a path from the root: notebooks/02_language.ipynb."""
+    found = [path for path in notebooks(root) if path.stem.partition("_")[2] == section]
+    return found[0].relative_to(root).as_posix() if found else None
+
+
 def read_notebook(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 

@@ -11,10 +11,14 @@ import pandas as pd
 from .. import claims, results, sections
 from ..claims import OURS, OUTCOMES, Claim, Page
 from ..statistics import NOT_RUN, REPRODUCED, Verdict
+from .notebooks import page_of
 from .panels import DATA
 
 BADGES = {"READ": "primary", "DIGITISED": "info", "DERIVED": "warning", "RECALLED": "secondary"}
 TITLES = {"own_model": "Your own model"}  # sections without a module of their own
+
+
+Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]  # section -> claims, with verdicts by results
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Place:
     def link(self, text: str, claim: Claim) -> str:
         if self.in_book:
             return f"[{text}](#{claim.shown})"
-        found = sorted((self.root / "notebooks").glob(f"*_{claim.page.section}.ipynb"))
-        return f"[{text}]({found[0].relative_to(self.root).as_posix()})" if found else text
+        page = page_of(self.root, claim.page.section)
+        return f"[{text}]({page})" if page else text
 
     def data(self, text: str, section: str, name: str) -> str:
         return text if self.in_book else f"[{text}](results/{section}/{name})"
@@ -41,9 +45,9 @@ def title(section: str) -> str:
     return TITLES.get(section) or sections.module(section).TITLE
 
 
-def judged(root: Path) -> dict[str, list[tuple[Claim, dict[str, Verdict]]]]:
+def judged(root: Path) -> Judged:
     """Section -> every claim with its verdict on each of the results that it reads."""
-    found: dict[str, list[tuple[Claim, dict[str, Verdict]]]] = {}
+    found: Judged = {}
     frames: dict[tuple[str, str], pd.DataFrame] = {}
     home = root / "results"
     for claim in claims.load():
@@ -78,13 +82,13 @@ def name_of(page: Page, name: str) -> str:
     return f"{DATA.get(source, source)}, {preset}" if source else "simulated grid"
 
 
-def full(root: Path, in_book: bool, level: str = "###") -> str:
+def full(root: Path, judged: Judged, in_book: bool) -> str:
     """A table of claims for every section."""
     place, lines = Place(root, in_book), []
-    for section, found in judged(root).items():
+    for section, found in judged.items():
         page = found[0][0].page
         heads = [place.data(name_of(page, name), section, name) for name in page.results]
-        lines += [f"{level} {title(section)}", ""]
+        lines += [f"### {title(section)}", ""]
         lines += [f"| claim | the paper | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
         lines += [_row(claim, verdicts, page, place) for claim, verdicts in found]
         lines += [""]
@@ -120,13 +124,13 @@ def _ours(verdict: Verdict | None) -> str:
     return f"{outcome}<br>{interval}"
 
 
-def short(root: Path, up: str) -> str:
+def short(root: Path, judged: Judged, up: str) -> str:
     """How many claims of each section came out how, on the real data or the grid; ``up`` leads to the root."""
     lines = ["| experiment | results | the paper's claims | our controls |", "|---|---|---|---|"]
-    for section, found in judged(root).items():
+    for section, found in judged.items():
         page = found[0][0].page
-        pages = sorted((root / "notebooks").glob(f"*_{section}.ipynb"))
-        link = f"[{title(section)}]({up}{pages[0].relative_to(root).as_posix()})" if pages else title(section)
+        notebook = page_of(root, section)
+        link = f"[{title(section)}]({up}{notebook})" if notebook else title(section)
         for name in page.results:
             read = [(claim, verdicts[name]) for claim, verdicts in found if name in verdicts]
             paper = Counter(verdict.outcome for claim, verdict in read if claim.where != OURS)
