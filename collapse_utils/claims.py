@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Page:
     metric: str
     scale: str
     unit: str
-    results: tuple[str, ...]  # real data first, then the embedded default
+    results: tuple[str, ...]  # real data first, then the embedded default; of one data source, the largest preset first
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,14 @@ def page(section: str) -> Page:
         if claim.page.section == section:
             return claim.page
     raise InputError("section", section, "one that claims.yml has claims of")
+
+
+def of_each_source(names: Iterable[str]) -> list[str]:
+    """Of names of results, such as ``cpu-bible``, the first of every data source: that at its largest preset."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(name.partition("-")[2], name)
+    return list(first.values())
 
 
 def parts(claim: Claim, frame: pd.DataFrame, root: Path | None = None) -> list[Part]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from . import statistics
 
@@ -76,7 +78,37 @@ def regimes(ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], *,
     ax.set_ylabel(label or metric.replace("_", " "))
 
 
+PANELS = {1: (6.6, 4.2), 2: (4.8, 4.0), 3: (3.6, 3.5)}  # inches, by the number of panels in a row
+
+
+def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]:
+    """A figure of ``rows`` by ``columns`` panels, whose letters are about as large as the text of the page."""
+    width, height = PANELS[columns]
+    return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **shared)
+
+
+def titles(row: Sequence[Axes], names: Sequence[str], about: str) -> None:
+    """Name the panels of a row; above the first name stands, as wide as it needs, what the whole row is ``about``."""
+    for ax, name in zip(row, names, strict=True):
+        ax.set_title(f"\n{name}", fontsize=11)
+    above = row[0].annotate(about, (0, 1), xytext=(0, 20), xycoords="axes fraction", textcoords="offset points", fontsize=11)
+    above.set_in_layout(False)  # else it would widen the first panel
+
+
+def legend(figure: Figure, axes: Iterable[Axes]) -> None:
+    """One legend for all panels, below them, where no curve passes."""
+    entries = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(entries.values(), entries.keys(), loc="outside lower left", ncols=len(entries), fontsize=11,
+                  columnspacing=1.5, handletextpad=0.5)  # fmt: skip
+
+
+def spread(values: Sequence[int], most: int) -> list[int]:
+    """The first, the last, and values evenly between them; all of them if there are no more than ``most``."""
+    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[place] for place in places]
+
+
 def seeds_note(frame: pd.DataFrame) -> str:
     """How many seeds a figure sums up, in words, for its title or caption."""
-    count = frame["seed"].nunique()
-    return "one seed, no interval" if count == 1 else f"mean and 95% interval of {count} seeds"
+    count = statistics.seeds_of(frame)
+    return "one seed, no interval" if count == "1 seed" else f"mean and 95% interval of {count}"

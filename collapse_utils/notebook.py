@@ -47,13 +47,17 @@ class Opened:
         """The frame of the page's tables: this run's if it has seeds enough, else the reference."""
         return self.run if self.run is not None and _enough(self.run) else self.reference
 
+    def of_each_source(self) -> dict[str, pd.DataFrame]:
+        """The committed results at the largest preset of each data source."""
+        return {name: self.committed[name] for name in claims.of_each_source(self.committed)}
+
     def folder(self, name: str = "") -> Path:
         """The folder of committed results of that name, or of the reference."""
         return self.results_root / self.section / (name or self.reference_name)
 
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
-        """Title and frame of every panel of a figure: the committed results, and beside them this run."""
-        shown = [(f"{name}: {figures.seeds_note(frame)}", frame) for name, frame in self.committed.items()]
+        """Title and frame of every panel of a figure: the committed results of each data source, and this run."""
+        shown = [(f"{name}: {figures.seeds_note(frame)}", frame) for name, frame in self.of_each_source().items()]
         if self.run is not None:
             shown.append((f"{THIS_RUN}: {self.run_name}, {figures.seeds_note(self.run)}", self.run))
         return shown
@@ -171,16 +175,13 @@ def print_directions(opened: Opened) -> None:
 
 
 def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
-    """Claim, threshold, and for each of the results the effect with its interval and the outcome, to be shown as a table."""
-    rows: dict[str, dict[tuple[str, str], str]] = {}
+    """Claim, threshold, and for each of the results the outcome and the effect with its interval, to be shown as a table."""
+    rows: dict[str, dict[str, str]] = {}
     for name, verdicts in judged.items():
         for v in verdicts:
-            row = rows.setdefault(v.claim, {("", "claimed"): f"{'>' if v.sign > 0 else '<'} {v.threshold:.3g}"})
-            row[name, "effect [95% interval]"] = claims.text(v.effect) if v.effect.n else ""
-            row[name, "verdict"] = v.outcome
-    frame = pd.DataFrame.from_dict(rows, orient="index").fillna("")
-    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
-    return frame
+            row = rows.setdefault(v.claim, {"claimed": f"{'>' if v.sign > 0 else '<'} {v.threshold:.3g}"})
+            row[name] = f"{v.outcome}: {claims.text(v.effect)}" if v.effect.n else v.outcome
+    return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 
 
 def accelerator_notice(section: str, results_dir: str = "") -> None:

@@ -64,6 +64,13 @@ def by_seed(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="iteration", values="value").dropna()
 
 
+def seeds_of(frame: pd.DataFrame) -> str:
+    """How many seeds the regimes and variants of tidy results have, such as ``3 seeds`` or ``3 to 5 seeds``."""
+    counts = frame.groupby(["variant", "regime"])["seed"].nunique()
+    fewest, most = int(counts.min()), int(counts.max())
+    return f"{fewest} to {most} seeds" if fewest != most else f"{most} seed{'s' * (most > 1)}"
+
+
 def growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> pd.DataFrame:
     """A metric over that of the first fit: a row a seed, a column an iteration."""
     table = by_seed(frame, metric, regime=regime, variant=variant)

@@ -33,6 +33,9 @@ def test_every_table_and_picture_of_the_page_is_made(committed, folder):
     assert len(pages.control_table(committed)) == 4
     assert pages.data_table(folder).loc["test images", "value"] == 80
     assert len(pages.sample_sheet(folder / "samples", REGIMES).axes) == 24
+    ten_fits = results.folder("images", "cpu", "celeba_89x109")
+    labels = [ax.get_ylabel() for ax in pages.sample_sheet(ten_fits / "samples", ["replace"]).axes]
+    assert labels == [f"t = {t}" for t in (1, 3, 5, 6, 8, 10)]  # at most six rows, the ends among them
     assert len(pages.reconstructions(folder / "samples", "accumulate", [1, 6]).axes) == 2
     assert pages.reconstructions(folder / "samples", "accumulate", [99]) is None
     plt.close("all")

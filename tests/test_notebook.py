@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from collapse_utils import notebook
+from collapse_utils import figures, notebook
 from collapse_utils.errors import InputError
 from collapse_utils.statistics import NOT_REPRODUCED, NOT_RUN, REPRODUCED
 
@@ -67,12 +67,28 @@ def test_what_is_printed_holds_no_number_and_names_the_results(capsys):
     assert "no chain was trained here" in capsys.readouterr().out
 
 
-def test_the_table_has_a_column_of_effects_and_verdicts_for_each_of_the_results():
+def test_the_table_has_the_outcome_and_the_effect_on_each_of_the_results():
     table = notebook.verdict_table(opened().verdicts())
-    assert table.loc[GAP, ("cpu-tinystories", "effect [95% interval]")].startswith("1.001 [")
-    assert table.loc[GAP, ("smoke-bible", "verdict")] == REPRODUCED and table.loc[GAP, ("", "claimed")] == "> 0"
+    assert table.loc[GAP, "cpu-tinystories"].startswith("reproduced: 1.001 [")
+    assert table.loc[GAP, "smoke-bible"].startswith(f"{REPRODUCED}: 1.001") and table.loc[GAP, "claimed"] == "> 0"
     gpt2 = table.loc["GPT-2: replace ends above accumulate"]
-    assert gpt2["cpu-tinystories", "verdict"] == NOT_RUN and gpt2["smoke-bible", "verdict"] == ""  # no claim on that text
+    assert gpt2["cpu-tinystories"] == NOT_RUN and gpt2["smoke-bible"] == ""  # no claim on that text
+
+
+def test_figures_show_one_preset_of_each_data_source_and_the_run():
+    page = opened(made_up(1.0, seeds=1), "smoke-bible")
+    page.committed["smoke-tinystories"] = made_up(1.0)
+    titles = [title for title, _ in page.panels()]
+    assert titles == [
+        "cpu-tinystories: mean and 95% interval of 3 seeds",
+        "smoke-bible: mean and 95% interval of 3 seeds",
+        "this run: smoke-bible, one seed, no interval",
+    ]
+
+
+def test_a_figure_of_regimes_with_unequal_seeds_says_so():
+    uneven = pd.concat([made_up(1.0), made_up(1.0, seeds=5).query("regime == 'replace' and seed > 2")])
+    assert figures.seeds_note(uneven) == "mean and 95% interval of 3 to 5 seeds"
 
 
 def test_results_that_are_not_there_are_named(tmp_path):

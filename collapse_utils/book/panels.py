@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import results, sections
 from ..presets import NAMES as PRESETS
-from ..statistics import Estimate, by_iteration
+from ..statistics import Estimate, by_iteration, seeds_of
 
 REGIMES = ("replace", "accumulate")
 LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}  # the part of the linear grid that the front page shows
@@ -120,8 +120,8 @@ def _collected(section: str, folder: Path) -> list[Panel]:
             curves = {regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES}
             if not all(len(curve) for curve in curves.values()):
                 continue  # under way: the next smaller preset stands in
-            preset, seeds = rows["preset"].iloc[0], rows["seed"].nunique()
-            about, file = f"preset {preset}, {seeds} seed{'s' * (seeds > 1)}", path.relative_to(folder).as_posix()
+            preset, seeds = rows["preset"].iloc[0], seeds_of(rows[rows["regime"].isin(REGIMES)])
+            about, file = f"preset {preset}, {seeds}", path.relative_to(folder).as_posix()
             panel = Panel(
                 section, module.TITLE, module.HEADLINE, DATA.get(source, source), about, file, source == default, curves
             )

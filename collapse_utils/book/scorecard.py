@@ -125,13 +125,13 @@ def _ours(verdict: Verdict | None) -> str:
 
 
 def short(root: Path, judged: Judged, up: str) -> str:
-    """How many claims of each section came out how, on the real data or the grid; ``up`` leads to the root."""
+    """How many claims of each section came out how, on each data source; ``up`` leads to the root."""
     lines = ["| experiment | results | the paper's claims | our controls |", "|---|---|---|---|"]
     for section, found in judged.items():
         page = found[0][0].page
         notebook = page_of(root, section)
         link = f"[{title(section)}]({up}{notebook})" if notebook else title(section)
-        for name in page.results:
+        for name in claims.of_each_source(page.results):
             read = [(claim, verdicts[name]) for claim, verdicts in found if name in verdicts]
             paper = Counter(verdict.outcome for claim, verdict in read if claim.where != OURS)
             ours = Counter(verdict.outcome for claim, verdict in read if claim.where == OURS)

@@ -75,9 +75,9 @@ def _pictures(samples: Path, variant: str, regime: str, name: str) -> dict[int, 
 
 
 def sample_sheet(samples: Path, names: Sequence[str], *, variant: str = "") -> Figure:
-    """Sixteen samples of every model, a row an iteration and a column a regime."""
+    """Sixteen samples of a model in each cell: a column a regime, a row an iteration, of which at most six are shown."""
     columns = {regime: pictures for regime in names if (pictures := _pictures(samples, variant, regime, "samples.png"))}
-    iterations = sorted(set().union(*columns.values()))
+    iterations = figures.spread(sorted(set().union(*columns.values())), 6)
     figure, axes = plt.subplots(
         len(iterations), len(columns), figsize=(3.3 * len(columns), 0.95 * len(iterations)), squeeze=False
     )

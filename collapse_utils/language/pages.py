@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -35,17 +34,18 @@ def curves(opened: Opened) -> Figure:
         for architecture in ARCHITECTURES
         if (frame["variant"] == ARCHITECTURES[architecture][0]).any()
     ]
-    fig, axes = plt.subplots(len(rows), 2, figsize=(11, 4.4 * len(rows)), squeeze=False)
+    fig, axes = figures.grid(len(rows), 2)
     for row, (title, frame, architecture) in zip(axes, rows, strict=True):
-        for ax, variant, temperature in zip(row, ARCHITECTURES[architecture], ("1.0", "0.3"), strict=True):
+        temperatures = ("1.0", "0.3")
+        figures.titles(row, [f"{architecture}, T = {temperature}" for temperature in temperatures], title)
+        for ax, variant, temperature in zip(row, ARCHITECTURES[architecture], temperatures, strict=True):
             part = frame[frame["variant"] == variant]
             if part.empty:
                 ax.set_axis_off()
                 ax.text(0.5, 0.5, f"T = {temperature}: not part of these results", ha="center", transform=ax.transAxes)
                 continue
             figures.regimes(ax, part, "cross_entropy", opened.regimes, label="cross-entropy (nats per token)")
-            ax.set_title(f"{architecture}, T = {temperature}\n{title}", fontsize=11)
-    axes[0, 0].legend()
+    figures.legend(fig, axes.flat)
     return fig
 
 
@@ -89,6 +89,8 @@ def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
     for column, regime in enumerate(("replace", "accumulate")):
         chosen = curves[curves["regime"] == regime]
         iterations = sorted(chosen["iteration"].unique())
+        grows = chosen.groupby("iteration")["items"].max().nunique() > 1  # then later curves pass on the right of an end
+        side = {"xytext": (0, -7), "ha": "center", "va": "top"} if grows else {"xytext": (5, 0), "va": "center"}
         for t in iterations:
             fit = chosen[chosen["iteration"] == t]
             checked = fit.dropna(subset=["validation_loss"])
@@ -97,11 +99,11 @@ def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
             axes[0, column].plot(fit["items"], fit["training_loss"], **style)
             axes[1, column].plot(checked["items"], checked["validation_loss"], marker="o", markersize=4, **style)
             last = checked.iloc[-1]
-            axes[1, column].annotate(f"t = {t}", (last["items"], last["validation_loss"]), xytext=(5, 0),
-                                     textcoords="offset points", fontsize=10, va="center")  # fmt: skip
+            end = last["items"], last["validation_loss"]
+            axes[1, column].annotate(f"t = {t}", end, textcoords="offset points", fontsize=10, **side)
         axes[0, column].set_title(f"{figures.LABELS[regime]}, one seed (darker: later iteration)")
         axes[1, column].set_xlabel("stories seen")
-        axes[1, column].margins(x=0.12)
+        axes[1, column].margins(x=0.12, y=0.12)
     axes[0, 0].set_ylabel("training loss (nats per token)")
     axes[1, 0].set_ylabel("validation loss, real stories")
 

@@ -37,7 +37,6 @@ def against_theory(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[st
                         label=figures.LABELS[regime])  # fmt: skip
         ax.set(xlabel="iteration n", title=f"T = {T}", yscale="log")
     axes[0].set_ylabel("test error")
-    axes[-1].legend(fontsize=9)
 
 
 def noise_levels(axes: Sequence[Axes], frame: pd.DataFrame) -> None:

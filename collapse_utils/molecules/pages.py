@@ -22,6 +22,7 @@ __all__ = ["change_table", "control_table", "cost_table", "data_table", "first_f
            "sampler_table"]  # fmt: skip
 
 LOSSES = ("local_loss", "global_loss", "total_loss")
+LOSS_NAMES = [name.replace("_", " ") for name in LOSSES]
 LANGEVIN = "sampler=langevin,sampling_steps=1000"  # the variant that samples as GeoDiff does
 
 
@@ -114,9 +115,10 @@ def _shown(path: Path, which: int) -> tuple[Chem.Mol, np.ndarray, np.ndarray] | 
 
 
 def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figure:
-    """One molecule: its real conformation, and a sample of every model, a row a regime and a column an iteration."""
+    """A molecule: its real conformation, and a sample of each model; a row a regime, a column one of five iterations."""
     there = [regime for regime in names if (samples / "base" / regime).is_dir()]
-    iterations = sorted({int(path.name.split("-")[1]) for regime in there for path in (samples / "base" / regime).iterdir()})
+    found = {int(path.name.split("-")[1]) for regime in there for path in (samples / "base" / regime).iterdir()}
+    iterations = figures.spread(sorted(found), 5)
     pictures: dict[str, dict[int, np.ndarray]] = {regime: {} for regime in there}
     molecule, reference = None, None
     for regime in there:

@@ -117,6 +117,17 @@ def test_a_picture_with_two_shapes_shows_the_one_for_this_page(home, browser, wi
         assert shown == [f"headline{shape}.png", f"regimes{shape}.png"]
 
 
+@pytest.mark.parametrize("section", ["01_linear", "02_language", "03_images", "04_molecules"])
+def test_a_figure_of_several_panels_keeps_its_letters_readable_on_a_phone(home, browser, section):
+    with browser.page(f"{home}/notebooks/{section}.html", "phone") as page:
+        page.evaluate("document.querySelectorAll('article img').forEach(i => i.loading = 'eager'); true")
+        scales = page.evaluate(
+            """[...document.querySelectorAll('.cell_output img')].filter(i => i.naturalWidth > 900)
+            .map(i => i.clientWidth / i.naturalWidth)"""
+        )
+        assert scales and min(scales) > 0.55  # drawn at 12 points, 18 pixels: 10 pixels at the least
+
+
 def test_a_browser_need_not_fetch_the_shape_that_it_does_not_show(site):
     images = re.findall(r"<img[^>]*only-(?:wide|phone)[^>]*>", (site / "book/intro.html").read_text(encoding="utf-8"))
     assert len(images) == 4 and all('loading="lazy"' in image for image in images)
