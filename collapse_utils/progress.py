@@ -50,11 +50,11 @@ def seconds_left(state: dict, regime: str) -> float | None:
     return state["seconds"] * (sum(weights) - done) / done
 
 
-def duration(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3.5 h``."""
+def duration(seconds: float, exact: bool = False) -> str:
+    """``40 s``, ``12 min``, ``3.5 h``; with ``exact`` also ``0.4 s`` and ``12.3 min``."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+        return f"{seconds:.{1 if exact and seconds < 10 else 0}f} s"
+    return f"{seconds / 60:.{1 if exact else 0}f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def rate(state: dict) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from collapse_utils import runs
 from collapse_utils.book import includes, planning
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,3 +79,44 @@ def test_the_pages_are_made_from_the_files_and_from_nothing_else(tmp_path):
     frame["fit_item_s"] *= 2
     frame.to_csv(rates, index=False)
     assert planning.pages(tmp_path)["planning.md"] != pages["planning.md"]
+
+
+@pytest.fixture
+def priced(tmp_path):
+    """Results of one section: two chains that ran at smoke, rates and assumptions for what did not."""
+    results = tmp_path / "results"
+    took = [("replace", "", 60.0), ("replace", "", 100.0), ("accumulate", "", 600.0), ("replace", "temperature=0.3", 9e9)]
+    records = [
+        {"regime": regime, "variant": variant, "provenance": {"wall_s": seconds, "threads": 1}}
+        for regime, variant, seconds in took
+    ]
+    (results / "language" / "smoke-bible").mkdir(parents=True)
+    runs.write_json(results / "language" / "smoke-bible" / "provenance.json", records)
+    (results / "planning").mkdir()
+    pd.DataFrame([row(preset="colab"), row()]).to_csv(results / "planning" / "rates.csv", index=False)
+    assumed = {"language_items": 1000.0, "T4_tflops": 8.0, "gpu_share_low": 0.1, "gpu_share_high": 0.4}
+    pd.DataFrame({"name": assumed.keys(), "value": assumed.values()}).to_csv(
+        results / "planning" / "assumptions.csv", index=False
+    )
+    return results
+
+
+def test_what_was_run_is_told_by_its_own_records_and_what_was_not_by_the_plan(priced):
+    table = planning.preset_table(priced, "language")
+    assert list(table.index) == [
+        ("smoke", "measured, bible, 1 thread"),
+        ("colab", "planned, not run"),
+        ("paper", "planned, not run"),
+    ]
+    measured = table.loc[("smoke", "measured, bible, 1 thread")]
+    assert (measured["replace"], measured["accumulate"]) == ("80 s", "10 min")  # medians, of the preset itself alone
+    # 5 fits of 100 items at 2 s, 4 generations at 1 s an item, 5 evaluations of 10 s; a T4 is 8 to 32 times as fast.
+    assert table.loc[("colab", "planned, not run"), "replace"] == "24 min on one core; 45 s to 3 min on a T4"
+
+
+def test_the_notice_of_a_gpu_says_that_it_is_planned_and_is_silent_without_rates(priced, tmp_path):
+    note = planning.gpu_note(priced, "language")
+    assert note.startswith("one chain at the preset colab is planned to take on a T4: replace 45 s to 3 min, accumulate ")
+    assert note.endswith("not run)")
+    assert planning.gpu_note(priced, "images") == ""
+    assert planning.gpu_note(tmp_path / "elsewhere" / "results", "language") == ""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .. import regimes, sections
+from .. import progress, regimes, sections
 from ..runs import read_json
 from .planning import TITLES
 
@@ -58,9 +58,7 @@ def _span(values: list[str]) -> str:
 
 def duration(seconds: float) -> str:
     """``0.4 s``, ``40 s``, ``12.3 min``, ``3.5 h``; number and unit stay on one line."""
-    if seconds < 90:
-        return f"{seconds:.{1 if seconds < 10 else 0}f}{SPACE}s"
-    return f"{seconds / 60:.1f}{SPACE}min" if seconds < 5400 else f"{seconds / 3600:.1f}{SPACE}h"
+    return progress.duration(seconds, exact=True).replace(" ", SPACE)
 
 
 def wall_time(records: list[dict]) -> tuple[str, str]:
