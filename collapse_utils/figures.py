@@ -108,7 +108,7 @@ def spread(values: Sequence[int], most: int) -> list[int]:
     return [values[place] for place in places]
 
 
-def seeds_note(frame: pd.DataFrame) -> str:
-    """How many seeds a figure sums up, in words, for its title or caption."""
+def about(name: str, frame: pd.DataFrame) -> str:
+    """The title of results: their name, and how many seeds are summed up."""
     count = statistics.seeds_of(frame)
-    return "one seed, no interval" if count == "1 seed" else f"mean and 95% interval of {count}"
+    return f"{name}: {'one seed, no interval' if count == '1 seed' else f'mean and 95% interval of {count}'}"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import claims, figures, regimes, results, sections, sweep
+from . import claims, regimes, results, sections, sweep
 from .errors import InputError, RunError
 from .seeds import sequence
 from .statistics import VERDICT_SEEDS, Verdict
@@ -56,11 +56,9 @@ class Opened:
         return self.results_root / self.section / (name or self.reference_name)
 
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
-        """Title and frame of every panel of a figure: the committed results of each data source, and this run."""
-        shown = [(f"{name}: {figures.seeds_note(frame)}", frame) for name, frame in self.of_each_source().items()]
-        if self.run is not None:
-            shown.append((f"{THIS_RUN}: {self.run_name}, {figures.seeds_note(self.run)}", self.run))
-        return shown
+        """Name and frame of every row of a figure: the committed results of each data source, and this run."""
+        shown = list(self.of_each_source().items())
+        return [*shown, (f"{THIS_RUN}, {self.run_name}", self.run)] if self.run is not None else shown
 
     def verdicts(self) -> dict[str, list[Verdict]]:
         """The verdicts on every claim of the section, by the name of the results that it is held against.

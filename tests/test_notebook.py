@@ -78,17 +78,16 @@ def test_the_table_has_the_outcome_and_the_effect_on_each_of_the_results():
 def test_figures_show_one_preset_of_each_data_source_and_the_run():
     page = opened(made_up(1.0, seeds=1), "smoke-bible")
     page.committed["smoke-tinystories"] = made_up(1.0)
-    titles = [title for title, _ in page.panels()]
-    assert titles == [
+    assert [figures.about(name, frame) for name, frame in page.panels()] == [
         "cpu-tinystories: mean and 95% interval of 3 seeds",
         "smoke-bible: mean and 95% interval of 3 seeds",
-        "this run: smoke-bible, one seed, no interval",
+        "this run, smoke-bible: one seed, no interval",
     ]
 
 
 def test_a_figure_of_regimes_with_unequal_seeds_says_so():
     uneven = pd.concat([made_up(1.0), made_up(1.0, seeds=5).query("regime == 'replace' and seed > 2")])
-    assert figures.seeds_note(uneven) == "mean and 95% interval of 3 to 5 seeds"
+    assert figures.about("these", uneven) == "these: mean and 95% interval of 3 to 5 seeds"
 
 
 def test_results_that_are_not_there_are_named(tmp_path):

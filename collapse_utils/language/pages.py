@@ -29,15 +29,17 @@ REPORTED_MODELS = {"gpt2-9m": "GPT-2 9M", "llama-12m": "Llama 12M", "llama-42m":
 def curves(opened: Opened) -> Figure:
     """Cross-entropy by iteration at both temperatures, a row for each architecture in the results and in this run."""
     rows = [
-        (title, frame, architecture)
-        for title, frame in opened.panels()
-        for architecture in ARCHITECTURES
-        if (frame["variant"] == ARCHITECTURES[architecture][0]).any()
+        (name, frame[frame["variant"].isin(variants)], architecture)
+        for name, frame in opened.panels()
+        for architecture, variants in ARCHITECTURES.items()
+        if (frame["variant"] == variants[0]).any()
     ]
     fig, axes = figures.grid(len(rows), 2)
-    for row, (title, frame, architecture) in zip(axes, rows, strict=True):
+    for row, (name, frame, architecture) in zip(axes, rows, strict=True):
         temperatures = ("1.0", "0.3")
-        figures.titles(row, [f"{architecture}, T = {temperature}" for temperature in temperatures], title)
+        figures.titles(
+            row, [f"{architecture}, T = {temperature}" for temperature in temperatures], figures.about(name, frame)
+        )
         for ax, variant, temperature in zip(row, ARCHITECTURES[architecture], temperatures, strict=True):
             part = frame[frame["variant"] == variant]
             if part.empty:
