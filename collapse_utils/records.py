@@ -48,10 +48,10 @@ def find(names: list[str], given: str) -> dict[str, Path]:
         if not path.is_file():
             raise InputError("--notebook", given, "a notebook, or nothing for the section's page of the book")
         return dict.fromkeys(names, path)
-    from .book.notebooks import notebooks
+    from .book.notebooks import by_section
 
     root = book_root()
-    pages = {path.stem.partition("_")[2]: path for path in notebooks(root)} if root else {}
+    pages = by_section(root) if root else {}
     for name in names:
         if name not in pages:
             there = ", ".join(page for page in pages if page in sections.NAMES)

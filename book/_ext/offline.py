@@ -31,10 +31,11 @@ def copy_mathjax(app, exception) -> None:
             shutil.copyfile(source / name, target / name)
 
 
-def drop_source_maps(app, exception) -> None:
-    """The theme ships maps for those who debug it, 3 MB that no page loads."""
+def drop_unread(app, exception) -> None:
+    """The theme ships maps for those who debug it, and translations for its templates: 4 MB that no page loads."""
     for path in Path(app.outdir, "_static").rglob("*.map"):
         path.unlink()
+    shutil.rmtree(Path(app.outdir, "_static", "locales"), ignore_errors=True)
 
 
 def without_thebe(app, pagename, templatename, context, doctree) -> None:
@@ -51,5 +52,5 @@ def setup(app):
     app.connect("config-inited", lambda app, config: setattr(config, "mathjax_path", "mathjax/tex-chtml.js"))
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
-    app.connect("build-finished", drop_source_maps, priority=900)
+    app.connect("build-finished", drop_unread, priority=900)
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -44,10 +44,15 @@ def notebooks(root: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
+def by_section(root: Path) -> dict[str, Path]:
+    """Section -> its notebook: the file's name without its number."""
+    return {path.stem.partition("_")[2]: path for path in notebooks(root)}
+
+
 def page_of(root: Path, section: str) -> str | None:
     """The notebook of a section, as a path from the root: notebooks/02_language.ipynb."""
-    found = [path for path in notebooks(root) if path.stem.partition("_")[2] == section]
-    return found[0].relative_to(root).as_posix() if found else None
+    path = by_section(root).get(section)
+    return path.relative_to(root).as_posix() if path else None
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
