@@ -158,7 +158,13 @@ def detectable(seeds: int, wanted: float = 0.8) -> float:
     return float(optimize.brentq(lambda effect: power(effect, seeds) - wanted, 0.01, 50.0))
 
 
-def false_positive_rates(seeds: int, trials: int, rng: np.random.Generator) -> tuple[float, float]:
-    """How often :func:`exceeds` calls a simulated claim without effect *reproduced*, and how often *not reproduced*."""
-    outcomes = [exceeds("no effect", row).outcome for row in rng.standard_normal((trials, seeds))]
+def false_positive_rates(seeds: int, trials: int, rng: np.random.Generator, first_look: int = 0) -> tuple[float, float]:
+    """How often :func:`exceeds` calls a simulated claim without effect *reproduced*, and how often *not reproduced*.
+
+    With a ``first_look``, so many seeds decide where they can, and all of them only what those leave undecided.
+    """
+    outcomes = []
+    for row in rng.standard_normal((trials, seeds)):
+        early = exceeds("no effect", row[:first_look]).outcome
+        outcomes.append(early if early in (REPRODUCED, NOT_REPRODUCED) else exceeds("no effect", row).outcome)
     return outcomes.count(REPRODUCED) / trials, outcomes.count(NOT_REPRODUCED) / trials

@@ -115,6 +115,11 @@ def test_a_claim_without_effect_is_rarely_decided_and_a_large_one_often(seeds):
     assert power(0.0, seeds) == pytest.approx(0.025)
 
 
+def test_a_second_look_at_more_seeds_keeps_false_positives_below_one_in_twenty():
+    once, twice = (false_positive_rates(5, 4000, np.random.default_rng(1), first_look=look)[0] for look in (0, 3))
+    assert once < twice < 0.05
+
+
 def test_a_claim_on_several_parts_has_no_more_false_positives_than_one():
     rng, trials = np.random.default_rng(1), 4000
     parts = rng.standard_normal((trials, 3, 5))
