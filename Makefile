@@ -52,7 +52,7 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	@touch $@
 
 book: $(INSTALLED) ## train at smoke, run every notebook, build the book (at most 10 minutes on two cores)
-	@echo "make book: at most 10 minutes on two cores, and seconds when nothing has changed"
+	@test '$(PRESET)' != smoke || echo "make book: at most 10 minutes on two cores, and seconds when nothing has changed"
 	$(COLLAPSE) sweep all --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --out build/book/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --out build/book/runs
 	$(BOOK) run --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --runs build/book/runs
@@ -85,6 +85,7 @@ cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two o
 	$(PY) -m pytest tests/test_ray.py
 
 reference: $(INSTALLED) ## repeat the published results from nothing (several hours on two cores; goes on where it was stopped)
+	@test -f '$(CONFORMERS)' || { echo "CONFORMERS=$(CONFORMERS) is not a file; where the real data come from: book/how_to_run.md"; exit 2; }
 	$(PY) -m collapse_utils.linear.grid --out results/linear/grid
 	$(COLLAPSE) sweep linear --preset cpu --seeds 0-4 --regimes all --out runs/reference
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out runs/reference

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,8 @@ class Claim:
     tag: str = ""  # how sure we are that the paper says so
     variant: str = ""
     metric: str = ""
-    reported: dict = field(default_factory=dict)  # which reported rows are the paper's: {where: ..., models: [...]}
+    # Which reported rows are the paper's: {where: ..., models: [...], until: the last iteration taken, note: what differs}
+    reported: dict = field(default_factory=dict)
 
     def rows(self, frame: pd.DataFrame) -> Rows:
         return Rows(frame, self.metric or self.page.metric, self.page.scale, self.variant)
@@ -154,7 +156,8 @@ def _worst(claim: Claim, frame: pd.DataFrame) -> float:
 def judge(claim: Claim, frame: pd.DataFrame, root: Path | None = None) -> Verdict:
     """The verdict on a claim; *not run* where ``frame`` lacks a regime or variant that it needs."""
     found = [decide(claim.statement, part.effects, part.threshold, part.sign) for part in parts(claim, frame, root)]
-    return all_of(claim.statement, found or [decide(claim.statement, [], 0.0, +1)])
+    verdict = all_of(claim.statement, found or [decide(claim.statement, [], 0.0, +1)])
+    return dataclasses.replace(verdict, claimed=claim.claimed(verdict))
 
 
 def reported_frames(claim: Claim, root: Path | None = None) -> list[pd.DataFrame]:
@@ -167,6 +170,7 @@ def reported_frames(claim: Claim, root: Path | None = None) -> list[pd.DataFrame
         return []
     rows = results.read_csv(path)
     rows = rows[rows["where"] == claim.reported["where"]].assign(seed=0)
+    rows = rows[rows["iteration"] <= claim.reported.get("until", math.inf)]
     defaults = {"model": "", "temperature": 1.0, "metric": claim.page.metric}
     rows = rows.assign(**{name: value for name, value in defaults.items() if name not in rows})
     # The paper's rows know the temperature, and no other field by which our variants differ.

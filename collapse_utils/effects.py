@@ -170,8 +170,8 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
 
 # What the effect of a test is, for the head of a column; {against} is "less" or "over".
 EFFECTS = {
-    "rises": "smallest step (a fit {against} the one before)",
-    "stays_above_first": "lowest later fit {against} the first",
+    "rises": "weakest step (a fit {against} the one before)",
+    "stays_above_first": "weakest later fit {against} the first",
     "ends_above_first": "last fit {against} the first",
     "stays_within": "highest later fit {against} the first",
     "ends_above": "the one {against} the other, last fit",

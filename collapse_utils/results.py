@@ -66,6 +66,7 @@ def collect(folder: Path, into: Path) -> list[str]:
 
     The rows of a chain that is there already are replaced by the newer ones, never doubled.  Lines that begin with
     ``missing`` name what is not finished: chains under way, and those that a sweep into ``folder`` has not begun.
+    InputError, and nothing is written, if a table would hold chains of one variant and seed that read different data.
     """
     if not folder.is_dir():
         raise InputError("DIR", str(folder), "a folder with runs")
@@ -77,6 +78,7 @@ def collect(folder: Path, into: Path) -> list[str]:
         description = runs.read_json(run_dir / "config.json")
         name = f"{description['preset']}-{description['data']['source']}"
         groups.setdefault((description["section"], name), []).append(run_dir)
+    records = {key: _merged_provenance(into / "/".join(key) / "provenance.json", groups[key]) for key in sorted(groups)}
     lines = []
     for (section, name), run_dirs in sorted(groups.items()):
         target = into / section / name
@@ -85,7 +87,7 @@ def collect(folder: Path, into: Path) -> list[str]:
         curves = _curves(run_dirs)
         if len(curves):
             _merge(target / "curves.csv", curves, CURVE_KEY)
-        _merge_provenance(target / "provenance.json", run_dirs)
+        runs.write_json(target / "provenance.json", records[section, name])
         _copy_samples(target / "samples", run_dirs)
         lines.append(f"{target / 'metrics.csv'}: {count} rows, {len(run_dirs)} finished chains read")
     return lines + notes + missing(folder)
@@ -149,14 +151,22 @@ def _curves(run_dirs: list[Path]) -> pd.DataFrame:
     return frame.round(6).astype({"step": int, "items": int}) if len(frame) else frame
 
 
-def _merge_provenance(path: Path, run_dirs: list[Path]) -> None:
+def _merged_provenance(path: Path, run_dirs: list[Path]) -> list[dict]:
+    """The records of the table beside ``path`` with those of ``run_dirs``, which take the place of older ones."""
     records = runs.read_json(path) if path.exists() else []
     for run_dir in run_dirs:
         description = runs.read_json(run_dir / "config.json")
         records.append({**description, "provenance": runs.read_json(run_dir / "DONE")})
     newest = {tuple(record[name] for name in CHAIN): record for record in records}
     order = sorted(newest.values(), key=lambda record: (record["variant"], record["regime"], record["seed"]))
-    runs.write_json(path, order)
+    first: dict[tuple, dict] = {}
+    for record in order:  # the regimes of a seed are paired, so they have to have read the same
+        one = first.setdefault((record["variant"], record["seed"]), record)
+        if record["data"] != one["data"]:
+            sides = " and ".join(f"{side['regime']} on {side['data']['train']}" for side in (one, record))
+            raise InputError("results", str(path.parent), "chains on one data set: seed "
+                             f"{record['seed']} would have {sides}; collect into another folder")  # fmt: skip
+    return order
 
 
 def _copy_samples(target: Path, run_dirs: list[Path]) -> None:

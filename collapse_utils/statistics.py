@@ -6,6 +6,7 @@ summed up over seeds, and comparisons are paired by seed.  Intervals are Student
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Sequence
@@ -96,6 +97,7 @@ class Verdict:
     effect: Estimate
     threshold: float
     sign: int
+    claimed: str = ""  # where the effect is claimed to lie, in words
 
     def line(self) -> str:
         """The line a notebook prints; it holds no number, so that it is the same wherever the claim holds."""
@@ -141,7 +143,7 @@ def all_of(claim: str, parts: Sequence[Verdict]) -> Verdict:
         found = [part for part in parts if part.outcome == outcome]
         if found:
             weakest = min(found, key=lambda part: part.sign * (part.effect.mean - part.threshold))
-            return Verdict(claim, outcome, weakest.effect, weakest.threshold, weakest.sign)
+            return dataclasses.replace(weakest, claim=claim, outcome=outcome)
     raise ValueError("no parts")
 
 

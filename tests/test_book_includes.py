@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from collapse_utils import regimes
-from collapse_utils.book import includes, schematic
+from collapse_utils.book import includes, schematic, scorecard
 from collapse_utils.book.__main__ import main
 from collapse_utils.book.notebooks import write_notebook
 from collapse_utils.book.panels import first_of_each, panels
@@ -81,8 +81,8 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     assert digest_of(root / "book/_generated/headline.png") == opening(found, 2).digest
     assert digest_of(root / "book/_generated/headline-phone.png") == opening(found, 1).digest
     # 4.05 / 2.05 and 2.05 / 2.05; with two seeds an interval reaches 0.64 to either side, so replace is clear of its first.
-    assert "worse than the first in every experiment: its loss on real data is [1.98](" in headline
-    assert "it is [1](../results" in headline and "worse than it in none of the 1 experiments" in headline
+    assert "worse than the first in every panel: its loss on real data is [1.98](" in headline
+    assert "it is [1](../results" in headline and "worse than it in none of the 1 panels" in headline
     assert "at fit 3 it is 4.05 under replace and 2.05 under accumulate" in headline  # its text for those who do not see it
     scores = (root / "book/_generated/scorecard.md").read_text(encoding="utf-8")
     # Two seeds decide: 2 nats between the regimes at the end, the same in both; another source was not collected.
@@ -122,7 +122,13 @@ def test_fetched_data_come_first_and_the_embedded_default_stays_beside_them(tmp_
     assert len(rows) == 2
     assert "TinyStories, preset cpu" in rows[0] and "offline" not in rows[0]
     assert "Bible in Basic English, preset smoke" in rows[1] and "*offline*" in rows[1] and "12.1 [" in rows[1]
-    assert "smoke-bible" not in includes.answer(found, "../")
+    assert "smoke-bible" not in includes.answer(found, {}, "../")
+
+
+def test_the_answer_says_what_is_left_at_equal_training():
+    told = includes.at_equal_training(scorecard.judged(ROOT), "../")
+    assert "it still ends below replace in every neural experiment" in told and "(../book/claims.md)" in told
+    assert includes.at_equal_training({}, "../") == ""  # before the controls have run
 
 
 def test_a_preset_under_way_is_not_shown(tmp_path):

@@ -89,7 +89,7 @@ def test_bad_input_is_one_line_and_changes_nothing(tmp_path, monkeypatch, capsys
         ([b'{"text": 3}'], 'line 1\'; allowed: {"text": "..."} with a string'),
         ([b"once upon a time"], 'line 1\'; allowed: {"text": "..."}'),
         ([b'{"text": "  "}', b""], "at least one story that is not empty"),
-        ([b'{"text": "one story"}'] * 500, "at most"),
+        ([b'{"text": "one story"}'] * 500, "different stories or more"),
     ],
 )
 def test_bad_stories_are_named_by_line(tmp_path, capsys, monkeypatch, lines, told):

@@ -57,6 +57,16 @@ def test_splits_do_not_depend_on_the_order_of_the_file_and_duplicates_go(tmp_pat
     assert made[0].info["different"] == made[1].info["different"] == 100 and made[1].info["read"] == 101
 
 
+def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_change(tmp_path):
+    path = tmp_path / "tinystories.jsonl"
+    path.write_text("\n".join(json.dumps({"text": f"Story number {i}."}) for i in range(100)))
+    held_out = {"validation_stories": 10, "test_stories": 30}
+    with pytest.raises(InputError, match="stories: got 70; allowed: at most 60: tinystories has 100 different stories"):
+        stories.prepare(LanguageConfig(stories=70, vocabulary=280, **held_out), path, tmp_path / "cache")
+    with pytest.raises(InputError, match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset wants"):
+        stories.prepare(PRESETS["paper"], path, tmp_path / "cache")
+
+
 def test_the_hub_layout_is_read_from_a_local_copy(tmp_path, monkeypatch):
     """Parquet files under data/, as the hub serves them, found through COLLAPSE_DATA by the source's name."""
     from datasets import Dataset

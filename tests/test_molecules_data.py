@@ -226,6 +226,8 @@ def test_sources_that_are_not_there_and_sizes_that_do_not_fit(tmp_path, monkeypa
             prepared(data, tmp_path / "cache")
     with pytest.raises(InputError, match="molecules: got 9; allowed: at most 8: set has 12"):
         prepared(tmp_path / "set.sdf", tmp_path / "cache", molecules=9)
+    with pytest.raises(InputError, match=r"--data: got 'set'; allowed: a source of .* or more, as the preset wants"):
+        prepared(tmp_path / "set.sdf", tmp_path / "cache", test_molecules=40)
 
 
 @pytest.mark.parametrize(

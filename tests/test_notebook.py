@@ -70,7 +70,7 @@ def test_what_is_printed_holds_no_number_and_names_the_results(capsys):
 def test_the_table_has_the_outcome_and_the_effect_on_each_of_the_results():
     table = notebook.verdict_table(opened().verdicts())
     assert table.loc[GAP, "cpu-tinystories"].startswith("reproduced: 1.001 [")
-    assert table.loc[GAP, "smoke-bible"].startswith(f"{REPRODUCED}: 1.001") and table.loc[GAP, "claimed"] == "> 0"
+    assert table.loc[GAP, "smoke-bible"].startswith(f"{REPRODUCED}: 1.001") and table.loc[GAP, "claimed"] == "> 0 nats"
     gpt2 = table.loc["GPT-2: replace ends above accumulate"]
     assert gpt2["cpu-tinystories"] == NOT_RUN and gpt2["smoke-bible"] == ""  # no claim on that text
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..runs import write_text
+from ..statistics import NOT_RUN, REPRODUCED
 from . import data, evidence, planning, schematic, scorecard, versions
 from .notebooks import page_of
 from .panels import REGIMES, Panel, first_of_each, panels
@@ -29,6 +30,14 @@ NOTE = (
     "*Offline*: the data come with a pip dependency or are drawn from the seed, so that anybody can repeat the row; other "
     "data have to be fetched first."
 )
+EQUAL_TRAINING = {  # claims on accumulate, subsampled to the size of the first data set -> what they say
+    "llama-subsample-below-replace": "below replace",
+    "images-subsample": "below replace",
+    "local-subsample": "below replace",
+    "llama-subsample-rises": "above its first fit",
+    "images-subsample-rises": "above its first fit",
+    "local-subsample-rises": "above its first fit",
+}
 SHAPES = {"": 2, "-phone": 1}  # of a picture: what its name ends with, and how many panels stand beside one another
 
 
@@ -69,13 +78,16 @@ def in_words(found: list[Panel]) -> str:
     return " ".join(panel.sentence() for panel in first_of_each(found))
 
 
-def answer(found: list[Panel], up: str) -> str:
+def _of(count: int, every: int, what: str) -> str:
+    return f"every {what}" if count == every else f"{count or 'none'} of the {every} {what}s"
+
+
+def answer(found: list[Panel], judged: scorecard.Judged, up: str) -> str:
     """What holds, in three sentences whose numbers lead to their files."""
     first = first_of_each(found)
 
     def where(holds: Callable[[Panel], bool]) -> str:
-        count = sum(map(holds, first))
-        return "every experiment" if count == len(first) else f"{count or 'none'} of the {len(first)} experiments"
+        return _of(sum(map(holds, first)), len(first), "panel")
 
     def growth(regime: str) -> str:
         numbers = [f"[{panel.growth(regime):.3g}]({up}results/{panel.file})" for panel in first]
@@ -88,27 +100,46 @@ def answer(found: list[Panel], up: str) -> str:
     return (
         f"Where synthetic data **replace** the real data, the last model is worse than the first in {worse}: its loss on "
         f"real data is {growth('replace')} times the first one's, in the order of the panels. "
-        f"Where they **accumulate** beside the real data, it is {growth('accumulate')} times the first one's, and worse "
-        f"than it in {still}. In {apart} replace ends above accumulate; *worse* and *above* mean that the 95% intervals "
-        "do not overlap.\n"
+        f"Where they **accumulate** beside the real data, it is {growth('accumulate')} times the first one's, worse than "
+        f"it in {still}, and below replace in {apart} (*worse* and *below*: the 95% intervals do not overlap). "
+        f"{at_equal_training(judged, up)}\n"
     )
 
 
-def headline(root: Path, found: list[Panel]) -> str:
+def at_equal_training(judged: scorecard.Judged, up: str) -> str:
+    """What is left of accumulate's advantage when it trains no longer than replace; empty until that was run."""
+    outcomes: dict[str, list[str]] = {"below replace": [], "above its first fit": []}
+    for rows in judged.values():
+        for claim, verdicts in rows:
+            name = claim.page.results[0]
+            if name in verdicts and claim.id in EQUAL_TRAINING:
+                outcomes[EQUAL_TRAINING[claim.id]].append(verdicts[name].outcome)
+    below, above = outcomes.values()
+    if not below or NOT_RUN in below + above:
+        return ""
+    fewer, more = (_of(found.count(REPRODUCED), len(found), "neural experiment") for found in (below, above))
+    return (
+        "Part of this is that accumulate trains on more: cut down at random to the size of the first data set, real and "
+        f"synthetic alike, it still ends below replace in {fewer}, but above its own first fit in {more} "
+        f"([verdicts]({up}book/claims.md))."
+    )
+
+
+def headline(found: list[Panel], judged: scorecard.Judged) -> str:
     """The answer: the figure and what holds."""
     if not found:
         return NO_RESULTS
     link = "[The figure as one PNG](_generated/headline.png)"
-    return f"{shown('headline', in_words(found))}\n{LEGEND} {link}.\n\n{answer(found, '../')}"
+    return f"{shown('headline', in_words(found))}\n{LEGEND} {link}.\n\n{answer(found, judged, '../')}"
 
 
-def for_readme(root: Path, found: list[Panel]) -> str:
+def for_readme(root: Path, found: list[Panel], judged: scorecard.Judged) -> str:
     """The same for the README, as GitHub shows it."""
     if not found:
         return NO_RESULTS
     path = (GENERATED / "headline.png").as_posix()
     image = f'<a href="{path}"><img src="{path}" alt="{in_words(found)}"></a>'
-    return f"{image}\n\n{LEGEND}\n\n{answer(found, '')}\n{table(root, found, '')}"
+    return f"{image}\n\n{LEGEND}\n\n{answer(found, judged, '')}\n{table(root, found, '')}"
 
 
 def between_marks(text: str, name: str, part: str) -> str:
@@ -123,7 +154,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
     wanted = {
-        folder / "headline.md": headline(root, found),
+        folder / "headline.md": headline(found, judged),
         folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
         folder / "regimes.md": shown("regimes", schematic.sentence()),
         folder / "scorecard.md": scorecard.full(root, judged, in_book=True),
@@ -137,7 +168,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     }
     text = readme.read_text(encoding="utf-8")
     parts = {
-        "results": for_readme(root, found),
+        "results": for_readme(root, found, judged),
         "scorecard": scorecard.full(root, judged, in_book=False),
         "times": front_door(root) or NO_TIMES,
     }

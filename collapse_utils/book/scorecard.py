@@ -98,7 +98,7 @@ def full(root: Path, judged: Judged, in_book: bool) -> str:
 def _row(claim: Claim, verdicts: dict[str, Verdict], page: Page, place: Place) -> str:
     what = place.link(claim.statement, claim)
     if verdicts:
-        what += f"<br>{claim.effect} {claim.claimed(next(iter(verdicts.values())))}"
+        what += f"<br>{claim.effect} {next(iter(verdicts.values())).claimed}"
     return f"| {what} | {_paper(claim, place)} | {' | '.join(_ours(verdicts.get(name)) for name in page.results)} |"
 
 
@@ -108,6 +108,7 @@ def _paper(claim: Claim, place: Place) -> str:
     where = "not claimed there" if claim.where == OURS else claim.where
     values = claims.paper_effects(claim, place.root / "results")
     span = " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values)))) if values else ""
+    span += f" ({claim.reported['note']})" if "note" in claim.reported else ""
     badges = " ".join(place.tag(tag) for tag in claims.tags(claim, place.root / "results"))
     return "<br>".join(part for part in (where, f"{span} {badges}".strip()) if part)
 
@@ -126,7 +127,7 @@ def _ours(verdict: Verdict | None) -> str:
 
 def short(root: Path, judged: Judged, up: str) -> str:
     """How many claims of each section came out how, on each data source; ``up`` leads to the root."""
-    lines = ["| experiment | results | the paper's claims | our controls |", "|---|---|---|---|"]
+    lines = ["| experiment | results | the paper's claims | our own |", "|---|---|---|---|"]
     for section, found in judged.items():
         page = found[0][0].page
         notebook = page_of(root, section)

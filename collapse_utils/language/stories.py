@@ -250,8 +250,11 @@ def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], new: Path)
     wanted = held_out + (config.stories or config.batch_size)
     if not stories:
         raise InputError("--data", name, "a source with at least one story that is not empty")
+    most = len(stories) - held_out
+    if most < config.batch_size:
+        raise InputError("--data", name, f"a source of {wanted:,} different stories or more, as the preset wants, "
+                         f"{held_out:,} of them held out; {name} has {len(stories):,}")  # fmt: skip
     if len(stories) < wanted:
-        most = len(stories) - held_out
         raise InputError("stories", config.stories, f"at most {most}: {name} has {len(stories)} different stories, "
                          f"{held_out} of them held out")  # fmt: skip
     test = stories[: config.test_stories]

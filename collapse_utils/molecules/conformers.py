@@ -129,8 +129,13 @@ def _prepare(config: MoleculeConfig, name: str, found: sources.Read, new: Path) 
     order = sorted(fitting, key=lambda smiles: hashlib.blake2b(smiles.encode(), digest_size=16).digest())
     held_out = config.test_molecules + config.validation_molecules
     wanted = held_out + (config.molecules or -(-config.batch_size // config.conformers))
+    most = len(order) - held_out
+    if most < 1:
+        raise InputError(
+            "--data", name, f"a source of {wanted:,} different molecules or more, as the preset wants, of at most "
+            f"{config.max_atoms} atoms, {held_out:,} of them held out; {name} has {len(order):,}"
+        )  # fmt: skip
     if len(order) < wanted:
-        most = max(len(order) - held_out, 0)
         raise InputError(
             "molecules", config.molecules, f"at most {most}: {name} has {len(order)} different molecules of at most "
             f"{config.max_atoms} atoms, {held_out} of them held out"
