@@ -30,7 +30,9 @@ INSTALLED = $(VENV)/.installed
 COLLAPSE = $(PY) -m collapse_utils
 BOOK = $(PY) -m collapse_utils.book
 TWO = replace,accumulate
-CPU = --preset cpu --seeds 0-2 --out runs/reference
+CPU = --preset cpu --out runs/reference
+THREE = --seeds 0-2
+FIVE = --seeds 0-4
 ON_STORIES = $(COLLAPSE) sweep language $(CPU) --data $(STORIES)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -85,7 +87,7 @@ cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two o
 	$(PY) -m pytest tests/test_ray.py
 
 reference: $(INSTALLED) ## repeat the published results from nothing (several hours on two cores; goes on where it was stopped)
-	@test -f '$(CONFORMERS)' || { echo "CONFORMERS=$(CONFORMERS) is not a file; where the real data come from: book/how_to_run.md"; exit 2; }
+	@test -e '$(CONFORMERS)' -o '$(CONFORMERS)' = geom_drugs || { echo "CONFORMERS=$(CONFORMERS) is not a file; where the real data come from: book/how_to_run.md"; exit 2; }
 	$(PY) -m collapse_utils.linear.grid --out results/linear/grid
 	$(COLLAPSE) sweep linear --preset cpu --seeds 0-4 --regimes all --out runs/reference
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out runs/reference
@@ -93,14 +95,23 @@ reference: $(INSTALLED) ## repeat the published results from nothing (several ho
 	$(COLLAPSE) sweep images --preset smoke --seeds 0-2 --regimes all --set protocol=steps --out runs/reference
 	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes $(TWO) --set sampler=langevin --set sampling_steps=1000 --out runs/reference
 	$(BOOK) run 05_own_model --name reference --seeds 0-2 --regimes all --runs runs/reference
-	$(ON_STORIES) --regimes all
-	$(ON_STORIES) --regimes $(TWO) --set temperature=0.3
-	$(ON_STORIES) --regimes $(TWO) --set architecture=gpt2
-	$(ON_STORIES) --regimes $(TWO) --set architecture=gpt2 --set temperature=0.3
-	$(ON_STORIES) --regimes replace --set architecture=gpt2 --set iterations=10
-	$(COLLAPSE) sweep images $(CPU) --data $(FACES) --regimes all
-	$(COLLAPSE) sweep images $(CPU) --data $(FACES) --regimes $(TWO) --set protocol=steps
-	$(COLLAPSE) sweep molecules $(CPU) --data $(CONFORMERS) --regimes all
+	$(ON_STORIES) $(THREE) --regimes all
+	$(ON_STORIES) $(FIVE) --regimes $(TWO)
+	$(ON_STORIES) $(FIVE) --regimes replace --set temperature=0.3
+	$(ON_STORIES) $(THREE) --regimes accumulate --set temperature=0.3
+	$(ON_STORIES) $(FIVE) --regimes replace --set architecture=gpt2
+	$(ON_STORIES) $(THREE) --regimes accumulate --set architecture=gpt2
+	$(ON_STORIES) $(FIVE) --regimes replace --set architecture=gpt2 --set temperature=0.3
+	$(ON_STORIES) $(THREE) --regimes accumulate --set architecture=gpt2 --set temperature=0.3
+	$(ON_STORIES) $(FIVE) --regimes replace --set architecture=gpt2 --set iterations=10
+	$(COLLAPSE) sweep images $(CPU) $(THREE) --data $(FACES) --regimes all
+	$(COLLAPSE) sweep images $(CPU) $(THREE) --data $(FACES) --regimes $(TWO) --set protocol=steps
+	$(COLLAPSE) sweep molecules $(CPU) $(THREE) --data $(CONFORMERS) --regimes all
+	$(COLLAPSE) sweep molecules $(CPU) $(FIVE) --data $(CONFORMERS) --regimes $(TWO)
+	$(COLLAPSE) sweep all $(CPU) $(THREE) --regimes $(TWO)
+	$(COLLAPSE) sweep images $(CPU) $(THREE) --regimes all
+	$(COLLAPSE) sweep images $(CPU) $(THREE) --regimes $(TWO) --set protocol=steps
+	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes $(TWO) --set temperature=0.3
 	$(COLLAPSE) collect runs/reference --into results
 	$(PY) benchmarks/molecule_samplers.py
 	$(BOOK) includes

@@ -156,7 +156,9 @@ def _worst(claim: Claim, frame: pd.DataFrame) -> float:
 def judge(claim: Claim, frame: pd.DataFrame, root: Path | None = None) -> Verdict:
     """The verdict on a claim; *not run* where ``frame`` lacks a regime or variant that it needs."""
     found = [decide(claim.statement, part.effects, part.threshold, part.sign) for part in parts(claim, frame, root)]
-    verdict = all_of(claim.statement, found or [decide(claim.statement, [], 0.0, +1)])
+    if not found:  # nothing that would say what is claimed of it
+        return decide(claim.statement, [], 0.0, +1)
+    verdict = all_of(claim.statement, found)
     return dataclasses.replace(verdict, claimed=claim.claimed(verdict))
 
 

@@ -98,7 +98,7 @@ def titles(row: Sequence[Axes], names: Sequence[str], about: str) -> None:
 def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     """One legend for all panels, below them, where no curve passes."""
     entries = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower left", ncols=len(entries), fontsize=11,
+    figure.legend(entries.values(), entries.keys(), loc="outside lower left", ncols=max(len(entries), 1), fontsize=11,
                   columnspacing=1.5, handletextpad=0.5)  # fmt: skip
 
 

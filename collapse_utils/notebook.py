@@ -177,7 +177,8 @@ def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
     rows: dict[str, dict[str, str]] = {}
     for name, verdicts in judged.items():
         for v in verdicts:
-            row = rows.setdefault(v.claim, {"claimed": v.claimed})
+            row = rows.setdefault(v.claim, {"claimed": ""})
+            row["claimed"] = row["claimed"] or v.claimed
             row[name] = f"{v.outcome}: {claims.text(v.effect)}" if v.effect.n else v.outcome
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 

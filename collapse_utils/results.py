@@ -66,7 +66,7 @@ def collect(folder: Path, into: Path) -> list[str]:
 
     The rows of a chain that is there already are replaced by the newer ones, never doubled.  Lines that begin with
     ``missing`` name what is not finished: chains under way, and those that a sweep into ``folder`` has not begun.
-    InputError, and nothing is written, if a table would hold chains of one variant and seed that read different data.
+    InputError, and nothing is written, if a table would hold chains of one variant that read different data.
     """
     if not folder.is_dir():
         raise InputError("DIR", str(folder), "a folder with runs")
@@ -159,14 +159,21 @@ def _merged_provenance(path: Path, run_dirs: list[Path]) -> list[dict]:
         records.append({**description, "provenance": runs.read_json(run_dir / "DONE")})
     newest = {tuple(record[name] for name in CHAIN): record for record in records}
     order = sorted(newest.values(), key=lambda record: (record["variant"], record["regime"], record["seed"]))
-    first: dict[tuple, dict] = {}
-    for record in order:  # the regimes of a seed are paired, so they have to have read the same
-        one = first.setdefault((record["variant"], record["seed"]), record)
-        if record["data"] != one["data"]:
-            sides = " and ".join(f"{side['regime']} on {side['data']['train']}" for side in (one, record))
-            raise InputError("results", str(path.parent), "chains on one data set: seed "
-                             f"{record['seed']} would have {sides}; collect into another folder")  # fmt: skip
+    for variant in {record["variant"] for record in order}:
+        _check_data(path.parent, [record for record in order if record["variant"] == variant])
     return order
+
+
+def _check_data(table: Path, records: list[dict]) -> None:
+    """InputError unless the chains of a variant have read one data set or, where the seed draws it, one for each seed."""
+    read: dict[int, list[dict]] = {}
+    for record in records:
+        read.setdefault(record["seed"], []).append(record["data"])
+    sets = {data["train"] + data["test"] for every in read.values() for data in every}
+    paired = all(data == every[0] for every in read.values() for data in every)
+    if not paired or len(sets) not in (1, len(read)):
+        raise InputError("results", str(table), f"chains that read the same data; these would be on {len(sets)} data sets: "
+                         "collect them into another folder")  # fmt: skip
 
 
 def _copy_samples(target: Path, run_dirs: list[Path]) -> None:

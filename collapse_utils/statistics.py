@@ -68,6 +68,8 @@ def by_seed(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
 def seeds_of(frame: pd.DataFrame) -> str:
     """How many seeds the regimes and variants of tidy results have, such as ``3 seeds`` or ``3 to 5 seeds``."""
     counts = frame.groupby(["variant", "regime"])["seed"].nunique()
+    if counts.empty:
+        return "no seeds"
     fewest, most = int(counts.min()), int(counts.max())
     return f"{fewest} to {most} seeds" if fewest != most else f"{most} seed{'s' * (most > 1)}"
 

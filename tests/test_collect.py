@@ -123,14 +123,16 @@ def test_the_plan_of_a_sweep_is_left_beside_its_runs(tmp_path):
         jobs.leave_plan(below)
 
 
-def test_chains_that_read_other_data_are_not_mixed_into_a_table(tmp_path):
+@pytest.mark.parametrize(("regime", "seed"), [("accumulate", 0), ("replace", 2)])
+def test_chains_that_read_other_data_are_not_mixed_into_a_table(tmp_path, regime, seed):
+    finished(tmp_path / "first", seed=1)
     results.collect(finished(tmp_path / "first").parents[1], tmp_path / "results")
     before = {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()}
-    run_dir = finished(tmp_path / "second", "accumulate")
+    run_dir = finished(tmp_path / "second", regime, seed)
     description = json.loads((run_dir / "config.json").read_text())
     description["data"]["train"] = "another"
     (run_dir / "config.json").write_text(json.dumps(description))
-    with pytest.raises(InputError, match="chains on one data set: seed 0 would have accumulate on another and replace on"):
+    with pytest.raises(InputError, match="these would be on 2 data sets"):
         results.collect(tmp_path / "second", tmp_path / "results")
     assert {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()} == before
     results.collect(tmp_path / "second", tmp_path / "elsewhere")  # as the message says

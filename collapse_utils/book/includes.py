@@ -115,7 +115,7 @@ def at_equal_training(judged: scorecard.Judged, up: str) -> str:
             if name in verdicts and claim.id in EQUAL_TRAINING:
                 outcomes[EQUAL_TRAINING[claim.id]].append(verdicts[name].outcome)
     below, above = outcomes.values()
-    if not below or NOT_RUN in below + above:
+    if len(below + above) < len(EQUAL_TRAINING) or NOT_RUN in below + above:
         return ""
     fewer, more = (_of(found.count(REPRODUCED), len(found), "neural experiment") for found in (below, above))
     return (

@@ -98,13 +98,13 @@ def full(root: Path, judged: Judged, in_book: bool) -> str:
 def _row(claim: Claim, verdicts: dict[str, Verdict], page: Page, place: Place) -> str:
     what = place.link(claim.statement, claim)
     if verdicts:
-        what += f"<br>{claim.effect} {next(iter(verdicts.values())).claimed}"
+        what += f"<br>{claim.effect} {next((v.claimed for v in verdicts.values() if v.claimed), '')}"
     return f"| {what} | {_paper(claim, place)} | {' | '.join(_ours(verdicts.get(name)) for name in page.results)} |"
 
 
 def _paper(claim: Claim, place: Place) -> str:
     if claim.where == OURS and not claim.reported:
-        return "our control"
+        return "our own"
     where = "not claimed there" if claim.where == OURS else claim.where
     values = claims.paper_effects(claim, place.root / "results")
     span = " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values)))) if values else ""
@@ -126,13 +126,13 @@ def _ours(verdict: Verdict | None) -> str:
 
 
 def short(root: Path, judged: Judged, up: str) -> str:
-    """How many claims of each section came out how, on each data source; ``up`` leads to the root."""
+    """How many claims of each section came out how, on each of the results; ``up`` leads to the root."""
     lines = ["| experiment | results | the paper's claims | our own |", "|---|---|---|---|"]
     for section, found in judged.items():
         page = found[0][0].page
         notebook = page_of(root, section)
         link = f"[{title(section)}]({up}{notebook})" if notebook else title(section)
-        for name in claims.of_each_source(page.results):
+        for name in page.results:
             read = [(claim, verdicts[name]) for claim, verdicts in found if name in verdicts]
             paper = Counter(verdict.outcome for claim, verdict in read if claim.where != OURS)
             ours = Counter(verdict.outcome for claim, verdict in read if claim.where == OURS)

@@ -130,7 +130,7 @@ def _prepare(config: MoleculeConfig, name: str, found: sources.Read, new: Path) 
     held_out = config.test_molecules + config.validation_molecules
     wanted = held_out + (config.molecules or -(-config.batch_size // config.conformers))
     most = len(order) - held_out
-    if most < 1:
+    if most < -(-config.batch_size // config.conformers):
         raise InputError(
             "--data", name, f"a source of {wanted:,} different molecules or more, as the preset wants, of at most "
             f"{config.max_atoms} atoms, {held_out:,} of them held out; {name} has {len(order):,}"
