@@ -109,6 +109,7 @@ reference: $(INSTALLED) ## repeat the published results from nothing (several ho
 	$(COLLAPSE) sweep molecules $(CPU) $(THREE) --data $(CONFORMERS) --regimes all
 	$(COLLAPSE) sweep molecules $(CPU) $(FIVE) --data $(CONFORMERS) --regimes $(TWO)
 	$(COLLAPSE) sweep all $(CPU) $(THREE) --regimes $(TWO)
+	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes accumulate_subsample
 	$(COLLAPSE) sweep images $(CPU) $(THREE) --regimes all
 	$(COLLAPSE) sweep images $(CPU) $(THREE) --regimes $(TWO) --set protocol=steps
 	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes $(TWO) --set temperature=0.3
