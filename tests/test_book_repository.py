@@ -14,7 +14,7 @@ from collapse_utils.book.__main__ import main
 from collapse_utils.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-OTHERS = ("https://github.com/KoyejoLab",)  # addresses of other people's work
+OTHERS = ("https://github.com/KoyejoLab", "https://github.com/ghutchis")  # addresses of other people's work
 
 
 def addresses(text: str) -> set[str]:
