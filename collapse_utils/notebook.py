@@ -47,17 +47,13 @@ class Opened:
         """The frame of the page's tables: this run's if it has seeds enough, else the reference."""
         return self.run if self.run is not None and _enough(self.run) else self.reference
 
-    def of_each_source(self) -> dict[str, pd.DataFrame]:
-        """The committed results at the largest preset of each data source."""
-        return {name: self.committed[name] for name in claims.of_each_source(self.committed)}
-
     def folder(self, name: str = "") -> Path:
         """The folder of committed results of that name, or of the reference."""
         return self.results_root / self.section / (name or self.reference_name)
 
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
-        """Name and frame of every row of a figure: the committed results of each data source, and this run."""
-        shown = list(self.of_each_source().items())
+        """Name and frame of every row of a figure: each data source's results at its largest preset, and this run."""
+        shown = [(name, self.committed[name]) for name in claims.of_each_source(self.committed)]
         return [*shown, (f"{THIS_RUN}, {self.run_name}", self.run)] if self.run is not None else shown
 
     def verdicts(self) -> dict[str, list[Verdict]]:

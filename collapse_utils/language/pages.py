@@ -60,11 +60,10 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
             for architecture, variants in ARCHITECTURES.items():
                 table = by_seed(ours, "cross_entropy", regime=regime, variant=variants[place])
                 if table.size:
-                    longer = by_seed(
-                        ours, "cross_entropy", regime=regime, variant=TEN if variants[place] == GPT2 else "none"
-                    )
                     later = {t: table[t] - table[1] for t in table.columns[1:]}
-                    later |= {t: longer[t] - longer[1] for t in longer.columns[-1:]}  # the paper gives its last one
+                    if variants[place] == GPT2:  # the paper gives the tenth fit as well
+                        longer = by_seed(ours, "cross_entropy", regime=regime, variant=TEN)
+                        later |= {t: longer[t] - longer[1] for t in longer.columns[-1:]}
                     found = {t: signed(estimate(change)) for t, change in later.items()}
                     rows[temperature, label, f"ours, {architecture}"] = found
             theirs = reported[(reported["temperature"] == temperature) & (reported["regime"] == regime)]
