@@ -108,11 +108,11 @@ reference: $(INSTALLED) ## repeat the published results from nothing (several ho
 	$(COLLAPSE) sweep images $(CPU) $(THREE) --data $(FACES) --regimes $(TWO) --set protocol=steps
 	$(COLLAPSE) sweep molecules $(CPU) $(THREE) --data $(CONFORMERS) --regimes all
 	$(COLLAPSE) sweep molecules $(CPU) $(FIVE) --data $(CONFORMERS) --regimes $(TWO)
-	$(COLLAPSE) sweep all $(CPU) $(THREE) --regimes $(TWO)
-	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes accumulate_subsample
-	$(COLLAPSE) sweep images $(CPU) $(THREE) --regimes all
-	$(COLLAPSE) sweep images $(CPU) $(THREE) --regimes $(TWO) --set protocol=steps
+	$(COLLAPSE) sweep all $(CPU) $(THREE) --regimes all
 	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes $(TWO) --set temperature=0.3
+	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes $(TWO) --set architecture=gpt2
+	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes $(TWO) --set architecture=gpt2 --set temperature=0.3
+	$(COLLAPSE) sweep images $(CPU) $(THREE) --regimes $(TWO) --set protocol=steps
 	$(COLLAPSE) collect runs/reference --into results
 	$(PY) benchmarks/molecule_samplers.py
 	$(BOOK) includes
@@ -129,7 +129,7 @@ screenshots: site ## every page in light, dark and phone width, into build/scree
 includes: $(INSTALLED) ## the numbers on the front page, the claims page and in the README, from results/
 	$(BOOK) includes
 
-strip: $(INSTALLED) ## remove cell timings from the committed notebooks, before a commit
+strip: $(INSTALLED) ## no cell timings, small pictures: the notebooks as they are committed
 	$(BOOK) strip
 
 repository: $(INSTALLED) ## make repository URL=https://github.com/OWNER/NAME: the address, everywhere it is repeated

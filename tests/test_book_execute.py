@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import nbformat
-import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+import base64
+import io
 
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from collapse_utils import figures
 from collapse_utils.book import execute
 from collapse_utils.book.__main__ import main
 from collapse_utils.book.notebooks import check_parameters, declared, read_notebook, strip, write_notebook
+from collapse_utils.book.pictures import fewer_colours
 from collapse_utils.errors import InputError
 
 PARAMETERS = 'preset = "cpu"\nseeds = [0, 1]\nregimes = ["replace"]\nrecompute = False\nruns = ""'
@@ -149,6 +158,52 @@ def test_prepared_copies_keep_the_committed_outputs(tmp_path):
     for cell in copy.cells[1:3]:
         exec(cell.source, scope)
     assert (scope["preset"], scope["seeds"], scope["recompute"]) == ("smoke", [0, 1, 2], True)
+
+
+def drawn() -> bytes:
+    """A figure in the house style: every regime's line and band, and letters."""
+    with plt.rc_context():
+        figures.style()
+        figure, ax = plt.subplots()
+        for place, regime in enumerate(figures.COLOURS):
+            mean = np.sin(np.arange(1.0, 11.0) + place)
+            table = pd.DataFrame({"iteration": np.arange(1, 11), "mean": mean, "low": mean - 1, "high": mean + 1, "n": 3})
+            figures.curve(ax, table, regime)
+        ax.legend()
+        raw = io.BytesIO()
+        figure.savefig(raw, format="png")
+        plt.close(figure)
+    return raw.getvalue()
+
+
+def test_a_figure_of_fewer_colours_looks_the_same_and_is_smaller():
+    raw = drawn()
+    small = fewer_colours(raw)
+    with Image.open(io.BytesIO(raw)) as image:
+        before, metadata = np.asarray(image.convert("RGB")).astype(int), image.info
+    with Image.open(io.BytesIO(small)) as image:
+        assert image.mode == "P"
+        assert image.info["dpi"] == metadata["dpi"] and image.info["Software"] == metadata["Software"]
+        after = np.asarray(image.convert("RGB")).astype(int)
+    assert len(small) < len(raw) / 2
+    assert np.abs(after - before).max() <= 24  # of 255: no line, band or letter in another hue
+    assert (after[0, 0] == 255).all()
+    assert fewer_colours(small) == small
+    glass = io.BytesIO()
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(glass, "PNG")
+    assert fewer_colours(glass.getvalue()) == glass.getvalue()  # a see-through picture is left alone
+
+
+def test_strip_makes_pictures_small_once(tmp_path):
+    path = tmp_path / "n.ipynb"
+    data = {"image/png": base64.b64encode(drawn()).decode()}
+    shown = new_output("display_data", data, metadata={"image/png": {"a": 1}})
+    write_notebook(path, new_notebook(cells=[new_code_cell("show", outputs=[shown])]))
+    before = path.stat().st_size
+    assert strip(path)
+    assert path.stat().st_size < before / 2
+    assert read_notebook(path).cells[0].outputs[0].metadata == {"image/png": {"a": 1}}
+    assert not strip(path)
 
 
 def test_strip_removes_timings_and_nothing_else(tmp_path):

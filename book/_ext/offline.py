@@ -32,9 +32,11 @@ def copy_mathjax(app, exception) -> None:
 
 
 def drop_unread(app, exception) -> None:
-    """The theme ships maps for those who debug it, and translations for its templates: 4 MB that no page loads."""
-    for path in Path(app.outdir, "_static").rglob("*.map"):
-        path.unlink()
+    """The theme ships maps for those who debug it, translations of its templates, and its icons a second time as TrueType
+    fonts, which no browser loads that reads WOFF 2: 5 MB that no page uses."""
+    for kind in ("*.map", "vendor/**/*.ttf"):
+        for path in Path(app.outdir, "_static").rglob(kind):
+            path.unlink()
     shutil.rmtree(Path(app.outdir, "_static", "locales"), ignore_errors=True)
 
 

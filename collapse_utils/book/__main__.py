@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     move = commands.add_parser("repository", help="set the repository's address everywhere, or print it")
     move.add_argument("url", nargs="?", help="https://github.com/OWNER/NAME")
 
-    commands.add_parser("strip", help="remove cell timings from the committed notebooks")
+    commands.add_parser("strip", help="remove cell timings from the committed notebooks, and make their pictures small")
     return top
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-from .notebooks import check_parameters, digest, read_notebook, select, tree, write_notebook
+from .notebooks import check_parameters, digest, read_notebook, select, small_pictures, tree, write_notebook
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -59,6 +59,7 @@ def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) 
         return False
     notebook = read_notebook(partial)
     notebook.metadata.papermill["fingerprint"] = mark
+    small_pictures(notebook)
     write_notebook(partial, notebook)
     os.replace(partial, target)
     failed.unlink(missing_ok=True)

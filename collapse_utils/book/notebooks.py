@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ import yaml
 
 from ..errors import InputError
 from ..runs import write_text
+from .pictures import fewer_colours
 
 
 def book_root(path: str | Path) -> Path:
@@ -117,17 +119,27 @@ def select(root: Path, only: Sequence[str]) -> list[Path]:
 
 
 def strip(path: Path) -> bool:
-    """Remove cell timings and widget states from a committed notebook; True if there were any."""
+    """Make a notebook fit to be committed: no cell timings, no widget states, small pictures; True if it was not."""
     notebook = read_notebook(path)
     before = json.dumps(notebook, sort_keys=True)
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         for key in ("papermill", "execution", "ExecuteTime"):
             cell.metadata.pop(key, None)
+    small_pictures(notebook)
     if json.dumps(notebook, sort_keys=True) == before:
         return False
     write_notebook(path, notebook)
     return True
+
+
+def small_pictures(notebook: nbformat.NotebookNode) -> None:
+    """Give the figures among the outputs fewer colours: a notebook is stored, published and downloaded with them."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                png = fewer_colours(base64.b64decode(output.data["image/png"]))
+                output.data["image/png"] = base64.b64encode(png).decode()
 
 
 def digest(parts: Iterable[bytes]) -> str:
