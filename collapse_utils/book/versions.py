@@ -121,17 +121,19 @@ def machine(record: dict) -> str:
 
 def chains(records: list[dict]) -> list[str]:
     """One table of results: where its chains are from, and a row for every variant and regime."""
+    from ..figures import LABELS
+
     lines = [
         *origin(records),
         "",
         "| variant | regime | chains | median time | range | peak memory |",
     ]
-    lines += ["|---|---|--:|--:|---|--:|"]
+    lines += ["|---|---|--:|--:|--:|--:|"]
     groups: dict[tuple, list[dict]] = {}
     for record in records:
         groups.setdefault((record["variant"], record["regime"]), []).append(record)
     for (variant, regime), group in groups.items():
-        cells = variant.replace(",", ", ") or "as the preset", regime.replace("_", " "), str(len(group))
+        cells = variant.replace(",", ", ") or "as the preset", LABELS.get(regime, regime), str(len(group))
         lines.append(f"| {' | '.join([*cells, *wall_time(group), memory(group)])} |")
     return lines
 
