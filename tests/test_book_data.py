@@ -88,3 +88,10 @@ def test_a_page_offers_every_file_that_its_notebook_names():
         offered = {file.name for file in data.files(ROOT, path.stem.partition("_")[2])}
         named = set(re.findall(r'\\"([\w]+\.csv)\\"', path.read_text(encoding="utf-8")))
         assert "metrics.csv" in offered and named <= offered, path.name
+
+
+def test_no_two_files_are_saved_under_one_name():
+    names = [data.saved_as(path.relative_to(ROOT)) for path in data.files(ROOT)]
+    assert len(set(names)) == len(names)
+    assert data.saved_as(Path("results/language/cpu-bible/metrics.csv")) == "language-cpu-bible-metrics.csv"
+    assert data.saved_as(Path("book/_generated/headline.png")) == "headline.png"

@@ -1,15 +1,19 @@
-"""Sphinx extension: every notebook page ends with links to the files of results that it reads.
+"""Sphinx extension: every notebook page ends with links to the files of results that it reads, each with a name of its own.
 
 The list is made while the page is built and is no part of the notebook, which runs in a folder without these files, too.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 
-from collapse_utils.book.data import of_page
+from collapse_utils.book.data import of_page, saved_as
+
+DOWNLOAD = re.compile(r'download="" href="([^"]*_downloads/([^"]+))"')
 
 
 def append(app, docname: str, source: list[str]) -> None:
@@ -22,6 +26,17 @@ def append(app, docname: str, source: list[str]) -> None:
         source[0] = nbformat.writes(notebook)
 
 
+def name(app, pagename, templatename, context, doctree) -> None:
+    """Tell the browser under which name to save each file."""
+    sources = {copy: Path(source) for source, (_, copy) in app.env.dlfiles.items()}
+
+    def named(match: re.Match) -> str:
+        return f'download="{saved_as(sources[unquote(match[2])])}" href="{match[1]}"'
+
+    context["body"] = DOWNLOAD.sub(named, context.get("body", ""))
+
+
 def setup(app):
     app.connect("source-read", append)
+    app.connect("html-page-context", name)
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -58,6 +58,12 @@ def size(path: Path) -> str:
     return f"{max(path.stat().st_size / 1e3, 1):,.0f}\u00a0kB"  # number and unit on one line
 
 
+def saved_as(path: Path) -> str:
+    """The name under which a browser saves a file of the book: its folders in results/ are part of it, since many files are
+    called metrics.csv.  results/language/cpu-bible/metrics.csv becomes language-cpu-bible-metrics.csv."""
+    return "-".join(path.parts[1:]) if path.parts[0] == "results" else path.name
+
+
 def link(root: Path, path: Path, text: str) -> str:
     return f"{{download}}`{text} </{path.relative_to(root).as_posix()}>`"
 

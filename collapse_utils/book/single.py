@@ -89,7 +89,7 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
         tag["src"] = target(site, names, page, tag["src"])
     for tag in found.select("a[href]"):
         if tag.has_attr("download"):
-            tag["download"] = unquote(Path(tag["href"]).name)
+            tag["download"] = tag["download"] or unquote(Path(tag["href"]).name)
         address = target(site, names, page, tag["href"])
         if address is None or (address.startswith("data:image/") and tag.img):  # a picture that leads to itself
             tag.unwrap()

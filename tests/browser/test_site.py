@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from devtools import Browser, executable, html_pages, serve
 
 from collapse_utils.book.build import build
-from collapse_utils.book.data import files
+from collapse_utils.book.data import files, saved_as
 from collapse_utils.book.notebooks import pages
 from collapse_utils.book.single import anchor, single
 
@@ -179,10 +179,13 @@ def test_a_page_offers_its_data(home, browser, name):
     with browser.page(f"{home}/{name}.html") as page:
         links = page.evaluate("[...document.querySelectorAll('article a.download[download]')].map(a => a.href)")
         texts = page.evaluate("[...document.querySelectorAll('article a.download[download]')].map(a => a.textContent)")
+        saved = page.evaluate("[...document.querySelectorAll('article a.download[download]')].map(a => a.download)")
     assert [text.rpartition("/")[2] for text in texts] == [path.name for path in wanted]
     assert any(path.name == "metrics.csv" for path in wanted)
+    assert saved == ["-".join(path.relative_to(ROOT / "results").parts) for path in wanted]
+    assert len(set(saved)) == len(saved)
     for link, path in zip(links, wanted, strict=True):
-        assert link.startswith(home) and link.endswith(f"/{path.name}")  # the name under which a browser saves it
+        assert link.startswith(home)
         with urllib.request.urlopen(link) as answer:
             assert answer.read() == path.read_bytes(), f"{link} is not {path}"
 
@@ -229,4 +232,4 @@ def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(o
     assert [link for link in links if link.startswith("#") and link[1:] not in ids] == []
     offered = {(name, base64.b64decode(address.partition(",")[2])) for name, address in data}
     opening = ROOT / "book" / "_generated" / "headline.png"  # the front page offers its figure, too
-    assert offered == {(path.name, path.read_bytes()) for path in [*files(ROOT), opening]}
+    assert offered == {(saved_as(path.relative_to(ROOT)), path.read_bytes()) for path in [*files(ROOT), opening]}
