@@ -94,7 +94,7 @@ reference: $(INSTALLED) ## repeat the published results from nothing (several ho
 	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes $(TWO) --set temperature=0.3 --out runs/reference
 	$(COLLAPSE) sweep images --preset smoke --seeds 0-2 --regimes all --set protocol=steps --out runs/reference
 	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes $(TWO) --set sampler=langevin --set sampling_steps=1000 --out runs/reference
-	$(BOOK) run 05_own_model --name reference --seeds 0-2 --regimes all --runs runs/reference
+	$(BOOK) run 05_own_model --name reference --seeds 0-4 --regimes all --runs runs/reference
 	$(ON_STORIES) $(THREE) --regimes all
 	$(ON_STORIES) $(FIVE) --regimes $(TWO)
 	$(ON_STORIES) $(FIVE) --regimes replace --set temperature=0.3
