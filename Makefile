@@ -108,7 +108,7 @@ reference: $(INSTALLED) ## repeat the published results from nothing (several ho
 	$(COLLAPSE) sweep images $(CPU) $(THREE) --data $(FACES) --regimes $(TWO) --set protocol=steps
 	$(COLLAPSE) sweep molecules $(CPU) $(THREE) --data $(CONFORMERS) --regimes all
 	$(COLLAPSE) sweep molecules $(CPU) $(FIVE) --data $(CONFORMERS) --regimes $(TWO)
-	$(COLLAPSE) sweep all $(CPU) $(THREE) --regimes all
+	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes all
 	$(COLLAPSE) sweep language $(CPU) $(FIVE) --regimes replace
 	$(COLLAPSE) sweep language $(CPU) $(FIVE) --regimes replace --set temperature=0.3
 	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes accumulate --set temperature=0.3
@@ -117,6 +117,7 @@ reference: $(INSTALLED) ## repeat the published results from nothing (several ho
 	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes $(TWO) --set architecture=gpt2 --set temperature=0.3
 	$(COLLAPSE) sweep images $(CPU) $(FIVE) --regimes all
 	$(COLLAPSE) sweep images $(CPU) $(FIVE) --regimes $(TWO) --set protocol=steps
+	$(COLLAPSE) sweep molecules $(CPU) $(THREE) --regimes all
 	$(COLLAPSE) sweep molecules $(CPU) $(FIVE) --regimes $(TWO)
 	$(COLLAPSE) collect runs/reference --into results
 	$(PY) benchmarks/molecule_samplers.py

@@ -72,7 +72,7 @@ def fewer_colours(png: bytes) -> bytes:
         words.add_text(key, value)
     small = io.BytesIO()
     few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
-    few.save(small, "PNG", optimize=True, pnginfo=words, dpi=image.info.get("dpi", (72, 72)))
+    few.save(small, "PNG", optimize=True, pnginfo=words, dpi=image.info.get("dpi"))
     return min(small.getvalue(), png, key=len)
 
 

@@ -185,7 +185,7 @@ def test_a_page_offers_its_data(home, browser, name):
     assert saved == ["-".join(path.relative_to(ROOT / "results").parts) for path in wanted]
     assert len(set(saved)) == len(saved)
     for link, path in zip(links, wanted, strict=True):
-        assert link.startswith(home)
+        assert link.startswith(home) and link.endswith(f"/{path.name}")
         with urllib.request.urlopen(link) as answer:
             assert answer.read() == path.read_bytes(), f"{link} is not {path}"
 
