@@ -28,7 +28,7 @@ CONFORMERS ?= conformers.sdf.gz
 PY = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 COLLAPSE = $(PY) -m collapse_utils
-BOOK = $(PY) -m collapse_utils.book
+BOOK = $(PY) -m book._tools
 TWO = replace,accumulate
 CPU = --preset cpu --out runs/reference
 THREE = --seeds 0-2
@@ -84,11 +84,11 @@ smoke: $(INSTALLED) ## three seeds at smoke; every verdict is compared with the 
 
 cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two of them killed (installs Ray)
 	$(PY) -m pip install --quiet --editable '.[cluster]'
-	$(PY) -m pytest tests/test_ray.py
+	$(PY) -m pytest tests/sweeps/test_ray.py
 
 reference: $(INSTALLED) ## repeat the published results from nothing (several hours on two cores; goes on where it was stopped)
 	@test -e '$(CONFORMERS)' -o '$(CONFORMERS)' = geom_drugs || { echo "CONFORMERS=$(CONFORMERS) is not a file; where the real data come from: book/how_to_run.md"; exit 2; }
-	$(PY) -m collapse_utils.linear.grid --out results/linear/grid
+	$(COLLAPSE) grid --out results/linear/grid
 	$(COLLAPSE) sweep linear --preset cpu --seeds 0-4 --regimes all --out runs/reference
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out runs/reference
 	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes $(TWO) --set temperature=0.3 --out runs/reference

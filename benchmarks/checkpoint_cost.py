@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from collapse_utils.checkpoints import Checkpoint
+from collapse_utils.durable.checkpoints import Checkpoint
 
 OUT = Path(__file__).parent / "results" / "checkpoint_cost.json"
 EVERY = 2  # steps between two saves of the side that saves
@@ -50,7 +50,7 @@ class Timed(Checkpoint):
 def smoke(rounds: int, stories: int) -> dict:
     from collapse_utils.language.config import DEFAULT_SOURCE, PRESETS
     from collapse_utils.language.section import Language
-    from collapse_utils.sections import default_cache
+    from collapse_utils.paths import default_cache
 
     section = Language(dataclasses.replace(PRESETS["smoke"], stories=stories), DEFAULT_SOURCE, default_cache())
     train, _ = section.real_data()
@@ -86,8 +86,8 @@ def paper(saves: int) -> dict:
     import torch
 
     from collapse_utils.language.config import PRESETS
-    from collapse_utils.language.models import build
-    from collapse_utils.training import Plan, train
+    from collapse_utils.language.model import build
+    from collapse_utils.training.loop import Plan, train
 
     config = PRESETS["paper"]
     names = ("architecture", "layers", "hidden", "heads", "ffn", "vocabulary", "dropout")

@@ -43,9 +43,9 @@ def write_photos(folder: Path) -> None:
     import numpy as np
     from PIL import Image
 
-    from collapse_utils.images import albums
+    from collapse_utils.images import sources
 
-    album = albums.locate("orl")
+    album = sources.locate("orl")
     rng = np.random.default_rng(0)
     for i in range(PHOTOS):
         face = np.asarray(album.open(i % len(album.photos)).resize((178, 218), Image.Resampling.BICUBIC), float)
@@ -69,7 +69,7 @@ class Marks:
 
 
 def ours(network: str, photos: Path, threads: int) -> dict:
-    from collapse_utils.checkpoints import Checkpoint
+    from collapse_utils.durable.checkpoints import Checkpoint
     from collapse_utils.images import section as images
     from collapse_utils.images.config import ImagesConfig
 
@@ -110,7 +110,7 @@ def loader(network: str, photos: Path, threads: int, workers: int) -> dict:
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
 
-    from collapse_utils.images.vae import VAE
+    from collapse_utils.images.model import VAE
 
     torch.set_num_threads(threads)
     chosen = settings(network)

@@ -34,7 +34,7 @@ from collapse_utils.linear.config import Linear
 from collapse_utils.linear.draws import draw
 from collapse_utils.linear.grid import ITERATIONS, REPEATS, SIGMA2_VALUES, T_VALUES, D
 from collapse_utils.regimes import REGIMES
-from collapse_utils.sections import use_threads
+from collapse_utils.training.threads import use_threads
 
 OUT = Path(__file__).parent / "results" / "linear_speed.json"
 

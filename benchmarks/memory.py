@@ -62,9 +62,10 @@ def one(section: str, regime: str) -> None:
     """Run a chain and print its peaks by iteration as JSON."""
     from collapse_utils import sections
     from collapse_utils.chain import run_chain
+    from collapse_utils.training.threads import use_threads
 
     assignments = ["iterations=10", *SETTINGS[section]]
-    sections.use_threads(1)
+    use_threads(1)
     made, chain = sections.make(section, preset="smoke", regime=regime, seed=0, assignments=assignments)
     peak, peaks, current = Peak(), {}, 1
 

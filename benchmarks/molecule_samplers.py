@@ -21,10 +21,10 @@ SHOWN = ("bond_error", "angle_error", "strain", "coverage", "matching", "broken_
 def main() -> None:
     import pandas as pd
 
-    from collapse_utils.checkpoints import Checkpoint
+    from collapse_utils.durable.checkpoints import Checkpoint
     from collapse_utils.molecules import config, section
     from collapse_utils.molecules.sampling import SAMPLERS, centred, rough_geometry
-    from collapse_utils.sections import default_cache
+    from collapse_utils.paths import default_cache
     from collapse_utils.seeds import derive
 
     made = section.make(config.PRESETS["smoke"], data=config.DEFAULT_SOURCE, seed=0, cache=default_cache())

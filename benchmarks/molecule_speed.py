@@ -50,9 +50,9 @@ def setting():
     from rdkit import Chem
 
     from collapse_utils.molecules import sources
-    from collapse_utils.molecules.conformers import to_array
-    from collapse_utils.molecules.geodiff import GeoDiff
+    from collapse_utils.molecules.data import to_array
     from collapse_utils.molecules.graphs import Graphs
+    from collapse_utils.molecules.model import GeoDiff
 
     molecules = sources._shipped().molecules[:: 412 // MOLECULES][:MOLECULES]
     molecules = [Chem.Mol(molecule) for molecule in molecules]
@@ -219,8 +219,8 @@ def training(side: str, threads: int) -> dict:
     import torch
 
     torch.set_num_threads(threads)
-    from collapse_utils.allocator import keep_memory
-    from collapse_utils.molecules.geodiff import losses
+    from collapse_utils.molecules.model import losses
+    from collapse_utils.training.allocator import keep_memory
 
     model, graphs, batch, positions = setting()
     if side == "ours":
@@ -257,8 +257,8 @@ def sampling(side: str, threads: int) -> dict:
     import torch
 
     torch.set_num_threads(threads)
-    from collapse_utils.allocator import keep_memory
-    from collapse_utils.molecules.geodiff import FilterTable, forces, pairs_within
+    from collapse_utils.molecules.model import FilterTable, forces, pairs_within
+    from collapse_utils.training.allocator import keep_memory
 
     model, _, batch, positions = setting()
     keep_memory()
@@ -291,8 +291,8 @@ def layout(side: str, threads: int) -> dict:
     import torch
 
     torch.set_num_threads(threads)
-    from collapse_utils.allocator import keep_memory
-    from collapse_utils.molecules.geodiff import SchNetConvolution, pairs_within, shifted_softplus
+    from collapse_utils.molecules.model import SchNetConvolution, pairs_within, shifted_softplus
+    from collapse_utils.training.allocator import keep_memory
 
     keep_memory()
     model, _, batch, positions = setting()

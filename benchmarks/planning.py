@@ -3,7 +3,7 @@
 A whole chain of these sizes is days here, so that a few real fits and samples of each model are timed on the data that the
 package ships, with fewer items, epochs, steps and noise levels than the preset has, and scaled by what the cost is
 proportional to.  What is scaled is written beside each section below.  Writes ``results/planning/rates.csv``, from which
-``python -m collapse_utils.book includes`` makes the tables of the page.
+``python -m book._tools includes`` makes the tables of the page.
 
     python benchmarks/planning.py [SECTION ...]
 """
@@ -35,7 +35,7 @@ def prepare(assignments: list[str], section: str, preset: str):
 
 def linear(preset: str):
     """Measured on more rows than the preset has, since a fit of so few takes milliseconds."""
-    from collapse_utils import estimate
+    from collapse_utils.sweeps import estimate
 
     section, chain = prepare(["T=12800"], "linear", preset)
     rates = estimate.measure(section, CLOCK, (800, 1600))
@@ -45,7 +45,8 @@ def linear(preset: str):
 
 def language(preset: str):
     """Measured with 1 to 32 stories in batches of 16; measuring is the held-out stories, and those sampled beside them."""
-    from collapse_utils import estimate, sections
+    from collapse_utils import sections
+    from collapse_utils.sweeps import estimate
 
     config, _ = sections.configuration("language", preset)
     test = 16
@@ -66,7 +67,8 @@ def images(preset: str):
     The shipped photographs are grey and those of CelebA are in colour: three times the bytes, and about the same work, since
     only the first and the last layer see the colours.
     """
-    from collapse_utils import estimate, sections
+    from collapse_utils import sections
+    from collapse_utils.sweeps import estimate
 
     config, _ = sections.configuration("images", preset)
     epochs, test = 4, 64
@@ -93,7 +95,8 @@ def molecules(preset: str):
     Sampling, and measuring, which is mostly sampling, are in proportion to the noise levels; measuring also to the held-out
     molecules.  The molecules are those of RDKit.
     """
-    from collapse_utils import estimate, sections
+    from collapse_utils import sections
+    from collapse_utils.sweeps import estimate
 
     config, _ = sections.configuration("molecules", preset)
     levels, test = 5, 4
@@ -130,16 +133,16 @@ def molecules(preset: str):
 
 def shipped_molecules(config) -> int:
     """How many different molecules RDKit's files hold; their conformations need not be made to be counted."""
-    from collapse_utils.molecules import conformers, sources
+    from collapse_utils.molecules import data, sources
 
     fitting = [molecule for molecule in sources._shipped().molecules if molecule.GetNumAtoms() <= config.max_atoms]
-    return len({conformers.identity(molecule) for molecule in fitting})
+    return len({data.identity(molecule) for molecule in fitting})
 
 
 def _scratch():
     import tempfile
 
-    from collapse_utils.checkpoints import Checkpoint
+    from collapse_utils.durable.checkpoints import Checkpoint
 
     return Checkpoint(Path(tempfile.mkdtemp(prefix="planning-")) / "fit")
 
@@ -161,9 +164,11 @@ def one(section: str) -> None:
     """Print the rows of one section as JSON, one a line."""
     import torch
 
-    from collapse_utils import __version__, provenance, sections
+    from collapse_utils import __version__
+    from collapse_utils.durable import provenance
+    from collapse_utils.training.threads import use_threads
 
-    sections.use_threads(1)
+    use_threads(1)
     torch.set_num_threads(1)
     for preset in PRESETS:
         how = {"linear": linear, "language": language, "images": images, "molecules": molecules}[section]

@@ -50,7 +50,7 @@ def train(name: str, threads: int) -> None:
     """Fit a model as the ``cpu`` preset does and keep it."""
     import dataclasses
 
-    from collapse_utils.checkpoints import Checkpoint
+    from collapse_utils.durable.checkpoints import Checkpoint
     from collapse_utils.language.config import PRESETS
     from collapse_utils.language.section import make
 
@@ -98,7 +98,7 @@ def sample(side: str, name: str, batch: int, cache: str, count: int, threads: in
     import torch
     from transformers import AutoModelForCausalLM
 
-    from collapse_utils.language.sampling import sample_stories
+    from collapse_utils.language.sampler.sample import sample_stories
 
     torch.set_num_threads(threads)
     model = AutoModelForCausalLM.from_pretrained(folder(name), attn_implementation="sdpa").eval()

@@ -16,7 +16,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from collapse_utils import __version__, jobs, progress, provenance, runs, sweep
+from collapse_utils import __version__
+from collapse_utils.durable import files, progress, provenance
+from collapse_utils.sweeps import jobs, local
 
 OUT = Path(__file__).parent / "results" / "sweep_threads.json"
 # Two iterations of the preset smoke on less data: every phase occurs, and a chain takes 10 to 20 seconds.
@@ -33,10 +35,10 @@ def seconds(section: str, threads: int, parallel: int) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         assignments = [*SETTINGS[section], f"threads={threads}"]
         planned = jobs.plan([section], "smoke", [0, 1], ["replace"], Path(scratch), assignments=assignments)
-        failed = sweep.run(planned, parallel=parallel, quiet=True)
+        failed = local.run(planned, parallel=parallel, quiet=True)
         if failed:
             raise SystemExit(f"{failed[0].label}: {progress.last_line(failed[0].log)}")
-        walls = [runs.read_json(job.run_dir / "DONE")["wall_s"] for job in planned]
+        walls = [files.read_json(job.run_dir / "DONE")["wall_s"] for job in planned]
     return max(walls) if parallel == 2 else sum(walls)
 
 
@@ -45,7 +47,7 @@ def main() -> None:
     parser.add_argument("section", nargs="*", default=[], help=f"of {', '.join(SETTINGS)} (default: every one)")
     parser.add_argument("--rounds", type=int, default=5, help="of which the medians are kept (default: 5)")
     options = parser.parse_args()
-    if sweep.cores() < 2:
+    if local.cores() < 2:
         raise SystemExit("this needs two cores")
     report = json.loads(OUT.read_text()) if OUT.exists() else {}
     for section in options.section or SETTINGS:
@@ -58,7 +60,7 @@ def main() -> None:
         report[section] = {"seconds": medians, "times": times, "rounds": options.rounds,
                            "one_thread_is_faster_by": round(second / first - 1, 3)}  # fmt: skip
         print(f"{section}: {medians}, one thread a job is {second / first - 1:+.0%} faster", flush=True)
-    report["machine"] = {"processor": provenance.processor(), "cores": sweep.cores(), "package_version": __version__}
+    report["machine"] = {"processor": provenance.processor(), "cores": local.cores(), "package_version": __version__}
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(report, indent=2) + "\n")
 

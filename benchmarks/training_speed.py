@@ -41,7 +41,7 @@ def prepared(name: str, *, grouped: bool = False):
     """
     import numpy as np
 
-    from collapse_utils.language.models import build
+    from collapse_utils.language.model import build
 
     model = build(**MODELS[name], max_length=MAX_LENGTH, seed=0)
     rng = np.random.default_rng(0)
@@ -62,22 +62,22 @@ def predicted(batches: list) -> int:
 
 def ours(name: str, threads: int) -> float:
     """Tokens per second of ``collapse_utils.training.train``, the making of the batches included."""
-    from collapse_utils.checkpoints import Checkpoint
-    from collapse_utils.language import unpadded
-    from collapse_utils.training import Plan, train
+    from collapse_utils.durable.checkpoints import Checkpoint
+    from collapse_utils.language.batches import NAME, batch, token_losses
+    from collapse_utils.training.loop import Plan, train
 
     model, batches = prepared(name)
-    model.set_attn_implementation(unpadded.NAME)
+    model.set_attn_implementation(NAME)
     plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0, threads=threads)
     marks = {}
 
     def batch_at(step: int):
         marks[step] = time.perf_counter()
-        return unpadded.batch(*batches[step])
+        return batch(*batches[step])
 
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = Checkpoint(Path(scratch), report=lambda step, steps, figures: marks.update({step: time.perf_counter()}))
-        train(model, batch_at, lambda model, batch: unpadded.token_losses(model, batch).mean(), plan, seed=0,
+        train(model, batch_at, lambda model, batch: token_losses(model, batch).mean(), plan, seed=0,
               checkpoint=checkpoint, items_a_step=STORIES)  # fmt: skip
     return predicted(batches) / (marks[len(batches)] - marks[WARM])
 

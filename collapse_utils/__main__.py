@@ -6,6 +6,9 @@
     collect DIR        merge finished runs into a folder of results
     sections           sections, presets, data sources and fields
     estimate SECTION   what a chain would cost on this machine
+    compare DIR        hold finished runs against the published rows
+    grid               the closed forms of the linear section against a simulated grid
+    convert DIR FILE   GEOM-Drugs from its published layout into one SDF.gz
 
 Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, told before any work; 130 or 143 stopped by a signal,
 in a state from which the same command goes on.
@@ -20,11 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__, sections
-from .errors import InputError, RunError, stopped
+from .durable.signals import stopped
+from .errors import InputError, RunError
 from .presets import NAMES as PRESETS
+from .training.threads import use_threads
 
 if TYPE_CHECKING:
-    from .jobs import Job
+    from .sweeps.jobs import Job
 
 
 class _Parser(argparse.ArgumentParser):
@@ -103,7 +108,19 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("directory", type=Path)
     compare.add_argument("--results", default="", help="a folder of results (default: those of the package)")
 
-    commands.add_parser("sections", help="what there is to run")
+    commands.add_parser("sections", help="list sections, presets, data sources and fields")
+
+    grid = commands.add_parser("grid", help="simulate the grid of the linear section and write its results")
+    grid.add_argument("--out", type=Path, default=Path("results/linear/grid"))
+    grid.add_argument("--seed", default="0")
+    grid.add_argument("--repeats", help="simulated chains of every cell (default: those of the published grid)")
+    grid.add_argument("--threads", default="1", help="changes the speed and no digit of the result")
+
+    convert = commands.add_parser("convert", help="convert GEOM-Drugs from its published layout into one SDF.gz")
+    convert.add_argument("folder", type=Path, help="holds summary_drugs.json and drugs/*.pickle")
+    convert.add_argument("file", type=Path, help="the SDF.gz to write")
+    convert.add_argument("--conformers", default="5", help="most probable conformers of a molecule (default: 5)")
+    convert.add_argument("--molecules", help="stop after so many molecules (default: all)")
 
     estimate = commands.add_parser("estimate", help="what a chain would cost on this machine")
     estimate.add_argument("section")
@@ -117,10 +134,10 @@ def _run(options: argparse.Namespace) -> int:
     config, _ = sections.configuration(options.section, options.preset, options.set)
     seed = _integer("--seed", options.seed, 0)
     every = _integer("--checkpoint-s", options.checkpoint_s, 0)
-    sections.use_threads(config.threads)
-    from . import checkpoints
+    use_threads(config.threads)
+    from .durable.signals import listen
 
-    checkpoints.listen()
+    listen()
     section, chain = sections.make(
         options.section,
         preset=options.preset,
@@ -150,7 +167,7 @@ class _Bar:
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
 
     def __call__(self, state: dict) -> None:
-        from .sweep import fraction
+        from .sweeps.local import fraction
 
         self.bar.n = fraction(state)
         self.bar.set_description_str(f"iteration {state['iteration']}, {state['phase']}", refresh=False)
@@ -166,16 +183,16 @@ class _Bar:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from . import jobs, sweep
+    from .sweeps import jobs, local
 
     names = list(sections.NAMES) if options.section == "all" else [sections.check(options.section)]
     if options.section == "all" and options.data != sections.DEFAULT:
         raise InputError("--data", options.data, "one section, since every section has data of its own kind")
     notebooks = None
     if options.notebook is not None:
-        from . import records
+        from .sweeps.notebooks import find
 
-        notebooks = records.find(names, options.notebook)
+        notebooks = find(names, options.notebook)
     planned = jobs.plan(
         names,
         options.preset,
@@ -195,12 +212,12 @@ def _sweep(options: argparse.Namespace) -> int:
         print(jobs.listing(mine))
         return 0
     jobs.leave_plan(planned)
-    from . import checkpoints
+    from .durable.signals import listen
 
-    checkpoints.listen()
+    listen()
     failed = engine(mine)
     for job in failed:
-        print(f"failed: {job.label}: {sweep.last_line(job.log)} ({job.log})", file=sys.stderr)
+        print(f"failed: {job.label}: {local.last_line(job.log)} ({job.log})", file=sys.stderr)
     print(f"{len(mine) - len(failed)} of {len(mine)} chains are done in {options.out}")
     return 1 if failed else 0
 
@@ -212,11 +229,11 @@ def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]
         "--retries": options.retries, "--copy-back": options.copy_back or None,
     }  # fmt: skip
     if options.engine == "ray":
-        from . import engine_ray
+        from .sweeps import ray_engine
 
         if options.jobs is not None:
             raise InputError("--jobs", options.jobs, "--cpus-per-job or --gpus-per-job with --engine ray")
-        return engine_ray.engine(
+        return ray_engine.engine(
             address=options.address,
             cpus=None if options.cpus_per_job is None else _integer("--cpus-per-job", options.cpus_per_job, 1),
             gpus=_number("--gpus-per-job", options.gpus_per_job or "0"),
@@ -229,27 +246,27 @@ def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]
     for name, value in for_ray.items():
         if value is not None:
             raise InputError(name, value, "--engine ray beside it")
-    from . import sweep
+    from .sweeps import local
 
     parallel = None if options.jobs is None else _integer("--jobs", options.jobs, 1)
-    return lambda jobs: sweep.run(jobs, parallel=parallel, quiet=options.quiet)
+    return lambda jobs: local.run(jobs, parallel=parallel, quiet=options.quiet)
 
 
 def _status(options: argparse.Namespace) -> int:
-    from . import status
+    from .sweeps import status
 
     return status.show(options.directory)
 
 
 def _collect(options: argparse.Namespace) -> int:
-    from . import results
+    from .sweeps import collect
 
-    print("\n".join(results.collect(options.directory, options.into)))
+    print("\n".join(collect.collect(options.directory, options.into)))
     return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from .compare import compare
+    from .evidence.compare import compare
 
     lines, agree = compare(options.directory, options.results)
     print("\n".join(lines))
@@ -272,10 +289,29 @@ def _sections(options: argparse.Namespace) -> int:
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    from . import estimate
+    from .sweeps import estimate
 
     items = None if options.items is None else _integer("--items", options.items, 1)
     print(estimate.report(options.section, options.preset, options.set, options.data, options.regime, items))
+    return 0
+
+
+def _grid(options: argparse.Namespace) -> int:
+    from .linear import grid
+
+    seed, threads = _integer("--seed", options.seed, 0), _integer("--threads", options.threads, 1)
+    repeats = grid.REPEATS if options.repeats is None else _integer("--repeats", options.repeats, 2)
+    print(grid.summary_line(options.out, grid.write(options.out, seed, repeats, threads)["all"]))
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from .molecules.geom import convert
+
+    conformers = _integer("--conformers", options.conformers, 1)
+    molecules = None if options.molecules is None else _integer("--molecules", options.molecules, 1)
+    counts = convert(options.folder, options.file, conformers=conformers, molecules=molecules)
+    print(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
     return 0
 
 
@@ -287,6 +323,8 @@ _COMMANDS = {
     "compare": _compare,
     "sections": _sections,
     "estimate": _estimate,
+    "grid": _grid,
+    "convert": _convert,
 }
 
 

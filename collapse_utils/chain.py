@@ -30,11 +30,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import data, measurements, memory, provenance, regimes, runs, seeds
-from .checkpoints import Checkpoint, Pieces
+from . import data, regimes, seeds
 from .description import Chain, describe_run
+from .durable import files, provenance
+from .durable.checkpoints import Checkpoint, Pieces
+from .durable.leases import Lease
+from .durable.metrics import COLUMNS, checked, read_metrics, record_path, records, repair, whole, write_metrics
+from .durable.run_dir import check_run, fingerprint, writing
 from .errors import RunError
-from .measurements import COLUMNS, read_metrics, write_metrics
+from .training import memory
 
 __all__ = ["COLUMNS", "Chain", "Section", "describe_run", "read_metrics", "run_chain", "write_metrics"]
 
@@ -89,10 +93,10 @@ def run_chain(
     real_train, real_test = section.real_data()
     description = describe_run(chain, real_train, real_test)
     if (run_dir / "DONE").exists():
-        runs.check_run(run_dir, description)
-        if measurements.whole(run_dir):
+        check_run(run_dir, description)
+        if whole(run_dir):
             return read_metrics(run_dir)
-    with runs.writing(run_dir, description) as lease:
+    with writing(run_dir, description) as lease:
         shared_dir = Path(shared) if shared is not None else run_dir.parent / ".shared"
         state = _State(section, chain, run_dir, shared_dir, lease, description, report, checkpoint_s)
         rows = state.run(real_train, real_test)
@@ -101,7 +105,7 @@ def run_chain(
             if hasattr(section, "notes"):
                 record["notes"] = section.notes()
             lease.check()
-            runs.write_json(run_dir / "DONE", record)
+            files.write_json(run_dir / "DONE", record)
     return rows
 
 
@@ -114,7 +118,7 @@ class _State:
         chain: Chain,
         run_dir: Path,
         shared: Path,
-        lease: runs.Lease,
+        lease: Lease,
         description: dict,
         report: Report,
         checkpoint_s: float,
@@ -125,9 +129,9 @@ class _State:
         config = {name: value for name, value in description["config"].items() if name != "iterations"}
         sampling = {name: config.pop(name) for name in chain.config.SAMPLING_FIELDS}
         parts = {"config": config, **{key: description[key] for key in ("section", "seed", "data", "package_version")}}
-        first_fit = f"{chain.section}-seed{chain.seed}-{runs.fingerprint(parts)}"
+        first_fit = f"{chain.section}-seed{chain.seed}-{fingerprint(parts)}"
         self.shared_fit = shared / first_fit
-        self.shared_block = shared / first_fit / f"block-{runs.fingerprint(sampling)}"
+        self.shared_block = shared / first_fit / f"block-{fingerprint(sampling)}"
         self._report, self._reported = report, 0.0
         self._before, self._started = 0.0, time.monotonic()
 
@@ -154,7 +158,7 @@ class _State:
         }
         with contextlib.suppress(OSError, RunError):  # a full disk must not stop a run for the sake of its progress bar
             self.lease.check()
-            runs.write_json(self.run_dir / "progress.json", state, durable=False)
+            files.write_json(self.run_dir / "progress.json", state, durable=False)
         self._report(state)
 
     # Places
@@ -166,21 +170,21 @@ class _State:
         return self.run_dir / f"generation-{generation:02d}" / f"block-{block:02d}"
 
     def measured(self, iteration: int) -> bool:
-        return measurements.record_path(self.run_dir, iteration).exists()
+        return record_path(self.run_dir, iteration).exists()
 
     # The loop
 
     def run(self, real_train: data.Data, real_test: data.Data) -> list[dict]:
         last = self.chain.config.iterations
-        measurements.repair(self.run_dir, finished=(self.run_dir / "DONE").exists())
-        self._before = sum(record["seconds"] for record in measurements.records(self.run_dir).values())
+        repair(self.run_dir, finished=(self.run_dir / "DONE").exists())
+        self._before = sum(record["seconds"] for record in records(self.run_dir).values())
         for iteration in range(1, last + 1):
             blocks = regimes.blocks_sampled(self.chain.regime, iteration) if iteration < last else 0
             missing = [block for block in range(blocks) if not self.block_dir(iteration, block).is_dir()]
             if self.measured(iteration) and not missing:
                 continue
             if self.measured(iteration):  # which comes after sampling
-                runs.warn(f"{self.block_dir(iteration, missing[0])}: is missing; sampled again")
+                files.warn(f"{self.block_dir(iteration, missing[0])}: is missing; sampled again")
             started = time.monotonic()
             training_data = self.training_data(iteration, real_train)
             model = self.fit(iteration, training_data)
@@ -191,7 +195,7 @@ class _State:
             self.write_csv()
         rows = self.write_csv()  # a kill may have come between the last two files
         for leftover in self.run_dir.glob("generation-*/pieces-of-*"):  # or between a block and the end of its pieces
-            runs.remove_folder(leftover)
+            files.remove_folder(leftover)
         self.tell(last, "done")
         return rows
 
@@ -219,10 +223,10 @@ class _State:
     def check_block(self, generation: int, block: int, real_train: data.Data) -> None:
         """See that a block is what was sampled; one that has changed is named and sampled again from its model."""
         folder = self.block_dir(generation, block)
-        if problem := runs.damage(folder):
-            runs.warn(f"{problem}; sampled again from the model of iteration {generation}")
+        if problem := files.damage(folder):
+            files.warn(f"{problem}; sampled again from the model of iteration {generation}")
             self.lease.check()
-            runs.remove_folder(folder)
+            files.remove_folder(folder)
             model = self.fit(generation, self.training_data(generation, real_train))
             self.sample(generation, block, model, real_train)
 
@@ -238,19 +242,19 @@ class _State:
                 shared = self.checkpoint(iteration, self.shared_fit / "fit", lease)
                 if shared.newest() is None and own.newest() is not None:  # the shared folder was cleared: use our copy
                     return self.section.fit(training_data, seed, own)
-                runs.remove_leftovers(self.shared_fit)
+                files.remove_leftovers(self.shared_fit)
                 model = self.section.fit(training_data, seed, shared)
                 if newest := shared.newest():
-                    runs.copy_folder(newest, own.folder / newest.name, self.lease.check)
+                    files.copy_folder(newest, own.folder / newest.name, self.lease.check)
         return model
 
-    def shared_lease(self, iteration: int) -> runs.Lease:
+    def shared_lease(self, iteration: int) -> Lease:
         def waiting(owner: str) -> None:
             self.tell(iteration, f"waiting for the first fit by {owner}")
 
-        return runs.Lease(self.shared_fit, wait=True, waiting=waiting)
+        return Lease(self.shared_fit, wait=True, waiting=waiting)
 
-    def checkpoint(self, iteration: int, folder: Path, lease: runs.Lease) -> Checkpoint:
+    def checkpoint(self, iteration: int, folder: Path, lease: Lease) -> Checkpoint:
         def report(step: int, steps: int, figures: dict) -> None:
             self.tell(iteration, "fitting", step, steps, figures)
 
@@ -264,20 +268,18 @@ class _State:
             self.write_block(final, iteration, block, model, real_train, self.lease)
             return
         with self.shared_lease(iteration) as lease:
-            if problem := runs.damage(self.shared_block):
+            if problem := files.damage(self.shared_block):
                 if self.shared_block.exists():
-                    runs.warn(f"{problem}; sampled again")
-                runs.remove_folder(self.shared_block)
+                    files.warn(f"{problem}; sampled again")
+                files.remove_folder(self.shared_block)
                 self.write_block(self.shared_block, iteration, block, model, real_train, lease)
-            runs.remove_folder(self.pieces_dir(self.shared_block))
-        runs.copy_folder(self.shared_block, final, self.lease.check)
+            files.remove_folder(self.pieces_dir(self.shared_block))
+        files.copy_folder(self.shared_block, final, self.lease.check)
 
     def pieces_dir(self, block_dir: Path) -> Path:
         return block_dir.with_name(f"pieces-of-{block_dir.name}")
 
-    def write_block(
-        self, final: Path, iteration: int, block: int, model: Any, real_train: data.Data, lease: runs.Lease
-    ) -> None:
+    def write_block(self, final: Path, iteration: int, block: int, model: Any, real_train: data.Data, lease: Lease) -> None:
         size = len(real_train)
         seed = seeds.derive(self.chain.seed, "iteration", iteration, "sample", block)
         pieces = Pieces(self.pieces_dir(final), every_s=self.checkpoint_s, guard=lease.check)
@@ -294,7 +296,7 @@ class _State:
         if len(items) != size:
             raise RunError(f"sample: returned {len(items)} items; asked for {size}")
         lease.check()
-        with runs.new_folder(final, lease.check) as folder:
+        with files.new_folder(final, lease.check) as folder:
             data.save(items, folder)
         pieces.remove()
 
@@ -309,7 +311,7 @@ class _State:
         diverged = None
         if self.chain.config.diverged == "record":
             diverged = self.checkpoint(iteration, folder, self.lease).diverged()
-        metrics = measurements.checked(metrics, diverged)
+        metrics = checked(metrics, diverged)
         if hasattr(self.section, "preview"):
             block = self.block_dir(iteration, 0)
             if block.is_dir():
@@ -324,7 +326,7 @@ class _State:
         self.lease.check()
         result = {"metrics": metrics, "training_items": items, "seconds": time.monotonic() - started}
         folder.mkdir(parents=True, exist_ok=True)
-        runs.write_checked(measurements.record_path(self.run_dir, iteration), result)
+        files.write_checked(record_path(self.run_dir, iteration), result)
 
 
 def check_methods(section: Section) -> None:

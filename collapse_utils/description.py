@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from . import __version__, data, regimes, runs, seeds
+from . import __version__, data, regimes, seeds
+from .durable.run_dir import fingerprint
 from .presets import Config
 
 
@@ -43,4 +44,4 @@ def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> d
         },
         "package_version": __version__,
     }
-    return {**description, "fingerprint": runs.fingerprint(description)}
+    return {**description, "fingerprint": fingerprint(description)}

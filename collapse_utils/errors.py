@@ -6,8 +6,6 @@ and exits with status 2; a notebook shows it as the last line of its traceback.
 
 from __future__ import annotations
 
-import sys
-
 
 class InputError(ValueError):
     """A value that cannot be used.
@@ -26,9 +24,3 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """A run directory that cannot be used as it is: another configuration, another owner, a damaged file."""
-
-
-def stopped(interrupt: KeyboardInterrupt) -> int:
-    """Tell that a command was stopped in a state from which it goes on; returns its exit status, 130 or 143."""
-    print("stopped; the same command goes on from here", file=sys.stderr)
-    return getattr(interrupt, "exit_status", 130)

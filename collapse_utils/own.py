@@ -25,15 +25,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import claims, results, seeds
 from . import regimes as all_regimes
+from . import seeds
 from .chain import Chain, Section, check_methods, run_chain
-from .checkpoints import Checkpoint
 from .data import is_array
+from .durable.checkpoints import Checkpoint
+from .durable.metrics import frame_of
 from .errors import RunError
-from .live import tqdm
+from .evidence import claims
+from .evidence.statistics import Verdict
 from .presets import Config, setting
-from .statistics import Verdict
+from .sweeps.live import tqdm
 
 TRIAL_ITEMS = 64  # how many items are sampled twice to see whether a model keeps to its seed
 
@@ -99,7 +101,7 @@ def experiment(
             folders.append(Path(out) / chain.regime / f"seed-{chain.seed}")
             run_chain(section, chain, folders[-1], shared=Path(out) / ".shared")
             bar.update()
-    return results.frame_of(folders)
+    return frame_of(folders)
 
 
 def keeps_to_its_seed(section: Section) -> None:

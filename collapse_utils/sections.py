@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import presets
 from .errors import InputError
+from .paths import default_cache
 
 if TYPE_CHECKING:
     from .chain import Chain, Section
@@ -49,20 +49,6 @@ def configuration(name: str, preset: str, assignments: Iterable[str] = ()) -> tu
 def module(name: str) -> ModuleType:
     """The ``section`` module of a section."""
     return importlib.import_module(f".{check(name)}.section", __package__)
-
-
-def default_cache() -> Path:
-    """Where prepared data are kept: ``COLLAPSE_CACHE``, or a folder in the user's cache."""
-    return Path(os.environ.get("COLLAPSE_CACHE") or Path.home() / ".cache" / "collapse_utils")
-
-
-def use_threads(threads: int) -> None:
-    """Set the number of threads of the numerical libraries, loaded or not; part of a result to the last bit."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(threads)
 
 
 def make(

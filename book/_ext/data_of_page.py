@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import nbformat
 
-from collapse_utils.book.data import of_page, saved_as
+from book._tools.downloads import of_page, saved_as
 
 DOWNLOAD = re.compile(r'download="" href="([^"]*_downloads/([^"]+))"')
 

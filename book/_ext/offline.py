@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from collapse_utils.book.build import mathjax_folder
+from book._tools.build import mathjax_folder
 
 NEEDED = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "output/chtml/fonts/tex.js", "input/tex/extensions")
 

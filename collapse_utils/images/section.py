@@ -18,15 +18,15 @@ from PIL import Image
 from torch import Tensor
 
 from .. import seeds
-from ..allocator import keep_memory
-from ..checkpoints import Checkpoint, at_once
 from ..data import Data, Pool
-from ..training import Plan, device, train
-from . import diversity
-from .albums import SOURCES
+from ..durable.checkpoints import Checkpoint, at_once
+from ..training.allocator import keep_memory
+from ..training.loop import Plan, device, train
+from . import measures
 from .config import ImagesConfig
-from .faces import prepare
-from .vae import VAE, build, losses, to_bytes, to_float
+from .data import prepare
+from .model import VAE, build, losses, to_bytes, to_float
+from .sources import SOURCES
 
 __all__ = ["HEADLINE", "SOURCES", "TITLE", "Images", "make"]
 
@@ -71,14 +71,14 @@ class Images:
         return {**self.images.info, "explained_variance_of_features": self.features.explained}
 
     @cached_property
-    def features(self) -> diversity.Features:
-        return diversity.fit_features(self.images.train, self.config.feature_dimensions, self.config.clusters)
+    def features(self) -> measures.Features:
+        return measures.fit_features(self.images.train, self.config.feature_dimensions, self.config.clusters)
 
     @cached_property
     def real_diversity(self) -> dict[str, float]:
         """The diversity metrics of real training images against the test images: what a perfect model would reach."""
         real = self.images.train[: self.config.evaluation_samples]
-        return diversity.measure(real, self.images.test, self.features, self.config.neighbours)
+        return measures.measure(real, self.images.test, self.features, self.config.neighbours)
 
     def plan(self, images: int) -> Plan:
         """How a model is optimised on so many images: the decay keeps its shape, however many steps there are."""
@@ -169,7 +169,7 @@ class Images:
                 self._reconstructions = np.concatenate(shown) if self.may_show else None
         error, kl = torch.cat(errors).mean().item(), torch.cat(kls).mean().item()
         samples = self.sample(model, config.evaluation_samples, seeds.derive(0, "evaluation"))
-        spread = diversity.measure(samples, real_test, self.features, config.neighbours)
+        spread = measures.measure(samples, real_test, self.features, config.neighbours)
         real = {f"{name}_real": value for name, value in self.real_diversity.items()}
         return {"test_loss": error + config.kl_weight * kl, "reconstruction_error": error, "kl": kl, **spread, **real}
 

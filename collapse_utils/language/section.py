@@ -20,14 +20,16 @@ import numpy as np
 import torch
 
 from .. import seeds
-from ..checkpoints import Checkpoint, at_once
 from ..data import Data
-from ..training import Plan, device, train
-from . import unpadded
+from ..durable.checkpoints import Checkpoint, at_once
+from ..training.loop import Plan, device, train
+from . import batches
+from .batches import NAME, split, token_losses
 from .config import LanguageConfig
-from .models import build
-from .sampling import sample_stories
-from .stories import END_ID, SOURCES, as_dataset, decode, prepare, token_lists
+from .data import END_ID, as_dataset, decode, prepare, token_lists
+from .model import build
+from .sampler.sample import sample_stories
+from .sources import SOURCES
 
 __all__ = ["HEADLINE", "SOURCES", "TITLE", "Language", "make"]
 
@@ -78,7 +80,7 @@ class Language:
             dropout=config.dropout,
             seed=seeds.derive(seed, "initialisation"),
         ).to(place)
-        model.set_attn_implementation(unpadded.NAME)
+        model.set_attn_implementation(NAME)
         order = batch_order(len(training_data), config.batch_size, config.epochs, seed)
         plan = Plan(
             steps=len(order),
@@ -92,14 +94,14 @@ class Language:
         )
         train(
             model,
-            lambda step: unpadded.batch(*token_lists(training_data, order[step])).to(place),
-            lambda model, batch: unpadded.token_losses(model, batch).mean(),
+            lambda step: batches.batch(*token_lists(training_data, order[step])).to(place),
+            lambda model, batch: token_losses(model, batch).mean(),
             plan,
             seed=seed,
             checkpoint=checkpoint,
             items_a_step=config.batch_size,
             validate=lambda model: self.cross_entropy(model, self.stories.validation)[0],
-            split=unpadded.split,
+            split=split,
         )
         return model
 
@@ -139,8 +141,8 @@ class Language:
         order = np.argsort(np.asarray(stories.with_format("numpy")["length"][:]), kind="stable")
         total, count = 0.0, 0
         for start in range(0, len(order), EVALUATION_BATCH):
-            batch = unpadded.batch(*token_lists(stories, order[start : start + EVALUATION_BATCH]))
-            losses = unpadded.token_losses(model, batch.to(place))
+            batch = batches.batch(*token_lists(stories, order[start : start + EVALUATION_BATCH]))
+            losses = token_losses(model, batch.to(place))
             total += losses.double().sum().item()
             count += len(losses)
         return total / count, total

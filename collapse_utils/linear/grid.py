@@ -1,6 +1,6 @@
 """The whole grid of the paper's figure, simulated and held against theory.
 
-    python -m collapse_utils.linear.grid --out results/linear/grid
+    python -m collapse_utils grid --out results/linear/grid
 
 writes, from one seed and to the last digit the same each time,
 
@@ -15,7 +15,6 @@ Iterations within a cell are not, so one iteration of each cell goes into the te
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -136,21 +135,7 @@ def write(out: Path, seed: int = 0, repeats: int = REPEATS, threads: int = 1, it
     return result
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Simulate the linear grid and write its results.")
-    parser.add_argument("--out", type=Path, default=Path("results/linear/grid"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument("--threads", type=int, default=1, help="changes the speed and no digit of the result")
-    arguments = parser.parse_args()
-    try:
-        seeds.sequence(arguments.seed)
-        found = write(arguments.out, arguments.seed, arguments.repeats, arguments.threads)["all"]
-    except InputError as problem:
-        parser.exit(2, f"{problem}\n")
-    print(f"{arguments.out}: {found['cells']} independent z, sum of squares {found['chi2']:.1f}, "
-          f"KS p {found['ks_p']:.2f}, largest {found['largest']:.2f}")  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()
+def summary_line(out: Path, found: dict) -> str:
+    """What the command line prints of a finished grid."""
+    return (f"{out}: {found['cells']} independent z, sum of squares {found['chi2']:.1f}, "
+            f"KS p {found['ks_p']:.2f}, largest {found['largest']:.2f}")  # fmt: skip

@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .. import regimes, seeds
-from ..allocator import keep_memory
+from ..training.allocator import keep_memory
 from .config import Linear, covariance_factor
 from .draws import Draws, block_list, draw
 

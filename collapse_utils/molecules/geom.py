@@ -17,7 +17,7 @@ from typing import Any
 
 from rdkit import Chem
 
-from .. import runs
+from ..durable import files
 from ..errors import InputError
 from .sources import problem_of
 
@@ -50,7 +50,7 @@ def read_pickle(path: Path) -> Any:
         raise InputError("--data", str(path), f"a pickle of GEOM ({problem})") from None
 
 
-def convert(folder: Path, target: Path, *, conformers: int, molecules: int) -> dict[str, int]:
+def convert(folder: Path, target: Path, *, conformers: int, molecules: int | None) -> dict[str, int]:
     """Write the most probable ``conformers`` conformations of each of the first ``molecules`` molecules to an SDF.gz.
 
     Returns
@@ -68,7 +68,7 @@ def convert(folder: Path, target: Path, *, conformers: int, molecules: int) -> d
     try:
         with gzip.open(temporary, "wt", encoding="utf-8") as file:
             writer = Chem.SDWriter(file)
-            for smiles, entry in runs.read_json(summary).items():
+            for smiles, entry in files.read_json(summary).items():
                 if counts["molecules"] == molecules:
                     break
                 found = _most_probable(folder, entry, conformers) if entry.get("pickle_path") else []

@@ -12,7 +12,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdMolAlign
 
-from .conformers import mmff_energies, with_positions
+from .data import mmff_energies, with_positions
 
 FUSED = 0.5  # angstrom; no two atoms of a molecule are closer
 TORN = 3.0  # angstrom; no bond is longer

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from .. import seeds
-from ..checkpoints import at_once
+from ..durable.checkpoints import at_once
 from .config import MoleculeConfig
-from .geodiff import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
 from .graphs import Batch, Graphs
+from .model import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
 
 WIDEST = 100.0  # angstrom; a spread beyond it (the training set has exploded) weighs no less
 RELAXATION = 1.9  # of a majorisation step; below 2 it still converges

@@ -16,15 +16,15 @@ import torch
 from rdkit import Chem
 
 from .. import seeds
-from ..checkpoints import Checkpoint, at_once
 from ..data import Data, Pool
+from ..durable.checkpoints import Checkpoint, at_once
 from ..errors import RunError
-from ..training import Plan, device, save_finished, train
+from ..training.loop import Plan, device, save_finished, train
 from .config import MoleculeConfig
-from .conformers import item_type, prepare, with_positions
-from .geodiff import GeoDiff, losses
+from .data import item_type, prepare, with_positions
 from .graphs import Batch
 from .measures import measure_samples
+from .model import GeoDiff, losses
 from .sampling import sample_positions
 from .sources import SOURCES
 

@@ -25,7 +25,7 @@ from .config import MoleculeConfig
 BAD_SHARE = 0.05  # of a source's records that may be unusable before the source is refused
 KNOWN_ELEMENTS = range(1, 100)  # atomic numbers of the embedding, as in GeoDiff
 SHIPPED = ("PBF/testData/egfr.sdf", "Fastcluster/testdata/cdk2.sdf")  # in RDKit's Contrib folder
-CONVERT = "python -m collapse_utils.molecules FOLDER geom_drugs.sdf.gz"
+CONVERT = "python -m collapse_utils convert FOLDER geom_drugs.sdf.gz"
 
 
 @dataclass(frozen=True)

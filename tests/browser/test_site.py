@@ -16,10 +16,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from devtools import Browser, executable, html_pages, serve
 
-from collapse_utils.book.build import build
-from collapse_utils.book.data import files, saved_as
-from collapse_utils.book.notebooks import pages
-from collapse_utils.book.single import anchor, single
+from book._tools.build import build
+from book._tools.contents import pages
+from book._tools.downloads import files, saved_as
+from book._tools.single import anchor, single
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium is not installed (apt-get install chromium)")

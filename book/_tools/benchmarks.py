@@ -1,0 +1,146 @@
+"""What the benchmarks have measured, as tables: book/_generated/speed.md and the README's line on its two commands.
+
+Reads the files in benchmarks/results; a benchmark that has not been run has no row.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+from collapse_utils.durable.files import read_json
+
+RESULTS = Path("benchmarks") / "results"
+NOTHING = "No benchmark has been run yet.\n"
+
+
+def read(root: Path, name: str) -> dict:
+    """The content of one benchmark's file; empty if there is none."""
+    path = root / RESULTS / f"{name}.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def times(median: float, low: float | None = None, high: float | None = None) -> str:
+    """A ratio with its range, such as ``4.2 (3.9 to 4.5)``."""
+    digits = 0 if median >= 100 else 1 if median >= 10 else 2
+    shown = f"{median:.{digits}f}"
+    return shown if low is None or high is None else f"{shown} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _linear(root: Path) -> Iterator[list[str]]:
+    ratios = read(root, "linear_speed").get("ratios", {})
+    wanted = {
+        "all_rows / fast, one set of draws for all sigma2": "one set of draws for every σ²",
+        "all_rows / fast, own draws for each sigma2": "own draws for each σ²",
+    }
+    for key, words in wanted.items():
+        if key in ratios:
+            yield ["the whole linear grid, " + words, "one `numpy.linalg.lstsq` a fit", times(ratios[key]), ""]
+
+
+def _training(root: Path) -> Iterator[list[str]]:
+    for model, found in read(root, "training_speed").get("models", {}).items():
+        ours = f"{found['ours_tokens_per_s']:,} tokens/s; {found['share_of_matmul_rate']:.0%} of the machine's matmul rate"
+        for key, words in (("trainer", "the same batches"), ("trainer_grouped", "batches of similar length")):
+            ratio = found[f"ours / {key}"]
+            yield [f"training, {model}", f"`transformers.Trainer`, {words}", times(**ratio), ours]
+            ours = ""
+
+
+def _sampling(root: Path) -> Iterator[list[str]]:
+    for model, found in read(root, "sampling_speed").get("models", {}).items():
+        if "summary" in found:
+            summary = found["summary"]
+            ours, theirs = summary["ours"], summary["generate"]
+            note = (
+                f"{ours['stories_per_s']:.0f} stories/s; {ours['sampling_mb']:.0f} MB beside {theirs['sampling_mb']:.0f} MB"
+            )
+            cache, batch = found["best"].split()
+            against = f"`generate`, best setting ({cache} cache, batch {batch})"
+            yield [f"sampling stories, {model}", against, times(**summary["ratio"]), note]
+
+
+def _images(root: Path) -> Iterator[list[str]]:
+    for preset, found in read(root, "image_speed").items():
+        ratio = dict(found["ours / better loader"])
+        workers = "two workers" if ratio.pop("better").endswith("workers") else "no worker"
+        against = f"a `DataLoader` that decodes JPEGs, {workers}"
+        note = f"{found['ours_images_per_s']:,} images/s; sampling takes {found['sampling_as_share_of_fit']:.1%} of a fit"
+        yield [f"training the VAE of `{preset}`", against, times(**ratio), note]
+
+
+def _molecules(root: Path) -> Iterator[list[str]]:
+    found = read(root, "molecule_speed")
+    names = {
+        "public": "`torch_geometric`, edges rebuilt at every step",
+        "float": "the same, adjacency in floating point",
+        "cached": "the same, edges up to order 3 at hand",
+    }
+    for part in ("training", "sampling"):
+        runs = found.get(part, {}).get("all", {})
+        for side, against in names.items():
+            if side in runs:
+                if part == "sampling":
+                    against = "`torch_geometric`, radius graph rebuilt and merged at every step"
+                pairs = zip(runs[side], runs["ours"], strict=True)
+                ratios = sorted(theirs["seconds"] / ours["seconds"] for theirs, ours in pairs)
+                note = f"{found[part]['conformations_per_second']['ours']:.1f} conformations/s" if side == "public" else ""
+                ratio = times(statistics.median(ratios), ratios[0], ratios[-1])
+                yield [f"{part}, GeoDiff at the paper's width", against, ratio, note]
+
+
+def _runs(root: Path) -> Iterator[list[str]]:
+    for name, found in read(root, "checkpoint_cost").items():
+        section, preset = name.split()
+        share = f"{found['share_at_60_s']:.2%} of a run"
+        yield [f"a checkpoint every minute, {section} at `{preset}`", "no checkpoint", "", share]
+
+
+def ratios(root: Path) -> str:
+    """Ours against the usual way, a row each; empty if nothing was measured."""
+    rows = [row for part in (_linear, _training, _sampling, _images, _molecules, _runs) for row in part(root)]
+    if not rows:
+        return ""
+    head = ["| what | against | times as fast | note |", "|---|---|---|---|"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows), ""])
+
+
+def memory(root: Path) -> str:
+    """Peak memory by iteration, a row a chain; empty if nothing was measured."""
+    found = read(root, "memory")
+    if not found:
+        return ""
+    iterations = [key for key in next(iter(found.values())) if key.startswith("t = ")]
+    lines = ["| chain | " + " | ".join(iterations) + " | generations on disk |", "|---|" + "---|" * (len(iterations) + 1)]
+    for name, row in found.items():
+        section, _, regime = name.partition(" ")
+        peaks = " | ".join(f"{row[t]['without_mapped_files_mb']:,} MB" for t in iterations)
+        lines.append(f"| {section}, {regime.replace('_', ' ')} | {peaks} | {row['generations_on_disk_mb']:,.0f} MB |")
+    return "\n".join([*lines, ""])
+
+
+def page(root: Path) -> str:
+    """The content of the page's include."""
+    parts = [part for part in (ratios(root), memory(root)) if part]
+    between = "\nPeak memory of a chain by iteration, without the files that it maps:\n\n"
+    return between.join(parts) if parts else NOTHING
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
+
+
+def front_door(root: Path) -> str:
+    """One paragraph on what ``make book`` and ``make test`` take, as measured; empty if they were not."""
+    found = read(root, "front_door")
+    if not found:
+        return ""
+    install, book, again, test = (found[name] for name in ("install", "book", "book again", "test"))
+    return (
+        f"Measured on a machine with {found['machine']['cores']} cores and no GPU: the installation, once, "
+        f"{_minutes(install['seconds'])} and {install['disk_mb'] / 1000:.1f} GB of disk; then `make book` "
+        f"{_minutes(book['seconds'])}, with at most {book['peak_memory_mb'] / 1000:.1f} GB of memory, and again "
+        f"{_minutes(again['seconds'])} when nothing has changed; `make test` {_minutes(test['seconds'])} and "
+        f"{test['peak_memory_mb'] / 1000:.1f} GB.  All of it leaves {test['disk_mb'] / 1000:.1f} GB on the disk.\n"
+    ).replace("  ", " ")

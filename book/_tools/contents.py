@@ -1,0 +1,87 @@
+"""The notebooks of the book: which there are, what parameters they declare, how they are read and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from collapse_utils.errors import InputError
+from collapse_utils.sweeps.execute import read_notebook, small_pictures, write_notebook
+
+
+def book_root(path: str | Path) -> Path:
+    """The repository's root; InputError if ``path`` has no table of contents."""
+    root = Path(path).resolve()
+    if not (root / "_toc.yml").is_file() or not (root / "_config.yml").is_file():
+        raise InputError("--root", str(path), "the folder of the book, with _config.yml and _toc.yml")
+    return root
+
+
+def pages(root: Path) -> list[str]:
+    """Every page of _toc.yml, in reading order, without file extensions."""
+
+    def entries(node: Any) -> Iterable[str]:
+        for key in ("root", "file"):
+            if key in node:
+                yield node[key]
+        for key in ("parts", "chapters", "sections"):
+            for child in node.get(key) or ():
+                yield from entries(child)
+
+    return list(entries(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))))
+
+
+def notebooks(root: Path) -> list[Path]:
+    """The committed notebooks of the book, in reading order."""
+    paths = [root / f"{page}.ipynb" for page in pages(root)]
+    return [path for path in paths if path.is_file()]
+
+
+def by_section(root: Path) -> dict[str, Path]:
+    """Section -> its notebook: the file's name without its number."""
+    return {path.stem.partition("_")[2]: path for path in notebooks(root)}
+
+
+def page_of(root: Path, section: str) -> str | None:
+    """The notebook of a section, as a path from the root: notebooks/02_language.ipynb."""
+    path = by_section(root).get(section)
+    return path.relative_to(root).as_posix() if path else None
+
+
+def literal(assignment: str) -> tuple[str, Any]:
+    """``name=value`` of --parameter; the value is a JSON literal or, failing that, plain text."""
+    name, sign, text = assignment.partition("=")
+    if not sign or not name.strip().isidentifier():
+        raise InputError("--parameter", assignment, "NAME=VALUE")
+    try:
+        return name.strip(), json.loads(text)
+    except ValueError:
+        return name.strip(), text
+
+
+def select(root: Path, only: Sequence[str]) -> list[Path]:
+    """The notebooks named in ``only`` (by stem), or all; InputError for a name that is not in the book."""
+    known = {path.stem: path for path in notebooks(root)}
+    for name in only:
+        if name not in known:
+            raise InputError("notebook", name, "one of " + ", ".join(known))
+    return [known[name] for name in only] if only else list(known.values())
+
+
+def strip(path: Path) -> bool:
+    """Make a notebook fit to be committed: no cell timings, no widget states, small pictures; True if it was not."""
+    notebook = read_notebook(path)
+    before = json.dumps(notebook, sort_keys=True)
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for key in ("papermill", "execution", "ExecuteTime"):
+            cell.metadata.pop(key, None)
+    small_pictures(notebook)
+    if json.dumps(notebook, sort_keys=True) == before:
+        return False
+    write_notebook(path, notebook)
+    return True

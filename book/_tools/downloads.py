@@ -1,0 +1,107 @@
+"""The files of results that the book offers for download: a table of all of them, and a list for every notebook page.
+
+Text for MyST: ``{download}`` copies the file into the built book, so that the links work without a network.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from collapse_utils.durable.files import read_json
+
+HEADING = "Data of this page"
+MEANING = {
+    "metrics.csv": "one value of one metric of one fit of a chain",
+    "curves.csv": "the loss during a fit, one step",
+    "provenance.json": "one chain: configuration, checksums of its data, versions, machine, time, memory",
+    "grid.csv": "the mean test error of one fit of one setting of the linear grid, and its formula",
+    "quantiles.csv": "the spread of the first fit's test error near $T = d + 2$",
+    "zscores.csv": "the distance of a mean to its formula, in standard errors",
+    "summary.json": "the distances of the linear grid, summed up",
+    "samplers.csv": "one sampler of molecules: its speed and its quality",
+    "rates.csv": "seconds and bytes of one item of one preset, measured on one core",
+    "assumptions.csv": "one number that the planning page assumes",
+}
+REPORTED = "one value that the paper, or what its authors published, reports"
+
+
+def files(root: Path, section: str | None = None) -> list[Path]:
+    """The tables and records in results/, all of them or those that a section's page reads; no samples."""
+    folder = root / "results"
+    found = [path for path in folder.rglob("*") if path.suffix in (".csv", ".json") and "samples" not in path.parts]
+    if section is not None:
+        own = folder / section, folder / "reported" / f"{section}.csv"
+        found = [path for path in found if path == own[1] or own[0] in path.parents]
+    return sorted(found)
+
+
+def columns(path: Path) -> list[str]:
+    """The names of a table's columns; of a record's fields."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as lines:
+            return next(csv.reader(lines), [])
+    records = read_json(path)
+    return list(records[0] if isinstance(records, list) else records)
+
+
+def rows(path: Path) -> int:
+    """The rows of a table; the records of a list of them."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as lines:
+            return sum(1 for _ in csv.reader(lines)) - 1
+    found = read_json(path)
+    return len(found) if isinstance(found, list) else 1
+
+
+def size(path: Path) -> str:
+    return f"{max(path.stat().st_size / 1e3, 1):,.0f}\u00a0kB"  # number and unit on one line
+
+
+def saved_as(path: Path) -> str:
+    """The name under which a browser saves a file of the book: its folders in results/ are part of it, since many files are
+    called metrics.csv.  results/language/cpu-bible/metrics.csv becomes language-cpu-bible-metrics.csv."""
+    return "-".join(path.parts[1:]) if path.parts[0] == "results" else path.name
+
+
+def link(root: Path, path: Path, text: str) -> str:
+    return f"{{download}}`{text} </{path.relative_to(root).as_posix()}>`"
+
+
+def table(root: Path) -> str:
+    """Every file, a row each."""
+    lines = ["| folder | file | rows | size |", "|---|---|--:|--:|"]
+    for path in files(root):
+        place = path.parent.relative_to(root / "results").as_posix()
+        lines.append(f"| {place} | {link(root, path, path.name)} | {rows(path):,} | {size(path)} |")
+    return "\n".join([*lines, ""])
+
+
+def kinds(root: Path) -> str:
+    """What a row is, and the columns, once for every kind of file."""
+    lines, told = ["| file | a row is | columns |", "|---|---|---|"], set()
+    for path in files(root):
+        reported = path.parent.name == "reported"
+        name = path.relative_to(root / "results").as_posix() if reported else path.name
+        if name not in told:
+            told.add(name)
+            names = ", ".join(f"`{column}`" for column in columns(path))
+            lines.append(f"| {name} | {REPORTED if reported else MEANING.get(name, '')} | {names} |")
+    return "\n".join([*lines, ""])
+
+
+def of_page(root: Path, section: str) -> str:
+    """The end of a section's page: its files, with a heading; empty where there are none."""
+    found = files(root, section)
+    if not found:
+        return ""
+    lines = [
+        f"## {HEADING}",
+        "",
+        "The published results on this page come from these files; [](../book/data) says what is in them.",
+        "",
+    ]
+    for path in found:
+        name = path.relative_to(root / "results").as_posix()
+        lines.append(f"- {link(root, path, name)}: {rows(path):,} row{'s' * (rows(path) != 1)}, {size(path)}")
+    return "\n".join([*lines, ""])

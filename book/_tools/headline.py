@@ -1,0 +1,154 @@
+"""What the front page shows of every section: its headline metric by iteration, under replace and under accumulate."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from collapse_utils import sections
+from collapse_utils.evidence import results
+from collapse_utils.evidence.statistics import Estimate, by_iteration, seeds_of
+from collapse_utils.presets import NAMES as PRESETS
+
+REGIMES = ("replace", "accumulate")
+LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}  # the part of the linear grid that the front page shows
+UNITS = {  # of the headline metrics, in words
+    "test_error": "above the noise",
+    "cross_entropy": "nats per token",
+    "test_loss": "squared error + KL",
+    "local_loss": "per atom",
+}
+DATA = {  # the data sources, as a reader knows them
+    "bible": "Bible in Basic English",
+    "tinystories": "TinyStories",
+    "orl": "ORL faces",
+    "celeba": "CelebA faces",
+    "celeba_89x109": "CelebA faces",
+    "fashion_mnist": "Fashion-MNIST",
+    "rdkit": "EGFR and CDK2 inhibitors",
+    "conformers": "drug-like molecules",
+    "geom_drugs": "GEOM-Drugs",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One section on one data source."""
+
+    section: str
+    title: str
+    metric: str  # the headline metric
+    data: str  # the data source, in words
+    about: str  # how the numbers came about: preset, how many observations
+    file: str  # where they are, from the folder of results
+    offline: bool  # the data need no download: a pip dependency ships them, or the seed draws them
+    curves: dict[str, pd.DataFrame]  # regime -> iteration, mean, low, high, n
+
+    @property
+    def name(self) -> str:
+        """The title without its section."""
+        return self.title.partition(" (")[0]
+
+    @property
+    def measure(self) -> str:
+        return self.metric.replace("_", " ")
+
+    def fit(self, regime: str, place: int) -> Estimate:
+        """The first (0) or last (-1) fit of a regime."""
+        row = self.curves[regime].iloc[place]
+        return Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
+
+    @property
+    def fits(self) -> int:
+        return int(self.curves["replace"]["iteration"].iloc[-1])
+
+    @property
+    def digits(self) -> int:
+        """Decimals that show three digits of the first fit."""
+        return max(2 - math.floor(math.log10(self.fit("replace", 0).mean)), 0)
+
+    def growth(self, regime: str) -> float:
+        """The last fit of a regime over its first."""
+        return self.fit(regime, -1).mean / self.fit(regime, 0).mean
+
+    def digest(self) -> str:
+        """A checksum of everything that a picture of this panel shows."""
+        parts = [self.title, self.metric, self.data, self.about, *(t.to_csv(index=False) for t in self.curves.values())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def sentence(self) -> str:
+        """What the picture shows, in words and numbers."""
+        fits = [self.fit("replace", 0), self.fit("replace", -1), self.fit("accumulate", -1)]
+        first, replace, accumulate = (f"{fit.mean:.{self.digits}f}" for fit in fits)
+        return (
+            f"{self.title}: the {self.measure} is {first} at the first fit; at fit {self.fits} it is "
+            f"{replace} under replace and {accumulate} under accumulate."
+        )
+
+
+def _linear_grid(path: Path, folder: Path) -> Panel:
+    rows = results.read_csv(path)
+    rows = rows[(rows["T"].astype(float) == LINEAR["T"]) & (rows["sigma2"].astype(float) == LINEAR["sigma2"])]
+    rows = rows[rows["x"] == LINEAR["x"]].rename(columns={"n": "iteration", "repeats": "n"})
+    curves = {
+        regime: rows[rows["regime"] == regime][["iteration", "mean", "low", "high", "n"]].astype(
+            {"iteration": int, "mean": float, "low": float, "high": float, "n": int}
+        )
+        for regime in REGIMES
+    }
+    first = rows.iloc[0]
+    data = f"simulated, d = {int(float(first['d']))}, T = {LINEAR['T']}"
+    about, file = f"{int(float(first['n'])):,} repeats", path.relative_to(folder).as_posix()
+    return Panel("linear", sections.module("linear").TITLE, "test_error", data, about, file, True, curves)
+
+
+def _collected(section: str, folder: Path) -> list[Panel]:
+    """A section's panels: of its other data sources the one at the largest preset, then its embedded default."""
+    module, default = sections.module(section), sections.default_source(section)
+    tables: dict[str, list[tuple[Path, pd.DataFrame]]] = {}
+    for path in sorted((folder / section).glob("*/metrics.csv")):
+        rows = results.read_csv(path)
+        rows = rows[(rows["variant"] == "") & rows["preset"].isin(PRESETS)]
+        if len(rows):
+            tables.setdefault(rows["data"].iloc[0], []).append((path, rows))
+    found: list[tuple[int, Panel]] = []
+    for source, there in sorted(tables.items()):
+        for path, rows in sorted(there, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])):
+            curves = {regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES}
+            if not all(len(curve) for curve in curves.values()):
+                continue  # under way: the next smaller preset stands in
+            preset, seeds = rows["preset"].iloc[0], seeds_of(rows[rows["regime"].isin(REGIMES)])
+            about, file = f"preset {preset}, {seeds}", path.relative_to(folder).as_posix()
+            panel = Panel(
+                section, module.TITLE, module.HEADLINE, DATA.get(source, source), about, file, source == default, curves
+            )
+            found.append((PRESETS.index(preset), panel))
+            break
+    real = sorted((one for one in found if not one[1].offline), key=lambda one: -one[0])[:1]
+    return [panel for _, panel in [*real, *(one for one in found if one[1].offline)]]
+
+
+def panels(folder: Path) -> list[Panel]:
+    """Every section's panels from the folder of committed results, in the order of the sections.
+
+    A section shows its largest preset without any override; data that have to be fetched, which are those of the paper or
+    near to them, come before the embedded default.  The linear section shows its simulation grid, whose repeats take the
+    place of seeds.
+    """
+    found = []
+    for section in sections.NAMES:
+        grids = sorted((folder / section).glob("*/grid.csv")) if section == "linear" else []
+        found += [_linear_grid(grids[-1], folder)] if grids else _collected(section, folder)
+    return found
+
+
+def first_of_each(found: list[Panel]) -> list[Panel]:
+    """The panel of every section that the opening figure shows."""
+    first: dict[str, Panel] = {}
+    for panel in found:
+        first.setdefault(panel.section, panel)
+    return list(first.values())

@@ -1,0 +1,112 @@
+"""A drawing of the four regimes: which generations iteration t trains on, to scale.
+
+Every block comes from :mod:`collapse_utils.regimes`, the module that the chains ask, so the drawing cannot say otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from collapse_utils import regimes
+
+from .pictures import GREY, SIZES, Picture, checksum, over
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ITERATIONS = 4
+WIDTH = 0.64  # of a training set, where 1 is the distance from one iteration to the next
+ROOM = 0.45  # over a training set, for its size
+# Real data dark, generations paler and paler: a copy of a copy.  The label in each block says it without colour.
+FILLS = ("#33373d", "#8b7fb8", "#bdb4da", "#e4dff2")
+INKS = ("white", "white", "#1d1d1d", "#1d1d1d")
+WORDS = {
+    "replace": "only what the last model sampled",
+    "accumulate": "the real data and all that was sampled",
+    "accumulate_subsample": "n drawn from what accumulate has",
+    "replace_multiple": "the last model's samples, t times as many",
+}
+
+
+class Slab(NamedTuple):
+    """A part of one training set: items of one generation, from ``bottom`` upwards, in units of n."""
+
+    iteration: int
+    generation: int
+    bottom: float
+    size: float
+
+
+def slabs(regime: str, iteration: int) -> list[Slab]:
+    """What iteration t trains on, the oldest at the bottom; a uniform draw takes as much of each block, on average."""
+    blocks = regimes.trains_on(regime, iteration)
+    size = regimes.training_size(regime, iteration) / len(blocks)
+    return [Slab(iteration, block.generation, place * size, size) for place, block in enumerate(blocks)]
+
+
+def sentence() -> str:
+    """What the drawing shows, in words."""
+    parts = []
+    for regime in regimes.REGIMES:
+        last = slabs(regime, ITERATIONS)
+        names = ["the real data" if t == 0 else f"generation {t}" for t in sorted({slab.generation for slab in last})]
+        whole = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+        parts.append(f"under {regime}, {whole}, {regimes.training_size(regime, ITERATIONS)} n in all")
+    return f"What iteration {ITERATIONS} trains on: {'; '.join(parts)}."
+
+
+def picture(columns: int) -> Picture:
+    """The four regimes, ``columns`` beside one another: two on a wide page, one on a phone."""
+    from collapse_utils.pages import figures
+
+    shown = [slabs(regime, t) for regime in regimes.REGIMES for t in range(1, ITERATIONS + 1)]
+    return Picture(checksum(columns, SIZES[columns], figures.COLOURS, FILLS, WORDS, shown), lambda: draw(columns))
+
+
+def draw(columns: int) -> Figure:
+    import matplotlib.pyplot as plt
+
+    tops = [max(regimes.training_size(regime, t) for t in range(1, ITERATIONS + 1)) for regime in regimes.REGIMES]
+    heights = [max(tops[at : at + columns]) + ROOM for at in range(0, len(tops), columns)]  # one scale for all rows
+    size = (SIZES[columns][0] * columns, sum(0.64 * height + 0.75 for height in heights))
+    shape = {"squeeze": False, "layout": "constrained", "gridspec_kw": {"height_ratios": heights}}
+    figure, axes = plt.subplots(len(heights), columns, figsize=size, **shape)
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    for place, (ax, regime) in enumerate(zip(axes.flat, regimes.REGIMES, strict=True)):
+        ax.set_ylim(0, heights[place // columns])
+        _regime(ax, regime)
+    return figure
+
+
+def _regime(ax: Axes, regime: str) -> None:
+    from collapse_utils.pages import figures
+
+    for t in range(1, ITERATIONS + 1):
+        parts = slabs(regime, t)
+        for slab in parts:
+            ax.bar(t, slab.size, WIDTH, slab.bottom, color=FILLS[slab.generation], edgecolor="white", linewidth=1.5)
+            ax.annotate(
+                "real" if slab.generation == 0 else f"{slab.generation}",
+                (t, slab.bottom + slab.size / 2),
+                ha="center",
+                va="center_baseline",
+                color=INKS[slab.generation],
+                fontsize=11 if slab.size > 0.4 else 8,
+            )
+        size = regimes.training_size(regime, t)
+        ax.annotate("n" if size == 1 else f"{size} n", (t, size + 0.1), ha="center", color=GREY, fontsize=11)
+        if t > 1:  # the model of the last iteration samples what is new in this training set
+            new = [slab for slab in parts if slab.generation == t - 1]
+            middle = (new[0].bottom + new[-1].bottom + new[-1].size) / 2
+            before = regimes.training_size(regime, t - 1) / 2
+            ends = {"xy": (t - WIDTH / 2, middle), "xytext": (t - 1 + WIDTH / 2, before)}
+            arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.3, "shrinkA": 2, "shrinkB": 1}
+            ax.annotate("", **ends, arrowprops=arrow)
+    ax.set_xlim(0.5, ITERATIONS + 0.5)
+    ax.set_xticks(range(1, ITERATIONS + 1), [f"t = {t}" for t in range(1, ITERATIONS + 1)])
+    ax.set_yticks([])
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.spines["left"].set_visible(False)
+    over(ax, figures.LABELS[regime], WORDS[regime], colour=figures.COLOURS[regime], left=0)

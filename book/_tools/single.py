@@ -1,0 +1,148 @@
+"""The built book as one HTML file: every page, picture, style sheet and table of data inside it, mathematics included.
+
+Made from the pages of the built site, so that it says what they say.  The file asks nothing of a network or a disk; a
+browser shows it and prints it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import mimetypes
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from collapse_utils.durable.files import write_text
+from collapse_utils.errors import InputError
+
+from .build import mathjax_folder
+from .contents import pages
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+
+REFERRING = ("for", "aria-labelledby", "aria-describedby", "aria-controls")  # attributes that hold ids
+UNWANTED = "script, a.headerlink"
+IMPORTED = re.compile(r"""@import\s+(?:url\()?['"]([^'"]+)['"]\)?\s*;""")
+POINTED = re.compile(r"""url\(\s*(['"]?)(?!data:)([^'")]+)\1\s*\)""")
+STYLE = """
+body { max-width: 60rem; margin: 0 auto; padding: 1rem; display: block; }
+.bd-article { padding: 1rem 0 3rem; break-before: page; }
+.bd-article + .bd-article { border-top: 1px solid var(--pst-color-border); }
+mjx-container[jax="SVG"] > svg { max-width: none; }
+"""
+# The reader's own choice of light or dark: the theme's style sheets go by this attribute.
+MODE = "document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';"
+# What scrolls can be reached with the keyboard; formulas have their width once they are drawn.
+REACH = """addEventListener('load', () => MathJax.startup.promise.then(() => {
+  for (const box of document.querySelectorAll('pre, .output, .pst-scrollable-table-container, div.math'))
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+}));"""
+
+
+def data_uri(path: Path) -> str:
+    """A file, as an address that holds its content."""
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def style_sheet(path: Path) -> str:
+    """A style sheet with everything that it imports or points to; of fonts the compact format alone."""
+
+    def pointed(match: re.Match) -> str:
+        file = path.parent / urlsplit(match[2]).path
+        return f"url({data_uri(file)})" if file.is_file() and file.suffix != ".ttf" else "url(data:,)"
+
+    text = POINTED.sub(pointed, path.read_text(encoding="utf-8"))
+    return IMPORTED.sub(lambda match: style_sheet(path.parent / match[1]), text)
+
+
+def anchor(page: str, name: str = "") -> str:
+    """The id of a page, or of what has the id ``name`` on it; pages use the same ids."""
+    return page.replace("/", "-") + (f"--{name}" if name else "")
+
+
+def target(site: Path, names: list[str], page: str, address: str) -> str | None:
+    """Where a link leads from inside the single file; None for a page that it does not hold."""
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc:
+        return address
+    file = (site / page).parent / unquote(parts.path) if parts.path else site / f"{page}.html"
+    name = file.resolve().relative_to(site.resolve()).as_posix()
+    if name.removesuffix(".html") in names:
+        return "#" + anchor(name.removesuffix(".html"), parts.fragment)
+    return data_uri(file) if file.is_file() and file.suffix != ".html" else None
+
+
+def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag:
+    """The text of a page, changed so that it can stand beside the others."""
+    found = soup.select_one("article.bd-article")
+    for tag in found.select(UNWANTED):
+        tag.decompose()
+    for tag in found.find_all(id=True):
+        tag["id"] = anchor(page, tag["id"])
+    for name in REFERRING:
+        for tag in found.find_all(attrs={name: True}):
+            tag[name] = " ".join(anchor(page, part) for part in tag[name].split())
+    for tag in found.select("img[src]"):
+        tag["src"] = target(site, names, page, tag["src"])
+    for tag in found.select("a[href]"):
+        if tag.has_attr("download"):
+            tag["download"] = tag["download"] or unquote(Path(tag["href"]).name)
+        address = target(site, names, page, tag["href"])
+        if address is None or (address.startswith("data:image/") and tag.img):  # a picture that leads to itself
+            tag.unwrap()
+        else:
+            tag["href"] = address
+    found["id"] = anchor(page)
+    return found
+
+
+def script(text: str) -> str:
+    """A script that can stand inside a page: nothing in it looks like the page's own markup."""
+    return "<script>" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "</script>"
+
+
+def single(root: Path, site: Path, output: Path) -> Path:
+    """Write the book that was built into ``site`` as one file.
+
+    Raises
+    ------
+    InputError : a page of the table of contents is not there.
+    """
+    from bs4 import BeautifulSoup
+
+    names = pages(root)
+    missing = [name for name in names if not (site / f"{name}.html").is_file()]
+    if missing:
+        raise InputError("--site", str(site), f"a built book with the page {missing[0]}.html: make site")
+    soups = {name: BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser") for name in names}
+    first = soups[names[0]]
+    sheets = [site / names[0] / ".." / urlsplit(link["href"]).path for link in first.select("link[rel=stylesheet]")]
+    settings = [tag.string for tag in first.select("script") if (tag.string or "").startswith("window.MathJax")]
+    title = html.escape(first.select_one("h1").find(string=True).strip())
+    entries = "".join(
+        f'<li><a href="#{anchor(name)}">{html.escape(soup.select_one("h1").find(string=True).strip())}</a></li>'
+        for name, soup in soups.items()
+    )
+    parts = [
+        f'<!DOCTYPE html>\n<html lang="en" data-theme="light">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        *(f"<style>{style_sheet(sheet.resolve())}</style>" for sheet in sheets),
+        f"<style>{STYLE}</style>",
+        script(MODE),
+        *(script(text) for text in settings),
+        "</head>\n<body>",
+        f'<nav aria-label="Contents"><ol>{entries}</ol></nav>\n<main>',
+        *(str(article(site, names, name, soup)) for name, soup in soups.items()),
+        "</main>",
+        script(REACH),
+        # The bundle that draws formulas as SVG needs neither fonts nor further files.
+        script((mathjax_folder() / "tex-svg-full.js").read_text(encoding="utf-8")),
+        "</body>\n</html>\n",
+    ]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_text(output, "\n".join(parts), durable=False)
+    return output

@@ -1,0 +1,193 @@
+"""What made the published results: software, machines, time and memory, from the provenance beside them.
+
+Reads results/<section>/<preset>-<data>/provenance.json, a record a chain, whatever sections, presets, data and variants
+there are, and what requirements.lock pins.  A record may lack a field: older versions of the package wrote fewer.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from collapse_utils import regimes, sections
+from collapse_utils.durable import progress
+from collapse_utils.durable.files import read_json
+from collapse_utils.pages.costs import TITLES
+
+NOTHING = "No results have been collected into `results/` yet.\n"
+UNKNOWN = "not recorded"
+SPACE = "\u00a0"  # a space at which no line ends
+
+
+def read(root: Path) -> dict[str, list[dict]]:
+    """The records of every section, in the book's order of sections; each with the name of its folder."""
+    found: dict[str, list[dict]] = {}
+    for path in (root / "results").glob("*/*/provenance.json"):
+        records = [{**record, "folder": path.parent.name} for record in read_json(path)]
+        found.setdefault(path.parent.parent.name, []).extend(records)
+    names = [*sections.NAMES, *sorted(found)]
+    return {name: sorted(found[name], key=_order) for name in dict.fromkeys(names) if found.get(name)}
+
+
+def _order(record: dict) -> tuple:
+    known = list(regimes.REGIMES)
+    place = known.index(record["regime"]) if record["regime"] in known else len(known)
+    return record["folder"], record["variant"], place, record["regime"], record["seed"]
+
+
+def title(section: str) -> str:
+    return TITLES.get(section, section.replace("_", " ").capitalize())
+
+
+def _values(records: Iterable[dict], name: str) -> list[Any]:
+    """What the records say of one thing, those that say nothing left out."""
+    return [value for record in records if (value := record["provenance"].get(name)) is not None]
+
+
+def _distinct(values: Iterable[Any]) -> str:
+    return ", ".join(dict.fromkeys(str(value) for value in sorted(values))) or UNKNOWN
+
+
+def _span(values: list[str]) -> str:
+    """The first and the last of some dates."""
+    return UNKNOWN if not values else min(values) if min(values) == max(values) else f"{min(values)} to {max(values)}"
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``40 s``, ``12.3 min``, ``3.5 h``; number and unit stay on one line."""
+    return progress.duration(seconds, exact=True).replace(" ", SPACE)
+
+
+def wall_time(records: list[dict]) -> tuple[str, str]:
+    """Median and range, such as ``3.1 min`` and ``2.8 min to 4.0 min``."""
+    seconds = _values(records, "wall_s")
+    if not seconds:
+        return UNKNOWN, ""
+    low, high = duration(min(seconds)), duration(max(seconds))
+    return duration(statistics.median(seconds)), "" if low == high else f"{low} to {high}"
+
+
+def memory(records: list[dict]) -> str:
+    peaks = _values(records, "peak_memory_mb")
+    return f"{max(peaks):,.0f}{SPACE}MB" if peaks else UNKNOWN
+
+
+def core_seconds(records: list[dict]) -> float:
+    """Wall time times threads, all chains together."""
+    return sum(r["provenance"].get("wall_s", 0) * r["provenance"].get("threads", 1) for r in records)
+
+
+def hours(records: list[dict]) -> str:
+    found = core_seconds(records) / 3600
+    return "< 0.01" if found < 0.01 else f"{found:.2g}" if found < 10 else f"{found:,.0f}"
+
+
+def totals(found: dict[str, list[dict]]) -> list[str]:
+    """Core hours of every section, and of all."""
+    lines = ["| section | chains | core hours | longest chain | most memory |", "|---|--:|--:|--:|--:|"]
+    everything = [record for records in found.values() for record in records]
+    for name, records in [*((title(section), records) for section, records in found.items()), ("**all**", everything)]:
+        longest = duration(max(_values(records, "wall_s"), default=0))
+        lines.append(f"| {name} | {len(records)} | {hours(records)} | {longest} | {memory(records)} |")
+    return lines
+
+
+def origin(records: list[dict]) -> list[str]:
+    """Machine, commit and date of some chains, a line for each machine and commit."""
+    groups: dict[tuple, list[dict]] = {}
+    for record in records:
+        groups.setdefault((machine(record), record["provenance"].get("commit")), []).append(record)
+    lines = []
+    for (name, commit), group in groups.items():
+        dates = _span([value[:10] for value in _values(group, "finished")])
+        code = f"`{commit[:7]}`" if commit else UNKNOWN
+        count = f"{len(group)} chain{'s' * (len(group) != 1)}"
+        lines.append(f"- {count} on {name}; commit {code}; finished {dates}")
+    return lines
+
+
+def machine(record: dict) -> str:
+    """The machine of a chain, in words."""
+    from_ = record["provenance"]
+    threads = from_.get("threads", 1)
+    words = [from_.get("processor") or f"a processor whose name was {UNKNOWN}", f"{from_.get('cores', '?')} cores"]
+    words += [f"device {from_.get('device', UNKNOWN)}", f"{threads} thread{'s' * (threads != 1)} a chain"]
+    words += [from_["precision"]] if "precision" in from_ else []
+    return ", ".join(words)
+
+
+def chains(records: list[dict]) -> list[str]:
+    """One table of results: where its chains are from, and a row for every variant and regime."""
+    from collapse_utils.pages.figures import LABELS
+
+    lines = [
+        *origin(records),
+        "",
+        "| variant | regime | chains | median time | range | peak memory |",
+    ]
+    lines += ["|---|---|--:|--:|--:|--:|"]
+    groups: dict[tuple, list[dict]] = {}
+    for record in records:
+        groups.setdefault((record["variant"], record["regime"]), []).append(record)
+    for (variant, regime), group in groups.items():
+        cells = variant.replace(",", ", ") or "as the preset", LABELS.get(regime, regime), str(len(group))
+        lines.append(f"| {' | '.join([*cells, *wall_time(group), memory(group)])} |")
+    return lines
+
+
+def tables(section: str, records: list[dict]) -> list[str]:
+    """The tables of a section, with headings."""
+    lines: list[str] = []
+    for folder in dict.fromkeys(record["folder"] for record in records):
+        chosen = [record for record in records if record["folder"] == folder]
+        about = f"preset {chosen[0]['preset']}, {chosen[0]['data']['source']}"
+        lines += [f"### {title(section)}: {about}", "", *chains(chosen), ""]
+    return lines
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked(root: Path) -> dict[str, str]:
+    """Package -> version of requirements.lock; empty if there is none."""
+    path = root / "requirements.lock"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    pins = (line.partition("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {_plain(name): version.strip() for name, _, version in pins}
+
+
+def needed(root: Path) -> list[str]:
+    """What pyproject.toml asks for: the package's own dependencies, then those of the book."""
+    path = root / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.is_file() else {}
+    wanted = [*project.get("dependencies", ()), *project.get("optional-dependencies", {}).get("book", ())]
+    return [re.match(r"[\w.-]+", need)[0] for need in wanted]
+
+
+def software(root: Path, found: dict[str, list[dict]]) -> list[str]:
+    """Versions in the records of the results, beside those that are pinned."""
+    everything = [record for records in found.values() for record in records]
+    recorded = dict.fromkeys(name for versions in _values(everything, "versions") for name in versions)
+    pins = locked(root)
+    lines = ["| software | trained the results | pinned in `requirements.lock` |", "|---|---|---|"]
+    lines.append(f"| Python | {_distinct(_values(everything, 'python'))} | |")
+    lines.append(f"| this package | {_distinct(_values(everything, 'package_version'))} | |")
+    for name in {_plain(name): name for name in [*needed(root), *recorded]}.values():
+        there = _distinct(versions[name] for versions in _values(everything, "versions") if name in versions)
+        lines.append(f"| {name} | {there if name in recorded else ''} | {pins.get(_plain(name), '')} |")
+    return lines
+
+
+def pages(root: Path) -> dict[str, str]:
+    """The generated parts of the page, by file name."""
+    found = read(root)
+    text: list[str] = []
+    for section, records in found.items():
+        text += tables(section, records)
+    parts = {"versions_totals.md": totals(found), "versions_chains.md": text, "versions.md": software(root, found)}
+    return {name: "\n".join([*lines, ""]).rstrip("\n") + "\n" if found else NOTHING for name, lines in parts.items()}

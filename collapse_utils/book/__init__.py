@@ -1,4 +1,0 @@
-"""The book's own tools: execute the notebooks, build the pages, keep what is committed in order.
-
-``python -m collapse_utils.book --help`` lists the commands.  They need the ``book`` extra.
-"""

@@ -1,0 +1,242 @@
+"""A run directory: what is in it can be trusted, and only one process writes it.
+
+    <run>/config.json        what this chain is: section, preset, regime, seed, configuration, data, versions, fingerprint
+    <run>/lease.json         who writes here now
+    <run>/metrics.csv        tidy results so far
+    <run>/progress.json      for people who look on: iteration, step, rate
+    <run>/iteration-03/      the fit of iteration 3: its checkpoint, its final weights, its metrics.json
+    <run>/generation-03/     block-00, block-01, ...: what the model of iteration 3 sampled; pieces-of-block-01 while it does
+    <run>/DONE               the chain is finished; holds the wall time and the provenance
+
+Every file and folder is written under a temporary name beside its final one, flushed to the disk and renamed, so that
+what has its final name is whole.  Folders carry ``checksums.json``, and ``metrics.json`` its own checksum: a file that
+changed afterwards is named, and made again from what is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import hashlib
+import json
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, RunError
+from .leases import Lease
+
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)  # what a disk says that takes no more
+
+
+def warn(text: str) -> None:
+    """One line on stderr: what is damaged or short, and what is done about it."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def _refusal(problem: Exception, folder: Path) -> str | None:
+    """Why the disk refused a write, in words; None if ``problem`` has another cause.
+
+    torch and safetensors hide the system's reason, so it is asked once more, with a small file.
+    """
+    if isinstance(problem, OSError) and problem.errno in REFUSALS:
+        return problem.strerror
+    if isinstance(problem, (InputError, RunError)):
+        return None
+    probe = folder / f".probe.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        probe.write_bytes(bytes(2**16))
+    except OSError as reason:
+        return reason.strerror
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return None
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Turns a write that the disk refuses into a RunError that names the file and the disk's reason."""
+    try:
+        yield
+    except Exception as problem:
+        if reason := _refusal(problem, path.parent):
+            raise RunError(f"{path}: cannot be written ({reason}); what was written before is whole") from problem
+        raise
+
+
+def _flush(path: Path) -> None:
+    """Ask the operating system to put a file, or the names in a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Replace ``path`` by ``text`` in one step: a reader sees the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    with _telling(path):
+        try:
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(text)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        if durable:
+            _flush(path.parent)
+
+
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    write_text(path, json.dumps(value, indent=2) + "\n", durable=durable)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; RunError names a file that cannot be read as JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise RunError(f"{path}: not readable as JSON ({problem})") from None
+
+
+def _checksum(record: dict) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def write_checked(path: Path, record: dict) -> None:
+    """Write a JSON object with a checksum of its other fields."""
+    write_json(path, {**record, "checksum": _checksum(record)})
+
+
+def read_checked(path: Path) -> dict:
+    """What :func:`write_checked` wrote; RunError names a file that has changed since."""
+    record = read_json(path)
+    if not isinstance(record, dict):
+        raise RunError(f"{path}: its content has changed since it was written")
+    expected = record.pop("checksum", None)
+    if expected is not None and expected != _checksum(record):  # runs of the first days have none
+        raise RunError(f"{path}: its content has changed since it was written")
+    return record
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "checksums.json")
+
+
+def _file_checksum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _temporary(final: Path) -> Path:
+    return final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+@contextlib.contextmanager
+def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
+    """A temporary folder that is flushed and becomes ``final`` when the block ends well, and goes when it does not."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(final)
+    with _telling(final):
+        try:
+            temporary.mkdir()
+            yield temporary
+            for path in (*temporary.rglob("*"), temporary):
+                _flush(path)
+            guard()
+            try:
+                os.rename(temporary, final)
+            except OSError:
+                if not final.is_dir():  # else the name is taken: the other copy is whole, too
+                    raise
+            _flush(final.parent)
+        except Exception:
+            guard()  # an heir may have removed what an orphan was writing: then say that, and not what was missing
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def new_folder(final: Path, guard: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    """A temporary folder that becomes ``final`` when the block ends well, and is removed when it does not.
+
+    A folder that is already there under the final name stays as it is: it was finished by somebody else.  ``guard`` is
+    called last of all; it raises if the process has lost the right to write here.
+    """
+    with _becoming(final, guard) as temporary:
+        yield temporary
+        sums = {path.relative_to(temporary).as_posix(): _file_checksum(path) for path in _files(temporary)}
+        write_json(temporary / "checksums.json", sums)
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a folder that :func:`new_folder` made, or None: a file missing, changed or unreadable."""
+    try:
+        sums = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
+        for name, expected in sums.items():
+            if _file_checksum(folder / name) != expected:
+                return f"{folder / name}: its content has changed since it was written"
+    except (OSError, ValueError) as problem:
+        return f"{folder}: {problem}"
+    return None
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder so that no half of it is ever seen under its name."""
+    if folder.exists():
+        grave = _temporary(folder)
+        os.rename(folder, grave)
+        shutil.rmtree(grave, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes have left half-written at or below ``folder``, which nobody else may write."""
+    for path in list(folder.rglob(f".{name}.*.tmp")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.name.startswith(".lease."):  # somebody may be asking for the lease just now
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def copy_folder(source: Path, final: Path, guard: Callable[[], None] = lambda: None) -> None:
+    """The whole folder ``source`` under a second name: by hard links where the disk allows, else by a copy."""
+
+    def link(original: str, copy: str) -> None:
+        try:
+            os.link(original, copy)
+        except OSError:
+            shutil.copy2(original, copy)
+
+    if damage(final) is not None:
+        guard()
+        remove_folder(final)
+        with _becoming(final, guard) as temporary:
+            shutil.copytree(source, temporary, copy_function=link, dirs_exist_ok=True)
+
+
+def cached_folder(final: Path, make: Callable[[Path], None]) -> Path:
+    """``final``, whole: made by ``make(folder)`` unless it is there already; of several processes one makes it."""
+    if damage(final) is not None:
+        with Lease(final.parent / f".making-{final.name}", wait=True) as lease:
+            problem = damage(final)
+            if problem is not None:  # nobody else made it while we waited
+                if final.exists():
+                    warn(f"{problem}; made again")
+                remove_folder(final)
+                remove_leftovers(final.parent, glob.escape(final.name))
+                with new_folder(final, lease.check) as folder:
+                    make(folder)
+    return final

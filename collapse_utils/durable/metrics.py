@@ -1,0 +1,141 @@
+"""What a chain has measured: ``metrics.json`` of every iteration, and ``metrics.csv``, which is made of them.
+
+``metrics.json`` carries a checksum.  ``metrics.csv`` is for readers: it says nothing that the records do not say, so that
+a damaged one is written again.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import RunError
+from . import files
+from .files import read_json
+
+COLUMNS = ("section", "preset", "regime", "seed", "iteration", "metric", "value")
+
+
+def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
+    """What ``evaluate`` returned, as floats; RunError names what is not a number, or not finite.
+
+    Where divergence is recorded (``diverged`` is not None), a metric that is not finite counts as inf, and the metric
+    ``diverged`` is added: 1 if the fit diverged or a metric was lost, else 0.
+    """
+    if not isinstance(metrics, dict) or not metrics:
+        raise RunError(f"evaluate: returned {metrics!r}; expected {{metric name: value}}")
+    for name, value in metrics.items():
+        if not isinstance(value, numbers.Real) or isinstance(value, bool):
+            raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
+        if diverged is None and not math.isfinite(value):
+            raise RunError(f"evaluate: metric {name!r} is {value}; expected a finite number, or --set diverged=record")
+    found = {str(name): float(value) if math.isfinite(value) else math.inf for name, value in metrics.items()}
+    return found if diverged is None else {**found, "diverged": float(diverged or math.inf in found.values())}
+
+
+def record_path(run_dir: Path, iteration: int) -> Path:
+    return run_dir / f"iteration-{iteration:02d}" / "metrics.json"
+
+
+def records(run_dir: Path) -> dict[int, dict]:
+    """The records of the iterations that ``run_dir`` has measured, in order; RunError names a damaged one."""
+    paths = {int(path.parent.name.split("-")[1]): path for path in run_dir.glob("iteration-*/metrics.json")}
+    return {iteration: files.read_checked(paths[iteration]) for iteration in sorted(paths)}
+
+
+def read_metrics(run_dir: Path) -> list[dict]:
+    """The rows of the iterations that ``run_dir`` has measured, in order; RunError names a damaged file."""
+    description = files.read_json(run_dir / "config.json")
+    first = {name: description[name] for name in ("section", "preset", "regime", "seed")}
+    return [
+        {**first, "iteration": iteration, "metric": metric, "value": value}
+        for iteration, record in records(run_dir).items()
+        for metric, value in record["metrics"].items()
+    ]
+
+
+def _line(row: dict) -> str:
+    """A row as text; ``repr`` keeps every bit of a float."""
+    return ",".join(str(row[column]) for column in COLUMNS[:-1]) + f",{row['value']!r}"
+
+
+def _text(rows: Iterable[dict]) -> str:
+    return "\n".join([",".join(COLUMNS), *map(_line, rows)]) + "\n"
+
+
+def write_metrics(rows: Iterable[dict], path: Path) -> None:
+    """Write tidy rows as CSV."""
+    files.write_text(path, _text(rows))
+
+
+def whole(run_dir: Path) -> bool:
+    """Whether every file of a finished run's results says what it said when it was written."""
+    try:
+        files.read_json(run_dir / "DONE")
+        return (run_dir / "metrics.csv").read_text(encoding="utf-8") == _text(read_metrics(run_dir))
+    except (OSError, ValueError, RunError):
+        return False
+
+
+def repair(run_dir: Path, *, finished: bool) -> None:
+    """Name what is damaged, and take it out of the way, so that the chain measures or writes it again."""
+    damaged = set()
+    for path in sorted(run_dir.glob("iteration-*/metrics.json")):
+        try:
+            files.read_checked(path)
+        except RunError as problem:
+            damaged.add(int(path.parent.name.split("-")[1]))
+            files.warn(f"{problem}; measured again")
+            path.unlink()
+    _look_at_csv(run_dir, damaged, finished)
+    if finished:
+        try:
+            files.read_json(run_dir / "DONE")
+        except RunError as problem:
+            files.warn(f"{problem}; written again")
+            (run_dir / "DONE").unlink()
+
+
+def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
+    """Say where ``metrics.csv`` and the records disagree.
+
+    A kill may have kept the lines of the last iteration out of it, and a kill during a repair leaves lines whose record is
+    still to be made; nothing else does.
+    """
+    path = run_dir / "metrics.csv"
+    recorded, written = {}, {}
+    for row in read_metrics(run_dir):
+        recorded.setdefault(row["iteration"], []).append(_line(row))
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+            written.setdefault(line.split(",")[COLUMNS.index("iteration")], []).append(line)
+        state = "its content has changed since it was written"
+    except (OSError, ValueError, IndexError):
+        state = "is missing" if not path.exists() else "its content has changed since it was written"
+    latest = max(recorded, default=0)
+    if any(
+        written.get(str(iteration)) != lines and (finished or iteration < latest or str(iteration) in written)
+        for iteration, lines in recorded.items()
+    ):
+        files.warn(f"{path}: {state}; written again from the records of the iterations")
+    for name in sorted(written):
+        if name.isdigit() and int(name) not in {*recorded, *damaged}:
+            files.warn(f"{record_path(run_dir, int(name))}: is missing; measured again")
+
+
+KEY = ["section", "preset", "data", "variant", "regime", "seed", "iteration", "metric"]
+
+
+def frame_of(run_dirs: list[Path]) -> pd.DataFrame:
+    """The metrics of finished runs as one tidy frame, with the columns ``data`` and ``variant``."""
+    rows = []
+    for run_dir in run_dirs:
+        description = read_json(run_dir / "config.json")
+        extra = {"data": description["data"]["source"], "variant": description["variant"]}
+        rows += [{**row, **extra} for row in read_metrics(run_dir)]
+    return pd.DataFrame(rows, columns=[*KEY, "value"])

@@ -1,0 +1,108 @@
+"""What a run says of itself while it runs: where it stands, how fast it is, how long it still takes, who works on it.
+
+A run writes ``progress.json`` and renews ``lease.json``; both can be read from every machine that sees its folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+from .. import regimes
+from . import files
+
+# What share of an iteration is behind a run when it enters a phase; rough, and only for people who wait.
+PHASES = {"fitting": 0.0, "sampling": 0.6, "evaluating": 0.9}
+SILENT_S = 60.0  # a run that has said nothing for so long is said to be silent
+
+
+def read(run_dir: Path) -> dict:
+    """What a run last said of itself; empty before it has said anything."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads((run_dir / "progress.json").read_text(encoding="utf-8"))
+    return {}
+
+
+def fraction(state: dict) -> float:
+    """How many of its iterations a run has finished, with the part of the current one."""
+    if not state:
+        return 0.0
+    if state["phase"] == "done":
+        return float(state["iterations"])
+    share = PHASES.get(state["phase"], 0.0)
+    if state["phase"] == "fitting" and state["steps"]:
+        share = PHASES["sampling"] * state["step"] / state["steps"]
+    return state["iteration"] - 1 + share
+
+
+def seconds_left(state: dict, regime: str) -> float | None:
+    """How long a run still takes, if an iteration costs in proportion to what it trains on; None before one can tell."""
+    finished = fraction(state)
+    if finished <= 0 or not state.get("seconds"):
+        return None
+    weights = [regimes.training_size(regime, t) for t in range(1, state["iterations"] + 1)]
+    whole = int(finished)
+    done = sum(weights[:whole]) + (finished - whole) * (weights[whole] if whole < len(weights) else 0)
+    return state["seconds"] * (sum(weights) - done) / done
+
+
+def duration(seconds: float, exact: bool = False) -> str:
+    """``40 s``, ``12 min``, ``3.5 h``; with ``exact`` also ``0.4 s`` and ``12.3 min``."""
+    if seconds < 90:
+        return f"{seconds:.{1 if exact and seconds < 10 else 0}f} s"
+    return f"{seconds / 60:.{1 if exact else 0}f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def rate(state: dict) -> str:
+    """Items a second where the run counts them, else seconds an iteration."""
+    if "items_per_s" in state:
+        return f"{state['items_per_s']:.4g} items/s"
+    finished = fraction(state)
+    return f"{state['seconds'] / finished:.2g} s an iteration" if finished >= 1 and state.get("seconds") else ""
+
+
+def describe(state: dict, regime: str) -> str:
+    """``iteration 3, fitting, step 120/400, loss 2.31, 812 items/s, 4 min left``."""
+    left = seconds_left(state, regime)
+    parts = [f"iteration {state['iteration']}", state["phase"]]
+    parts += [f"step {state['step']}/{state['steps']}"] if state["steps"] else []
+    parts += [f"loss {state['loss']}"] if "loss" in state else []
+    parts += [rate(state), f"{duration(left)} left" if left is not None else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not blank; empty if there is none."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+    return ""
+
+
+def silent_s(run_dir: Path) -> float:
+    """Seconds since the run last said something."""
+    with contextlib.suppress(OSError):
+        return max(time.time() - (run_dir / "progress.json").stat().st_mtime, 0.0)
+    return 0.0
+
+
+def elsewhere(run_dir: Path) -> Path:
+    """Where the engine notes how far a chain is that runs on another machine's own disk."""
+    return run_dir.with_name(f".{run_dir.name}.elsewhere.json")
+
+
+def write_elsewhere(run_dir: Path, state: dict) -> None:
+    """Note ``state``, with the key ``host``, for those who ask for the status of the sweep."""
+    with contextlib.suppress(OSError):
+        run_dir.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(elsewhere(run_dir), state, durable=False)
+
+
+def read_elsewhere(run_dir: Path) -> dict:
+    """What was noted lately of a chain on another machine's disk; empty if nothing was."""
+    with contextlib.suppress(OSError, ValueError):
+        if time.time() - elsewhere(run_dir).stat().st_mtime <= SILENT_S:
+            return json.loads(elsewhere(run_dir).read_text(encoding="utf-8"))
+    return {}

@@ -1,0 +1,92 @@
+"""Where a result comes from: versions, machine, threads, time and memory."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .. import __version__
+from ..paths import SOURCE_TREE
+
+PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "datasets", "rdkit")
+
+
+def peak_memory_mb() -> float:
+    """The largest resident memory of this process so far, in MB (1e6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def commit() -> str | None:
+    """The commit of the source tree this package runs from, or None for an installed wheel."""
+    if not (SOURCE_TREE / ".git").exists():
+        return None
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=SOURCE_TREE, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or None
+
+
+def device() -> str:
+    """The accelerator torch would use, or ``cpu``; torch is not imported for the question."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "cpu"
+
+
+def processor() -> str:
+    """The CPU by its own name, and the instruction set that torch uses of it: another one rounds in another order."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    torch = sys.modules.get("torch")
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})" if torch is not None else name
+
+
+def precision() -> str:
+    """The floating-point numbers that this process computes with: those of NumPy, or of torch where a section uses it."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return "float64"
+    found = str(torch.get_default_dtype()).removeprefix("torch.")
+    if torch.cuda.is_available():
+        found += f" (matrix products: {torch.get_float32_matmul_precision()})"
+        gpu = sys.modules.get(f"{__package__}.language.gpu")  # loaded where stories were sampled on a GPU
+        if gpu is not None:
+            found += f", sampling {str(gpu.precision(torch.device('cuda'))).removeprefix('torch.')}"
+    return found
+
+
+def collect(threads: int, *, wall_s: float) -> dict:
+    """A JSON-able record of the software, the machine and the cost of a run."""
+    return {
+        "package_version": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "versions": {name: found for name in PACKAGES if (found := _installed(name))},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "device": device(),
+        "threads": threads,
+        "precision": precision(),
+        "wall_s": round(wall_s, 1),
+        "peak_memory_mb": round(peak_memory_mb()),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,73 @@
+"""Committed results: collecting them from runs, and reading them.
+
+results/<section>/<preset>-<source>/metrics.csv       tidy rows, with the columns data and variant
+                                   /curves.csv        learning curves of the neural sections
+                                   /provenance.json   one record a chain
+                                   /samples/<variant>/<regime>/iteration-03/...   samples of the smallest seed
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from .. import paths
+from ..errors import InputError
+
+WHOLE = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
+TEXT = {"section", "preset", "data", "variant", "regime", "metric", "model", "tag", "where", "x"}
+
+
+def root(given: str | Path | None = None) -> Path:
+    """The folder of committed results: the one given, a source tree's, or the copy inside the installed package."""
+    if given:
+        path = Path(given)
+        if not path.is_dir():
+            raise InputError("results", str(given), "a folder that exists, or empty for the results of the package")
+        return path
+    if path := paths.shipped("results", "results"):
+        return path
+    raise InputError("results", "", "a package installed with its results, or a folder")
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A table of results: text and whole numbers by the names of the columns, every other column as floats, bit by bit."""
+    # Python's float() is exact in every version; pandas' default parser has not always been.
+    text = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in text.columns:
+        if column in WHOLE:
+            text[column] = text[column].astype(int)
+        elif column not in TEXT:
+            text[column] = [float(value) if value else math.nan for value in text[column]]
+    return text
+
+
+def folder(section: str, preset: str, data: str, given: str | Path | None = None) -> Path:
+    """The folder of one table of committed results; InputError lists those there are."""
+    home = root(given) / section
+    path = home / f"{preset}-{data}"
+    if not (path / "metrics.csv").exists():
+        there = sorted(p.parent.name for p in home.glob("*/metrics.csv")) if home.is_dir() else []
+        raise InputError("preset and data", path.name, "one of " + ", ".join(there) if there else f"results in {home}")
+    return path
+
+
+def read(section: str, preset: str, data: str, given: str | Path | None = None) -> pd.DataFrame:
+    """The committed metrics of a section at a preset on a data source."""
+    return read_csv(folder(section, preset, data, given) / "metrics.csv")
+
+
+def named(section: str, name: str, given: str | Path | None = None) -> pd.DataFrame:
+    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its cells."""
+    home = root(given) / section / name
+    for path in (home / "metrics.csv", home / "grid.csv"):
+        if path.is_file():
+            return read_csv(path)
+    raise InputError("results", str(home), "a folder with metrics.csv or grid.csv")
+
+
+def read_curves(section: str, preset: str, data: str, given: str | Path | None = None) -> pd.DataFrame:
+    """The committed learning curves."""
+    return read_csv(folder(section, preset, data, given) / "curves.csv")

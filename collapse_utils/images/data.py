@@ -1,0 +1,175 @@
+"""Real images: split by person, decoded once, and mapped into memory.
+
+Exact duplicates are dropped, the rest is put in an order given by content alone and split so that no person is on both
+sides.  The chosen photographs are decoded, cropped to a centred square and scaled, into two uint8 arrays
+(n, C, size, size) in the cache; every later chain of the same data maps them into memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
+
+from ..durable import files
+from ..durable.run_dir import fingerprint
+from ..errors import InputError
+from .config import ImagesConfig
+from .sources import Album, Photo, key_of, locate
+
+NAMED = 20  # damaged files that the provenance names
+
+
+@dataclass(frozen=True)
+class Images:
+    """Real images as uint8 arrays (n, C, size, size), memory-mapped."""
+
+    train: np.ndarray
+    test: np.ndarray
+    info: dict = field(default_factory=dict)  # counts, for the provenance
+
+
+def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[int], int]:
+    """Which photographs are for training and which for testing, in an order given by content, and how many duplicates.
+
+    An official partition is kept.  Else whole people are held out until there are ``test_images`` photographs of them, or a
+    fifth of all if that is less; where people are unknown, single photographs are.
+    """
+    first: dict[bytes, int] = {}
+    for i in sorted(range(len(photos)), key=lambda i: (photos[i].key, photos[i].name)):
+        first.setdefault(photos[i].key, i)
+    order = list(first.values())
+    duplicates = len(photos) - len(order)
+    test_images = min(test_images, len(order) // 5)
+    if any(photo.part for photo in photos):
+        test = [i for i in order if photos[i].part == "test"]
+        train = [i for i in order if photos[i].part == "train"]
+    elif all(photo.person for photo in photos):
+        people = sorted({photo.person for photo in photos}, key=lambda person: key_of(person.encode()))
+        held_out: set[str] = set()
+        count = 0
+        for person in people:
+            if count >= test_images:
+                break
+            held_out.add(person)
+            count += sum(photos[i].person == person for i in order)
+        test = [i for i in order if photos[i].person in held_out]
+        train = [i for i in order if photos[i].person not in held_out]
+    else:
+        return order[test_images:], order[:test_images], duplicates
+    strangers = {photos[i].person for i in test} - {""}
+    return [i for i in train if photos[i].person not in strangers], test, duplicates
+
+
+class _Decoder:
+    """Turns photographs into arrays, and holds them to the size and colours of the first one."""
+
+    def __init__(self, album: Album, config: ImagesConfig):
+        self.album, self.config = album, config
+        self.crop = config.crop or album.crop
+        self.first: tuple[str, tuple[int, int], str] | None = None  # name, (width, height), mode
+        self.damaged: list[str] = []
+
+    def __call__(self, i: int) -> np.ndarray | None:
+        """Photograph i as uint8 (C, size, size), or None if it is damaged and may be left out."""
+        name, config = self.album.photos[i].name, self.config
+        try:
+            image = self.album.open(i)
+            image.load()
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
+            if not config.skip_damaged:
+                raise InputError("--data", f"{self.album.name}, {name}", "an image that can be decoded, or --set "
+                                 f"skip_damaged=true to leave such files out ({problem})") from None  # fmt: skip
+            self.damaged.append(name)
+            return None
+        if image.mode not in ("L", "RGB"):
+            raise InputError("--data", f"{self.album.name}, {name}", f"8-bit grey or RGB (it has mode {image.mode})")
+        if config.grey:
+            image = image.convert("L")
+        if self.first is None:
+            self.first = (name, image.size, image.mode)
+        elif (image.size, image.mode) != self.first[1:]:
+            kind = "{0[0]}x{0[1]} pixels, {1}".format
+            raise InputError("--data", f"{self.album.name}, {name}", f"{kind(*self.first[1:])} as in {self.first[0]} "
+                             f"(it has {kind(image.size, image.mode)})")  # fmt: skip
+        return np.atleast_3d(_square(image, self.crop, config.size)).transpose(2, 0, 1)
+
+
+def _square(image: Image.Image, crop: float, size: int) -> np.ndarray:
+    """The centred square whose side is ``crop`` of the width (and no more than the height), scaled to ``size``."""
+    width, height = image.size
+    side = round(min(crop * width, height))
+    left, top = (width - side) // 2, (height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def _decode(decoder: _Decoder, candidates: Iterable[int], most: int, path: Path, label: str) -> list[int]:
+    """Decode up to ``most`` candidates into ``path``; returns those that are in it, in order."""
+    used: list[int] = []
+    out: np.memmap | None = None
+    for i in tqdm(candidates, desc=f"decoding {label}", total=most, disable=most < 20_000):
+        if len(used) == most:
+            break
+        pixels = decoder(i)
+        if pixels is None:
+            continue
+        if out is None:
+            out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(most, *pixels.shape))
+        out[len(used)] = pixels
+        used.append(i)
+    if out is not None:
+        out.flush()
+        if len(used) < most:
+            np.save(path, np.array(out[: len(used)]))
+    return used
+
+
+def prepare(config: ImagesConfig, data: str | Path, cache: Path) -> tuple[Album, Images]:
+    """The album and its decoded splits, made once in ``cache`` and memory-mapped from there.
+
+    Raises InputError, before any training, for a source that is not there, a file that is not what it should be (named),
+    and too few images.
+    """
+    album = locate(data)
+    fields = ("images", "test_images", "size", "crop", "grey", "skip_damaged", "batch_size")
+    key = {"content": album.content, "layout": 1, "cropped": album.crop, **{name: getattr(config, name) for name in fields}}
+    folder = cache / "images" / f"{album.name}-{fingerprint(key)}"
+    files.cached_folder(folder, partial(_prepare, config, album))
+    train, test = (np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in ("train", "test"))
+    return album, Images(train, test, files.read_json(folder / "info.json"))
+
+
+def _prepare(config: ImagesConfig, album: Album, folder: Path) -> None:
+    train, test, duplicates = split(album.photos, config.test_images)
+    _enough(config, album, len(train), len(test))
+    decoder = _Decoder(album, config)
+    by_person = all(album.photos[i].person for i in test) and not album.photos[test[0]].part
+    most = len(test) if by_person else min(config.test_images, len(test))  # people are held out whole
+    test = _decode(decoder, test, most, folder / "test.npy", "test images")
+    train = _decode(decoder, train, min(config.images, len(train)) or len(train), folder / "train.npy", "training images")
+    _enough(config, album, len(train), len(test))
+    people = {part: {album.photos[i].person for i in rows} for part, rows in (("train", train), ("test", test))}
+    known = "" not in people["train"] | people["test"]
+    info = {
+        "source": album.name,
+        "found": len(album.photos),
+        "duplicates": duplicates,
+        "damaged": len(decoder.damaged),
+        "damaged_files": decoder.damaged[:NAMED],
+        "original": f"{decoder.first[1][0]}x{decoder.first[1][1]} {decoder.first[2]}",
+        "people": {part: len(names) for part, names in people.items()} if known else "unknown: split by image",
+    }
+    files.write_json(folder / "info.json", info)
+
+
+def _enough(config: ImagesConfig, album: Album, train: int, test: int) -> None:
+    if test <= config.neighbours:
+        raise InputError("--data", album.name, f"more than {config.neighbours} images to hold out (it has {test})")
+    if train < config.batch_size:
+        raise InputError("batch_size", config.batch_size, f"at most {train}: what {album.name} has for training")

@@ -1,0 +1,164 @@
+"""Stories: where they come from, how they are split, and their tokens on disk.
+
+A source yields plain texts.  They are cleaned of exact duplicates, put in an order that depends on nothing but their
+content, and split by story into test, validation and training.  A byte-level BPE is trained on the training split alone.
+The result is a folder in the cache: three Arrow data sets of token lists and ``tokenizer.json``; every later chain of the
+same data maps it into memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data import arrow
+from ..durable.files import cached_folder, read_json, write_json
+from ..durable.run_dir import fingerprint
+from ..errors import InputError
+from .config import LanguageConfig
+from .sources import locate
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from tokenizers import Tokenizer
+
+END = "<|story|>"  # stands before and after every story; token 0
+END_ID = 0
+
+
+@dataclass(frozen=True)
+class Stories:
+    """Tokenised real stories: Datasets with the columns ``tokens`` (uint16 lists) and ``length`` (int32)."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    tokenizer: Tokenizer
+    info: dict  # counts: stories read, duplicates, share of tokens cut at max_length, characters of the test split
+
+
+# Reading texts
+
+
+# Splitting and tokenising
+
+
+def unique(texts: Iterable[str]) -> tuple[list[str], int]:
+    """The different non-empty texts, in an order given by their content alone, and how many were read."""
+    seen: dict[bytes, str] = {}
+    count = 0
+    for text in texts:
+        count += 1
+        story = text.strip()
+        if story:
+            key = hashlib.blake2b(" ".join(story.split()).encode(), digest_size=16).digest()
+            seen.setdefault(key, story)
+    return [seen[key] for key in sorted(seen)], count
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
+    """Byte-level BPE of exactly ``vocabulary`` tokens; InputError if the text has no so many pairs to merge."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),  # every byte: no text is unknown
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    if tokenizer.get_vocab_size() != vocabulary:
+        raise InputError("vocabulary", vocabulary, f"at most {tokenizer.get_vocab_size()} with this text")
+    return tokenizer
+
+
+def as_dataset(values: np.ndarray, offsets: np.ndarray) -> Dataset:
+    """Token lists as a Dataset: story i is ``values[offsets[i]:offsets[i + 1]]``."""
+    import pyarrow as pa
+
+    datasets = arrow()
+    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, pa.uint16()))
+    features = datasets.Features({"tokens": datasets.Sequence(datasets.Value("uint16")), "length": datasets.Value("int32")})
+    return datasets.Dataset.from_dict({"tokens": lists, "length": pa.array(np.diff(offsets), pa.int32())}, features=features)
+
+
+def token_lists(dataset: Dataset, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+    """(values, offsets) of some rows of a Dataset of token lists; the inverse of :func:`as_dataset`."""
+    column = dataset.with_format("arrow")[rows]["tokens"].combine_chunks()
+    offsets = column.offsets.to_numpy()
+    return column.flatten().to_numpy(), offsets - offsets[0]
+
+
+def _tokenise(tokenizer: Tokenizer, texts: list[str], max_length: int) -> tuple[Dataset, int]:
+    """The stories between two end marks, cut at ``max_length`` tokens, and how many tokens that cut off."""
+    lengths, pieces, cut = [], [], 0
+    for start in range(0, len(texts), 4096):
+        for encoding in tokenizer.encode_batch(texts[start : start + 4096]):
+            tokens = [END_ID, *encoding.ids, END_ID]
+            cut += max(len(tokens) - max_length, 0)
+            tokens = tokens[:max_length]
+            lengths.append(len(tokens))
+            pieces.append(np.array(tokens, np.uint16))
+    return as_dataset(np.concatenate(pieces), np.concatenate([[0], np.cumsum(lengths)])), cut
+
+
+def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
+    """The text of one story, without its end marks."""
+    return tokenizer.decode([int(token) for token in tokens if token != END_ID])
+
+
+def prepare(config: LanguageConfig, data: str | Path, cache: Path) -> tuple[str, Stories]:
+    """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from there.
+
+    Raises InputError for a source that is not there, text that is not text, and too little of it.
+    """
+    from tokenizers import Tokenizer
+
+    name, content, texts = locate(data, config.passage_words)
+    fields = ("stories", "validation_stories", "test_stories", "passage_words", "vocabulary", "max_length")
+    key = {"content": content, "layout": 1, **{field: getattr(config, field) for field in fields}}
+    folder = cache / "language" / f"{name}-{fingerprint(key)}"
+    cached_folder(folder, lambda new: _prepare(config, name, texts, new))
+    splits = {split: arrow().load_from_disk(str(folder / split)) for split in ("train", "validation", "test")}
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return name, Stories(**splits, tokenizer=tokenizer, info=read_json(folder / "info.json"))
+
+
+def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], new: Path) -> None:
+    stories, read = unique(texts)
+    held_out = config.test_stories + config.validation_stories
+    wanted = held_out + (config.stories or config.batch_size)
+    if not stories:
+        raise InputError("--data", name, "a source with at least one story that is not empty")
+    most = len(stories) - held_out
+    if most < config.batch_size:
+        raise InputError("--data", name, f"a source of {wanted:,} different stories or more, as the preset wants, "
+                         f"{held_out:,} of them held out; {name} has {len(stories):,}")  # fmt: skip
+    if len(stories) < wanted:
+        raise InputError("stories", config.stories, f"at most {most}: {name} has {len(stories)} different stories, "
+                         f"{held_out} of them held out")  # fmt: skip
+    test = stories[: config.test_stories]
+    validation = stories[config.test_stories : held_out]
+    train = stories[held_out:][: config.stories or None]
+    tokenizer = train_tokenizer(train, config.vocabulary)
+    tokens = {"train": train, "validation": validation, "test": test}
+    info = {"source": name, "read": read, "different": len(stories), "stories": len(train)}
+    for split, part in tokens.items():
+        dataset, cut = _tokenise(tokenizer, part, config.max_length)
+        dataset.save_to_disk(str(new / split))
+        total = sum(dataset["length"])
+        info |= {f"{split}_tokens": total, f"{split}_cut_share": cut / (total + cut)}
+        if split == "test":
+            values, offsets = token_lists(dataset, slice(None))
+            info["test_characters"] = sum(len(decode(tokenizer, values[a:b])) for a, b in pairwise(offsets))
+    tokenizer.save(str(new / "tokenizer.json"))
+    write_json(new / "info.json", info)

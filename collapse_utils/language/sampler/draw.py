@@ -1,0 +1,51 @@
+"""Drawing tokens: the random numbers of every story, and the inverse-CDF draw in two levels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BLOCK = 64  # tokens in a block of the two-level draw
+
+
+def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
+    """One token a row from softmax(logits / temperature), by inverting its cumulative distribution.
+
+    ``logits`` [n, vocabulary], ``uniforms`` [n] float64 in [0, 1).  First a block of 64 tokens is found, then the token
+    in it.  Both cumulative sums are float64, so that the only error is that of the float32 probabilities (a relative
+    1e-7 or so).  A token of probability 0 is never drawn.
+    """
+    logits = logits.float()
+    if temperature != 1.0:  # the largest is taken off first: at the lowest temperatures the quotient would overflow
+        logits = (logits - logits.amax(-1, keepdim=True)) / temperature
+    probabilities = torch.softmax(logits, -1)
+    surplus = -probabilities.shape[1] % BLOCK
+    if surplus:
+        probabilities = F.pad(probabilities, (0, surplus))
+    blocks = probabilities.unflatten(1, (-1, BLOCK))
+    block, rest = _invert(blocks.sum(-1).double(), uniforms[:, None])
+    inside = blocks.gather(1, block[:, :, None].expand(-1, 1, BLOCK)).squeeze(1).double()
+    token, _ = _invert(inside, rest)
+    return (block * BLOCK + token).squeeze(1)
+
+
+def _invert(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+    """The index whose share of the cumulative sum holds ``uniforms`` [n, 1], and where in that share, in [0, 1]."""
+    cumulative = weights.cumsum(-1)
+    total = cumulative[:, -1:].contiguous()
+    target = uniforms * total
+    index = torch.searchsorted(cumulative, target, right=True)  # the first sum above the target: its weight is > 0
+    last = torch.searchsorted(cumulative, total)  # the last weight > 0, should rounding carry the target to the total
+    index = torch.minimum(index, last)
+    weight = weights.gather(1, index)
+    rest = (target - (cumulative.gather(1, index) - weight)) / weight
+    return index, rest.clamp_(0.0, 1.0)
+
+
+def uniforms(seed: int, story: int, size: int) -> np.ndarray:
+    """The ``size`` uniform numbers in [0, 1) that story ``story`` of ``seed`` draws its tokens with."""
+    # Philox is a function of key and counter: the story moves the counter's highest word, its own numbers the lowest.
+    key = np.random.SeedSequence(seed).generate_state(2, np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, story])).random(size)

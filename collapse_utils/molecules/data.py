@@ -1,0 +1,161 @@
+"""Conformations: where they come from, how they are checked and split, and their arrays on disk.
+
+A source is read once into RDKit molecules.  Every record is checked; a record that cannot be used is named and counted, and
+the source is refused if they are more than ``BAD_SHARE`` of it.  Records of one graph are conformations of one molecule.
+Molecules are ordered by a hash of their SMILES and split into test, validation and training, so that no molecule (nor a
+stereoisomer of it) is on two sides.  The result is a folder in the cache:
+
+    train.npy, validation.npy, test.npy   a structured array each: molecule (its number) and positions, zero-padded
+    graphs.npz                            the flat arrays of ``graphs.py``, for all molecules
+    molecules.sdf                         the graphs as RDKit reads them, in the order of their numbers
+    info.json                             counts, and the lowest MMFF94 energy of every test molecule
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rdkit import Chem, RDLogger
+from rdkit.Chem import AllChem
+
+from ..durable import files
+from ..durable.run_dir import fingerprint
+from ..errors import InputError
+from . import sources
+from .config import MoleculeConfig
+from .graphs import Graphs
+
+
+@dataclass(frozen=True)
+class Conformers:
+    """Real conformations in three splits; the numbers of their molecules point into ``graphs`` and ``molecules``."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    graphs: Graphs
+    molecules: list[Chem.Mol]
+    info: dict
+
+
+def item_type(max_atoms: int) -> np.dtype:
+    """One conformation: the number of its molecule, and its positions in angstrom, centred, zero-padded."""
+    return np.dtype([("molecule", "<i4"), ("positions", "<f4", (max_atoms, 3))])
+
+
+def identity(molecule: Chem.Mol) -> str:
+    """The SMILES by which molecules are told apart in a split: without hydrogens, and without stereochemistry."""
+    return Chem.MolToSmiles(Chem.RemoveHs(molecule), isomericSmiles=False)
+
+
+def to_array(molecules: Iterable[Chem.Mol], numbers: Iterable[int], max_atoms: int) -> np.ndarray:
+    """All conformations of the molecules as one structured array, each centred at its mean."""
+    rows = []
+    for molecule, number in zip(molecules, numbers, strict=True):
+        for conformer in molecule.GetConformers():
+            positions = np.zeros((max_atoms, 3), np.float32)
+            found = conformer.GetPositions()
+            positions[: len(found)] = found - found.mean(axis=0)
+            rows.append((number, positions))
+    return np.array(rows, item_type(max_atoms))
+
+
+def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.Mol:
+    """A copy of the molecule with exactly the given conformations; the inverse of :func:`to_array`."""
+    copy = Chem.Mol(molecule)
+    copy.RemoveAllConformers()
+    for place in positions:
+        conformer = Chem.Conformer(copy.GetNumAtoms())
+        conformer.SetPositions(np.ascontiguousarray(place[: copy.GetNumAtoms()], np.float64))
+        copy.AddConformer(conformer, assignId=True)
+    return copy
+
+
+def mmff_energies(molecule: Chem.Mol) -> list[float]:
+    """MMFF94 energy of every conformation in kcal/mol; empty for a molecule with an atom that MMFF94 does not know."""
+    properties = AllChem.MMFFGetMoleculeProperties(molecule, mmffVariant="MMFF94")
+    if properties is None:
+        return []
+    fields = (
+        AllChem.MMFFGetMoleculeForceField(molecule, properties, confId=conformer.GetId(), ignoreInterfragInteractions=False)
+        for conformer in molecule.GetConformers()
+    )
+    return [field.CalcEnergy() for field in fields]
+
+
+def lowest_energy(molecule: Chem.Mol) -> float | None:
+    """The lowest MMFF94 energy to which the molecule's conformations relax, or None where MMFF94 does not apply."""
+    copy = Chem.Mol(molecule)
+    if not AllChem.MMFFHasAllMoleculeParams(copy):
+        return None
+    return min(energy for _, energy in AllChem.MMFFOptimizeMoleculeConfs(copy, maxIters=1000, mmffVariant="MMFF94"))
+
+
+def prepare(config: MoleculeConfig, data: str | Path, cache: Path) -> tuple[str, Conformers]:
+    """The source's name and its conformations, made once in ``cache`` and memory-mapped from there.
+
+    Raises InputError for a source that is not there, records that cannot be used, and too few molecules.
+    """
+    name, content, read = sources.locate(data, config, cache)
+    fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
+    key = {"content": content, "layout": 2, **{field: getattr(config, field) for field in fields}}
+    folder = cache / "molecules" / f"{name}-{fingerprint(key)}"
+    files.cached_folder(folder, lambda new: _prepare(config, name, read(), new))
+    return name, load(folder)
+
+
+def load(folder: Path) -> Conformers:
+    """The content of a prepared folder."""
+    names = ("train", "validation", "test")
+    splits = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+    with np.load(folder / "graphs.npz", allow_pickle=False) as arrays:
+        graphs = Graphs({name: arrays[name] for name in arrays.files})
+    molecules = list(Chem.SDMolSupplier(str(folder / "molecules.sdf"), removeHs=False))
+    return Conformers(**splits, graphs=graphs, molecules=molecules, info=files.read_json(folder / "info.json"))
+
+
+def _prepare(config: MoleculeConfig, name: str, found: sources.Read, new: Path) -> None:
+    RDLogger.DisableLog("rdApp.*")
+    for line in found.problems[:5]:
+        print(f"{name}: left out {line}", file=sys.stderr)
+    fitting: dict[str, Chem.Mol] = {}
+    for molecule in found.molecules:  # stereoisomers fall together; the first one stands for them
+        if molecule.GetNumAtoms() <= config.max_atoms:
+            fitting.setdefault(identity(molecule), molecule)
+    order = sorted(fitting, key=lambda smiles: hashlib.blake2b(smiles.encode(), digest_size=16).digest())
+    held_out = config.test_molecules + config.validation_molecules
+    wanted = held_out + (config.molecules or -(-config.batch_size // config.conformers))
+    most = len(order) - held_out
+    if most < -(-config.batch_size // config.conformers):
+        raise InputError(
+            "--data", name, f"a source of {wanted:,} different molecules or more, as the preset wants, of at most "
+            f"{config.max_atoms} atoms, {held_out:,} of them held out; {name} has {len(order):,}"
+        )  # fmt: skip
+    if len(order) < wanted:
+        raise InputError(
+            "molecules", config.molecules, f"at most {most}: {name} has {len(order)} different molecules of at most "
+            f"{config.max_atoms} atoms, {held_out} of them held out"
+        )  # fmt: skip
+    order = order[: held_out + config.molecules] if config.molecules else order
+    molecules = sources.with_conformers([fitting[smiles] for smiles in order], config.conformers, made=found.flat)
+    ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
+    width = max(molecule.GetNumAtoms() for molecule in molecules)
+    start, info = 0, {"source": name, "records": found.records, "left_out": found.problems, "molecules": len(order)}
+    for split, end in ends.items():
+        array = to_array(molecules[start:end], range(start, end), width)
+        np.save(new / f"{split}.npy", array)
+        info |= {f"{split}_molecules": end - start, f"{split}_conformations": len(array)}
+        start = end
+    graphs = Graphs.build(molecules)
+    np.savez(new / "graphs.npz", **graphs.arrays)
+    with Chem.SDWriter(str(new / "molecules.sdf")) as writer:
+        for molecule in molecules:
+            writer.write(molecule, confId=molecule.GetConformers()[0].GetId())
+    info["atoms"] = {"mean": float(graphs.atoms.mean()), "most": int(graphs.atoms.max())}
+    info["lowest_energy"] = [lowest_energy(molecule) for molecule in molecules[: config.test_molecules]]
+    files.write_json(new / "info.json", info)

@@ -1,0 +1,136 @@
+"""The tables and plots that the image notebook shows and no other page needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import regimes
+from ..durable import files
+from ..evidence import statistics
+from ..evidence.statistics import by_iteration, estimate
+from . import figures, tables
+from .tables import cost_table
+
+__all__ = ["change_table", "control_table", "cost_table", "data_table", "diversity_axis", "reconstructions", "reported_axis",
+           "sample_sheet"]  # fmt: skip
+
+EPOCHS = ""  # the variant of a preset itself: training grows with the data
+STEPS = "protocol=steps"  # the variant in which every fit has as many steps as the first
+
+
+def growth(frame: pd.DataFrame, regime: str, variant: str = EPOCHS) -> pd.DataFrame:
+    """Test loss over that of the first fit: a row a seed, a column an iteration."""
+    return statistics.growth(frame, "test_loss", regime, variant)
+
+
+def reported_axis(ax: Axes, reported: pd.DataFrame) -> None:
+    """The paper's digitised curves, in the colours of their regimes but grey-edged and dashed."""
+    for regime, curve in reported.groupby("regime", sort=False):
+        ax.plot(curve["iteration"], curve["value"], "--", color=figures.COLOURS[regime], marker=figures.MARKS[regime],
+                markerfacecolor="white", label=figures.LABELS[regime])  # fmt: skip
+    ax.set_xticks(range(1, int(reported["iteration"].max()) + 1))
+    ax.set_xlabel("model-fitting iteration")
+    ax.set_ylabel("test loss")
+
+
+def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """Test loss as a multiple of that of the first fit, by iteration: ours with intervals, and the paper's with its tag."""
+    rows: dict[tuple[str, str], dict[int, str]] = {}
+    for regime in regimes.REGIMES:
+        found = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, STEPS)}
+        if found["ours"].equals(found["ours, fixed steps"]):  # a training set of n images: one and the same
+            del found["ours, fixed steps"]
+        for label, table in found.items():
+            if table.size:
+                rows[figures.LABELS[regime], label] = {t: estimate(table[t]).text(2) for t in table.columns[1:]}
+        curve = reported[reported["regime"] == regime].set_index("iteration")
+        if len(curve):
+            cells = {t: f"{value / curve['value'][1]:.2f}" for t, value in curve["value"].items() if t > 1}
+            rows[figures.LABELS[regime], f"the paper ({curve['tag'].iloc[0]})"] = cells
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame = frame[sorted(frame.columns)].fillna("")
+    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["regime", "source"])
+    return frame.rename(columns=lambda t: f"t = {t}")
+
+
+def control_table(ours: pd.DataFrame) -> pd.DataFrame:
+    """The last fit of every regime, trained in proportion to its data: its training set, its test loss, the change."""
+    return tables.control_table(ours, "test_loss", "images", digits=4, change_digits=4)
+
+
+def diversity_axis(ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], label: str) -> None:
+    """One diversity metric by iteration and regime, with that of real training images as a line where it is known."""
+    figures.regimes(ax, frame, metric, names, label=label)
+    real = by_iteration(frame, f"{metric}_real", regime=names[0])
+    if len(real):
+        ax.axhline(real["mean"].iloc[0], color=figures.REPORTED, linestyle=":", label="real training images")
+
+
+def _pictures(samples: Path, variant: str, regime: str, name: str) -> dict[int, Path]:
+    folder = samples / (variant or "base") / regime
+    return {int(path.parent.name.split("-")[1]): path for path in sorted(folder.glob(f"iteration-*/{name}"))}
+
+
+def sample_sheet(samples: Path, names: Sequence[str], *, variant: str = "") -> Figure:
+    """Sixteen samples of a model in each cell: a column a regime, a row an iteration, of which at most six are shown."""
+    columns = {regime: pictures for regime in names if (pictures := _pictures(samples, variant, regime, "samples.png"))}
+    iterations = figures.spread(sorted(set().union(*columns.values())), 6)
+    figure, axes = plt.subplots(
+        len(iterations), len(columns), figsize=(3.3 * len(columns), 0.95 * len(iterations)), squeeze=False
+    )
+    for column, (regime, pictures) in zip(axes.T, columns.items(), strict=True):
+        column[0].set_title(figures.LABELS[regime], fontsize=11, color=figures.COLOURS[regime])
+        for ax, t in zip(column, iterations, strict=True):
+            _show(ax, pictures.get(t))
+    for ax, t in zip(axes[:, 0], iterations, strict=True):
+        ax.set_ylabel(f"t = {t}", rotation=0, ha="right", va="center", fontsize=11)
+    return figure
+
+
+def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure | None:
+    """Held-out images above, their reconstructions below; None where the source does not allow them to be shown."""
+    pictures = _pictures(samples, "", regime, "reconstructions.png")
+    shown = [t for t in chosen if t in pictures]
+    if not shown:
+        return None
+    figure, axes = plt.subplots(len(shown), 1, figsize=(8, 2.2 * len(shown)), squeeze=False)
+    for ax, t in zip(axes[:, 0], shown, strict=True):
+        _show(ax, pictures[t])
+        ax.set_ylabel(f"t = {t}", rotation=0, ha="right", va="center")
+    return figure
+
+
+def _show(ax: Axes, path: Path | None) -> None:
+    if path is not None:
+        ax.imshow(plt.imread(path), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(visible=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def data_table(folder: Path) -> pd.DataFrame:
+    """What the reference chains were trained on, by their provenance."""
+    record = files.read_json(folder / "provenance.json")[0]
+    notes, config = record["provenance"]["notes"], record["config"]
+    people = notes["people"]
+    rows = {
+        "source": record["data"]["source"],
+        "images found": notes["found"],
+        "exact duplicates": notes["duplicates"],
+        "damaged files left out": notes["damaged"],
+        "photographs": notes["original"],
+        "training images (n)": record["data"]["train_items"],
+        "test images": record["data"]["test_items"],
+        "people": people if isinstance(people, str) else f"{people['train']} for training, {people['test']} for testing",
+        "trained at": f"{config['size']} x {config['size']} pixels",
+        "variance that the features hold": f"{notes['explained_variance_of_features']:.0%}",
+    }
+    return pd.Series(rows, name="value").to_frame()

@@ -1,0 +1,154 @@
+"""The tables and plots that the molecule notebook shows and no other page needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from rdkit import Chem
+
+from .. import regimes
+from ..durable import files
+from ..evidence.statistics import by_seed, estimate, growth
+from ..molecules.drawing import COLOURS, NAMES, aligned, draw, flattest, frame
+from . import figures, tables
+from .tables import cost_table
+
+__all__ = ["change_table", "control_table", "cost_table", "data_table", "first_fit_table", "reported_axis", "sample_sheet",
+           "sampler_table"]  # fmt: skip
+
+LOSSES = ("local_loss", "global_loss", "total_loss")
+LOSS_NAMES = [name.replace("_", " ") for name in LOSSES]
+LANGEVIN = "sampler=langevin,sampling_steps=1000"  # the variant that samples as GeoDiff does
+
+
+def reported_axis(ax: Axes, reported: pd.DataFrame, metric: str) -> None:
+    """The authors' values of one loss, in the colours of their regimes, hollow and dashed."""
+    for regime, curve in reported[reported["metric"] == metric].groupby("regime", sort=False):
+        ax.plot(curve["iteration"], curve["value"], "--", color=figures.COLOURS[regime], marker=figures.MARKS[regime],
+                markerfacecolor="white", label=figures.LABELS[regime])  # fmt: skip
+    ax.set_xticks(range(1, int(reported["iteration"].max()) + 1))
+    ax.set_xlabel("model-fitting iteration")
+    ax.set_ylabel(metric.replace("_", " "))
+    ax.set_ylim(bottom=0)
+
+
+def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """Every loss as a multiple of that of the first fit, by iteration: ours with intervals, the authors' with their tag."""
+    rows: dict[tuple[str, str, str], dict[int, str]] = {}
+    for metric in LOSSES:
+        name = metric.removesuffix("_loss")
+        for regime in regimes.REGIMES:
+            table = growth(ours, metric, regime)
+            if table.size:
+                rows[name, figures.LABELS[regime], "ours"] = {t: estimate(table[t]).text(2) for t in table.columns[1:]}
+            curve = reported[(reported["regime"] == regime) & (reported["metric"] == metric)].set_index("iteration")
+            if len(curve):
+                cells = {t: f"{value / curve['value'][1]:.2f}" for t, value in curve["value"].items() if t > 1}
+                rows[name, figures.LABELS[regime], f"the authors ({curve['tag'].iloc[0]})"] = cells
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame = frame[sorted(frame.columns)].fillna("")
+    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["loss", "regime", "source"])
+    return frame.rename(columns=lambda t: f"t = {t}")
+
+
+def control_table(ours: pd.DataFrame) -> pd.DataFrame:
+    """The last fit of every regime, all trained for the same number of steps: its training set and its local loss."""
+    return tables.control_table(ours, "local_loss", "conformations", digits=1)
+
+
+def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
+    """How good the samples of the first model are, before any collapse."""
+    names = {
+        "bond_error": ("bond length, mean absolute error (angstrom)", 3),
+        "angle_error": ("bond angle, mean absolute error (degrees)", 1),
+        "strain": ("MMFF94 strain, median (kcal/mol a heavy atom)", 1),
+        "coverage": ("coverage COV-R at 1.25 angstrom", 2),
+        "matching": ("matching MAT-R (angstrom)", 2),
+        "broken_share": ("share of broken samples", 3),
+    }
+    regime = ours["regime"].iloc[0]
+    rows = {
+        label: estimate(by_seed(ours, metric, regime=regime, variant="")[1]).text(digits)
+        for metric, (label, digits) in names.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["samples of the first model"])
+
+
+def sampler_table(path: Path) -> pd.DataFrame:
+    """One model sampled in several ways (``benchmarks/molecule_samplers.py``): speed on one core, and quality."""
+    frame = pd.read_csv(path).set_index("sampler")
+    columns = {
+        "samples_per_second": ("samples a second", 1),
+        "bond_error": ("bond error (angstrom)", 3),
+        "angle_error": ("angle error (degrees)", 1),
+        "strain": ("strain (kcal/mol a heavy atom)", 1),
+        "coverage": ("coverage", 2),
+        "matching": ("matching (angstrom)", 2),
+        "broken_share": ("broken share", 2),
+    }
+    return pd.DataFrame({
+        label: frame[name].map(lambda value, k=k: f"{value:.{k}f}") for name, (label, k) in columns.items()
+    })  # fmt: skip
+
+
+def data_table(folder: Path) -> pd.DataFrame:
+    """What the chains were trained and measured on, from their provenance."""
+    notes = next(iter(files.read_json(folder / "provenance.json")))["provenance"]["notes"]
+    rows = [
+        (split, notes[f"{split}_molecules"], notes[f"{split}_conformations"]) for split in ("train", "validation", "test")
+    ]
+    return pd.DataFrame(rows, columns=["split", "molecules", "conformations"]).set_index("split")
+
+
+def _shown(path: Path, which: int) -> tuple[Chem.Mol, np.ndarray, np.ndarray] | None:
+    """Molecule, real and sampled positions number ``which`` of a preview."""
+    if not path.exists():
+        return None
+    records = list(Chem.SDMolSupplier(str(path), removeHs=False))
+    real, sampled = records[2 * which], records[2 * which + 1]
+    return real, real.GetConformer().GetPositions(), sampled.GetConformer().GetPositions()
+
+
+def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figure:
+    """A molecule: its real conformation, and a sample of each model; a row a regime, a column one of five iterations."""
+    there = [regime for regime in names if (samples / "base" / regime).is_dir()]
+    found = {int(path.name.split("-")[1]) for regime in there for path in (samples / "base" / regime).iterdir()}
+    iterations = figures.spread(sorted(found), 5)
+    pictures: dict[str, dict[int, np.ndarray]] = {regime: {} for regime in there}
+    molecule, reference = None, None
+    for regime in there:
+        for t in iterations:
+            found = _shown(samples / "base" / regime / f"iteration-{t:02d}" / "molecules.sdf", which)
+            if found:
+                molecule, reference = found[0], flattest(found[1])
+                pictures[regime][t] = aligned(found[2], reference)
+    every = [reference, *(place for row in pictures.values() for place in row.values())]
+    half = np.minimum(frame(every), 1.6 * frame([reference]))
+    columns = len(iterations) + 1
+    figure, axes = plt.subplots(
+        len(there), columns, figsize=(11, 11 / columns * half[1] / half[0] * len(there) + 0.9), squeeze=False
+    )
+    for row, regime in zip(axes, there, strict=True):
+        first = regime == there[0]
+        draw(row[0], molecule, reference, half, "real" if first else "")
+        row[0].text(-0.12, 0.5, figures.LABELS[regime].replace(", ", ",\n"), rotation=90, ha="center", va="center",
+                    fontsize=10, transform=row[0].transAxes, color=figures.COLOURS[regime])  # fmt: skip
+        for ax, t in zip(row[1:], iterations, strict=True):
+            if t in pictures[regime]:
+                draw(ax, molecule, pictures[regime][t], half, f"t = {t}" if first else "")
+            else:
+                ax.axis("off")
+    keys = [
+        Line2D([], [], marker="o", linestyle="", markerfacecolor=COLOURS[number], markeredgecolor="#202020", label=name)
+        for number, name in NAMES.items()
+        if number in {atom.GetAtomicNum() for atom in molecule.GetAtoms()}
+    ]
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), fontsize=10)
+    return figure

@@ -1,0 +1,54 @@
+"""The tables that more than one chapter shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from .. import regimes
+from ..durable import files
+from ..evidence.statistics import Estimate, by_seed, estimate
+from . import figures
+
+
+def signed(effect: Estimate, digits: int = 2) -> str:
+    """A change with its interval, such as ``+0.31 [+0.25, +0.37]``."""
+    mean, low, high = (f"{value:+.{digits}f}" for value in (effect.mean, effect.low, effect.high))
+    return mean if effect.n < 2 else f"{mean} [{low}, {high}]"
+
+
+def control_table(ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2) -> pd.DataFrame:
+    """The last fit of every regime: its training set in units of n ``items``, its metric, its distance to the first fit."""
+    rows = []
+    for regime in regimes.REGIMES:
+        table = by_seed(ours, metric, regime=regime, variant="")
+        if not table.size:
+            continue
+        last = table.columns[-1]
+        share = f"1/{last}" if regime in ("accumulate", "accumulate_subsample") else "none"
+        shown = estimate(table[last]).text(digits)
+        change = signed(estimate(table[last] - table[1]), change_digits)
+        rows.append((figures.LABELS[regime], f"{regimes.training_size(regime, last)} n", share, shown, change))
+    name = metric.replace("_", "-" if metric == "cross_entropy" else " ")
+    columns = ["regime", f"training {items}", "real among them", f"{name}, last fit", "change from the first fit"]
+    return pd.DataFrame(rows, columns=columns).set_index("regime")
+
+
+def cost_table(folder: Path) -> pd.DataFrame:
+    """Median time and memory of the reference chains by variant and regime, from their provenance."""
+    records = files.read_json(folder / "provenance.json")
+    rows = [
+        {
+            "variant": record["variant"] or "as the preset",
+            "regime": figures.LABELS[record["regime"]],
+            "chains": 1,
+            "minutes a chain": record["provenance"]["wall_s"] / 60,
+            "peak memory (MB)": record["provenance"]["peak_memory_mb"],
+            "threads": record["provenance"]["threads"],
+        }
+        for record in records
+    ]
+    grouped = pd.DataFrame(rows).groupby(["variant", "regime"], sort=True)
+    frame = grouped.agg({"chains": "sum", "minutes a chain": "median", "peak memory (MB)": "median", "threads": "first"})
+    return frame.round({"minutes a chain": 1, "peak memory (MB)": 0}).astype({"peak memory (MB)": int})

@@ -1,0 +1,122 @@
+"""What a chain would cost on this machine: from a few real fits and samples, and the sizes of its regime.
+
+The time of a fit is a straight line in the number of items (a fit has a fixed part, and passes over its data), so two
+short fits give it; sampling is proportional to the items sampled.  Regimes differ in the sizes they train on and sample:
+accumulate's training grows with t, replace's does not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import data, regimes, sections
+from ..chain import Section
+from ..durable import provenance
+from ..durable.checkpoints import Checkpoint
+from ..training.threads import use_threads
+
+SHARES = (1 / 16, 1 / 8)  # of the training set, for the two fits that are timed
+MOST = (64, 128)  # items, so that an estimate of a large preset takes minutes and not hours
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Measured costs of one section at one configuration, in seconds, bytes and megabytes."""
+
+    fit_fixed_s: float
+    fit_item_s: float
+    sample_item_s: float
+    evaluate_s: float
+    item_bytes: float
+    model_bytes: float
+    peak_memory_mb: float
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def measure(section: Section, clock: Callable[[], float] = time.perf_counter, most: tuple[int, int] = MOST) -> Rates:
+    """Time two fits of at most ``most`` items, one sample and one evaluation.
+
+    ``clock`` may count processor time, on a machine that others use.
+    """
+    train, test = section.real_data()
+    unit = getattr(getattr(section, "config", None), "batch_size", 1)  # a fit may leave out a short last batch
+    sizes: list[int] = []
+    for share, limit in zip(SHARES, most, strict=True):
+        batches = max(-(-min(max(int(share * len(train)), 16), limit) // unit), len(sizes) + 1)
+        sizes.append(min(batches * unit, len(train)))
+    times, model = [], None
+    with tempfile.TemporaryDirectory() as scratch:
+        section.fit(_first(train, sizes[0]), 0, Checkpoint(Path(scratch) / "warm"))  # libraries load on their first use
+        for size in sizes:
+            started = clock()
+            model = section.fit(_first(train, size), 0, Checkpoint(Path(scratch) / str(size)))
+            times.append(clock() - started)
+        model_bytes = folder_bytes(Path(scratch) / str(sizes[-1]))
+        started = clock()
+        items = section.sample(model, sizes[-1], 0)
+        sample_s = clock() - started
+        data.save(items, Path(scratch))
+        item_bytes = sum((p.stat().st_size for p in [*Path(scratch).glob("*.npy"), *Path(scratch).glob("arrow/*")]), 0)
+    started = clock()
+    section.evaluate(model, test)
+    evaluate_s = clock() - started
+    slope = max(times[1] - times[0], 0.0) / max(sizes[1] - sizes[0], 1)
+    return Rates(
+        fit_fixed_s=max(times[1] - slope * sizes[1], 0.0),
+        fit_item_s=slope,
+        sample_item_s=sample_s / sizes[-1],
+        evaluate_s=evaluate_s,
+        item_bytes=item_bytes / sizes[-1],
+        model_bytes=model_bytes,
+        peak_memory_mb=provenance.peak_memory_mb(),
+    )
+
+
+def _first(items: data.Data, count: int) -> data.Data:
+    return items[:count] if data.is_array(items) else items.select(range(count))
+
+
+def totals(rates: Rates, regime: str, iterations: int, items: int) -> dict[str, float]:
+    """Seconds and bytes of a whole chain with ``items`` real training items."""
+    fitted = sum(regimes.training_size(regime, t) for t in range(1, iterations + 1)) * items
+    sampled = sum(regimes.blocks_sampled(regime, t) for t in range(1, iterations)) * items
+    return {
+        "fit_s": iterations * rates.fit_fixed_s + fitted * rates.fit_item_s,
+        "sample_s": sampled * rates.sample_item_s,
+        "evaluate_s": iterations * rates.evaluate_s,
+        "disk_bytes": sampled * rates.item_bytes + iterations * rates.model_bytes,
+        "items_fitted": fitted,
+        "items_sampled": sampled,
+    }
+
+
+def report(name: str, preset: str, assignments: Sequence[str], source: str, regime: str, items: int | None = None) -> str:
+    """The estimate as text; ``items`` replaces the size of the training set in the sums, not in the measurement."""
+    regimes.check(regime)
+    config, _ = sections.configuration(name, preset, assignments)
+    use_threads(config.threads)
+    section, chain = sections.make(name, preset=preset, regime=regime, seed=0, assignments=assignments, data=source)
+    rates = measure(section)
+    items = items or len(section.real_data()[0])
+    cost = totals(rates, regime, config.iterations, items)
+    hours = {part: cost[f"{part}_s"] / 3600 for part in ("fit", "sample", "evaluate")}
+    return "\n".join(
+        [
+            f"{name}, preset {preset}, {regime}, {config.iterations} iterations, {items:,} real items of {chain.source}, "
+            f"{config.threads} thread(s), {provenance.device()}",
+            f"measured   fit {rates.fit_item_s * 1e3:.2f} ms an item + {rates.fit_fixed_s:.2f} s, "
+            f"sample {rates.sample_item_s * 1e3:.2f} ms an item, evaluate {rates.evaluate_s:.1f} s",
+            f"a chain    fits {cost['items_fitted']:,} items and samples {cost['items_sampled']:,}",
+            f"hours      {sum(hours.values()):.3g}  (fit {hours['fit']:.3g}, sample {hours['sample']:.3g}, "
+            f"evaluate {hours['evaluate']:.3g})",
+            f"memory     {rates.peak_memory_mb:,.0f} MB (does not grow with t)",
+            f"disk       {cost['disk_bytes'] / 1e6:,.1f} MB",
+        ]
+    )

@@ -1,0 +1,165 @@
+"""The chains of a sweep: which there are, in which order, where they live, and which of them a machine takes.
+
+A plan depends on nothing but its arguments, so that every machine that is given the same command makes the same list and
+can take its own part of it.  It is left as ``sweep-<hash>.json`` beside the run directories: ``status`` and ``collect``
+read there what is still missing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import regimes, sections
+from ..durable import files
+from ..durable.run_dir import fingerprint
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One chain and its place on the disk."""
+
+    section: str
+    preset: str
+    regime: str
+    seed: int
+    assignments: tuple[str, ...]
+    data: str
+    run_dir: Path
+    shared: Path
+    threads: int
+    notebook: Path | None = None  # the job is an execution of this notebook, which runs the chain
+
+    def command(self) -> list[str]:
+        """What a person would type to run this job."""
+        if self.notebook is not None:
+            from .notebooks import command
+
+            return command(self)
+        words = [sys.executable, "-m", "collapse_utils", "run", self.section, "--preset", self.preset]
+        words += ["--regime", self.regime, "--seed", str(self.seed), "--data", self.data]
+        words += ["--run-dir", str(self.run_dir), "--shared", str(self.shared), "--quiet"]
+        return words + [word for assignment in self.assignments for word in ("--set", assignment)]
+
+    @property
+    def out(self) -> Path:
+        """The sweep's folder: a run directory is OUT/section/preset-source/variant/regime/seed."""
+        return self.run_dir.parents[4]
+
+    @property
+    def log(self) -> Path:
+        """What the job's process prints; the chain that a notebook runs has a log of its own."""
+        kind = ".log" if self.notebook is None else ".notebook.log"
+        return self.run_dir.with_name(self.run_dir.name + kind)
+
+    @property
+    def label(self) -> str:
+        variant = "".join(f" {assignment}" for assignment in self.assignments)
+        return f"{self.section}{variant} {self.regime} seed {self.seed}"
+
+    def done(self) -> bool:
+        if self.notebook is not None:
+            from .notebooks import done
+
+            return done(self)
+        return (self.run_dir / "DONE").exists()
+
+
+def parse_seeds(text: str) -> list[int]:
+    """``0-4`` or ``0,3,7`` or a mixture, as a list; InputError for anything else."""
+    found: list[int] = []
+    for part in text.split(","):
+        low, _, high = part.strip().partition("-")
+        if not low.isdigit() or (high and not high.isdigit()) or (high and int(high) < int(low)):
+            raise InputError("--seeds", text, "integers >= 0 and ranges, such as 0-4 or 0,2,5-7")
+        found.extend(range(int(low), int(high or low) + 1))
+    return sorted(set(found))
+
+
+def parse_regimes(text: str) -> list[str]:
+    """``all`` or regimes separated by commas."""
+    names = list(regimes.REGIMES) if text == "all" else [name.strip() for name in text.split(",")]
+    return [regimes.check(name) for name in dict.fromkeys(names)]
+
+
+def parse_variants(vary: Iterable[str]) -> list[tuple[str, ...]]:
+    """``["temperature=1.0,0.3", "architecture=llama,gpt2"]`` as all combinations of assignments."""
+    axes = []
+    for assignment in vary:
+        name, sign, text = assignment.partition("=")
+        if not sign:
+            raise InputError("--vary", assignment, "field=value,value,...")
+        axes.append([f"{name}={value}" for value in text.split(",")])
+    return [tuple(combination) for combination in itertools.product(*axes)]
+
+
+def plan(
+    names: Sequence[str],
+    preset: str,
+    seeds: Sequence[int],
+    regime_names: Sequence[str],
+    out: Path,
+    *,
+    assignments: Sequence[str] = (),
+    vary: Sequence[str] = (),
+    data: str = sections.DEFAULT,
+    notebooks: dict[str, Path] | None = None,
+) -> list[Job]:
+    """Every chain of a sweep, checked; the long chains of a seed first, so that the machine is busy to the end."""
+    jobs: dict[Path, Job] = {}
+    order = sorted(regime_names, key=lambda regime: -regimes.training_size(regime, 5))
+    for seed, name, variant, regime in itertools.product(seeds, names, parse_variants(vary), order):
+        both = (*assignments, *variant)
+        config, label = sections.configuration(name, preset, both)
+        source = sections.default_source(name) if data == sections.DEFAULT else Path(data).stem
+        home = out / name / f"{preset}-{source}"
+        run_dir = home / (label or "base") / regime / f"seed-{seed}"
+        notebook = notebooks[name] if notebooks else None
+        job = Job(name, preset, regime, seed, both, data, run_dir, home / ".shared", config.threads, notebook)
+        jobs.setdefault(run_dir, job)  # two spellings of one configuration are one chain
+    return list(jobs.values())
+
+
+def shard(jobs: Sequence[Job], text: str) -> list[Job]:
+    """Part ``K/N`` (K = 0 .. N - 1) of the jobs: neighbours stay together, since the chains of a seed share a first fit."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or int(match[1]) >= int(match[2]):
+        raise InputError("--shard", text, "K/N with K = 0 .. N - 1, such as 0/4")
+    part, parts = int(match[1]), int(match[2])
+    return [job for index, job in enumerate(jobs) if index * parts // len(jobs) == part]
+
+
+def listing(jobs: Sequence[Job]) -> str:
+    """One line a job: its number, whether it is done, what it is, where it lives."""
+    lines = [f"{index:>4}  {'done' if job.done() else '-':<4}  {job.label}  {job.run_dir}" for index, job in enumerate(jobs)]
+    return "\n".join(lines)
+
+
+def leave_plan(jobs: Sequence[Job]) -> Path:
+    """Write down in the sweep's folder what it consists of; InputError if the folder cannot be written."""
+    out = jobs[0].out
+    found = [
+        {"chain": job.label, "run_dir": job.run_dir.relative_to(out).as_posix(), "notebook": job.notebook is not None}
+        for job in jobs
+    ]
+    path = out / f"sweep-{fingerprint({'jobs': found})[:8]}.json"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            files.write_json(path, {"jobs": found})
+    except OSError as problem:
+        raise InputError("--out", str(out), f"a folder that can be written ({problem.strerror})") from None
+    return path
+
+
+def planned(out: Path) -> dict[Path, str]:
+    """Run directory and label of every chain that a sweep into ``out`` was asked for."""
+    found: dict[Path, str] = {}
+    for path in sorted(out.glob("sweep-*.json")):
+        found.update({out / job["run_dir"]: job["chain"] for job in files.read_json(path)["jobs"]})
+    return found

@@ -1,0 +1,122 @@
+"""Many chains on this machine's cores: every chain is one process of the command line.
+
+A sweep has no state of its own.  What is done, what runs and what failed stands in the run directories and the logs
+beside them, so that a sweep can be stopped, repeated and watched from elsewhere, and so that sweeps on several machines
+can work on one folder: a chain that somebody else is running is left to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..durable import leases, progress
+from ..durable.progress import fraction, last_line
+from .jobs import Job, parse_regimes, parse_seeds, parse_variants, plan
+from .live import Live
+
+__all__ = ["Job", "fraction", "last_line", "parse_regimes", "parse_seeds", "parse_variants", "plan", "run", "start"]
+
+POLL_S = 0.3
+FOLLOW = Path(__file__).with_name("follow.py")
+
+
+def cores() -> int:
+    """The cores that this process may use; a batch system often grants fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False) -> list[Job]:
+    """Run ``jobs``, each in its own process, ``parallel`` at a time (by default: cores / threads of a chain).
+
+    Chains that are done are not repeated; one that fails does not stop the others.  Returns the jobs that failed; their
+    last words stand in their logs.  KeyboardInterrupt stops the chains in states from which they go on.
+    """
+    waiting = [job for job in jobs if not job.done()]
+    if not waiting:
+        return []
+    parallel = parallel or max(1, cores() // max(job.threads for job in waiting))
+    running: dict[Job, subprocess.Popen] = {}
+    failed: list[Job] = []
+    live = Live(jobs, quiet, done=len(jobs) - len(waiting))
+    try:
+        while waiting or running:
+            while len(running) < parallel and (job := _next(waiting, running)) is not None:
+                waiting.remove(job)
+                if job.done():  # by another process, while it waited here
+                    live.ended(job, failed=False, ran=False)
+                    continue
+                running[job] = start(job)
+                live.started(job)
+            time.sleep(POLL_S)
+            for job, process in list(running.items()):
+                live.update(job)
+                if process.poll() is None:
+                    continue
+                del running[job]
+                if process.returncode and leases.held(job.run_dir):  # another process was there a moment earlier
+                    waiting.append(job)
+                    live.again(job)
+                    continue
+                explain(job, process.returncode)
+                live.ended(job, failed=process.returncode != 0)
+                if process.returncode:
+                    failed.append(job)
+    except BaseException:
+        stop(running.values())
+        raise
+    finally:
+        live.close()
+    return failed
+
+
+def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
+    """The next job to start: first those that need not wait for a first fit that another job is making."""
+    busy = {(job.shared, job.seed) for job in running if fraction(progress.read(job.run_dir)) < 1}
+    second = None
+    for job in waiting:
+        if leases.held(job.run_dir):
+            continue
+        if (job.shared, job.seed) not in busy:
+            return job
+        second = second or job
+    return second
+
+
+def start(job: Job) -> subprocess.Popen:
+    """Start the process of a job, with its log; it stops when this process dies."""
+    job.run_dir.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[name] = str(job.threads)
+    # A session of its own: Ctrl-C in a terminal reaches every process of the terminal's group, and a chain that is asked to
+    # stop twice does not wait for the end of its step.  Only the sweep hears it, and asks once.
+    command = [sys.executable, "-I", "-S", str(FOLLOW), str(os.getpid()), *job.command()]
+    with open(job.log, "w", encoding="utf-8") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, stdin=subprocess.DEVNULL,
+                                start_new_session=True)  # fmt: skip
+
+
+def stop(processes: Iterable[subprocess.Popen]) -> None:
+    """Ask processes to stop in a state from which they go on, and wait until they have."""
+    processes = list(processes)
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        process.wait()
+
+
+def explain(job: Job, returncode: int) -> None:
+    """Add to the log of a chain that was killed what killed it; it could not say so itself."""
+    if returncode < 0:
+        hint = " (often: out of memory)" if -returncode == signal.SIGKILL else ""
+        with contextlib.suppress(OSError), open(job.log, "a", encoding="utf-8") as log:
+            log.write(f"error: killed by {signal.Signals(-returncode).name}{hint}\n")

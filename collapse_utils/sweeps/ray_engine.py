@@ -1,0 +1,230 @@
+"""The jobs of a sweep on a Ray cluster.
+
+Ray decides where a chain runs, and runs it again on another node when its node dies.  It does not decide whether that is
+safe: after a node's scheduler has died, its processes may go on writing.  Safety comes from the run directory, whose lease
+one living process holds: a task starts its chain when nobody does, and waits while somebody does.
+
+OUT is a folder that every node sees under the same path.  With ``copy_back`` it is not: a chain then runs on its node's
+own disk, and the finished run directory travels back through Ray and gets its name in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import signal
+import socket
+import tarfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, sections
+from ..durable import progress
+from ..durable.signals import Interrupted
+from ..errors import InputError, RunError
+from . import ray_worker
+from .jobs import Job
+from .live import Live
+
+ANSWER_S = 10.0  # how long a cluster may take to answer
+
+
+def engine(
+    *,
+    address: str | None = None,
+    cpus: int | None = None,
+    gpus: float = 0.0,
+    retries: int = 5,
+    copy_back: bool = False,
+    quiet: bool = False,
+) -> Callable[[Sequence[Job]], list[Job]]:
+    """A function that runs jobs on the cluster at ``address`` and returns those that failed.
+
+    Parameters
+    ----------
+    address : of a running cluster, ``auto`` or None for Ray's own choice (``RAY_ADDRESS``, a cluster on this machine, or a
+        new one of this machine alone).
+    cpus, gpus : what one chain keeps for itself; the preset's threads and no GPU by default.  Two chains share a GPU at 0.5.
+    retries : how often a chain is begun again after its node or its worker has died.  A chain that fails by itself is not.
+    copy_back : OUT is not shared; see above.
+
+    Raises
+    ------
+    InputError : Ray is not installed, or nothing answers at ``address``.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--engine", "ray", "local, or ray after pip install 'collapse_utils[cluster]'") from None
+
+    def run(jobs: Sequence[Job]) -> list[Job]:
+        jobs = [_absolute(job) for job in jobs]
+        waiting = [job for job in jobs if not job.done()]
+        if copy_back:
+            _check_new(waiting)
+        if not waiting:
+            return []
+        with _connected(ray, address), _mark(waiting[0]) as mark:
+            return _drive(ray, jobs, waiting, mark, cpus, gpus, retries, copy_back, quiet)
+
+    return run
+
+
+def _absolute(job: Job) -> Job:
+    """The job with paths that mean the same on every node."""
+    changes: dict[str, Any] = {"run_dir": job.run_dir.resolve(), "shared": job.shared.resolve()}
+    if job.data != sections.DEFAULT and Path(job.data).exists():
+        changes["data"] = str(Path(job.data).resolve())
+    return dataclasses.replace(job, **changes)
+
+
+def _check_new(jobs: Sequence[Job]) -> None:
+    """A run that was begun in OUT itself would be lost under the copy of another one."""
+    for job in jobs:
+        if job.run_dir.exists() and not (job.run_dir / "DONE").exists():
+            raise InputError("--copy-back", str(job.run_dir), "run directories that are new or finished (this one was begun "
+                             "here: go on without --copy-back)")  # fmt: skip
+
+
+@contextlib.contextmanager
+def _connected(ray: Any, address: str | None) -> Iterator[None]:
+    """Ray, connected for the length of the block; its signal handlers do not replace ours."""
+    _check_answers(address)
+    if ray.is_initialized():
+        yield
+        return
+    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as problem:
+        first = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise InputError("--address", address, f"a Ray cluster that answers ({first})") from None
+    heard: list[int] = []
+
+    def hear(signum: int, frame: Any) -> None:
+        heard.append(signum)
+        handlers[signum](signum, frame)
+
+    for signum, handler in handlers.items():
+        signal.signal(signum, hear if callable(handler) else handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if heard:  # what the handler raises inside of Ray, Ray turns into a plain KeyboardInterrupt
+            raise Interrupted(heard[0]) from None
+        raise
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
+        ray.shutdown()
+
+
+def _check_answers(address: str | None) -> None:
+    """InputError at once for a host and port where nothing listens; Ray itself would try for minutes."""
+    host, sign, port = (address or "").rpartition("://")[2].rpartition(":")
+    if address in (None, "auto", "local"):
+        return
+    if not sign or not port.isdigit():
+        raise InputError("--address", address, "auto, HOST:PORT or ray://HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
+    except (OSError, OverflowError) as problem:
+        raise InputError("--address", address, f"a Ray cluster that answers ({problem})") from None
+
+
+@contextlib.contextmanager
+def _mark(job: Job) -> Iterator[Path]:
+    """A file in OUT by which a node sees that it shares the folder."""
+    mark = job.out / f".shared-{uuid.uuid4().hex[:8]}.tmp"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    try:
+        yield mark
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def _drive(
+    ray: Any, jobs: Sequence[Job], waiting: list[Job], mark: Path, cpus: int | None, gpus: float, retries: int,
+    copy_back: bool, quiet: bool,
+) -> list[Job]:  # fmt: skip
+    board = None
+    if copy_back:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        board = ray.remote(ray_worker.Board).options(num_cpus=0, scheduling_strategy=here).remote()
+    _warn_if_too_large(ray, max(cpus or job.threads for job in waiting), gpus)
+    task = ray.remote(ray_worker.work)
+    refs: dict[Any, Job] = {}
+    for job in _first_fits_first(waiting):
+        options = {"num_cpus": cpus or job.threads, "num_gpus": gpus, "max_retries": retries}
+        remote = task.options(**options, scheduling_strategy="SPREAD", name=job.label)
+        refs[remote.remote(job, str(mark), copy_back, __version__, board)] = job
+    live, failed, shown = Live(jobs, quiet, done=len(jobs) - len(waiting)), [], set()
+    try:
+        while refs:
+            ready, _ = ray.wait(list(refs), num_returns=1, timeout=ray_worker.POLL_S)
+            for ref in ready:
+                job = refs.pop(ref)
+                good = _take(ray, job, ref, copy_back)
+                live.ended(job, failed=not good, ran=job in shown)
+                failed += [] if good else [job]
+            states = ray.get(board.read.remote()) if board is not None else {}
+            for job in refs.values():
+                state = states.get(str(job.run_dir)) or (progress.read(job.run_dir) if not copy_back else {})
+                if state and job not in shown:
+                    shown.add(job)
+                    live.started(job)
+                live.update(job, state)
+                if copy_back and state:
+                    progress.write_elsewhere(job.run_dir, state)
+    except BaseException:
+        for ref in refs:
+            ray.cancel(ref)  # raises KeyboardInterrupt in the task, which stops its chain
+        with contextlib.suppress(Exception):
+            ray.wait(list(refs), num_returns=len(refs), timeout=60)
+        raise
+    finally:
+        live.close()
+        for job in waiting:
+            progress.elsewhere(job.run_dir).unlink(missing_ok=True)
+    return failed
+
+
+def _first_fits_first(jobs: Sequence[Job]) -> list[Job]:
+    """One chain of every seed before its other regimes, which wait for its first fit."""
+    seen: dict[tuple[Path, int], int] = {}
+    rank = {}
+    for job in jobs:
+        rank[job] = seen[job.shared, job.seed] = seen.get((job.shared, job.seed), -1) + 1
+    return sorted(jobs, key=lambda job: rank[job])
+
+
+def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
+    """Whether a task that has ended has done its job; if not, its log says why."""
+    try:
+        result = ray.get(ref)
+        words = result.words
+        if copy_back and result.archive:
+            ray_worker.unpack(job, result.archive)
+    except (ray.exceptions.RayError, RunError, OSError, tarfile.TarError) as problem:
+        lines = [line for line in str(problem).strip().splitlines() if line.strip()] or [type(problem).__name__]
+        # Of a traceback from the node the last line says what happened; of Ray's own explanations the first.
+        words = f"error: ray: {lines[-1] if isinstance(problem, ray.exceptions.RayTaskError) else lines[0]}"
+    if words:
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(job.log, "a", encoding="utf-8") as log:
+            log.write(words + "\n")
+    return job.done()
+
+
+def _warn_if_too_large(ray: Any, cpus: int, gpus: float) -> None:
+    """Say so if no node is large enough at present: Ray would wait for one without a word."""
+    nodes = [found["Resources"] for found in ray.nodes() if found["Alive"]]
+    if not any(found.get("CPU", 0) >= cpus and found.get("GPU", 0) >= gpus for found in nodes):
+        need = f"{cpus} core{'s' * (cpus > 1)}" + (f" and {gpus:g} GPU" if gpus else "")
+        logging.getLogger(__name__).warning("no node of the cluster has %s at present: the sweep waits for one", need)

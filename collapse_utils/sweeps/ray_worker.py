@@ -1,0 +1,176 @@
+"""One job of a sweep on a machine where an engine has put it: to its end, and if need be back to where it was asked for.
+
+Nothing here knows of the engine.  A job is safe to run anywhere, any number of times: it starts its chain when no living
+process holds the run directory, and waits while one does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import getpass
+import hashlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..durable import files, leases, progress
+from ..errors import RunError
+from . import local, notebooks
+from .jobs import Job
+
+POLL_S = 0.5
+TELL_S = 2.0  # how often a chain on its node's own disk says how far it is
+SHARED_WAIT_S = 30.0  # how long a network file system may take to show a new file
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a task says of its job."""
+
+    host: str
+    returncode: int
+    words: str = ""  # why it failed, where the log does not say so
+    archive: bytes = b""  # with copy_back: the run directory, its log and its record, as a tar file
+
+
+def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Result:
+    """One job on the node where Ray has put it."""
+    host = socket.gethostname()
+    if version != __version__:
+        return Result(host, 1, f"error: {host} has collapse_utils {__version__}, the sweep is of version {version}")
+    if copy_back:
+        here = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
+        returncode = finish(here, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host}))
+        archive = pack(here, returncode == 0)
+        for path in _parts(here):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        return Result(host, returncode, archive=archive)
+    deadline = time.monotonic() + SHARED_WAIT_S
+    while not Path(mark).exists():
+        if time.monotonic() > deadline:
+            return Result(host, 1, f"error: {host} does not see {job.out}; share the folder, or use --copy-back")
+        time.sleep(POLL_S)
+    return Result(host, finish(job))
+
+
+def _scratch() -> Path:
+    """A folder of this user alone on the node's own disk (``TMPDIR`` chooses the disk)."""
+    path = Path(tempfile.gettempdir()) / f"collapse-utils-{getpass.getuser()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and (path.is_symlink() or path.stat().st_uid != os.getuid()):
+        raise RunError(f"{path}: belongs to somebody else; set TMPDIR to a folder of your own")
+    return path
+
+
+def _moved(job: Job, out: Path) -> Job:
+    """The same job below another OUT."""
+    old = job.out
+    return dataclasses.replace(job, run_dir=out / job.run_dir.relative_to(old), shared=out / job.shared.relative_to(old))
+
+
+def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
+    """Run a job to its end, waiting while another living process has its run directory; returns the exit status.
+
+    The other process is an orphan: what a dead worker has left.  It dies with its worker or, if its node has lost touch
+    with the cluster, runs on; then its lease tells.
+    """
+    while not job.done():
+        if leases.held(job.run_dir):
+            time.sleep(POLL_S)
+            continue
+        process = local.start(job)
+        told = time.monotonic()
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_S)
+                if tell is not None and time.monotonic() - told > TELL_S:
+                    told = time.monotonic()
+                    if state := progress.read(job.run_dir):
+                        tell(state)
+        except BaseException:  # the sweep was stopped, and Ray cancels its tasks
+            local.stop([process])
+            raise
+        if process.returncode and leases.held(job.run_dir):  # an orphan was there a moment earlier
+            continue
+        local.explain(job, process.returncode)
+        if process.returncode or not job.done():
+            return process.returncode or 1
+    return 0
+
+
+def _parts(job: Job) -> list[Path]:
+    """What a job leaves: its run directory, log, and record."""
+    paths = [
+        job.run_dir,
+        *job.run_dir.parent.glob(f"{job.run_dir.name}.*log"),
+        notebooks.record(job),
+        notebooks.failed_record(job),
+    ]
+    return [path for path in paths if path.exists()]
+
+
+def pack(job: Job, whole: bool) -> bytes:
+    """What a job has left, as a tar file; without the run directory if it is not finished."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in _parts(job):
+            if path.is_file() or whole:
+                tar.add(path, path.name, filter=lambda member: None if Path(member.name).name.startswith(".") else member)
+    return buffer.getvalue()
+
+
+def unpack(job: Job, archive: bytes) -> None:
+    """Give what came back its names beside ``job.run_dir``, the run directory last, each in one step."""
+    parent = job.run_dir.parent
+    temporary = parent / f".{job.run_dir.name}.{uuid.uuid4().hex[:8]}.tmp"
+    temporary.mkdir(parents=True)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(temporary, filter="data")  # no member leaves the folder
+        for path in temporary.rglob("*"):
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        for path in sorted(temporary.iterdir(), key=Path.is_dir):
+            if path.is_dir() and job.run_dir.is_dir():
+                continue  # somebody else has brought it: it is the same to the last bit
+            os.replace(path, parent / path.name)
+        if (problem := _broken(job)) is not None:
+            raise RunError(problem)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _broken(job: Job) -> str | None:
+    """A generation of the run that is not as it was written."""
+    for folder in sorted(job.run_dir.glob("generation-*/block-*")):
+        if (problem := files.damage(folder)) is not None:
+            return problem
+    return None
+
+
+class Board:
+    """Where chains on other disks say how far they are: an actor beside the driver."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, dict] = {}
+
+    def tell(self, run_dir: str, state: dict) -> None:
+        self.states[run_dir] = state
+
+    def read(self) -> dict[str, dict]:
+        return self.states

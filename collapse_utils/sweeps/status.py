@@ -1,0 +1,108 @@
+"""How far runs have come, read from their folders: works while they run, from any machine that sees the folder."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..durable import leases, progress
+from ..durable.files import read_json
+from ..durable.run_dir import run_dirs
+from ..errors import InputError, RunError
+from . import jobs
+
+STATES = ("running", "failed", "stopped", "waiting", "done")
+# The last line of a log that tells of a failure: the command line's own, or the end of a traceback.
+FAILURE = re.compile(r"error: |[\w.]*(Error|Exception|Exit)\b")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One chain as ``status`` shows it."""
+
+    state: str  # one of STATES
+    finished: str  # iterations, such as 2.3/5
+    label: str
+    words: str  # what a running chain does, or why one has failed
+
+    def __str__(self) -> str:
+        return f"{self.state:<8} {self.finished:<8} {self.label}" + (f": {self.words}" if self.words else "")
+
+
+def label(description: dict) -> str:
+    """The name of a chain from its ``config.json``."""
+    names = (description["section"], description["variant"], description["regime"], f"seed {description['seed']}")
+    return " ".join(name for name in names if name)
+
+
+def row(run_dir: Path) -> Row:
+    """One run: its state, its place in the chain, and what it last said."""
+    try:
+        description = read_json(run_dir / "config.json")
+        name, total = label(description), description["config"]["iterations"]
+    except (RunError, KeyError, TypeError) as problem:
+        return Row("failed", "?", str(run_dir), f"config.json: {problem}")
+    state = progress.read(run_dir)
+    if (run_dir / "DONE").exists():
+        return Row("done", f"{total}/{total}", name, _record_failed(run_dir))
+    finished = f"{progress.fraction(state):.1f}/{total}"
+    owner = leases.owner(run_dir)
+    if owner is not None and owner.alive:
+        silent = progress.silent_s(run_dir)
+        note = f", silent for {progress.duration(silent)}" if silent > progress.SILENT_S else ""
+        now = progress.describe(state, description["regime"]) if state else "starting"
+        return Row("running", finished, name, f"{now}{note} ({owner})")
+    words = progress.last_line(run_dir.with_name(run_dir.name + ".log"))
+    if FAILURE.match(words):
+        return Row("failed", finished, name, words)
+    gone = f"{owner} has died" if owner is not None else ""
+    return Row("stopped", finished, name, words or gone)
+
+
+def _record_failed(run_dir: Path) -> str:
+    """What is to be said of the executed notebook of a finished chain, if it has failed."""
+    if not run_dir.with_name(f"{run_dir.name}.failed.ipynb").exists():
+        return ""
+    return "but its notebook: " + progress.last_line(run_dir.with_name(f"{run_dir.name}.notebook.log"))
+
+
+def planned_row(run_dir: Path, name: str) -> Row:
+    """A chain that a sweep was asked for and that has no run directory here yet."""
+    state = progress.read_elsewhere(run_dir)
+    if "phase" in state:
+        finished = f"{progress.fraction(state):.1f}/{state['iterations']}"
+        regime = run_dir.parent.name
+        return Row("running", finished, name, f"{progress.describe(state, regime)} (on the disk of {state.get('host')})")
+    for kind in (".log", ".notebook.log"):
+        words = progress.last_line(run_dir.with_name(run_dir.name + kind))
+        if FAILURE.match(words):
+            return Row("failed", "0", name, words)
+    return Row("waiting", "0", name, "")
+
+
+def rows(directory: Path) -> list[Row]:
+    """Every chain at or below ``directory``: those with a run directory, and those that a sweep still has to begin."""
+    found = {path: row(path) for path in run_dirs(directory)}
+    for run_dir, name in jobs.planned(directory).items():
+        if run_dir not in found:
+            found[run_dir] = planned_row(run_dir, name)
+    return [found[path] for path in sorted(found)]
+
+
+def summary(found: list[Row]) -> str:
+    """``6 chains: 2 running, 1 failed, 3 done``."""
+    counts = Counter(row.state for row in found)
+    told = [f"{counts[state]} {state}" for state in STATES if counts[state]]
+    return f"{len(found)} chain{'s' * (len(found) != 1)}: {', '.join(told)}"
+
+
+def show(directory: Path) -> int:
+    """Print the state of every chain at or below ``directory``."""
+    found = rows(directory) if directory.is_dir() else []
+    if not found:
+        raise InputError("DIR", str(directory), "a run directory, or a folder with some")
+    print("\n".join(map(str, found)))
+    print(summary(found))
+    return 0

@@ -1,0 +1,250 @@
+"""One flat optimisation loop for the neural sections.
+
+A section says what a batch is (a pure function of the step) and what its loss is; this module does the rest: AdamW, warm-up
+and cosine, clipping, the learning curve, and a state on disk from which training goes on to the same last bit.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_model, save_model
+
+from .. import seeds
+from ..durable import files
+from ..durable.checkpoints import Checkpoint
+from ..durable.signals import whole_steps
+from ..errors import RunError
+from .allocator import keep_memory
+from .memory import Gradients, Split
+
+CURVE_POINTS = 40  # rows of a learning curve: enough to draw, few enough to commit
+VALIDATIONS = 8  # how often in a fit the validation loss is measured
+CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_loss")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one model is optimised: AdamW, a warm-up, and a cosine decay, a decay in equal stages, or one on plateaus."""
+
+    steps: int
+    learning_rate: float  # peak
+    warmup: float  # share of the steps
+    final_rate: float  # last learning rate, as a share of the peak
+    weight_decay: float  # of matrices; vectors (biases, norms) have none
+    clip: float  # largest gradient norm
+    betas: tuple[float, float] = (0.9, 0.95)
+    threads: int = 1
+    stages: int = 0  # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of the fit
+    decay: float = 1.0
+    patience: int = 0  # > 0: multiply by ``decay`` whenever more validations than this have brought no better loss
+    validations: int = VALIDATIONS
+    diverged: str = "stop"  # or "record": a loss that is not finite ends the fit with the weights of the step before
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step 0 .. steps - 1."""
+        warm = max(round(self.warmup * self.steps), 1)
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        if self.patience:
+            return self.learning_rate
+        if self.stages:
+            return self.learning_rate * self.decay ** (self.stages * step // self.steps)
+        progress = (step - warm) / max(self.steps - warm, 1)
+        cosine = 0.5 * (1 + math.cos(math.pi * progress))
+        return self.learning_rate * (self.final_rate + (1 - self.final_rate) * cosine)
+
+
+class Plateau:
+    """Lowers the learning rate when the validation loss stops falling (torch's ReduceLROnPlateau, with a state on disk)."""
+
+    def __init__(self, plan: Plan):
+        self.plan, self.scale, self.best, self.waited = plan, 1.0, math.inf, 0
+
+    def see(self, loss: float) -> None:
+        """Take note of one validation loss."""
+        if loss < self.best * (1 - 1e-4):
+            self.best, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.plan.patience and self.waited > self.plan.patience:
+            self.scale, self.waited = self.scale * self.plan.decay, 0
+
+    def state(self) -> list[float]:
+        return [self.scale, self.best, self.waited]
+
+    def set_state(self, state: list[float]) -> None:
+        self.scale, self.best, self.waited = state
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def optimiser(model: torch.nn.Module, plan: Plan) -> torch.optim.AdamW:
+    """AdamW in its fused form (one pass over the parameters a step), decay on matrices only."""
+    groups = [
+        {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": plan.weight_decay},
+        {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, fused=True)
+
+
+def train(
+    model: torch.nn.Module,
+    batch_at: Callable[[int], Any],
+    loss_of: Callable[[torch.nn.Module, Any], torch.Tensor],
+    plan: Plan,
+    *,
+    seed: int,
+    checkpoint: Checkpoint,
+    items_a_step: int,
+    validate: Callable[[torch.nn.Module], float] | None = None,
+    split: Split | None = None,
+) -> None:
+    """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint`` if there is one.
+
+    With ``plan.diverged == "record"`` every step is looked at before it is taken; one whose loss or gradient is not finite
+    ends the fit, and the finished state holds the weights from before it and ``diverged.json``.
+
+    Parameters
+    ----------
+    batch_at : the batch of a step; must depend on nothing but the step.
+    loss_of : mean loss of a batch, a scalar tensor.
+    seed : of dropout.
+    validate : loss on held-out data for the learning curve; called ``plan.validations`` times.
+    split : (batch, n) -> at most n smaller batches and their shares in the mean loss; a step that does not fit into memory
+        is then taken in parts.
+
+    Raises
+    ------
+    RunError : the loss is not finite; the message names the step, the learning rate and the state to go back to.
+    """
+    torch.set_num_threads(plan.threads)
+    keep_memory()
+    started = checkpoint.start()
+    if started is not None and (started / "curve.csv").exists():
+        load_model(model, started / "model.safetensors")
+        model.eval()
+        return
+    adam = optimiser(model, plan)
+    torch.manual_seed(seeds.derive(seed, "dropout"))
+    curve, losses, first, plateau = [], [], 0, Plateau(plan)
+    gradients = Gradients(loss_of, split)
+    if started is not None:
+        load_model(model, started / "model.safetensors")
+        state = torch.load(started / "training.pt", weights_only=True)
+        adam.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random_state"])
+        if state["cuda_random_state"]:
+            torch.cuda.set_rng_state_all(state["cuda_random_state"])
+        curve, losses, first = state["curve"], list(state["losses"]), state["step"]
+        plateau.set_state(state["plateau"])
+        gradients.parts = state["parts"]
+    parameters = list(model.parameters())
+    every = max(plan.steps // CURVE_POINTS, 1)
+    validations = {round((k + 1) * plan.steps / plan.validations) for k in range(plan.validations)}
+    clock, clocked = time.monotonic(), first
+
+    def save(step: int) -> None:
+        with checkpoint.saving(step) as folder:
+            save_model(model, str(folder / "model.safetensors"))
+            state = {
+                "step": step,
+                "optimiser": adam.state_dict(),
+                "random_state": torch.get_rng_state(),
+                "cuda_random_state": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+                "curve": curve,
+                "losses": torch.stack(losses) if losses else torch.empty(0),
+                "plateau": plateau.state(),
+                "parts": gradients.parts,
+            }
+            torch.save(state, folder / "training.pt")
+
+    recording, outcome = plan.diverged == "record", None
+    model.train()
+    with whole_steps() as stop_if_asked:
+        for step in range(first, plan.steps):
+            for group in adam.param_groups:
+                group["lr"] = plan.rate(step) * plateau.scale
+            buffers = [buffer.clone() for buffer in model.buffers()] if recording else []
+            loss = gradients(model, batch_at(step))
+            norm = torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
+            if recording and not (torch.isfinite(loss) and torch.isfinite(norm)):
+                for buffer, before in zip(model.buffers(), buffers, strict=True):
+                    buffer.copy_(before)
+                outcome = {"step": step + 1, "learning_rate": plan.rate(step) * plateau.scale, "loss": str(loss.item())}
+                break
+            adam.step()
+            adam.zero_grad(set_to_none=True)
+            losses.append(loss)
+            done = step + 1
+            if done % every == 0 or done == plan.steps or done in validations:
+                recent = torch.stack(losses).tolist()  # the only moment that waits for the device
+                _check_finite(recent, done, plan, checkpoint)
+                losses.clear()
+                row = [done, done * items_a_step, plan.rate(step) * plateau.scale, sum(recent) / len(recent), None]
+                if validate is not None and done in validations:
+                    model.eval()
+                    row[-1] = validate(model)
+                    plateau.see(row[-1])
+                    model.train()
+                curve.append(row)
+                rate = (done - clocked) * items_a_step / (time.monotonic() - clock)
+                checkpoint.report(done, plan.steps, {"loss": round(row[3], 4), "items_per_s": round(rate, 1)})
+            if done < plan.steps:
+                try:
+                    stop_if_asked()
+                except KeyboardInterrupt:
+                    save(done)
+                    raise
+                if checkpoint.due():
+                    save(done)
+        model.eval()
+        save_finished(model, checkpoint, plan.steps if outcome is None else step, curve, outcome)
+
+
+def save_finished(
+    model: torch.nn.Module, checkpoint: Checkpoint, step: int, curve: list[list], diverged: dict | None = None
+) -> None:
+    """Write the state of a fit that is over after ``step`` steps; ``diverged`` says why it ended early, if it did."""
+    with checkpoint.saving(step) as folder:
+        save_model(model, str(folder / "model.safetensors"))
+        _write_curve(curve, folder / "curve.csv")
+        if diverged is not None:
+            files.write_json(folder / "diverged.json", diverged)
+
+
+def _check_finite(losses: list[float], done: int, plan: Plan, checkpoint: Checkpoint) -> None:
+    for back, loss in enumerate(reversed(losses)):
+        if not math.isfinite(loss):
+            step = done - back
+            newest = checkpoint.newest()
+            raise RunError(
+                f"training: the loss is {loss} at step {step} of {plan.steps} (learning rate {plan.rate(step - 1):.3g}); "
+                f"last good state: {newest if newest else 'none yet'}; lower learning_rate or clip, or record it as this "
+                "iteration's outcome with --set diverged=record"
+            )
+
+
+def _write_curve(curve: list[list], path: Path) -> None:
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(CURVE_COLUMNS)
+        writer.writerows([["" if value is None else value for value in row] for row in curve])
+
+
+def read_curve(iteration_dir: Path) -> list[dict]:
+    """The learning curve of a finished fit, a dict a row with the keys ``CURVE_COLUMNS``; empty if it left none."""
+    states = sorted(iteration_dir.glob("state-*/curve.csv"))
+    if not states:
+        return []
+    with open(states[-1], newline="") as file:
+        return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]

@@ -1,0 +1,191 @@
+"""The numbers in the prose are made from committed files, and are up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.colors import to_hex
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from book._tools import includes, schematic, scorecard
+from book._tools.__main__ import main
+from book._tools.headline import first_of_each, panels
+from book._tools.pictures import digest_of, opening
+from collapse_utils import regimes
+from collapse_utils.pages.figures import COLOURS, LABELS
+from collapse_utils.sweeps.execute import write_notebook
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_committed_includes_are_up_to_date():
+    stale = includes.update(ROOT, write=False)
+    assert not stale, f"run `make includes`: {[str(path.relative_to(ROOT)) for path in stale]}"
+
+
+def test_every_include_that_a_page_asks_for_is_generated():
+    wanted = {path.name for path in includes.texts(ROOT, panels(ROOT / "results"))}
+    for page in (ROOT / "book").glob("*.md"):
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if "_generated/" in line:
+                assert line.partition("_generated/")[2].rstrip("` }") in wanted, page
+
+
+def small_book(root: Path) -> Path:
+    """Language results of two seeds at two presets, and a notebook."""
+    (root / "_config.yml").write_text("title: Small\n", encoding="utf-8")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/02_language\n", encoding="utf-8")
+    (root / "README.md").write_text(
+        f"before\n{includes.MARKS[0].format('results')}\nold\n{includes.MARKS[1].format('results')}\nafter\n",
+        encoding="utf-8",
+    )
+    add_language_results(root, "smoke", "tinystories", 100.0)
+    add_language_results(root, "cpu", "tinystories", 0.0)
+    cells = [new_markdown_cell("# Stories\n\ntext"), new_code_cell("1")]
+    (root / "notebooks").mkdir()
+    write_notebook(root / "notebooks" / "02_language.ipynb", new_notebook(cells=cells))
+    return root
+
+
+def add_language_results(root: Path, preset: str, data: str, shift: float) -> None:
+    """Two seeds; replace rises by 1 a fit, accumulate stays; a variant that the front page must not show."""
+    rows = [
+        ("language", preset, data, variant, regime, seed, t, "cross_entropy", shift + value + 0.1 * seed)
+        for variant, offset in (("", 0.0), ("temperature=0.3", 50.0))
+        for regime, step in (("replace", 1.0), ("accumulate", 0.0))
+        for seed in (0, 1)
+        for t in (1, 2, 3)
+        for value in (2 + offset + step * (t - 1),)
+    ]
+    folder = root / "results" / "language" / f"{preset}-{data}"
+    folder.mkdir(parents=True)
+    columns = ["section", "preset", "data", "variant", "regime", "seed", "iteration", "metric", "value"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "metrics.csv", index=False)
+
+
+def test_the_tables_are_made_from_results(tmp_path, capsys):
+    root = small_book(tmp_path)
+    assert main(["--root", str(root), "includes", "--check"]) == 1
+    assert main(["--root", str(root), "includes"]) == 0
+    assert main(["--root", str(root), "includes", "--check"]) == 0
+    headline = (root / "book/_generated/headline.md").read_text(encoding="utf-8")
+    table = (root / "book/_generated/headline_table.md").read_text(encoding="utf-8")
+    assert "TinyStories, preset cpu, 2 seeds, 3 fits" in table and "smoke" not in table
+    # Means over the two seeds of the largest preset, without the variant: 2.05 first, 4.05 and 2.05 last.
+    assert table.count("2.05 [") == 2 and table.count("4.05 [") == 1
+    assert "(../notebooks/02_language.ipynb)" in table and "(../results/language/cpu-tinystories/metrics.csv)" in table
+    found = panels(root / "results")
+    assert digest_of(root / "book/_generated/headline.png") == opening(found, 2).digest
+    assert digest_of(root / "book/_generated/headline-phone.png") == opening(found, 1).digest
+    # 4.05 / 2.05 and 2.05 / 2.05; with two seeds an interval reaches 0.64 to either side, so replace is clear of its first.
+    assert "worse than the first in every panel: its loss on real data is [1.98](" in headline
+    assert "it is [1](../results" in headline and "worse than it in none of the 1 panels" in headline
+    assert "at fit 3 it is 4.05 under replace and 2.05 under accumulate" in headline  # its text for those who do not see it
+    scores = (root / "book/_generated/scorecard.md").read_text(encoding="utf-8")
+    # Two seeds decide: 2 nats between the regimes at the end, the same in both; another source was not collected.
+    assert "Llama: replace ends above accumulate](#language-curves)" in scores
+    assert "| reproduced<br>2.000 [2.000,\u00a02.000] | not run |" in scores
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
+    assert "(notebooks/02_language.ipynb)" in readme
+
+
+def test_a_changed_result_makes_them_stale(tmp_path):
+    root = small_book(tmp_path)
+    includes.update(root, write=True)
+    path = root / "results/language/cpu-tinystories/metrics.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("4.1", "4.3"), encoding="utf-8")
+    assert [stale.name for stale in includes.update(root, write=False)] == [
+        "headline.png",
+        "headline-phone.png",
+        "headline.md",
+        "headline_table.md",
+        "scorecard.md",
+        "scorecard_short.md",
+        "README.md",
+    ]
+    (root / "book/_generated/regimes.png").unlink()
+    assert "regimes.png" in [stale.name for stale in includes.update(root, write=True)]
+    assert includes.update(root, write=False) == []
+
+
+def test_fetched_data_come_first_and_the_embedded_default_stays_beside_them(tmp_path):
+    root = small_book(tmp_path)
+    add_language_results(root, "smoke", "bible", 10.0)
+    found = panels(root / "results")
+    assert [(panel.data, panel.offline) for panel in found] == [("TinyStories", False), ("Bible in Basic English", True)]
+    assert [panel.data for panel in first_of_each(found)] == ["TinyStories"]  # the figure shows one of the two
+    rows = [line for line in includes.table(root, found, "../").splitlines() if line.startswith("| [")]
+    assert len(rows) == 2
+    assert "TinyStories, preset cpu" in rows[0] and "offline" not in rows[0]
+    assert "Bible in Basic English, preset smoke" in rows[1] and "*offline*" in rows[1] and "12.1 [" in rows[1]
+    assert "smoke-bible" not in includes.answer(found, {}, "../")
+
+
+def test_the_answer_says_what_is_left_at_equal_training():
+    told = includes.at_equal_training(scorecard.judged(ROOT), "../")
+    assert "it still ends below replace in every neural experiment" in told and "(../book/claims.md)" in told
+    some = {name: rows for name, rows in scorecard.judged(ROOT).items() if name != "images"}
+    assert includes.at_equal_training(some, "../") == ""  # before the controls have run everywhere
+
+
+def test_a_preset_under_way_is_not_shown(tmp_path):
+    root = small_book(tmp_path)
+    path = root / "results/language/cpu-tinystories/metrics.csv"
+    frame = pd.read_csv(path)
+    frame[frame["regime"] == "replace"].to_csv(path, index=False)
+    assert [panel.about for panel in panels(root / "results")] == ["preset smoke, 2 seeds"]
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_the_opening_figure_labels_its_lines_in_the_colours_of_the_regimes(columns):
+    found = first_of_each(panels(ROOT / "results"))
+    assert [panel.section for panel in found] == ["linear", "language", "images", "molecules"]
+    figure = opening(found, columns).draw()
+    assert len(figure.axes) == 4
+    for panel, ax in zip(found, figure.axes, strict=True):
+        assert ax.get_legend() is None and panel.measure in ax.get_ylabel()
+        words = {text.get_text(): text.get_color() for text in ax.texts}
+        assert panel.name in words and any(panel.data in word for word in words)
+        for line, regime in zip(ax.lines, panel.curves, strict=True):
+            assert line.get_color() == words[LABELS[regime]] == COLOURS[regime]
+            assert list(line.get_ydata()) == list(panel.curves[regime]["mean"])
+        assert len(ax.collections) == 2  # an interval around each line
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_the_drawing_of_the_regimes_shows_what_the_chains_train_on(columns):
+    figure = schematic.draw(columns)
+    for regime, ax in zip(regimes.REGIMES, figure.axes, strict=True):
+        assert LABELS[regime] in [text.get_text() for text in ax.texts]
+        for t in range(1, schematic.ITERATIONS + 1):
+            boxes = [box for box in ax.patches if box.get_x() < t < box.get_x() + box.get_width() and box.get_height() > 0]
+            fills = [schematic.FILLS.index(to_hex(box.get_facecolor())) for box in boxes]
+            assert fills == [block.generation for block in regimes.trains_on(regime, t)]
+            assert sum(box.get_height() for box in boxes) == pytest.approx(regimes.training_size(regime, t))
+            names = [text.get_text() for text in ax.texts if text.xy[0] == t][: len(fills)]
+            assert names == ["real" if generation == 0 else str(generation) for generation in fills]
+    heights = {round(ax.get_position().height / (ax.get_ylim()[1] - ax.get_ylim()[0]), 3) for ax in figure.axes}
+    figure.canvas.draw()
+    assert len(heights) == 1, "one scale for all regimes"
+
+
+def test_a_regime_that_changes_makes_its_drawing_stale(monkeypatch):
+    before = schematic.picture(2).digest
+    monkeypatch.setattr(regimes, "training_size", lambda regime, t: 2)
+    assert schematic.picture(2).digest != before
+
+
+def test_the_front_page_cites_the_book_as_its_citation_file_does():
+    page, citation = (ROOT / "book/intro.md").read_text(), yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert f"title   = {{{{{citation['title']}}}}}" in page and f"version = {{{citation['version']}}}" in page
+    assert f"author  = {{{{{citation['authors'][0]['name']}}}}}" in page
+    assert f"url     = {{{citation['repository-code']}}}" in page and f"license = {{{citation['license']}}}" in page
+    bibliography = (ROOT / "book/references.bib").read_text()
+    shown = bibliography.partition("@misc{kazdan2024")[0]  # where the page's literalinclude ends
+    reference = citation["references"][0]
+    assert shown.count("@") == 1 and "2404.01413" in shown and reference["title"] in shown
+    assert all(author["family-names"] in shown for author in reference["authors"])

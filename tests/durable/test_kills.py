@@ -1,0 +1,160 @@
+"""Contract 1 under fire: a chain that is killed at any moment, and resumed, ends with the same bits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import molecule_toys
+import numpy as np
+import pytest
+from tiny import TINY
+
+DRIVER = Path(__file__).parents[1] / "helpers" / "kill_driver.py"
+PHASES = ("prepare", "fit", "checkpoint", "sample", "generation", "evaluate", "metrics")
+
+
+class Driver:
+    """The process that runs the command line in children and kills them."""
+
+    def __init__(self, data: dict[str, list[str]]):
+        self.data = data
+        self.process = subprocess.Popen(
+            [sys.executable, str(DRIVER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "COLLAPSE_WORKERS": "1"},
+        )
+
+    def __call__(self, section: str, folder: Path, **request) -> dict:
+        """Run a tiny chain in ``folder``, with a cache and a shared folder of its own."""
+        argv = ["run", section, *TINY[section], *self.data[section], "--seed", "3", "--checkpoint-s", "0", "--quiet"]
+        argv += ["--regime", request.pop("regime", "accumulate"), "--run-dir", str(folder / "run")]
+        request = {"argv": argv, "cache": str(folder / "cache"), **request}
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    home = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefgh"), 4)) for _ in range(60)]
+    stories = [json.dumps({"text": " ".join(rng.choice(words, 8))}) for _ in range(48)]
+    (home / "stories.jsonl").write_text("\n".join(stories) + "\n")
+    molecule_toys.write_sdf(home / "toys.sdf")
+    data = {"linear": [], "images": [], "language": ["--data", str(home / "stories.jsonl")],
+            "molecules": ["--data", str(home / "toys.sdf")]}  # fmt: skip
+    driver = Driver(data)
+    yield driver
+    driver.close()
+
+
+def outcome(folder: Path) -> tuple[bytes, dict[str, bytes]]:
+    """What must be equal: the metrics, and the final weights of every iteration."""
+    weights = {}
+    for iteration in sorted((folder / "run").glob("iteration-*")):
+        for state in sorted(iteration.glob("state-*"))[-1:]:
+            weights[f"{iteration.name}/{state.name}"] = (state / "model.safetensors").read_bytes()
+    return (folder / "run" / "metrics.csv").read_bytes(), weights
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(driver, tmp_path_factory):
+    """The outcome of a section's whole run, and the events of every call of every phase."""
+    found = {}
+
+    def get(section: str) -> tuple[tuple, dict[str, list[int]], float]:
+        if section not in found:
+            folder = tmp_path_factory.mktemp(section)
+            told = driver(section, folder, count=True)
+            assert told["status"] == 0, told["output"]
+            found[section] = outcome(folder), told["events"], told["wall_s"]
+        return found[section]
+
+    return get
+
+
+def moment(events: list[int], rng: np.random.Generator) -> int:
+    """A random event of a phase that comes within one call of it."""
+    return 1 + int(rng.integers(max(min(events), 1)))
+
+
+def kill_and_finish(driver, uninterrupted, section: str, folder: Path, phases, rng) -> int:
+    """Kill one chain once in each of ``phases``, finish it, and compare; returns how many kills there were."""
+    expected, events, _ = uninterrupted(section)
+    kills = 0
+    for name in phases:
+        if name in events:
+            told = driver(section, folder, phase=name, event=moment(events[name], rng))
+            assert told["status"] in (-signal.SIGKILL, 0), told["output"]
+            assert told["status"] or (folder / "run" / "DONE").exists()
+            kills += told["status"] != 0
+    told = driver(section, folder)
+    assert told["status"] == 0, told["output"]
+    assert "warning" not in told["output"]  # a kill damages nothing
+    assert outcome(folder) == expected
+    left = [path.name for path in folder.rglob("*") if path.name.endswith((".tmp", ".dead")) or "pieces-of" in path.name]
+    assert [name for name in left if not name.startswith(".lease.")] == []
+    return kills
+
+
+QUICK = {
+    "linear": ("fit", "generation", "evaluate"),
+    "language": ("prepare", "checkpoint", "sample"),
+    "images": ("fit", "sample", "metrics"),
+    "molecules": ("prepare", "fit", "generation", "evaluate"),
+}
+
+
+@pytest.mark.parametrize("section", TINY)
+def test_a_killed_chain_ends_with_the_same_bits(driver, uninterrupted, tmp_path, section):
+    kills = kill_and_finish(driver, uninterrupted, section, tmp_path, QUICK[section], np.random.default_rng(len(section)))
+    assert kills == len(QUICK[section])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", TINY)
+def test_many_kills(driver, uninterrupted, tmp_path, section):
+    """At least 13 kills a section: every phase three times at random events, and some at random times."""
+    kills = 0
+    for round_ in range(3):
+        rng = np.random.default_rng(100 * round_ + len(section))
+        kills += kill_and_finish(driver, uninterrupted, section, tmp_path / str(round_), PHASES, rng)
+    expected, _, wall_s = uninterrupted(section)
+    folder, rng = tmp_path / "times", np.random.default_rng(7)
+    for _ in range(4):
+        kills += driver(section, folder, after_s=float(rng.uniform(0, wall_s)))["status"] == -signal.SIGKILL
+    assert driver(section, folder)["status"] == 0
+    assert outcome(folder) == expected
+    print(f"{section}: {kills} kills")
+    assert kills >= 13
+
+
+@pytest.mark.parametrize(
+    "section, name, signum, status",
+    [
+        ("images", "sample", signal.SIGTERM, 143),
+        ("language", "fit", signal.SIGINT, 130),
+        ("linear", "evaluate", signal.SIGTERM, 143),
+        ("linear", "prepare", signal.SIGTERM, 143),
+    ],
+)
+def test_a_signal_stops_any_phase_with_one_line(driver, uninterrupted, tmp_path, section, name, signum, status):
+    expected, events, _ = uninterrupted(section)
+    event = moment(events[name], np.random.default_rng(0))
+    told = driver(section, tmp_path, phase=name, event=event, signal=signum)
+    assert (told["status"], told["output"]) == (status, "stopped; the same command goes on from here\n")
+    assert not (tmp_path / "run" / "lease.json").exists() and not (tmp_path / "run" / "DONE").exists()
+    assert driver(section, tmp_path)["status"] == 0
+    assert outcome(tmp_path) == expected

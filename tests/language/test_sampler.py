@@ -1,0 +1,336 @@
+"""The sampler draws from the model's own distribution, whatever the batch, and says no to what it cannot do."""
+
+import itertools
+import multiprocessing
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from collapse_utils.errors import InputError, RunError
+from collapse_utils.language.model import build
+from collapse_utils.language.sampler import gpu
+from collapse_utils.language.sampler.caches import CHUNK, PaddedCache, RaggedCache
+from collapse_utils.language.sampler.decoder import Decoder
+from collapse_utils.language.sampler.draw import draw, uniforms
+from collapse_utils.language.sampler.request import Collector, Request
+from collapse_utils.language.sampler.sample import sample_stories
+from collapse_utils.language.sampler.weights import weights_of
+from collapse_utils.training.allocator import keep_memory
+
+ARCHITECTURES = ["gpt2", "llama"]
+BOS, EOS = 0, 1
+
+
+def make(architecture, *, layers=2, hidden=32, heads=2, ffn=48, vocabulary=100, max_length=80, spread=3.0, seed=0):
+    """A model with uneven weights everywhere, norms and offsets too: at initialisation many are exactly 0 or 1."""
+    shape = {"layers": layers, "hidden": hidden, "heads": heads, "ffn": ffn}
+    model = build(architecture, **shape, vocabulary=vocabulary, max_length=max_length, seed=seed).eval()
+    noise = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(spread).add_(0.1 * torch.randn(weight.shape, generator=noise))
+    return model
+
+
+def sample(model, count, **changes):
+    options = {"max_length": 80, "bos": BOS, "eos": EOS, "seed": 3, **changes}
+    return sample_stories(model, count, **options)
+
+
+def split(values, offsets):
+    return [values[a:b].tolist() for a, b in itertools.pairwise(offsets)]
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(first, second, strict=True))
+
+
+def exact(logits, reference):
+    """Equal up to float32: the error against the largest logit."""
+    return (logits - reference).abs().max() <= 1e-5 * reference.abs().max()
+
+
+# --- one step -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@torch.inference_mode()
+def test_logits_equal_the_models_step_by_step_also_in_refilled_slots(architecture):
+    """Five slots, of which each starts a new story at another time: every logit is that of the whole story at once."""
+    length, slots, steps = 70, 5, 150
+    assert length > 2 * CHUNK
+    model = make(architecture)
+    weights = weights_of(model, length)
+    cache = RaggedCache(len(weights.layers), slots, weights.heads, weights.features, length)
+    decoder = Decoder(weights, cache, slots)
+    stories = torch.randint(100, (slots, 3, length), generator=torch.Generator().manual_seed(1))
+    reference = model(stories.view(-1, length)).logits.view(slots, 3, length, 100)
+    position, story = np.zeros(slots, dtype=np.int64), np.zeros(slots, dtype=np.int64)
+    end = np.array([[length, 33, 50], [5, 60, length], [31, 32, 64], [63, 2, 70], [1, 68, length]])
+    for step in range(steps):
+        if step % 8 == 0:
+            # Not all slots, and not in order: the shrunken batch at the end of a data set.
+            active = np.arange(slots) if step < 60 else np.array([4, 0, 2])
+            cache.plan(active, np.minimum(position[active] + 7, length - 1))
+        at = position[active]
+        cache.begin(at)
+        logits = decoder.step(stories[active, story[active], at], torch.from_numpy(at))
+        assert exact(logits, reference[active, story[active], at]), step
+        position[active] += 1
+        ended = active[position[active] == end[active, story[active]]]
+        position[ended], story[ended] = 0, (story[ended] + 1) % 3
+    assert story.any()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@torch.inference_mode()
+def test_logits_of_the_padded_cache_equal_the_models(architecture):
+    model = make(architecture)
+    weights = weights_of(model, 40)
+    cache = PaddedCache(len(weights.layers), 4, weights.heads, weights.features, 40)
+    decoder = Decoder(weights, cache, 4)
+    tokens = torch.randint(100, (4, 40), generator=torch.Generator().manual_seed(1))
+    reference = model(tokens).logits
+    kept, position = torch.arange(4), torch.tensor([0, -3, -7, 0])  # two start later, over what the slot held before
+    for step in range(40):
+        if step == 20:
+            kept, position = kept[[3, 1]], position[[3, 1]]
+            cache.keep(torch.tensor([3, 1]))
+        cache.plan(len(kept), 24 if step < 24 else 40)
+        at = position.clamp(min=0)
+        cache.begin(at)
+        logits = decoder.step(tokens[kept, at], at)
+        assert exact(logits[position >= 0], reference[kept, at][position >= 0]), step
+        position += 1
+
+
+def test_weights_leave_the_model_as_it_is_and_refuse_variants():
+    for architecture in ARCHITECTURES:
+        model = make(architecture)
+        before = {name: weight.clone() for name, weight in model.named_parameters()}
+        weights_of(model, 10)
+        assert all(torch.equal(before[name], weight) for name, weight in model.named_parameters())
+        model.config.hidden_act = model.config.activation_function = "relu"
+        with pytest.raises(ValueError, match="activation"):
+            weights_of(model, 10)
+
+
+# --- one draw -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vocabulary", [1, 7, 64, 65, 1000])
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7])
+def test_draw_inverts_the_distribution(vocabulary, temperature):
+    """At N evenly spaced uniforms a token of probability p must come out N p times, give or take one."""
+    n = 20_000
+    logits = 3 * torch.randn(1, vocabulary, generator=torch.Generator().manual_seed(vocabulary))
+    logits[0, vocabulary // 2 + 1 :: 5] = -torch.inf
+    uniform = (torch.arange(n, dtype=torch.float64) + 0.5) / n
+    tokens = torch.cat([draw(logits.expand(2000, -1), part, temperature) for part in uniform.split(2000)])
+    counts = torch.bincount(tokens, minlength=vocabulary)
+    expected = n * torch.softmax(logits[0].double() / temperature, 0)
+    assert counts.shape == expected.shape
+    assert (counts - expected).abs().max() < 1.05
+    assert not counts[expected == 0].any()
+
+
+def test_draw_never_takes_an_impossible_token_nor_leaves_the_vocabulary():
+    logits = torch.full((4, 130), -torch.inf)
+    logits[0, 3] = logits[1, 129] = logits[2, 64] = 0.0
+    logits[3, [70, 71]] = torch.tensor([0.0, 80.0])
+    for uniform in (0.0, 0.5, 1 - 2**-53):
+        for temperature in (1e-30, 0.3, 1.0):
+            tokens = draw(logits, torch.full((4,), uniform, dtype=torch.float64), temperature).tolist()
+            assert tokens[:3] == [3, 129, 64]
+            assert tokens[3] == 71 or (uniform == 0.0 and tokens[3] == 70 and temperature == 1.0)
+
+
+def test_uniforms_are_a_stream_for_each_story():
+    assert np.array_equal(uniforms(5, 9, 10), uniforms(5, 9, 30)[:10])
+    many = np.stack([uniforms(seed, story, 100) for seed in (0, 1, 2**62) for story in (0, 1, 2, 10**9)])
+    assert len(np.unique(many)) == many.size and many.min() >= 0 and many.max() < 1
+    assert abs(np.corrcoef(many)[~np.eye(len(many), dtype=bool)]).max() < 0.5
+
+
+# --- whole stories --------------------------------------------------------------------------------------------------
+
+
+def enumerate_stories(model, max_length, temperature):
+    """Every story that a small model can tell, with its probability."""
+    done, open_ = {}, {(BOS,): 1.0}
+    while open_:
+        stories = torch.tensor(list(open_))
+        with torch.no_grad():
+            following = torch.softmax(model(stories).logits[:, -1].double() / temperature, -1)
+        step = {}
+        for (story, probability), row in zip(open_.items(), following.tolist(), strict=True):
+            for token, share in enumerate(row):
+                longer = (*story, token)
+                ended = token == EOS or len(longer) == max_length
+                (done if ended else step)[longer] = probability * share
+        open_ = step
+    return done
+
+
+@pytest.mark.parametrize(("architecture", "temperature"), [("gpt2", 1.0), ("gpt2", 0.5), ("llama", 1.0), ("llama", 2.0)])
+def test_stories_have_the_models_distribution(architecture, temperature):
+    """Chi-square over all stories of a model with 4 tokens, short and long: none is favoured by ending early."""
+    model = make(architecture, layers=1, hidden=8, heads=2, ffn=8, vocabulary=4, max_length=6, spread=4.0)
+    expected = enumerate_stories(model, 6, temperature)
+    assert abs(sum(expected.values()) - 1) < 1e-9
+    count = 6000
+    stories = split(*sample(model, count, temperature=temperature, max_length=6, batch=40))
+    observed = dict.fromkeys(expected, 0)
+    for story in stories:
+        observed[tuple(story)] += 1  # a story that the model cannot tell is a KeyError
+    common = [story for story, share in expected.items() if count * share >= 5]
+    pairs = [(observed[story], count * expected[story]) for story in common]
+    pairs.append((count - sum(o for o, _ in pairs), count - sum(e for _, e in pairs)))
+    assert len(pairs) > 20 and len({len(story) for story in common}) >= 4
+    chi2, freedom = sum((o - e) ** 2 / e for o, e in pairs), len(pairs) - 1
+    z = ((chi2 / freedom) ** (1 / 3) - 1 + 2 / (9 * freedom)) / np.sqrt(2 / (9 * freedom))  # Wilson and Hilferty
+    assert -3.5 < z < 3.5
+    lengths = np.array([len(story) for story in stories])
+    mean = sum(len(story) * share for story, share in expected.items())
+    assert abs(lengths.mean() - mean) < 4 * lengths.std() / np.sqrt(count)
+    # Should stories that end early come first, the first quarter would be short.
+    assert abs(lengths[: count // 4].mean() - mean) < 4 * lengths.std() / np.sqrt(count / 4)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_story_depends_on_seed_and_number_alone(architecture):
+    model = make(architecture)
+    whole = sample(model, 40, batch=7)
+    assert same(whole, sample(model, 40, batch=7))
+    assert same(whole, sample(model, 40, batch=1))
+    assert same(whole, sample(model, 40, batch=64))
+    stories = split(*whole)
+    assert split(*sample(model, 12, batch=5)) == stories[:12]
+    assert split(*sample(model, 15, batch=5, first=20)) == stories[20:35]
+    assert split(*sample(model, 40, batch=7, seed=4)) != stories
+    lengths = {len(story) for story in stories}
+    assert len(lengths) > 10 and max(lengths) > 2 * CHUNK > min(lengths)
+
+
+def test_lanes_tell_the_same_stories():
+    model = make("llama")
+    one = sample(model, 30, batch=8)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert same(one, sample(model, 30, batch=8))
+        assert same(one, sample(model, 30, batch=1))
+        assert torch.get_num_threads() == 2
+        with pytest.raises(ZeroDivisionError):
+            sample(model, 30, batch=8, progress=lambda n: 1 // 0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lanes are processes on Linux alone")
+def test_a_lane_that_is_killed_is_told_and_no_process_is_left():
+    model = make("llama")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def kill(_: int) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(RunError, match="a process of the sampler was killed"):
+            sample(model, 400, batch=4, progress=kill)
+        assert not multiprocessing.active_children()
+        with pytest.raises(KeyboardInterrupt):
+            sample(model, 400, batch=4, progress=lambda n: interrupt(n) if in_main_thread() else None)
+        assert not multiprocessing.active_children()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_loop_for_gpus_tells_the_same_stories(architecture, monkeypatch):
+    """In float32 and without graphs, on the CPU: bursts, halving of the batch, buckets of positions."""
+    monkeypatch.setattr(gpu, "BUCKET", 32)
+    model = make(architecture)
+    expected = sample(model, 30, temperature=0.8)
+    request = Request(count=30, temperature=0.8, max_length=80, bos=BOS, eos=EOS, seed=3, first=0)
+    for slots in (1, 9):
+        collector = Collector(30, 100, None)
+        with torch.inference_mode():
+            gpu.run(model, request, slots, collector)
+        assert same(expected, collector.result())
+
+
+def test_marks_and_lengths():
+    model = make("gpt2", vocabulary=30)
+    values, offsets = sample(model, 200, max_length=24, batch=32)
+    assert values.dtype == np.uint16 and offsets.dtype == np.int64 and offsets[-1] == len(values)
+    stories = split(values, offsets)
+    assert len(stories) == 200
+    for story in stories:
+        assert story[0] == BOS and 2 <= len(story) <= 24
+        assert EOS not in story[1:-1]
+        assert story[-1] == EOS or len(story) == 24
+    assert any(story[-1] == EOS for story in stories) and any(story[-1] != EOS for story in stories)
+    # One token may mark both ends.
+    both = split(*sample(model, 50, max_length=24, bos=EOS))
+    assert all(story[0] == EOS and EOS not in story[1:-1] for story in both)
+    assert all(len(story) == 2 for story in split(*sample(model, 5, max_length=2)))
+
+
+def test_large_vocabulary_gets_wider_tokens():
+    model = make("gpt2", layers=1, hidden=8, ffn=8, vocabulary=70_000, max_length=8)
+    values, _ = sample(model, 20, max_length=8)
+    assert values.dtype == np.uint32 and values.max() > 65_535
+
+
+def test_progress_counts_every_story_and_nothing_else_changes():
+    model = make("llama").train()
+    done = []
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    sample(model, 25, batch=4, progress=done.append)
+    assert sum(done) == 25
+    assert torch.equal(torch.get_rng_state(), before)
+    assert model.training and all(weight.requires_grad for weight in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("count", 0),
+        ("count", 2.0),
+        ("count", True),
+        ("first", -1),
+        ("batch", 0),
+        ("temperature", 0.0),
+        ("temperature", -1.0),
+        ("temperature", float("nan")),
+        ("temperature", float("inf")),
+        ("max_length", 81),
+        ("max_length", 1),
+        ("eos", 100),
+        ("eos", -1),
+        ("bos", 100),
+    ],
+)
+def test_bad_input_is_refused_by_field(field, value):
+    with pytest.raises(InputError) as error:
+        sample(make("gpt2", layers=1), **{"count": 3, field: value})
+    assert error.value.field == field and "\n" not in str(error.value)
+
+
+def test_keep_memory_may_be_called_often():
+    assert keep_memory() == keep_memory()

@@ -1,0 +1,41 @@
+"""The tables and pictures of the image page, on the committed results."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from collapse_utils.evidence import results
+from collapse_utils.pages import images
+from collapse_utils.regimes import REGIMES
+
+REFERENCE = ("images", "smoke", "orl")
+
+
+def test_the_committed_results_are_whole(committed):
+    counts = committed[committed["metric"] == "test_loss"].groupby(["variant", "regime"]).size()
+    assert (counts == 3 * 6).all() and len(counts) == 8
+    first = committed[(committed["metric"] == "test_loss") & (committed["iteration"] == 1)]
+    assert (first.groupby("seed")["value"].nunique() == 1).all()  # one first fit a seed, whatever the regime and protocol
+
+
+def test_the_table_of_changes_is_what_the_results_say(committed):
+    reported = results.read_csv(results.root() / "reported" / "images.csv")
+    table = images.change_table(committed, reported)
+    assert table.loc[("replace", "the paper (DIGITISED)"), "t = 10"] == "1.56"
+    growth = images.growth(committed, "accumulate")
+    assert table.loc[("accumulate", "ours"), "t = 6"].startswith(f"{growth[6].mean():.2f} [")
+    assert ("accumulate", "ours, fixed steps") in table.index and ("replace", "ours, fixed steps") not in table.index
+
+
+def test_every_table_and_picture_of_the_page_is_made(committed, folder):
+    assert len(images.control_table(committed)) == 4
+    assert images.data_table(folder).loc["test images", "value"] == 80
+    assert len(images.sample_sheet(folder / "samples", REGIMES).axes) == 24
+    ten_fits = results.folder("images", "cpu", "celeba_89x109")
+    labels = [ax.get_ylabel() for ax in images.sample_sheet(ten_fits / "samples", ["replace"]).axes]
+    assert labels == [f"t = {t}" for t in (1, 3, 5, 6, 8, 10)]  # at most six rows, the ends among them
+    assert len(images.reconstructions(folder / "samples", "accumulate", [1, 6]).axes) == 2
+    assert images.reconstructions(folder / "samples", "accumulate", [99]) is None
+    plt.close("all")

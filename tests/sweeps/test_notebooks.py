@@ -1,0 +1,136 @@
+"""Chains as executed notebooks: published whole, kept with their error when they fail, done once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from collapse_utils.__main__ import main
+from collapse_utils.durable import leases, progress
+from collapse_utils.sweeps import jobs, notebooks
+from collapse_utils.sweeps.execute import finished, read_notebook, write_notebook
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMETERS = """preset = "cpu"
+seeds = [0, 1]
+regimes = ["replace"]
+variants = []
+recompute = False
+runs = ""
+data = "default\""""
+TRAIN = """from collapse_utils.pages import notebook
+frame = notebook.train("linear", preset, seeds, regimes, data, runs, variants)
+print(sorted(frame["regime"].unique()), frame["iteration"].max(), recompute)"""
+
+
+def toy(tmp_path, *code):
+    path = tmp_path / "toy.ipynb"
+    cells = [new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), *map(new_code_cell, code)]
+    write_notebook(path, new_notebook(cells=cells))
+    return path
+
+
+def sweep(out, notebook, *options):
+    arguments = ["sweep", "linear", "--set", "iterations=2", "--set", "repeats=4", "--out", str(out), "--quiet"]
+    return main([*arguments, f"--notebook={notebook}", *options])
+
+
+def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_others(tmp_path, capsys):
+    fails = "if regimes == ['replace'] and seeds == [1]:\n    raise RuntimeError('out of luck')"
+    notebook, out = toy(tmp_path, TRAIN, fails), tmp_path / "out"
+    arguments = ["--seeds", "0-1", "--regimes", "replace,accumulate"]
+    assert sweep(out, notebook, *arguments) == 1
+    told = capsys.readouterr()
+    assert "3 of 4 chains are done" in told.out
+    assert told.err.count("failed: ") == 1 and "RuntimeError: out of luck" in told.err
+    home = out / "linear/smoke-gaussian/iterations=2,repeats=4"
+    names = {path.relative_to(home).as_posix() for path in home.rglob("*.ipynb")}
+    assert names == {"accumulate/seed-0.ipynb", "accumulate/seed-1.ipynb", "replace/seed-0.ipynb",
+                     "replace/seed-1.failed.ipynb"}  # fmt: skip
+    record = read_notebook(home / "accumulate/seed-1.ipynb")
+    assert finished(home / "accumulate/seed-1.ipynb") and not finished(home / "replace/seed-1.failed.ipynb")
+    assert record.cells[-2].outputs[-1].text == "['accumulate'] 2 True\n"
+    assert "out of luck" in json.dumps(read_notebook(home / "replace/seed-1.failed.ipynb"))
+
+    capsys.readouterr()
+    assert main(["status", str(out)]) == 0
+    assert "seed 1: but its notebook: error: toy.ipynb: cell" in capsys.readouterr().out
+    assert b"\0" not in b"".join(path.read_bytes() for path in home.rglob("*.log"))
+
+    # The chain is the one that a bare sweep runs, in the same place.
+    assert main(["sweep", "linear", "--set", "iterations=2", "--set", "repeats=4", "--out", str(tmp_path / "bare"),
+                 "--quiet", *arguments]) == 0  # fmt: skip
+    for path in (tmp_path / "bare").rglob("metrics.csv"):
+        assert (out / path.relative_to(tmp_path / "bare")).read_bytes() == path.read_bytes()
+
+    # Once more: what is done is left alone, and what has failed is tried again.
+    capsys.readouterr()
+    stamp = (home / "accumulate/seed-1.ipynb").stat().st_mtime_ns
+    toy(tmp_path, TRAIN, "print('in luck')")
+    assert sweep(out, notebook, *arguments) == 0
+    assert (home / "accumulate/seed-1.ipynb").stat().st_mtime_ns == stamp
+    assert finished(home / "replace/seed-1.ipynb") and not (home / "replace/seed-1.failed.ipynb").exists()
+
+
+def test_a_kernel_that_dies_is_a_failure_with_what_it_has_left(tmp_path, capsys):
+    notebook = toy(tmp_path, "print('before')", "import os\nos._exit(3)")
+    assert sweep(tmp_path / "out", notebook, "--regimes", "replace") == 1
+    assert "0 of 1 chains are done" in capsys.readouterr().out
+    (failed,) = (tmp_path / "out").rglob("*.ipynb")
+    assert failed.name == "seed-0.failed.ipynb" and "before" in failed.read_text()
+
+
+@pytest.mark.parametrize(
+    "content, told",
+    [
+        ('x = 1', "parameter of toy.ipynb: got 'preset'"),
+        (PARAMETERS.replace("seeds = [0, 1]", "seeds = 3"), "seeds in toy.ipynb: got [0]"),
+        (PARAMETERS.replace("variants = []\n", ""), "parameter of toy.ipynb: got 'variants'"),
+    ],
+)  # fmt: skip
+def test_a_notebook_that_does_not_take_the_parameters_is_refused_before_any_work(tmp_path, capsys, content, told):
+    path = tmp_path / "toy.ipynb"
+    write_notebook(path, new_notebook(cells=[new_code_cell(content, metadata={"tags": ["parameters"]})]))
+    assert sweep(tmp_path / "out", path) == 2
+    assert told in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_no_notebook_is_refused(tmp_path, capsys):
+    (tmp_path / "toy.ipynb").write_text("{ cut sh")
+    assert sweep(tmp_path / "out", tmp_path / "toy.ipynb") == 2
+    assert "--notebook" in capsys.readouterr().err
+
+
+def test_a_section_without_a_page_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebooks, "book_root", lambda: None)
+    assert main(["sweep", "linear", "--out", str(tmp_path / "out"), "--notebook"]) == 2
+    assert "--notebook FILE" in capsys.readouterr().err
+
+
+def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
+    slow = ["--set", "iterations=50", "--set", "repeats=30", "--regimes", "replace"]
+    (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path / "out", assignments=slow[1:4:2])
+    words = [sys.executable, "-m", "collapse_utils", "sweep", "linear", *slow, "--out", str(tmp_path / "out"), "--quiet",
+             f"--notebook={toy(tmp_path, TRAIN)}"]  # fmt: skip
+    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    while progress.fraction(progress.read(job.run_dir)) < 2:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 143
+    deadline = time.monotonic() + 20
+    while leases.held(job.run_dir) and time.monotonic() < deadline:  # the kernel's child ends after the kernel
+        time.sleep(0.1)
+    assert not leases.held(job.run_dir) and not (job.run_dir / "DONE").exists()
+    assert subprocess.run(words, cwd=ROOT).returncode == 0
+    assert finished(notebooks.record(job))
+    assert not list((tmp_path / "out").rglob("*.partial.ipynb"))
