@@ -1,16 +1,8 @@
-"""A run directory: what is in it can be trusted, and only one process writes it.
+"""Files and folders that are whole or not there: atomic writes, checksums, caches.
 
-    <run>/config.json        what this chain is: section, preset, regime, seed, configuration, data, versions, fingerprint
-    <run>/lease.json         who writes here now
-    <run>/metrics.csv        tidy results so far
-    <run>/progress.json      for people who look on: iteration, step, rate
-    <run>/iteration-03/      the fit of iteration 3: its checkpoint, its final weights, its metrics.json
-    <run>/generation-03/     block-00, block-01, ...: what the model of iteration 3 sampled; pieces-of-block-01 while it does
-    <run>/DONE               the chain is finished; holds the wall time and the provenance
-
-Every file and folder is written under a temporary name beside its final one, flushed to the disk and renamed, so that
-what has its final name is whole.  Folders carry ``checksums.json``, and ``metrics.json`` its own checksum: a file that
-changed afterwards is named, and made again from what is whole.
+Every file and folder is written under a temporary name beside its final one, flushed to the disk and
+renamed, so that what has its final name is whole.  Folders carry ``checksums.json``, and ``metrics.json``
+its own checksum: a file that changed afterwards is named, and made again from what is whole.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import pandas as pd
 from ..errors import RunError
 from . import files
 from .files import read_json
+from .run_dir import iteration_dir, iterations
 
 COLUMNS = ("section", "preset", "regime", "seed", "iteration", "metric", "value")
 
@@ -39,13 +40,12 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
 
 
 def record_path(run_dir: Path, iteration: int) -> Path:
-    return run_dir / f"iteration-{iteration:02d}" / "metrics.json"
+    return iteration_dir(run_dir, iteration) / "metrics.json"
 
 
 def records(run_dir: Path) -> dict[int, dict]:
     """The records of the iterations that ``run_dir`` has measured, in order; RunError names a damaged one."""
-    paths = {int(path.parent.name.split("-")[1]): path for path in run_dir.glob("iteration-*/metrics.json")}
-    return {iteration: files.read_checked(paths[iteration]) for iteration in sorted(paths)}
+    return {t: files.read_checked(path) for t, path in iterations(run_dir, "metrics.json").items()}
 
 
 def read_metrics(run_dir: Path) -> list[dict]:
@@ -85,11 +85,11 @@ def whole(run_dir: Path) -> bool:
 def repair(run_dir: Path, *, finished: bool) -> None:
     """Name what is damaged, and take it out of the way, so that the chain measures or writes it again."""
     damaged = set()
-    for path in sorted(run_dir.glob("iteration-*/metrics.json")):
+    for t, path in iterations(run_dir, "metrics.json").items():
         try:
             files.read_checked(path)
         except RunError as problem:
-            damaged.add(int(path.parent.name.split("-")[1]))
+            damaged.add(t)
             files.warn(f"{problem}; measured again")
             path.unlink()
     _look_at_csv(run_dir, damaged, finished)

@@ -66,9 +66,6 @@ def precision() -> str:
     found = str(torch.get_default_dtype()).removeprefix("torch.")
     if torch.cuda.is_available():
         found += f" (matrix products: {torch.get_float32_matmul_precision()})"
-        gpu = sys.modules.get(f"{__package__}.language.gpu")  # loaded where stories were sampled on a GPU
-        if gpu is not None:
-            found += f", sampling {str(gpu.precision(torch.device('cuda'))).removeprefix('torch.')}"
     return found
 
 

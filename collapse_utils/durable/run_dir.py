@@ -1,4 +1,13 @@
-"""The run directory: ``config.json``, ``DONE``, which folders are runs, and which run a folder belongs to."""
+"""A run directory: what is in it, which run it belongs to, and the right to write it.
+
+<run>/config.json        what this chain is: section, preset, regime, seed, configuration, data, versions, fingerprint
+<run>/lease.json         who writes here now
+<run>/metrics.csv        tidy results so far
+<run>/progress.json      for people who look on: iteration, step, rate
+<run>/iteration-03/      the fit of iteration 3: its checkpoint, its final weights, its metrics.json
+<run>/generation-03/     block-00, block-01, ...: what the model of iteration 3 sampled
+<run>/DONE               the chain is finished; holds the wall time and the provenance
+"""
 
 from __future__ import annotations
 
@@ -6,23 +15,63 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .. import __version__, data
 from ..errors import InputError, RunError
+from ..regimes import Block
 from .files import REFUSALS, read_json, remove_leftovers, write_json
 from .leases import Lease
 
+if TYPE_CHECKING:
+    from ..chain import Chain
 
-def finished_runs(folder: Path) -> Iterator[Path]:
-    """Every finished run directory below ``folder``."""
-    for path, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if "config.json" in files:
-            folders.clear()
-            if "DONE" in files:
-                yield Path(path)
+
+def iteration_dir(run_dir: Path, t: int) -> Path:
+    return run_dir / f"iteration-{t:02d}"
+
+
+def block_dir(run_dir: Path, block: Block) -> Path:
+    return run_dir / f"generation-{block.generation:02d}" / f"block-{block.block:02d}"
+
+
+def iterations(run_dir: Path, name: str) -> dict[int, Path]:
+    """The file ``name`` of every iteration that has one, by t, in order."""
+    folders = {int(path.name.partition("-")[2]): path for path in run_dir.glob("iteration-*")}
+    return {t: folders[t] / name for t in sorted(folders) if (folders[t] / name).exists()}
+
+
+def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> dict:
+    """What makes a run this run: the content of ``config.json``."""
+    description = {
+        "section": chain.section,
+        "preset": chain.preset,
+        "variant": chain.variant,
+        "regime": chain.regime,
+        "seed": chain.seed,
+        "config": asdict(chain.config),
+        "data": {
+            "source": chain.source,
+            "train_items": len(real_train),
+            "test_items": len(real_test),
+            "train": data.checksum(real_train),
+            "test": data.checksum(real_test),
+        },
+        "package_version": __version__,
+    }
+    return {**description, "fingerprint": fingerprint(description)}
+
+
+def shared_folders(shared: Path, description: dict, sampling_fields: Iterable[str]) -> tuple[Path, Path]:
+    """The folders of the first fit and of its first block, which depend on neither the regime nor N."""
+    config = {name: value for name, value in description["config"].items() if name != "iterations"}
+    sampling = {name: config.pop(name) for name in sampling_fields}
+    parts = {"config": config, **{key: description[key] for key in ("section", "seed", "data", "package_version")}}
+    first_fit = shared / f"{description['section']}-seed{description['seed']}-{fingerprint(parts)}"
+    return first_fit, first_fit / f"block-{fingerprint(sampling)}"
 
 
 def fingerprint(parts: dict) -> str:
@@ -89,8 +138,13 @@ def writing(directory: Path, description: dict) -> Iterator[Lease]:
 
 def run_dirs(folder: Path) -> Iterator[Path]:
     """Every run directory at or below ``folder``."""
-    for path, folders, files in os.walk(folder):
+    for path, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if "config.json" in files:
+        if "config.json" in names:
             folders.clear()
             yield Path(path)
+
+
+def finished_runs(folder: Path) -> Iterator[Path]:
+    """Every finished run directory at or below ``folder``."""
+    return (path for path in run_dirs(folder) if (path / "DONE").exists())

@@ -58,6 +58,8 @@ class Batches:
 class Images:
     """The four methods of the chain, on one set of images."""
 
+    resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
+
     def __init__(self, config: ImagesConfig, data: str | Path, cache: Path):
         self.config = config
         album, self.images = prepare(config, data, cache)

@@ -58,6 +58,8 @@ def batch_order(items: int, batch_size: int, epochs: int, seed: int) -> list[np.
 class Language:
     """The four methods of the chain, on one set of stories."""
 
+    resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
+
     def __init__(self, config: LanguageConfig, data: str | Path, cache: Path):
         self.config = config
         self.source, self.stories = prepare(config, data, cache)

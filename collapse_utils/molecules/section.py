@@ -65,6 +65,8 @@ def split_noised(noised: Noised, parts: int) -> list[tuple[Noised, float]]:
 class Molecules:
     """The four methods of the chain, on one set of molecules."""
 
+    resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
+
     def __init__(self, config: MoleculeConfig, data: str | Path, cache: Path):
         self.config = config
         self.source, self.real = prepare(config, data, cache)

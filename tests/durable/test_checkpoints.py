@@ -15,6 +15,8 @@ PIECE = 10  # rows; a generation of 50 is five pieces
 
 
 class InPieces(toy.Gaussian):
+    resumable_sampling = True
+
     """The Gaussian, sampled piece by piece; ``stop_at`` raises ``how`` instead of making that piece."""
 
     def __init__(self, config, stop_at=None, how=RuntimeError):

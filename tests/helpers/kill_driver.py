@@ -51,8 +51,8 @@ def phase(name: str, wanted: tuple[str, int] | None, signum: int, count: bool):
 
 
 def instrument(wanted: tuple[str, int] | None, signum: int, count: bool) -> None:
-    from collapse_utils import chain, sections
-    from collapse_utils.durable import checkpoints
+    from collapse_utils import sections
+    from collapse_utils.durable import checkpoints, store
 
     def inside(name, function):
         @functools.wraps(function)
@@ -76,9 +76,9 @@ def instrument(wanted: tuple[str, int] | None, signum: int, count: bool) -> None
 
     checkpoints.Checkpoint.saving = watched_saving
     checkpoints.Pieces.save = inside("checkpoint", checkpoints.Pieces.save)
-    state = chain._State
-    state.fit, state.measure = inside("fit", state.fit), inside("evaluate", state.measure)
-    state.write_block, state.write_csv = inside("generation", state.write_block), inside("metrics", state.write_csv)
+    state = store.RunDirectory
+    state._fit, state.metrics = inside("fit", state._fit), inside("evaluate", state.metrics)
+    state._write_block, state._write_csv = inside("generation", state._write_block), inside("metrics", state._write_csv)
     original_make = inside("prepare", sections.make)
     sections.make = make
 

@@ -163,7 +163,7 @@ def test_a_chain_whose_samples_are_all_lost_goes_on_only_when_asked(source, tmp_
     def lost(made):
         original = made.sample
 
-        def sample(model, size, seed):
+        def sample(model, size, seed, *kept):
             items = original(model, size, seed)
             items["positions"] = np.nan
             return items

@@ -1,0 +1,270 @@
+"""Two stores of a chain's products: a run directory that survives the process, and memory.
+
+A store makes each model, block and record of metrics once.  Asked again, it gives what it has; what
+was lost or damaged on the disk is named on stderr and made again by the caller's own definition.
+
+The first fit depends on the seed and not on the regime, and the first block that it samples does not
+either: both are made once in a folder that chains of one experiment share, also between processes,
+and linked into each run directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from .. import data, regimes
+from ..errors import RunError
+from ..presets import Config
+from ..regimes import Block
+from . import files, provenance, run_dir
+from .checkpoints import Checkpoint, Pieces, at_once
+from .leases import Lease
+from .metrics import checked, read_metrics, record_path, records, repair, whole, write_metrics
+
+Fit = Callable[[Checkpoint], Any]
+Sample = Callable[..., data.Data]  # (model, kept) -> items; kept resumes a sampler, see Pieces
+
+
+class Store(Protocol):
+    """What the chain asks of a store."""
+
+    def model(self, t: int, fit: Fit) -> Any: ...
+
+    def has(self, block: Block) -> bool: ...
+
+    def block(self, block: Block, model: Callable[[], Any], sample: Sample) -> data.Data: ...
+
+    def metrics(self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None) -> None: ...
+
+
+class InMemory:
+    """A store for small models and tests: nothing outlives it.  ``results`` maps t to {metric: value}."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.results: dict[int, dict[str, float]] = {}
+        self._models: dict[int, Any] = {}
+        self._blocks: dict[Block, data.Data] = {}
+        self._scratch = tempfile.TemporaryDirectory()
+
+    def _checkpoint(self, t: int) -> Checkpoint:
+        return Checkpoint(Path(self._scratch.name) / f"iteration-{t}", every_s=float("inf"))
+
+    def model(self, t: int, fit: Fit) -> Any:
+        if t not in self._models:
+            self._models[t] = fit(self._checkpoint(t))
+        return self._models[t]
+
+    def has(self, block: Block) -> bool:
+        return block in self._blocks
+
+    def block(self, block: Block, model: Callable[[], Any], sample: Sample) -> data.Data:
+        if block not in self._blocks:
+            self._blocks[block] = sample(model(), at_once)
+        return self._blocks[block]
+
+    def metrics(self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None) -> None:
+        metrics = evaluate()
+        diverged = self._checkpoint(t).diverged() if self.config.diverged == "record" else None
+        self.results[t] = checked(metrics, diverged)
+
+
+class RunDirectory:
+    """The store of a run directory, whose lease this process holds.
+
+    Parameters
+    ----------
+    path, shared : the run directory; the folder of first fits and first blocks.
+    description : the content of ``config.json``.
+    report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a second.
+    checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shared: Path,
+        lease: Lease,
+        description: dict,
+        config: Config,
+        report: Callable[[dict], None],
+        checkpoint_s: float,
+    ):
+        self.path, self.lease, self.config, self.regime = path, lease, config, description["regime"]
+        self.n = description["data"]["train_items"]
+        self.checkpoint_s = checkpoint_s
+        self.shared_fit, self.shared_block = run_dir.shared_folders(shared, description, config.SAMPLING_FIELDS)
+        self._model: tuple[int, Any] = (0, None)  # the last one: all of them may not fit into memory
+        self._report, self._reported = report, 0.0
+        repair(path, finished=(path / "DONE").exists())
+        self._recorded_s = sum(record["seconds"] for record in records(path).values())
+        self._before_s, self._started = self._recorded_s, time.monotonic()
+
+    # Progress and time
+
+    def wall_s(self) -> float:
+        """Seconds of work in this run, those of earlier processes on recorded iterations included."""
+        return self._before_s + time.monotonic() - self._started
+
+    def tell(self, t: int, phase: str, step: int = 0, steps: int = 0, figures: dict | None = None) -> None:
+        """Show progress: to the caller, and in ``progress.json`` for other processes."""
+        now = time.monotonic()
+        if step not in (0, steps) and now - self._reported < 0.5:
+            return
+        self._reported = now
+        state = {
+            "iteration": t,
+            "iterations": self.config.iterations,
+            "phase": phase,
+            "step": step,
+            "steps": steps,
+            "seconds": round(self.wall_s(), 1),
+            **(figures or {}),
+        }
+        with contextlib.suppress(OSError, RunError):  # a full disk must not stop a run for its progress bar
+            self.lease.check()
+            files.write_json(self.path / "progress.json", state, durable=False)
+        self._report(state)
+
+    # Models
+
+    def _checkpoint(self, t: int, folder: Path, lease: Lease) -> Checkpoint:
+        def report(step: int, steps: int, figures: dict) -> None:
+            self.tell(t, "fitting", step, steps, figures)
+
+        return Checkpoint(folder, every_s=self.checkpoint_s, guard=lease.check, report=report)
+
+    def model(self, t: int, fit: Fit) -> Any:
+        """The model of iteration t: the one in memory, or what ``fit`` trains or reads back."""
+        if self._model[0] != t:
+            self._model = (0, None)  # make room first
+            self._model = (t, self._fit(t, fit))
+        return self._model[1]
+
+    def _fit(self, t: int, fit: Fit) -> Any:
+        own = self._checkpoint(t, run_dir.iteration_dir(self.path, t), self.lease)
+        self.tell(t, "fitting")
+        if t > 1:
+            return fit(own)
+        with self._shared_lease() as lease:
+            shared = self._checkpoint(1, self.shared_fit / "fit", lease)
+            if shared.newest() is None and own.newest() is not None:  # the shared folder was cleared
+                return fit(own)
+            files.remove_leftovers(self.shared_fit)
+            model = fit(shared)
+            if newest := shared.newest():
+                files.copy_folder(newest, own.folder / newest.name, self.lease.check)
+        return model
+
+    def _shared_lease(self) -> Lease:
+        def waiting(owner: str) -> None:
+            self.tell(1, f"waiting for the first fit by {owner}")
+
+        return Lease(self.shared_fit, wait=True, waiting=waiting)
+
+    # Blocks
+
+    def has(self, block: Block) -> bool:
+        return run_dir.block_dir(self.path, block).is_dir()
+
+    def block(self, block: Block, model: Callable[[], Any], sample: Sample) -> data.Data:
+        """A block, whole: from the disk if it is as it was written, else sampled from its model."""
+        folder = run_dir.block_dir(self.path, block)
+        if problem := files.damage(folder):
+            if folder.exists():
+                files.warn(f"{problem}; sampled again from the model of iteration {block.generation}")
+                self.lease.check()
+                files.remove_folder(folder)
+            elif record_path(self.path, block.generation).exists():  # which is written after sampling
+                files.warn(f"{folder}: is missing; sampled again")
+            fitted = model()  # before any lease of the shared folder, which the first fit takes too
+            self.tell(block.generation, "sampling")
+            if block == Block(1, 0):
+                self._first_block(folder, fitted, sample)
+            else:
+                self._write_block(folder, fitted, sample, self.lease)
+        return data.load(folder)
+
+    def _first_block(self, folder: Path, fitted: Any, sample: Sample) -> None:
+        with self._shared_lease() as lease:
+            if problem := files.damage(self.shared_block):
+                if self.shared_block.exists():
+                    files.warn(f"{problem}; sampled again")
+                files.remove_folder(self.shared_block)
+                self._write_block(self.shared_block, fitted, sample, lease)
+            files.remove_folder(_pieces_dir(self.shared_block))
+        files.copy_folder(self.shared_block, folder, self.lease.check)
+
+    def _write_block(self, folder: Path, fitted: Any, sample: Sample, lease: Lease) -> None:
+        pieces = Pieces(_pieces_dir(folder), every_s=self.checkpoint_s, guard=lease.check)
+        try:
+            items = sample(fitted, pieces)
+        except KeyboardInterrupt:
+            pieces.save()
+            raise
+        lease.check()
+        with files.new_folder(folder, lease.check) as temporary:
+            data.save(items, temporary)
+        pieces.remove()
+
+    # Metrics
+
+    def metrics(self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None) -> None:
+        """Record what the model of iteration t measures, unless it is recorded already."""
+        if record_path(self.path, t).exists():
+            return
+        folder = run_dir.iteration_dir(self.path, t)
+        self.tell(t, "evaluating")
+        metrics = evaluate()
+        diverged = Checkpoint(folder).diverged() if self.config.diverged == "record" else None
+        metrics = checked(metrics, diverged)
+        if preview is not None:
+            self.lease.check()
+            (folder / "preview").mkdir(parents=True, exist_ok=True)
+            preview(folder / "preview")
+        self.lease.check()
+        folder.mkdir(parents=True, exist_ok=True)
+        items, seconds = self.n * regimes.training_size(self.regime, t), self.wall_s() - self._recorded_s
+        files.write_checked(record_path(self.path, t), {"metrics": metrics, "training_items": items, "seconds": seconds})
+        self._recorded_s += seconds
+        self._write_csv()
+
+    def _write_csv(self) -> list[dict]:
+        rows = read_metrics(self.path)
+        self.lease.check()
+        write_metrics(rows, self.path / "metrics.csv")
+        return rows
+
+    def finish(self, notes: dict | None) -> list[dict]:
+        """Clean up, write ``DONE`` with the provenance, and return the rows of metrics."""
+        rows = self._write_csv()  # a kill may have come between a record and the table
+        for leftover in self.path.glob("generation-*/pieces-of-*"):  # or between a block and the end of its pieces
+            files.remove_folder(leftover)
+        self.tell(self.config.iterations, "done")
+        if not (self.path / "DONE").exists():  # it does where a finished run has been repaired
+            record = provenance.collect(self.config.threads, wall_s=self.wall_s())
+            if notes is not None:
+                record["notes"] = notes
+            self.lease.check()
+            files.write_json(self.path / "DONE", record)
+        return rows
+
+
+def _pieces_dir(block_dir: Path) -> Path:
+    return block_dir.with_name(f"pieces-of-{block_dir.name}")
+
+
+def finished_rows(path: Path, description: dict) -> list[dict] | None:
+    """The metrics of a finished run whose results are whole; None if there is work to do.
+
+    Raises InputError if ``path`` holds another run than ``description``.
+    """
+    if not (path / "DONE").exists():
+        return None
+    run_dir.check_run(path, description)
+    return read_metrics(path) if whole(path) else None
