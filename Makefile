@@ -72,9 +72,10 @@ test: $(INSTALLED) lint ## the whole suite, strict nbval, one seed of each secti
 	$(COLLAPSE) compare build/test/runs
 	$(BOOK) run --name test --preset smoke --seeds 0 --regimes $(REGIMES)
 
-lint: $(INSTALLED) ## ruff
+lint: $(INSTALLED) ## ruff, and the one rule of imports
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
 
 smoke: $(INSTALLED) ## three seeds at smoke; every verdict is compared with the committed one
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
