@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import urllib.request
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -159,6 +160,30 @@ def test_links_inside_the_book_lead_somewhere(site, home):
             if not file.is_file() or (anchor and text and f'id="{anchor}"' not in text):
                 broken.append(f"{name} -> {target}")
     assert broken == []
+
+
+def test_next_leads_through_the_book_in_the_order_of_the_contents(site, home):
+    order = [f"{home}/{name}.html" for name in pages(ROOT)]
+    for page, following in zip(order, [*order[1:], None], strict=True):
+        targets = [urljoin(page, link["href"]) for link in links(site, page.removeprefix(home + "/"), "a.right-next")]
+        assert targets == ([following] if following else []), page
+
+
+@pytest.mark.parametrize("name", pages(ROOT))
+def test_a_page_has_one_title_and_skips_no_level_of_heading(site, name):
+    article = BeautifulSoup((site / f"{name}.html").read_bytes(), "html.parser").select_one("article")
+    levels = [int(heading.name[1]) for heading in article.find_all(re.compile(r"^h[1-6]$"))]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(lower - upper <= 1 for upper, lower in pairwise(levels)), levels
+
+
+def test_the_first_stop_of_the_keyboard_is_the_link_that_skips_to_the_text(home, visit):
+    page, _ = visit(f"{home}/notebooks/02_language.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#main-content') !== null")
 
 
 @pytest.mark.parametrize("name", [*(page for page in pages(ROOT) if page.startswith("notebooks/")), "book/data"])
