@@ -1,6 +1,7 @@
-"""The reader's browser: an installed Chromium, driven by Playwright, to which every other host is unreachable.
+"""The reader's browser: an installed Chromium, driven by Playwright, that reaches no other host.
 
-Nothing here downloads a browser.  ``find`` looks for one, ``launched`` starts it, and ``Chromium.open`` opens a page.
+Nothing here downloads a browser.  ``find`` looks for one, ``launched`` starts it, and
+``Chromium.open`` opens a page.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 WIDTHS: dict[str, dict[str, Any]] = {"desktop": DESKTOP, "phone": PHONE}
 
-# Mathematics is typeset, lazy pictures are there, the end of the page was in view, and no script is running.
+# Wait until mathematics is typeset, lazy pictures are loaded and no script is running.
 SETTLE = """async () => {
     await (window.MathJax?.startup?.promise ?? true);
     for (const image of document.images) image.loading = 'eager';
@@ -74,7 +75,7 @@ def serve(folder: Path) -> Iterator[str]:
         protocol_version = "HTTP/1.1"  # one connection for many files
 
         def end_headers(self) -> None:
-            self.send_header("Cache-Control", "max-age=3600")  # style sheets and MathJax are fetched once
+            self.send_header("Cache-Control", "max-age=3600")  # fetched once
             super().end_headers()
 
         def log_message(self, *_: Any) -> None:
@@ -139,7 +140,7 @@ class Chromium:
         ----------
         width : a key of ``WIDTHS``: "desktop" (1280 pixels) or "phone" (390 pixels).
         mode : "light" or "dark", the preference of the reader's system.
-        settled : wait until mathematics, pictures and fonts are drawn, not only until the page has loaded.
+        settled : wait until mathematics, pictures and fonts are drawn, not only for the load event.
         """
         if (width, mode) not in self.contexts:
             self.contexts[width, mode] = self.browser.new_context(**WIDTHS[width], color_scheme=mode)
@@ -155,8 +156,8 @@ class Chromium:
 def launched() -> Iterator[Chromium]:
     """A running Chromium, closed at the end.
 
-    While it runs, Playwright's event loop is the running loop of this thread: other code that uses asyncio waits until
-    it is closed.
+    While it runs, Playwright's event loop is the running loop of this thread, and other code that
+    uses asyncio fails.
     """
     from playwright.sync_api import sync_playwright
 
@@ -169,7 +170,7 @@ def launched() -> Iterator[Chromium]:
 
 
 def html_pages(site: Path) -> list[str]:
-    """Every page of the built book, as a path under ``site``, without those that Sphinx makes for itself."""
+    """Every page of the built book, as a path under ``site``, without Sphinx's own pages."""
     own = {"genindex.html", "search.html", "index.html"}
     paths = sorted(path.relative_to(site) for path in site.rglob("*.html") if "_static" not in path.parts)
     return [path.as_posix() for path in paths if path.as_posix() not in own]

@@ -1,6 +1,7 @@
 """Fixtures of the browser tests: the built book, its address, and pages of it in a Chromium.
 
-Without a Chromium these tests are skipped; with COLLAPSE_BROWSER=required, as in the workflow, they fail.
+Without a Chromium these tests are skipped.  With COLLAPSE_BROWSER=required, as in the workflow,
+they fail.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def browser() -> Iterator[chromium.Chromium]:
 
 @pytest.fixture
 def visit(browser) -> Iterator[Callable]:
-    """``visit(address, width, mode, settled)``: a Playwright page and its log; closed after the test."""
+    """``visit(address, width, mode, settled)``: a Playwright page and its log, for one test."""
     opened = []
 
     def visit(*args, **options):

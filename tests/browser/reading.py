@@ -1,6 +1,7 @@
 """Checks of what a reader meets on a page: captions, numbers, words, code that is cut off, search.
 
-Each check takes a page in a browser and returns its findings, one string each.  To list the findings of some pages:
+Each check takes a page in a browser and returns its findings, one string each.  To list the
+findings of some pages:
 
     python tests/browser/reading.py --site _build/html book/intro notebooks/02_language
 """
@@ -39,13 +40,16 @@ ASSIGNMENT = re.compile(r"\b(?:preset|seeds|regimes|variants|recompute|data|resu
 
 # Pictures in cards are decoration, and of a picture with two shapes one has the caption.
 UNCAPTIONED = """() => {
-    const pictures = [...document.querySelectorAll('article :is(img, canvas, svg[role=img])')].filter(
-      e => !e.closest('.sd-card, .only-phone, mjx-container, noscript') && e.getAttribute('role') != 'presentation');
+    const decoration = '.sd-card, .only-phone, mjx-container, noscript, [role=presentation]';
+    const pictures = [...document.querySelectorAll('article :is(img, canvas, svg[role=img])')]
+      .filter(e => !e.closest(decoration));
     const tables = [...document.querySelectorAll('article table')].filter(
       e => !e.closest('.field-list, .highlighttable, [role=presentation]'));
     return [...pictures, ...tables].map(e => {
-      const caption = e.querySelector('caption') ?? e.closest('figure')?.querySelector('figcaption');
-      const name = e.tagName.toLowerCase() + ' ' + (e.alt || e.textContent).trim().replace(/\\s+/g, ' ').slice(0, 50);
+      const figure = e.closest('figure');
+      const caption = e.querySelector('caption') ?? figure?.querySelector('figcaption');
+      const words = (e.alt || e.textContent).trim().replace(/\\s+/g, ' ').slice(0, 50);
+      const name = e.tagName.toLowerCase() + ' ' + words;
       if (!caption) return 'no caption: ' + name;
       const text = caption.cloneNode(true);
       text.querySelectorAll('.caption-number, .headerlink').forEach(e => e.remove());
@@ -53,7 +57,8 @@ UNCAPTIONED = """() => {
       return sentences.length < 2 ? 'a caption of less than two sentences: ' + name : null;
     }).filter(finding => finding);
 }"""
-UNNUMBERED = """() => [...document.querySelectorAll('article :is(figcaption, caption)')].map(caption => {
+UNNUMBERED = """() => [...document.querySelectorAll('article :is(figcaption, caption)')].map(
+  caption => {
     const text = caption.textContent.trim().slice(0, 50);
     const number = caption.querySelector('.caption-number')?.textContent.trim();
     if (!number) return 'no number: ' + text;
@@ -64,17 +69,21 @@ UNNUMBERED = """() => [...document.querySelectorAll('article :is(figcaption, cap
 }).filter(finding => finding)"""
 TEXT = """() => {
     const article = document.querySelector('article').cloneNode(true);
-    article.querySelectorAll('pre, code, script, style, button, .headerlink, mjx-container').forEach(e => e.remove());
+    const silent = 'pre, code, script, style, button, .headerlink, mjx-container';
+    article.querySelectorAll(silent).forEach(e => e.remove());
     return article.textContent;
 }"""
 CUT = """(boxes) => [...document.querySelectorAll('article :is(' + boxes + ')')]
     .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
-    .map(e => (e.scrollWidth - e.clientWidth) + ' pixels too wide: ' + e.textContent.trim().slice(0, 50))"""
+    .map(e => [e.scrollWidth - e.clientWidth, e.textContent.trim().slice(0, 50)])
+    .map(([excess, text]) => excess + ' pixels too wide: ' + text)"""
 OPENED = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
-SEARCH_IN_VIEW = """() => [...document.querySelectorAll('.search-button, .search-button-field, form.bd-search')].some(e => {
-    const box = e.getBoundingClientRect();
-    return box.width && box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth;
-})"""
+SEARCH_IN_VIEW = """() => {
+    const entries = '.search-button, .search-button-field, form.bd-search';
+    return [...document.querySelectorAll(entries)].map(e => e.getBoundingClientRect()).some(
+      b => b.width && b.top >= 0 && b.left >= 0
+        && b.bottom <= innerHeight && b.right <= innerWidth);
+}"""
 DESKTOP = {"width": 1280, "height": 900}
 SHEET = {"width": 718, "height": 1047}  # A4 with margins of 1 cm, in CSS pixels
 SCREENS = ({"width": 1366, "height": 768}, {"width": 390, "height": 844})
@@ -131,7 +140,7 @@ CHECKS: dict[str, Callable[[Page], list[str]]] = {
 
 
 def excerpts(page: Page) -> list[str]:
-    """The excerpts on a page of search results that show assignments of a parameters cell and no prose."""
+    """Search results whose excerpt shows assignments of a parameters cell instead of prose."""
     page.locator("#search-results li").first.wait_for()
     page.wait_for_load_state("networkidle")  # each excerpt is cut from its page
     return [text[:80] for text in page.locator("#search-results .context").all_inner_texts() if ASSIGNMENT.search(text)]

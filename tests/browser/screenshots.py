@@ -1,4 +1,4 @@
-"""Pictures of every page of the built book in light, dark, phone width and print: ``make screenshots``.
+"""Pictures of every page of the book in light, dark, phone width and print: ``make screenshots``.
 
 A page is one picture, however long it is.  Its print is a PDF and a picture of each sheet of A4.
 """

@@ -1,7 +1,7 @@
-"""What a reader meets on the pages: captions, numbers, plain words, whole lines of code, a search in view.
+"""What a reader meets on the pages: captions, numbers, plain words, whole lines of code.
 
-``UNREVISED`` names the pages that are still to be rewritten.  Strike a page out when it is clean; `python
-tests/browser/reading.py` lists what is left.
+``UNREVISED`` names the pages that are still to be rewritten.  Strike a page out when it is clean;
+`python tests/browser/reading.py` lists what is left.
 """
 
 from __future__ import annotations
@@ -11,13 +11,23 @@ from pathlib import Path
 import pytest
 from reading import ASSIGNMENT, CHECKS, excerpts
 
-from collapse_utils.book.notebooks import pages
+from book._tools.contents import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = {f"notebooks/{name}" for name in ("01_linear", "02_language", "03_images", "04_molecules", "05_own_model")}
 BOOK = {
     f"book/{name}"
-    for name in ("intro", "how_to_run", "long_runs", "planning", "claims", "errata", "speed", "data", "versions")
+    for name in (
+        "intro",
+        "how_to_run",
+        "long_runs",
+        "planning",
+        "claims",
+        "errata",
+        "speed",
+        "data",
+        "versions",
+    )
 } | {"book/glossary", "book/references"}
 
 # Check -> the pages that it does not hold for yet.

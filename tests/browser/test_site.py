@@ -1,4 +1,4 @@
-"""The built book in a browser with the network closed: everything loads, shows and fits, also on a phone."""
+"""The built book in a browser with the network closed: everything loads, shows and fits."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ ROOT = Path(__file__).resolve().parents[2]
 VIEWS = [("desktop", "light"), ("desktop", "dark"), ("phone", "light")]
 
 UNTYPESET = """[...document.querySelectorAll('.math')].filter(
-    e => !e.querySelector('mjx-container') || e.querySelector('mjx-merror')).map(e => e.textContent.slice(0, 60))"""
-UNLOADED = "[...document.images].filter(i => !(i.complete && i.naturalWidth > 0)).map(i => i.src.slice(0, 120))"
+    e => !e.querySelector('mjx-container') || e.querySelector('mjx-merror'))
+    .map(e => e.textContent.slice(0, 60))"""
+UNLOADED = """[...document.images].filter(i => !(i.complete && i.naturalWidth > 0))
+    .map(i => i.src.slice(0, 120))"""
 NO_ALT = """[...document.querySelectorAll('article img')].filter(
     i => !i.alt.trim() || i.alt.includes('_images/')).map(i => i.src.slice(0, 80))"""
-TOO_WIDE = """(() => { const wide = document.documentElement.clientWidth;
-    return document.documentElement.scrollWidth <= wide ? [] : [...document.querySelectorAll('article *')]
+TOO_WIDE = """(() => {
+    const wide = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= wide) return [];
+    return [...document.querySelectorAll('article *')]
       .filter(e => e.getBoundingClientRect().right > wide + 1).slice(0, 5)
-      .map(e => e.tagName + '.' + e.className + ' ' + Math.round(e.getBoundingClientRect().right)).concat(
-        ['page ' + document.documentElement.scrollWidth + ' > ' + wide]); })()"""
+      .map(e => e.tagName + '.' + e.className + ' ' + Math.round(e.getBoundingClientRect().right))
+      .concat(['page ' + document.documentElement.scrollWidth + ' > ' + wide]); })()"""
 
 # Folded code is read too, once it has faded in.
 OPENED = """() => {
@@ -47,7 +51,7 @@ def barriers(page) -> list[str]:
 
     page.evaluate(OPENED)
     return [
-        f"{rule['id']} {' '.join(map(str, node['target']))}: {[check['message'] for check in node['any']][:1]}"
+        f"{rule['id']} {node['target']}: {[check['message'] for check in node['any']][:1]}"
         for rule in Axe().run(page, options=AXE).response["violations"]
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
@@ -93,11 +97,18 @@ def test_a_complaint_would_be_heard(home, visit):
         """async () => {
           console.error('loud');
           setTimeout(() => { throw new Error('thrown'); });
-          for (const address of ['/missing.png', 'http://example.com/']) await fetch(address).catch(() => 0);
+          for (const address of ['/missing.png', 'http://example.com/'])
+            await fetch(address).catch(() => 0);
         }"""
     )
     complaints = log.complaints(home)
-    for part in ("console: loud", "exception: thrown", "status 404", "failed request: http", "request to another host"):
+    for part in (
+        "console: loud",
+        "exception: thrown",
+        "status 404",
+        "failed request: http",
+        "request to another host",
+    ):
         assert [complaint for complaint in complaints if complaint.startswith(part)], part
 
 
@@ -127,14 +138,17 @@ def test_a_figure_of_several_panels_keeps_its_letters_readable_on_a_phone(home, 
 
 
 def test_a_browser_need_not_fetch_the_shape_that_it_does_not_show(site):
-    images = re.findall(r"<img[^>]*only-(?:wide|phone)[^>]*>", (site / "book/intro.html").read_text(encoding="utf-8"))
+    images = re.findall(
+        r"<img[^>]*only-(?:wide|phone)[^>]*>",
+        (site / "book/intro.html").read_text(encoding="utf-8"),
+    )
     assert len(images) == 4 and all('loading="lazy"' in image for image in images)
 
 
 def test_the_first_page_leads_to_the_book(home, visit):
     page, log = visit(f"{home}/index.html", settled=False)
     page.wait_for_url("**/book/intro.html")  # the page sends the browser on at a moment of its own
-    # A slow browser asks for an icon before it is sent on; the page that sends it has none, and needs none.
+    # A slow browser asks for an icon before it is redirected; the redirecting page has none.
     assert [complaint for complaint in log.complaints(home) if "favicon.ico" not in complaint] == []
 
 
