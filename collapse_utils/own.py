@@ -33,7 +33,7 @@ from .durable.checkpoints import Checkpoint
 from .durable.metrics import frame_of
 from .errors import RunError
 from .evidence import claims
-from .evidence.statistics import Verdict
+from .evidence.verdicts import Verdict
 from .presets import Config, setting
 from .sweeps.live import tqdm
 

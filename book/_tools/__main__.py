@@ -12,7 +12,7 @@ from collapse_utils.errors import InputError, RunError
 from collapse_utils.sweeps.local import parse_regimes, parse_seeds
 
 from . import build as building
-from . import execute, includes, repository, single
+from . import execute, includes, registration, repository, single
 from .contents import book_root, literal, notebooks, strip
 
 
@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
 
     text = commands.add_parser("includes", help="write book/_generated and the README's table from results/")
     text.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is out of date")
+
+    commands.add_parser("register", help="write book/registered.yml: the commit that registered each claim")
 
     move = commands.add_parser("repository", help="set the repository's address everywhere, or print it")
     move.add_argument("url", nargs="?", help="https://github.com/OWNER/NAME")
@@ -83,6 +85,8 @@ def _command(root: Path, options: argparse.Namespace) -> int:
         for path in stale:
             print(f"{'out of date' if options.check else 'written'}: {path.relative_to(root)}")
         return 1 if stale and options.check else 0
+    elif options.command == "register":
+        print(f"written: {registration.write(root).relative_to(root)}")
     elif options.command == "repository":
         changed = repository.move(root, options.url) if options.url else []
         print("\n".join([f"written: {path.relative_to(root)}" for path in changed] + [repository.address(root)]))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from collapse_utils.durable.files import write_text
-from collapse_utils.evidence.statistics import NOT_RUN, REPRODUCED
+from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED
 
 from . import downloads, error_rates, planning, schematic, scorecard, versions
 from .benchmarks import front_door, page
@@ -160,7 +160,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "regimes.md": shown("regimes", schematic.sentence()),
         folder / "scorecard.md": scorecard.full(root, judged, in_book=True),
         folder / "scorecard_short.md": scorecard.short(root, judged, "../"),
-        folder / "evidence.md": error_rates.table(),
+        folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         folder / "data.md": downloads.table(root),

@@ -10,8 +10,8 @@ import pandas as pd
 
 from collapse_utils import sections
 from collapse_utils.evidence import claims, results
-from collapse_utils.evidence.claims import OURS, OUTCOMES, Claim, Page
-from collapse_utils.evidence.statistics import NOT_RUN, REPRODUCED, Verdict
+from collapse_utils.evidence.claims import OURS, Claim, Page
+from collapse_utils.evidence.verdicts import NOT_RUN, OUTCOMES, REPRODUCED, Verdict
 
 from .contents import page_of
 from .headline import DATA
@@ -60,20 +60,9 @@ def judged(root: Path) -> Judged:
                 continue  # not collected yet
             if key not in frames:
                 frames[key] = results.named(*key, home)
-            verdicts[name] = claims.judge(claim, frames[key], home)
+            verdicts[name] = claims.judge(claim, frames[key])
         found.setdefault(claim.page.section, []).append((claim, verdicts))
     return found
-
-
-def flipped(root: Path) -> list[str]:
-    """What claims.yml says and the results no longer do, a line each."""
-    return [
-        f"{claim.id} on {name}: claims.yml says {said}, the results say {found}"
-        for rows in judged(root).values()
-        for claim, verdicts in rows
-        for name, said in claim.outcomes.items()
-        if (found := verdicts[name].outcome if name in verdicts else NOT_RUN) != said
-    ]
 
 
 def name_of(page: Page, name: str) -> str:

@@ -12,6 +12,7 @@ import math
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from .. import paths
 from ..errors import InputError
@@ -60,12 +61,36 @@ def read(section: str, preset: str, data: str, given: str | Path | None = None) 
 
 
 def named(section: str, name: str, given: str | Path | None = None) -> pd.DataFrame:
-    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its cells."""
+    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its cells.
+
+    Metrics have a column ``look``: 2 for seeds that ``reference.yml`` says were added after looking, else 1.
+    """
     home = root(given) / section / name
-    for path in (home / "metrics.csv", home / "grid.csv"):
-        if path.is_file():
-            return read_csv(path)
+    if (home / "metrics.csv").is_file():
+        frame = read_csv(home / "metrics.csv")
+        return frame.assign(look=1 + _added(frame, given))
+    if (home / "grid.csv").is_file():
+        return read_csv(home / "grid.csv")
     raise InputError("results", str(home), "a folder with metrics.csv or grid.csv")
+
+
+def _added(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
+    """Which rows are of seeds that were added when the results of the planned ones were known."""
+    added = pd.Series(False, index=frame.index)
+    for entry in reference(given):
+        here = frame["seed"].isin(entry.get("added_after_looking", []))
+        for column in ("section", "preset", "data", "variant"):
+            here &= frame[column] == entry[column]
+        if entry["regimes"] != "all":
+            here &= frame["regime"].isin(entry["regimes"])
+        added |= here
+    return added
+
+
+def reference(given: str | Path | None = None) -> list[dict]:
+    """The chains of the published results, as ``reference.yml`` declares them; none without that file."""
+    path = root(given) / "reference.yml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["chains"] if path.is_file() else []
 
 
 def read_curves(section: str, preset: str, data: str, given: str | Path | None = None) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from .. import regimes, sections
 from ..durable.metrics import frame_of
 from ..errors import InputError, RunError
 from ..evidence import claims, results
-from ..evidence.statistics import VERDICT_SEEDS, Verdict
+from ..evidence.verdicts import VERDICT_SEEDS, Verdict
 from ..seeds import sequence
 from ..sweeps import local
 
@@ -71,13 +71,13 @@ class Opened:
                 fresh = [part for _, part in self.run.groupby("variant") if _enough(part)]
                 kept = frame[~frame["variant"].isin({part["variant"].iloc[0] for part in fresh})]
                 frame = pd.concat([kept, *fresh], ignore_index=True)
-            found[name] = [claims.judge(each, frame, self.results_root) for each in self._claims(name)]
+            found[name] = [claims.judge(each, frame) for each in self._claims(name)]
         return found
 
     def own_verdicts(self) -> list[Verdict]:
         """The verdicts on this run alone."""
         every = claims.of(self.section)
-        return [] if self.run is None else [claims.judge(each, self.run, self.results_root) for each in every]
+        return [] if self.run is None else [claims.judge(each, self.run) for each in every]
 
     def _claims(self, name: str) -> list[claims.Claim]:
         return [claim for claim in claims.of(self.section) if name in claim.outcomes]
