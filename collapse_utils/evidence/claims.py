@@ -340,4 +340,7 @@ def text(effect: Estimate) -> str:
     arm = min(effect.mean - effect.low, effect.high - effect.mean)
     if not math.isfinite(arm) or arm <= 0:
         return effect.text(2)
-    return effect.text(min(4, max(0, 1 - math.floor(math.log10(arm)))))
+    digits = min(4, max(0, 1 - math.floor(math.log10(arm))))
+    if 0 < effect.low < 0.5 * 10**-digits:  # a ratio: never 0
+        return f"{effect.mean:.2g} [{effect.low:.1g}, {effect.high:.2g}]"
+    return effect.text(digits)

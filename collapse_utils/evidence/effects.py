@@ -64,8 +64,8 @@ class Rows:
         own = {"regime": arm} if isinstance(arm, str) else arm
         metric, variant = own.get("metric", self.metric), joined(self.model, own.get("variant", self.variant))
         table = by_seed(self.frame, metric, regime=own["regime"], variant=variant)
-        if self.log and (table <= 0).any(axis=None):
-            raise InputError(metric, float(table.min(axis=None)), "values above 0, on the scale ratio")
+        if self.log and (table.to_numpy() <= 0).any():
+            raise InputError(metric, float(table.to_numpy().min()), "values above 0, on the scale ratio")
         return table
 
     def logged(self, arm: Arm) -> pd.DataFrame:
@@ -252,8 +252,8 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
 
 def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
     """How many steps from one fit to the next rise, and how many there are, over all seeds."""
-    steps = rows.table(of).diff(axis=1).iloc[:, 1:]
-    return int((steps > 0).sum(axis=None)), steps.size
+    steps = rows.table(of).diff(axis=1).iloc[:, 1:].to_numpy()
+    return int((steps > 0).sum()), steps.size
 
 
 # What the effect of a test is, in words; {vs} is "-" or "/", and the other names are options of the test.

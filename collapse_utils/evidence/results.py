@@ -17,6 +17,7 @@ import yaml
 from .. import paths
 from ..errors import InputError
 
+TABLES = ("metrics.csv", "grid.csv")  # what a folder of results holds: the metrics of chains, or a grid of simulations
 WHOLE = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
 TEXT = {"section", "preset", "data", "variant", "regime", "metric", "model", "tag", "where", "x"}
 
@@ -66,12 +67,11 @@ def named(section: str, name: str, given: str | Path | None = None) -> pd.DataFr
     Metrics have a column ``look``: 2 for seeds that ``reference.yml`` says were added after looking, else 1.
     """
     home = root(given) / section / name
-    if (home / "metrics.csv").is_file():
-        frame = read_csv(home / "metrics.csv")
-        return frame.assign(look=1 + _added(frame, given))
-    if (home / "grid.csv").is_file():
-        return read_csv(home / "grid.csv")
-    raise InputError("results", str(home), "a folder with metrics.csv or grid.csv")
+    for path in (home / table for table in TABLES):
+        if path.is_file():
+            frame = read_csv(path)
+            return frame.assign(look=1 + _added(frame, given)) if "seed" in frame else frame
+    raise InputError("results", str(home), "a folder with " + " or ".join(TABLES))
 
 
 def _added(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
