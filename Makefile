@@ -37,7 +37,7 @@ ON_STORIES = $(COLLAPSE) sweep language $(CPU) --data $(STORIES)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test lint smoke cluster reference serve single screenshots includes strip repository clean
+.PHONY: help install book site test lint smoke cluster reference serve single screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -135,6 +135,9 @@ screenshots: site ## every page in light, dark and phone width, into build/scree
 
 includes: $(INSTALLED) ## the numbers on the front page, the claims page and in the README, from results/
 	$(BOOK) includes
+
+register: $(INSTALLED) ## which commit registered each claim, into book/registered.yml (after a change of claims.yml or results/)
+	$(BOOK) register
 
 strip: $(INSTALLED) ## no cell timings, small pictures: the notebooks as they are committed
 	$(BOOK) strip

@@ -133,7 +133,7 @@ def write(root: Path) -> Path:
 def read(root: Path) -> dict[str, dict]:
     """The content of ``registered.yml``; empty without the file."""
     path = root / REGISTERED
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
 
 
 def kind(claim: Claim, name: str, registered: dict[str, dict]) -> str:

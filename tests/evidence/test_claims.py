@@ -225,12 +225,3 @@ def test_a_mistake_in_the_file_is_named(tmp_path, change, message):
     wrong.write_text(TEXT.replace(*change), encoding="utf-8")
     with pytest.raises(InputError, match=message):
         claims.load(wrong)
-
-
-def test_the_scorecard_says_both_columns_and_where_it_is_shown():
-    judged = scorecard.judged(ROOT)
-    text = scorecard.full(ROOT, judged, in_book=True)
-    assert text.count("\n| [") == len(claims.load())
-    assert "(#images-variety)" in text and "{bdg-info-line}`DIGITISED`" in text
-    plain = scorecard.full(ROOT, judged, in_book=False)
-    assert "{bdg" not in plain and "(notebooks/03_images.ipynb)" in plain
