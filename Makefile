@@ -77,9 +77,10 @@ lint: $(INSTALLED) ## ruff, and the one rule of imports
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/lint-imports --no-logo
 
-smoke: $(INSTALLED) ## three seeds at smoke; every verdict is compared with the committed one
+smoke: $(INSTALLED) ## three seeds at smoke; every chain is compared with the published rows
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
+	$(COLLAPSE) compare build/smoke/runs
 	$(BOOK) prepare --name smoke --preset smoke --seeds 0-2 --regimes all
 	$(PY) -m pytest --nbval-lax --nbval-current-env build/smoke/committed
 
