@@ -18,9 +18,7 @@ from pybtex.style.labels import BaseLabelStyle
 def last_names(entry: Entry) -> list[str]:
     """The last names of the authors, with their particles and without TeX markup."""
     people = entry.persons["author"]
-    return [
-        " ".join(map(str, [*one.rich_prelast_names, *one.rich_last_names])) for one in people
-    ]
+    return [" ".join(map(str, [*one.rich_prelast_names, *one.rich_last_names])) for one in people]
 
 
 def label(entry: Entry) -> str:
