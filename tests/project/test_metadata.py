@@ -85,11 +85,17 @@ def test_the_paper_to_cite_is_the_entry_of_the_bibliography():
     assert str(paper["year"]) == entry.fields["year"] and paper["url"] == entry.fields["url"]
     assert paper["conference"]["name"] == entry.fields["booktitle"]
     assert [(one["family-names"], one["given-names"]) for one in paper["authors"]] == [
-        (" ".join(one.last_names), " ".join([*one.first_names, *one.middle_names]))
-        for one in entry.persons["author"]
+        (" ".join(one.last_names), " ".join([*one.first_names, *one.middle_names])) for one in entry.persons["author"]
     ]
     assert paper["identifiers"] == [{"type": "other", "value": arxiv}]
     assert arxiv in {one["identifier"] for one in ZENODO["related_identifiers"]}
+
+
+def test_the_front_page_shows_the_entry_of_the_paper_and_nothing_else():
+    start, end = re.findall(r":(?:start-at|end-before): \"(.*)\"", read("book/intro.md"))
+    text = read("book/references.bib")
+    shown = text[text.index(start) : text.index(end)]
+    assert shown.count("@") == 1 and "2404.01413" in shown
 
 
 @pytest.mark.parametrize("field", ["message", "type", "cff-version", "preferred-citation"])
