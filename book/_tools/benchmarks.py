@@ -24,10 +24,10 @@ def read(root: Path, name: str) -> dict:
 
 
 def times(median: float, low: float | None = None, high: float | None = None) -> str:
-    """A ratio with its range, such as ``4.2 (3.9 to 4.5)``."""
+    """A ratio with its range, such as ``4.2 (3.9 to 4.5)``; the range does not break over lines."""
     digits = 0 if median >= 100 else 1 if median >= 10 else 2
     shown = f"{median:.{digits}f}"
-    return shown if low is None or high is None else f"{shown} ({low:.{digits}f} to {high:.{digits}f})"
+    return shown if low is None or high is None else f"{shown} ({low:.{digits}f}\u00a0to\u00a0{high:.{digits}f})"
 
 
 def _linear(root: Path) -> Iterator[list[str]]:
@@ -46,7 +46,7 @@ def _training(root: Path) -> Iterator[list[str]]:
         ours = f"{found['ours_tokens_per_s']:,} tokens/s; {found['share_of_matmul_rate']:.0%} of the rate of matrix products"
         for key, words in (("trainer", "the same batches"), ("trainer_grouped", "batches of similar length")):
             ratio = found[f"ours / {key}"]
-            yield [f"training, {model}", f"`transformers.Trainer`, {words}", times(**ratio), ours]
+            yield [f"training, {model.capitalize()}", f"`transformers.Trainer`, {words}", times(**ratio), ours]
             ours = ""
 
 
@@ -59,7 +59,7 @@ def _sampling(root: Path) -> Iterator[list[str]]:
             note = f"{ours['stories_per_s']:.0f} stories/s; {memory}"
             cache, batch = found["best"].split()
             against = f"`generate`, best setting ({cache} cache, batch {batch})"
-            yield [f"sampling stories, {model}", against, times(**summary["ratio"]), note]
+            yield [f"sampling stories, {model.capitalize()}", against, times(**summary["ratio"]), note]
 
 
 def _images(root: Path) -> Iterator[list[str]]:

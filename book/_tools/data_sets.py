@@ -15,7 +15,7 @@ CONFORMERS = Source(
     "Quantum-optimised conformers of drug-like molecules: a local SDF",
     "MIT",
     "Folmsbee and Hutchison, Int. J. Quantum Chem. e26381, 2020",
-    "its checksums are in the next table",
+    "its checksums are below",
     "https://github.com/ghutchis/conformer-benchmark",
     entry="folmsbee2020",
 )
