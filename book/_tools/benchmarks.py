@@ -104,7 +104,7 @@ def ratios(root: Path) -> str:
     if not rows:
         return ""
     table = markdown(("step", "compared with", "times as fast", "note"), rows)
-    caption = "Speed of the package divided by the speed of the implementation in the second column."
+    caption = "Speed of the package, divided by that of the second column. Above 1, the package is faster."
     return captioned(table, caption, "table-speed")
 
 
@@ -121,7 +121,8 @@ def memory(root: Path) -> str:
         disk = f"{row['generations_on_disk_mb']:,.0f} MB"
         rows.append((f"{section}, {regime.replace('_', ' ')}", *peaks, disk))
     table = markdown(("chain", *(key.replace("t = ", "fit ") for key in iterations), "generations on disk"), rows)
-    return captioned(table, "Peak memory of a chain up to a fit, without the files that it maps.", "table-memory")
+    caption = "Peak memory of a chain up to a fit, without the files that it maps. It levels off after a few fits."
+    return captioned(table, caption, "table-memory")
 
 
 def page(root: Path) -> str:

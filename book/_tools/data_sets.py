@@ -15,7 +15,7 @@ CONFORMERS = Source(
     "Quantum-optimised conformers of drug-like molecules: a local SDF",
     "MIT",
     "Folmsbee and Hutchison, Int. J. Quantum Chem. e26381, 2020",
-    "its checksums are below",
+    "checksums below",
     "https://github.com/ghutchis/conformer-benchmark",
     entry="folmsbee2020",
 )
@@ -33,20 +33,23 @@ def described() -> Iterator[tuple[str, str, Source]]:
 
 
 def _where(source: Source) -> str:
-    doi = f", DOI [{source.doi}](https://doi.org/{source.doi})" if source.doi else ""
-    return f"[{source.address.removeprefix('https://').partition('/')[0]}]({source.address}){doi}"
+    """A link to the data, by DOI if they have one, and the version that is read."""
+    host = source.address.removeprefix("https://").partition("/")[0]
+    link = f"[doi:{source.doi}](https://doi.org/{source.doi})" if source.doi else f"[{host}]({source.address})"
+    commit = len(source.revision) == 40
+    return f"{link}, {f'`{source.revision[:12]}`' if commit else source.revision}"
 
 
 def sources() -> str:
-    """A row for each data set: name, content, address, version, licence, the work to cite."""
+    """A row for each data set: name, content, address and version, licence, the work to cite."""
     rows = []
     for section, name, source in described():
         shown = f"`{name}`" + (" (built-in)" if name == sections.default_source(section) else "")
         cite = f"{{cite:t}}`{source.entry}`" if source.entry else source.citation
-        revision = f"`{source.revision[:12]}`" if len(source.revision) == 40 else source.revision
-        rows.append((shown, source.title, _where(source), revision, source.licence, cite))
-    table = markdown(("name", "data", "address", "version", "licence", "cite"), rows)
-    return captioned(table, "The data sets. A version of twelve letters is the beginning of a commit.", "table-data-sets")
+        rows.append((shown, source.title, _where(source), source.licence, cite))
+    table = markdown(("name", "data", "address and version", "licence", "cite"), rows)
+    caption = "The data sets that `--data` knows by name. A version of twelve letters and digits is the beginning of a commit."
+    return captioned(table, caption, "table-data-sets")
 
 
 def _distinct(records: list[dict]) -> list[dict]:
@@ -62,9 +65,10 @@ def checksums(root: Path) -> str:
         first, *others = _distinct(read_json(path))
         for split in ("train", "test"):
             checksum = EACH_SEED if others else f"`{first[split]}`"
-            rows.append((folder, f"`{first['source']}`", split, f"{first[f'{split}_items']:,}", checksum))
-    table = markdown(("results", "data", "split", "items", "checksum"), rows, right=("items",))
-    return captioned(table, "Checksums of the data that our chains read.", "table-checksums")
+            rows.append((folder, split, f"{first[f'{split}_items']:,}", checksum))
+    table = markdown(("results", "split", "items", "checksum"), rows, right=("items",))
+    caption = "Checksums of the data that our chains read. A folder is named after section, preset and data."
+    return captioned(table, caption, "table-checksums")
 
 
 def generated(root: Path) -> dict[str, str]:

@@ -167,8 +167,8 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
-        folder / "data.md": captioned(downloads.table(root), "The files of results.", "table-files"),
-        folder / "data_kinds.md": captioned(downloads.kinds(root), "The kinds of files.", "table-kinds"),
+        folder / "data.md": captioned(downloads.table(root), "The files of results. Folders are named after section, preset and data.", "table-files"),
+        folder / "data_kinds.md": captioned(downloads.kinds(root), "The kinds of files. A kind has the same columns in every folder.", "table-kinds"),
         **{
             folder / name: text
             for pages in (planning.pages, versions.pages, data_sets.generated, teaching.generated)
