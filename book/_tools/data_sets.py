@@ -1,0 +1,76 @@
+"""The data sets of the book, for the data page: what a source says of itself, and the checksums of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from collapse_utils import sections
+from collapse_utils.durable.files import read_json
+from collapse_utils.sources import Source
+
+from .tables import captioned, markdown
+
+CONFORMERS = Source(
+    "Quantum-optimised conformers of drug-like molecules: a local SDF",
+    "MIT",
+    "Folmsbee and Hutchison, Int. J. Quantum Chem. e26381, 2020",
+    "checksums below",
+    "https://github.com/ghutchis/conformer-benchmark",
+    entry="folmsbee2020",
+)
+EACH_SEED = "one for each seed, in `provenance.json`"
+
+
+def described() -> Iterator[tuple[str, str, Source]]:
+    """(section, name, source) of every data set that has an address; linear regression draws its data from the seed."""
+    for section in sections.NAMES:
+        for name, source in sections.module(section).SOURCES.items():
+            if isinstance(source, Source) and source.address:
+                yield section, name, source
+        if section == "molecules":
+            yield section, "conformers", CONFORMERS
+
+
+def _where(source: Source) -> str:
+    """A link to the data, by DOI if they have one, and the version that is read."""
+    host = source.address.removeprefix("https://").partition("/")[0]
+    link = f"[doi:{source.doi}](https://doi.org/{source.doi})" if source.doi else f"[{host}]({source.address})"
+    commit = len(source.revision) == 40
+    return f"{link}, {f'`{source.revision[:12]}`' if commit else source.revision}"
+
+
+def sources() -> str:
+    """A row for each data set: name, content, address and version, licence, the work to cite."""
+    rows = []
+    for section, name, source in described():
+        shown = f"`{name}`" + (" (built-in)" if name == sections.default_source(section) else "")
+        cite = f"{{cite:t}}`{source.entry}`" if source.entry else source.citation
+        rows.append((shown, source.title, _where(source), source.licence, cite))
+    table = markdown(("name", "data", "address and version", "licence", "cite"), rows)
+    caption = "The data sets that `--data` knows by name. A version of twelve letters and digits is the beginning of a commit."
+    return captioned(table, caption, "table-data-sets")
+
+
+def _distinct(records: list[dict]) -> list[dict]:
+    """The different data of the chains of one folder."""
+    return list({(one["data"]["train"], one["data"]["test"]): one["data"] for one in records}.values())
+
+
+def checksums(root: Path) -> str:
+    """Two rows for each folder of results: both splits of the data that its chains read, with their checksums."""
+    rows = []
+    for path in sorted((root / "results").glob("*/*/provenance.json")):
+        folder = path.parent.relative_to(root / "results").as_posix()
+        first, *others = _distinct(read_json(path))
+        for split in ("train", "test"):
+            checksum = EACH_SEED if others else f"`{first[split]}`"
+            rows.append((folder, split, f"{first[f'{split}_items']:,}", checksum))
+    table = markdown(("results", "split", "items", "checksum"), rows, right=("items",))
+    caption = "Checksums of the data that our chains read. A folder is named after section, preset and data."
+    return captioned(table, caption, "table-checksums")
+
+
+def generated(root: Path) -> dict[str, str]:
+    """File name in book/_generated -> text, for :mod:`book._tools.includes`."""
+    return {"data_sources.md": sources(), "data_checksums.md": checksums(root)}
