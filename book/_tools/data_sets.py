@@ -48,7 +48,9 @@ def sources() -> str:
         cite = f"{{cite:t}}`{source.entry}`" if source.entry else source.citation
         rows.append((shown, source.title, _where(source), source.licence, cite))
     table = markdown(("name", "data", "address and version", "licence", "cite"), rows)
-    caption = "The data sets that `--data` knows by name. A version of twelve letters and digits is the beginning of a commit."
+    caption = (
+        "The data sets that `--data` knows by name. A version of twelve letters and digits is the beginning of a commit."
+    )
     return captioned(table, caption, "table-data-sets")
 
 

@@ -1,4 +1,4 @@
-"""What the front page shows of every section: its headline metric by iteration, under replace and under accumulate."""
+"""What the front page shows of every section: its headline metric by iteration, under three regimes, and the paper's."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from collapse_utils.evidence import results
 from collapse_utils.evidence.statistics import Estimate, by_iteration, seeds_of
 from collapse_utils.presets import NAMES as PRESETS
 
-REGIMES = ("replace", "accumulate")
-LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}  # the part of the linear grid that the front page shows
-UNITS = {  # of the headline metrics, in words
-    "test_error": "above the noise",
-    "cross_entropy": "nats per token",
-    "test_loss": "squared error + KL",
-    "local_loss": "per atom",
+REGIMES = ("replace", "accumulate", "accumulate_subsample")
+PAPER = {  # the paper's run that stands beside ours: rows of results/reported/<section>.csv
+    "language": {"model": "llama-12m", "temperature": 1.0},
+    "images": {},
+    "molecules": {"metric": "local_loss"},
 }
+LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}  # the part of the linear grid that the front page shows
 DATA = {  # the data sources, as a reader knows them
     "bible": "Bible in Basic English",
     "tinystories": "TinyStories",
@@ -47,6 +46,7 @@ class Panel:
     file: str  # where they are, from the folder of results
     offline: bool  # the data need no download: a pip dependency ships them, or the seed draws them
     curves: dict[str, pd.DataFrame]  # regime -> iteration, mean, low, high, n
+    paper: pd.DataFrame  # regime, iteration, value; empty where the paper gives a formula
 
     @property
     def name(self) -> str:
@@ -75,9 +75,16 @@ class Panel:
         """The last fit of a regime over its first."""
         return self.fit(regime, -1).mean / self.fit(regime, 0).mean
 
+    def relative(self, regime: str) -> pd.DataFrame:
+        """The curve of a regime, divided by the mean of the first fit."""
+        scaled = self.curves[regime].copy()
+        scaled[["mean", "low", "high"]] /= self.fit("replace", 0).mean
+        return scaled
+
     def digest(self) -> str:
         """A checksum of everything that a picture of this panel shows."""
-        parts = [self.title, self.metric, self.data, self.about, *(t.to_csv(index=False) for t in self.curves.values())]
+        tables = [table.to_csv(index=False) for table in (*self.curves.values(), self.paper)]
+        parts = [self.title, self.metric, self.data, self.about, *tables]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def sentence(self) -> str:
@@ -103,7 +110,23 @@ def _linear_grid(path: Path, folder: Path) -> Panel:
     first = rows.iloc[0]
     data = f"simulated, d = {int(float(first['d']))}, T = {LINEAR['T']}"
     about, file = f"{int(float(first['n'])):,} repeats", path.relative_to(folder).as_posix()
-    return Panel("linear", sections.module("linear").TITLE, "test_error", data, about, file, True, curves)
+    return Panel("linear", sections.module("linear").TITLE, "test_error", data, about, file, True, curves, NO_ROWS)
+
+
+NO_ROWS = pd.DataFrame({"regime": [], "iteration": [], "value": []})
+
+
+def _of_the_paper(section: str, folder: Path) -> pd.DataFrame:
+    """The paper's values of the headline metric, each divided by that of its first fit."""
+    path = folder / "reported" / f"{section}.csv"
+    if not path.is_file():
+        return NO_ROWS
+    rows = results.read_csv(path)
+    for column, value in PAPER[section].items():
+        rows = rows[rows[column] == value]
+    first = rows[rows["iteration"] == 1].groupby("regime")["value"].first()
+    scaled = rows.assign(value=rows["value"] / rows["regime"].map(first))
+    return scaled[["regime", "iteration", "value"]].reset_index(drop=True)
 
 
 def _collected(section: str, folder: Path) -> list[Panel]:
@@ -124,8 +147,9 @@ def _collected(section: str, folder: Path) -> list[Panel]:
             preset, seeds = rows["preset"].iloc[0], seeds_of(rows[rows["regime"].isin(REGIMES)])
             about, file = f"preset {preset}, {seeds}", path.relative_to(folder).as_posix()
             panel = Panel(
-                section, module.TITLE, module.HEADLINE, DATA.get(source, source), about, file, source == default, curves
-            )
+                section, module.TITLE, module.HEADLINE, DATA.get(source, source), about, file, source == default, curves,
+                _of_the_paper(section, folder),
+            )  # fmt: skip
             found.append((PRESETS.index(preset), panel))
             break
     real = sorted((one for one in found if not one[1].offline), key=lambda one: -one[0])[:1]

@@ -6,16 +6,14 @@ by the digest of the results that they carry.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from collapse_utils.durable.files import write_text
-from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED
 
-from . import claims_json, data_sets, downloads, error_rates, planning, schematic, scorecard, teaching, versions
+from . import claims_json, data_sets, downloads, error_rates, front, planning, schematic, scorecard, teaching, versions
 from .benchmarks import front_door, page
 from .contents import page_of
-from .headline import REGIMES, Panel, first_of_each, panels
+from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
 
@@ -24,22 +22,15 @@ MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in 
 NO_RESULTS = "No results have been collected into `results/` yet: `make reference` makes them.\n"
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 LEGEND = (
-    "Error on real data that no model was trained on, by model-fitting iteration; lower is better. Bands are 95% intervals; "
-    "where none is seen it is narrower than the line."
+    "**Figure 1.** Loss on held-out real data, divided by the loss of the first fit, on logarithmic axes; lower is "
+    "better. Filled marks are our means over seeds with 95% intervals (over repeats in linear regression). Open "
+    "marks are the paper's values: Llama 12M, faces, and the local loss of molecules."
 )
 NOTE = (
     "Means with 95% intervals over seeds (over repeats in linear regression), made from the files that *data* leads to. "
     "*Offline*: the data come with a pip dependency or are drawn from the seed, so that anybody can repeat the row; other "
     "data have to be fetched first."
 )
-EQUAL_TRAINING = {  # claims on accumulate, subsampled to the size of the first data set -> what they say
-    "llama-subsample-below-replace": "below replace",
-    "images-subsample": "below replace",
-    "local-subsample": "below replace",
-    "llama-subsample-rises": "above its first fit",
-    "images-subsample-rises": "above its first fit",
-    "local-subsample-rises": "above its first fit",
-}
 SHAPES = {"": 2, "-phone": 1}  # of a picture: what its name ends with, and how many panels stand beside one another
 
 
@@ -80,68 +71,21 @@ def in_words(found: list[Panel]) -> str:
     return " ".join(panel.sentence() for panel in first_of_each(found))
 
 
-def _of(count: int, every: int, what: str) -> str:
-    return f"every {what}" if count == every else f"{count or 'none'} of the {every} {what}s"
-
-
-def answer(found: list[Panel], judged: scorecard.Judged, up: str) -> str:
-    """What holds, in three sentences whose numbers lead to their files."""
-    first = first_of_each(found)
-
-    def where(holds: Callable[[Panel], bool]) -> str:
-        return _of(sum(map(holds, first)), len(first), "panel")
-
-    def growth(regime: str) -> str:
-        numbers = [f"[{panel.growth(regime):.3g}]({up}results/{panel.file})" for panel in first]
-        return f"{', '.join(numbers[:-1])} and {numbers[-1]}" if len(numbers) > 1 else numbers[0]
-
-    worse, still = (
-        where(lambda panel, regime=regime: panel.fit(regime, -1).low > panel.fit(regime, 0).high) for regime in REGIMES
-    )
-    apart = where(lambda panel: panel.fit("replace", -1).low > panel.fit("accumulate", -1).high)
-    return (
-        f"Where synthetic data **replace** the real data, the last model is worse than the first in {worse}: its loss on "
-        f"real data is {growth('replace')} times the first one's, in the order of the panels. "
-        f"Where they **accumulate** beside the real data, it is {growth('accumulate')} times the first one's, worse than "
-        f"it in {still}, and below replace in {apart} (*worse* and *below*: the 95% intervals do not overlap). "
-        f"{at_equal_training(judged, up)}\n"
-    )
-
-
-def at_equal_training(judged: scorecard.Judged, up: str) -> str:
-    """What is left of accumulate's advantage when it trains no longer than replace; empty until that was run."""
-    outcomes: dict[str, list[str]] = {"below replace": [], "above its first fit": []}
-    for rows in judged.values():
-        for claim, verdicts in rows:
-            name = claim.page.results[0]
-            if name in verdicts and claim.id in EQUAL_TRAINING:
-                outcomes[EQUAL_TRAINING[claim.id]].append(verdicts[name].outcome)
-    below, above = outcomes.values()
-    if len(below + above) < len(EQUAL_TRAINING) or NOT_RUN in below + above:
-        return ""
-    fewer, more = (_of(found.count(REPRODUCED), len(found), "neural experiment") for found in (below, above))
-    return (
-        "Part of this is that accumulate trains on more: cut down at random to the size of the first data set, real and "
-        f"synthetic alike, it still ends below replace in {fewer}, but above its own first fit in {more} "
-        f"([verdicts]({up}book/claims.md))."
-    )
-
-
-def headline(found: list[Panel], judged: scorecard.Judged) -> str:
-    """The answer: the figure and what holds."""
+def headline(found: list[Panel]) -> str:
+    """Figure 1 with its caption."""
     if not found:
         return NO_RESULTS
     link = "[The figure as one PNG](_generated/headline.png)"
-    return f"{shown('headline', in_words(found))}\n{LEGEND} {link}.\n\n{answer(found, judged, '../')}"
+    return f"{shown('headline', in_words(found))}\n{LEGEND} {link}.\n"
 
 
-def for_readme(root: Path, found: list[Panel], judged: scorecard.Judged) -> str:
-    """The same for the README, as GitHub shows it."""
+def for_readme(found: list[Panel], judged: scorecard.Judged) -> str:
+    """Figure 1 and the answer, as GitHub shows them."""
     if not found:
         return NO_RESULTS
     path = (GENERATED / "headline.png").as_posix()
     image = f'<a href="{path}"><img src="{path}" alt="{in_words(found)}"></a>'
-    return f"{image}\n\n{LEGEND}\n\n{answer(found, judged, '')}\n{table(root, found, '')}"
+    return f"{image}\n\n{LEGEND}\n\n{front.readme(first_of_each(found), judged)}"
 
 
 def between_marks(text: str, name: str, part: str) -> str:
@@ -156,7 +100,8 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
     wanted = {
-        folder / "headline.md": headline(found, judged),
+        folder / "front.md": front.page(root, first_of_each(found), judged) if found else NO_RESULTS,
+        folder / "headline.md": headline(found),
         folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
         folder / "regimes.md": shown("regimes", schematic.sentence()),
         folder / "scorecard.md": scorecard.full(root, judged, in_book=True),
@@ -167,8 +112,12 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
-        folder / "data.md": captioned(downloads.table(root), "The files of results. Folders are named after section, preset and data.", "table-files"),
-        folder / "data_kinds.md": captioned(downloads.kinds(root), "The kinds of files. A kind has the same columns in every folder.", "table-kinds"),
+        folder / "data.md": captioned(
+            downloads.table(root), "The files of results. Folders are named after section, preset and data.", "table-files"
+        ),
+        folder / "data_kinds.md": captioned(
+            downloads.kinds(root), "The kinds of files. A kind has the same columns in every folder.", "table-kinds"
+        ),
         **{
             folder / name: text
             for pages in (planning.pages, versions.pages, data_sets.generated, teaching.generated)
@@ -177,8 +126,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     }
     text = readme.read_text(encoding="utf-8")
     parts = {
-        "results": for_readme(root, found, judged),
-        "scorecard": scorecard.full(root, judged, in_book=False),
+        "results": for_readme(found, judged),
         "times": front_door(root) or NO_TIMES,
     }
     for name, part in parts.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from collapse_utils.sweeps.execute import fewer_colours
 
-from .headline import UNITS, Panel
+from .headline import Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,12 +67,14 @@ def opening(found: list[Panel], columns: int) -> Picture:
     """One figure of all sections, ``columns`` panels beside one another: two on a wide page, one on a phone."""
     from collapse_utils.pages import figures
 
-    digest = checksum(columns, SIZES[columns], figures.COLOURS, UNITS, *(panel.digest() for panel in found))
+    digest = checksum(columns, SIZES[columns], figures.COLOURS, figures.LABELS, *(panel.digest() for panel in found))
     return Picture(digest, lambda: _opening(found, columns))
 
 
 def _opening(found: list[Panel], columns: int) -> Figure:
     import matplotlib.pyplot as plt
+
+    from collapse_utils.pages import figures
 
     rows = math.ceil(len(found) / columns)
     width, height = SIZES[columns]
@@ -84,38 +86,38 @@ def _opening(found: list[Panel], columns: int) -> Figure:
             continue
         _panel(ax, found[place])
         if place + columns >= len(found):  # nothing stands below it
-            ax.set_xlabel("model-fitting iteration")
+            ax.set_xlabel("model-fitting iteration t")
+    figures.legend(figure, axes.flat)
     return figure
 
 
 def _panel(ax: Axes, panel: Panel) -> None:
+    """Losses relative to the first fit, on a logarithmic axis; the paper's values as open marks."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     from collapse_utils.pages import figures
 
-    for regime, table in panel.curves.items():
+    for regime in panel.curves:
+        table = panel.relative(regime)
         figures.curve(ax, table, regime, markevery=1 if len(table) <= 12 else (0, 7))
-    upper = max(panel.curves, key=lambda regime: panel.fit(regime, -1).mean)
-    for regime, table in panel.curves.items():
-        # Along the last third of its line and clear of the interval: over the upper line, under the lower one.
-        near = table[table["iteration"] > table["iteration"].iloc[-1] * 0.65]
-        bounds = near["high" if regime == upper else "low"].where(near["n"] > 1, near["mean"])
-        ax.annotate(
-            figures.LABELS[regime],
-            (table["iteration"].iloc[-1], bounds.max() if regime == upper else bounds.min()),
-            xytext=(0, 6 if regime == upper else -6),
-            textcoords="offset points",
-            ha="right",
-            va="bottom" if regime == upper else "top",
-            color=figures.COLOURS[regime],
-            fontweight="bold",
-        )
-    ax.margins(y=0.2)
+        paper = panel.paper[panel.paper["regime"] == regime]
+        marker = {"marker": figures.MARKS[regime], "markerfacecolor": "white", "linestyle": "none", "alpha": 0.9}
+        ax.plot(paper["iteration"], paper["value"], color=figures.COLOURS[regime], **marker)
+    ax.axhline(1, color=GREY, linewidth=0.8, zorder=1)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=_ticks(ax.get_ylim())))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.yaxis.get_major_locator().set_params(nbins=5)
-    ax.set_ylabel(f"{panel.measure} ({UNITS[panel.metric]})" if panel.metric in UNITS else panel.measure, fontsize=10.5)
+    ax.set_ylabel(f"{panel.measure} / first fit", fontsize=10.5)
     name, _, section = panel.title.partition(" (")
-    about = panel.about.removeprefix("preset ")
-    under = f"{section.rstrip(')')}: {panel.data}, {about}".removeprefix(": ")
-    over(ax, name, under)
+    over(ax, name, f"{section.rstrip(')')}: {panel.data}".removeprefix(": "))
+
+
+def _ticks(limits: tuple[float, float]) -> tuple[float, ...]:
+    """Steps within a decade: finer where the axis spans little."""
+    decades = math.log10(limits[1] / limits[0])
+    return (1, 2, 5) if decades > 0.5 else (1, 1.5, 2, 3, 5) if decades > 0.25 else (0.9, 1, 1.1, 1.2, 1.4)
 
 
 def over(ax: Axes, title: str, under: str, colour: str = "black", left: float = -44) -> None:

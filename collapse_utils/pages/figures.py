@@ -24,8 +24,8 @@ MARKS = {"replace": "o", "accumulate": "s", "accumulate_subsample": "^", "replac
 LABELS = {
     "replace": "replace",
     "accumulate": "accumulate",
-    "accumulate_subsample": "accumulate, subsampled",
-    "replace_multiple": "replace, grown data",
+    "accumulate_subsample": "accumulate at equal size",
+    "replace_multiple": "replace, t times the data",
 }
 REPORTED = "#6b6b6b"  # the paper's numbers, wherever they stand beside ours
 
