@@ -91,12 +91,16 @@ AttentionInterface.register(NAME, _attention)
 AttentionMaskInterface.register(NAME, lambda *arguments, **options: None)
 
 
-def token_losses(model: PreTrainedModel, stories: Batch) -> torch.Tensor:
-    """Cross-entropy in nats of every token that has a predecessor in its story, each counted once.
+def predictions(model: PreTrainedModel, stories: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (tokens - stories, vocabulary) of every token that has a predecessor in its story, and the token itself.
 
     ``model`` must use this module's attention (``model.set_attn_implementation(NAME)``).
     """
     body = model.base_model(input_ids=stories.ids, position_ids=stories.positions, use_cache=False, stories=stories)
     logits = model.get_output_embeddings()(body.last_hidden_state[0, stories.predicting])
-    targets = stories.ids[0, stories.predicting + 1]
-    return F.cross_entropy(logits.float(), targets, reduction="none")
+    return logits.float(), stories.ids[0, stories.predicting + 1]
+
+
+def token_losses(model: PreTrainedModel, stories: Batch) -> torch.Tensor:
+    """Cross-entropy in nats of every token that has a predecessor in its story, each counted once."""
+    return F.cross_entropy(*predictions(model, stories), reduction="none")
