@@ -56,7 +56,7 @@ def _child(weights: Weights, request: Request, stories: range, slots: int, pipe:
         pipe.send(failure)
 
 
-def _run_lanes(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
+def run(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
     """Lane k of K samples the stories k, k + K, ... with its share of the batch; all but the first in child processes."""
     threads = torch.get_num_threads()
     lanes = min(threads, batch) if sys.platform == "linux" else 1  # elsewhere no process starts with the weights at hand
