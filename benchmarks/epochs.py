@@ -1,9 +1,10 @@
-"""How many epochs a language model is trained for: early stopping of the first fit on validation stories.
+"""How many epochs a language model is trained for: early stopping of its first fit.
 
-Each candidate is a fit of its own, because the learning rate falls over the whole fit.  The candidates are tried in order
-until one improves the validation loss by less than ``--gain`` nats per token over the one before; E* is the one before.
-Only real training and validation stories are read.  Rows are added to ``results/language/epochs.csv``; the chosen number is
-then written into the preset.
+Each candidate is a fit of its own, because the learning rate falls over the whole fit.  The
+candidates are tried in order until one improves the validation loss by less than ``--gain`` nats
+per token over the one before; E* is the one before. Only real training and validation stories are
+read.  Rows are added to ``results/language/epochs.csv``; the chosen number is then written into
+the preset.
 
     python benchmarks/epochs.py --preset trained --data FILE [--set architecture=gpt2] [--seed 0]
 """
@@ -24,7 +25,17 @@ from collapse_utils.language.model import parameters
 from collapse_utils.sections import DEFAULT, make
 
 OUT = Path(__file__).parents[1] / "results" / "language" / "epochs.csv"
-COLUMNS = ("preset", "data", "variant", "seed", "stories", "parameters", "epochs", "validation_loss", "chosen")
+COLUMNS = (
+    "preset",
+    "data",
+    "variant",
+    "seed",
+    "stories",
+    "parameters",
+    "epochs",
+    "validation_loss",
+    "chosen",
+)
 
 
 def main() -> None:

@@ -1,12 +1,15 @@
-"""Training batches without padding: the stories of a batch end to end, and attention that keeps them apart.
+"""Training batches without padding: stories end to end, and attention that keeps them apart.
 
-Every layer of a transformer but attention works on one token at a time, so a batch of stories of different lengths needs no
-padding there: its tokens stand in one row, story after story.  Only inside attention are queries, keys and values laid out
-story by story, (stories, heads, longest, features), where causal attention is the whole mask that is needed: padding stands
-behind its story, which cannot look ahead.  Batches can then be drawn at random.  Grouping stories by length, the usual cure
-for padding, would sort real from synthetic ones wherever their lengths differ, and that is what accumulate must not do.
+Every layer of a transformer but attention works on one token at a time, so a batch of stories of
+different lengths needs no padding there: its tokens stand in one row, story after story.  Only
+inside attention are queries, keys and values laid out story by story, (stories, heads, longest,
+features), where causal attention is the whole mask that is needed: padding stands behind its
+story, which cannot look ahead.  Batches can then be drawn at random.  Grouping stories by length,
+the usual cure for padding, would sort real from synthetic ones wherever their lengths differ, and
+that is what accumulate must not do.
 
-The models stay those of ``transformers``; the attention is registered with them under the name ``unpadded``.
+The models stay those of ``transformers``; the attention is registered with them under the name
+``unpadded``.
 """
 
 from __future__ import annotations
@@ -48,7 +51,13 @@ def batch(values: np.ndarray, offsets: np.ndarray) -> Batch:
     sources[places] = np.arange(len(values))
     last = np.zeros(len(values), bool)
     last[offsets[1:] - 1] = True
-    arrays = (values.astype(np.int64)[None], positions[None], np.flatnonzero(~last), places, sources)
+    arrays = (
+        values.astype(np.int64)[None],
+        positions[None],
+        np.flatnonzero(~last),
+        places,
+        sources,
+    )
     return Batch(*map(torch.from_numpy, arrays), stories, longest)
 
 
@@ -92,7 +101,8 @@ AttentionMaskInterface.register(NAME, lambda *arguments, **options: None)
 
 
 def predictions(model: PreTrainedModel, stories: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (tokens - stories, vocabulary) of every token that has a predecessor in its story, and the token itself.
+    """Logits (tokens - stories, vocabulary) of every token that has a predecessor in its story,
+    and the token itself.
 
     ``model`` must use this module's attention (``model.set_attn_implementation(NAME)``).
     """

@@ -1,8 +1,9 @@
 """What a language chain is made of, and its presets (paper section 2.1).
 
-The paper reports neither learning rate, schedule, optimiser nor sequence length: those below are our choice.  At the sizes
-of ``smoke`` and ``cpu`` one epoch, the paper's protocol, ends far from convergence.  ``trained`` trains every fit for as
-many epochs as early stopping chose for the first one (``benchmarks/epochs.py``), and each seed on its own stories.
+The paper reports neither learning rate, schedule, optimiser nor sequence length: those below are
+our choice.  At the sizes of ``smoke`` and ``cpu`` one epoch, the paper's protocol, ends far from
+convergence.  ``trained`` trains every fit for as many epochs as early stopping chose for the
+first one (``benchmarks/epochs.py``), and each seed on its own stories.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ DEFAULT_SOURCE = "bible"
 class LanguageConfig(Config):
     """A GPT-2 or Llama-2 model trained on stories, and how its stories are sampled and measured."""
 
-    SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = ("temperature", "sample_batch", "evaluation_stories", "measures")
+    SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = (
+        "temperature",
+        "sample_batch",
+        "evaluation_stories",
+        "measures",
+    )
 
     # Data
     stories: int = setting(1000, "real training stories; 0 takes all the source has", at_least=0)

@@ -1,10 +1,12 @@
 """Stories: where they come from, how they are split, and their tokens on disk.
 
-A source yields plain texts.  They are cleaned of exact duplicates, put in an order that depends on nothing but their
-content, and split by story into test, validation, reference (if any) and training.  Where every seed has training stories
-of its own, seed s takes the s-th part of what is behind the reference; the other splits are common to all seeds.  A
-byte-level BPE is trained on the reference stories, or on the training split if there are none.  The result is a folder in
-the cache: Arrow data sets of token lists and ``tokenizer.json``; every later chain of the same data maps it into memory.
+A source yields plain texts.  They are cleaned of exact duplicates, put in an order that depends
+on nothing but their content, and split by story into test, validation, reference (if any) and
+training.  Where every seed has training stories of its own, seed s takes the s-th part of what is
+behind the reference; the other splits are common to all seeds.  A byte-level BPE is trained on
+the reference stories, or on the training split if there are none.  The result is a folder in the
+cache: Arrow data sets of token lists and ``tokenizer.json``; every later chain of the same data
+maps it into memory.
 """
 
 from __future__ import annotations
@@ -35,18 +37,18 @@ END_ID = 0
 
 @dataclass(frozen=True)
 class Stories:
-    """Tokenised real stories: Datasets with the columns ``tokens`` (uint16 lists) and ``length`` (int32)."""
+    """Tokenised real stories: Datasets of ``tokens`` (uint16 lists) and ``length`` (int32)."""
 
     train: Dataset
     validation: Dataset
     test: Dataset
     reference: Dataset | None  # no chain trains on these
     tokenizer: Tokenizer
-    info: dict  # counts: stories read, duplicates, share of tokens cut at max_length, characters of the test split
+    info: dict  # stories read, duplicates, tokens and share of tokens cut, characters of the test split
 
 
 def unique(texts: Iterable[str]) -> tuple[list[str], int]:
-    """The different non-empty texts, in an order given by their content alone, and how many were read."""
+    """The different non-empty texts, ordered by their content alone, and how many were read."""
     seen: dict[bytes, str] = {}
     count = 0
     for text in texts:
@@ -59,7 +61,7 @@ def unique(texts: Iterable[str]) -> tuple[list[str], int]:
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Byte-level BPE of exactly ``vocabulary`` tokens; InputError if the text has no so many pairs to merge."""
+    """Byte-level BPE of exactly ``vocabulary`` tokens; InputError if the text has too few pairs."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -68,7 +70,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=[END],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),  # every byte: no text is unknown
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),  # no text is unknown
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
@@ -88,14 +90,14 @@ def as_dataset(values: np.ndarray, offsets: np.ndarray) -> Dataset:
 
 
 def token_lists(dataset: Dataset, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
-    """(values, offsets) of some rows of a Dataset of token lists; the inverse of :func:`as_dataset`."""
+    """(values, offsets) of some rows of a Dataset; the inverse of :func:`as_dataset`."""
     column = dataset.with_format("arrow")[rows]["tokens"].combine_chunks()
     offsets = column.offsets.to_numpy()
     return column.flatten().to_numpy(), offsets - offsets[0]
 
 
 def _tokenise(tokenizer: Tokenizer, texts: list[str], max_length: int) -> tuple[Dataset, int]:
-    """The stories between two end marks, cut at ``max_length`` tokens, and how many tokens that cut off."""
+    """The stories between two end marks, cut at ``max_length`` tokens, and how many are cut off."""
     lengths, pieces, cut = [], [], 0
     for start in range(0, len(texts), 4096):
         for encoding in tokenizer.encode_batch(texts[start : start + 4096]):
@@ -113,10 +115,11 @@ def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
 
 
 def prepare(config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[str, Stories]:
-    """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from there.
+    """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from
+    there.
 
-    ``seed`` chooses the training stories where ``config.draw`` is ``by_seed``.  Raises InputError for a source that is
-    not there, text that is not text, and too little of it.
+    ``seed`` chooses the training stories where ``config.draw`` is ``by_seed``.  Raises InputError
+    for a source that is not there, text that is not text, and too little of it.
     """
     from tokenizers import Tokenizer
 
@@ -124,7 +127,12 @@ def prepare(config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0
     fields = ("stories", "validation_stories", "test_stories", "reference_stories", "passage_words", "vocabulary",
               "max_length")  # fmt: skip
     part = seed if config.draw == "by_seed" else 0
-    key = {"content": content, "layout": 2, "part": part, **{field: getattr(config, field) for field in fields}}
+    key = {
+        "content": content,
+        "layout": 2,
+        "part": part,
+        **{field: getattr(config, field) for field in fields},
+    }
     folder = cache / "language" / f"{name}-{fingerprint(key)}"
     cached_folder(folder, lambda new: _prepare(config, name, texts, part, new))
     stored = {"train": None, "validation": None, "test": None, "reference": None}
@@ -136,11 +144,13 @@ def prepare(config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0
 
 
 def split_texts(config: LanguageConfig, name: str, stories: list[str], part: int) -> dict[str, list[str]]:
-    """The texts of each split, where ``part`` counts the seeds that train on stories before these.
+    """The texts of each split, where ``part`` counts the seeds that train on stories before
+    these.
 
     Raises
     ------
-    InputError : too few stories; names the source, ``stories``, or the seed that has no stories left.
+    InputError : too few stories; names the source, ``stories``, or the seed that has no stories
+    left.
     """
     held_out = config.test_stories + config.validation_stories + config.reference_stories
     wanted = held_out + (part + 1) * (config.stories or config.batch_size)

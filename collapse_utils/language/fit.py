@@ -23,10 +23,8 @@ from .config import LanguageConfig
 from .data import token_lists
 from .model import build
 
-FIT_FIELDS = (
-    *("vocabulary", "max_length", "architecture", "layers", "hidden", "heads", "ffn", "positions", "dropout"),
-    *("epochs", "batch_size", "learning_rate", "warmup", "final_rate", "weight_decay", "clip", "threads"),
-)
+SHAPE = ("vocabulary", "max_length", "layers", "hidden", "heads", "ffn", "positions")
+TRAINING = ("epochs", "batch_size", "learning_rate", "warmup", "final_rate", "weight_decay", "clip")
 
 
 def new_model(config: LanguageConfig, seed: int) -> torch.nn.Module:
@@ -53,10 +51,13 @@ def fit(
     checkpoint: Checkpoint,
     validate: Callable[[torch.nn.Module], float] | None = None,
 ) -> torch.nn.Module:
-    """A fresh model after ``config.epochs`` passes over ``training_data``; the learning rate falls over the whole fit."""
+    """A fresh model after ``config.epochs`` passes over ``training_data``.
+
+    Warm-up and cosine of the learning rate are stretched to the whole fit.
+    """
     torch.set_num_threads(config.threads)
     model = new_model(config, seed)
-    place = next(model.parameters()).device
+    on_device = next(model.parameters()).device
     batches = Batches(len(training_data), config.batch_size, seed)
     plan = Plan(
         steps=config.epochs * batches.steps_an_epoch,
@@ -70,7 +71,7 @@ def fit(
     )
     train(
         model,
-        lambda step: batch(*token_lists(training_data, batches(step))).to(place),
+        lambda step: batch(*token_lists(training_data, batches(step))).to(on_device),
         lambda model, batch: token_losses(model, batch).mean(),
         plan,
         seed=seed,
@@ -86,21 +87,27 @@ def trained_tokens(config: LanguageConfig, training_data: Data, seed: int) -> in
     """How many tokens a fit is trained to predict, each as often as it is read."""
     predicted = np.asarray(training_data.with_format("numpy")["length"][:], np.int64) - 1
     batches = Batches(len(predicted), config.batch_size, seed)
-    return int(sum(predicted[batches(step)].sum() for step in range(config.epochs * batches.steps_an_epoch)))
+    steps = config.epochs * batches.steps_an_epoch
+    return int(sum(predicted[batches(step)].sum() for step in range(steps)))
 
 
 def reference_model(config: LanguageConfig, stories: Data, cache: Path) -> torch.nn.Module:
-    """A Llama of the configured shape, trained on real ``stories`` that no chain trains on; made once in ``cache``.
+    """A Llama of the configured shape, trained on real ``stories`` that no chain trains on.
 
-    It judges samples from outside the chain: it is the same for every seed, regime, temperature and architecture.
+    It is made once in ``cache``.
+    It judges samples from outside the chain: it is the same for every seed, regime, temperature
+    and architecture.
     """
-    config = dataclasses.replace(config, architecture="llama", dropout=0.0, epochs=config.reference_epochs)
+    epochs = config.reference_epochs
+    config = dataclasses.replace(config, architecture="llama", dropout=0.0, epochs=epochs)
     seed = seeds.derive(0, "reference")
-    key = {"stories": checksum(stories), "layout": 1, **{field: getattr(config, field) for field in FIT_FIELDS}}
+    fields = {name: getattr(config, name) for name in (*SHAPE, *TRAINING, "threads")}
+    key = {"stories": checksum(stories), **fields}
 
     def make(new: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            save_model(fit(config, stories, seed, Checkpoint(Path(scratch))), str(new / "model.safetensors"))
+            model = fit(config, stories, seed, Checkpoint(Path(scratch)))
+        save_model(model, str(new / "model.safetensors"))
 
     folder = cached_folder(cache / "language" / f"reference-{fingerprint(key)}", make)
     model = new_model(config, seed)

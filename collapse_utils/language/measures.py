@@ -12,15 +12,15 @@ from .data import END_ID, token_lists
 
 EVALUATION_BATCH = 64  # stories side by side when nothing is learnt
 DISTINCT_PAIRS = 2000  # pairs of tokens over which distinct-2 is taken
-TEMPERATURES = 2.0 ** np.arange(-2, 7.25, 0.5)  # 0.25 to 128, among which the best one is looked for
+TEMPERATURES = 2.0 ** np.arange(-2, 7.25, 0.5)  # the grid for the best one: 0.25 to 128
 
 
 def _evaluation_batches(model: torch.nn.Module, stories: Data):
-    """Batches of stories of about equal length, so that attention pads little; the order changes nothing but speed."""
-    place = next(model.parameters()).device
+    """Batches of stories of about equal length: attention pads little, and nothing else changes."""
+    on_device = next(model.parameters()).device
     order = np.argsort(np.asarray(stories.with_format("numpy")["length"][:]), kind="stable")
     for start in range(0, len(order), EVALUATION_BATCH):
-        yield batch(*token_lists(stories, order[start : start + EVALUATION_BATCH])).to(place)
+        yield batch(*token_lists(stories, order[start : start + EVALUATION_BATCH])).to(on_device)
 
 
 @torch.no_grad()
@@ -36,28 +36,30 @@ def cross_entropy(model: torch.nn.Module, stories: Data) -> tuple[float, float]:
 
 @torch.no_grad()
 def tempered(model: torch.nn.Module, stories: Data, temperatures: np.ndarray) -> np.ndarray:
-    """Mean nats per token of ``stories`` under softmax(logits / temperature), for each temperature."""
+    """Mean nats per token of ``stories`` under softmax(logits / temperature), for each one."""
     totals, count = np.zeros(len(temperatures)), 0
     for part in _evaluation_batches(model, stories):
         logits, tokens = predictions(model, part)
-        for place, temperature in enumerate(temperatures):
+        for index, temperature in enumerate(temperatures):
             losses = F.cross_entropy(logits / float(temperature), tokens, reduction="none")
-            totals[place] += losses.double().sum().item()
+            totals[index] += losses.double().sum().item()
         count += len(tokens)
     return totals / count
 
 
 def best_temperature(model: torch.nn.Module, stories: Data) -> float:
-    """The temperature at which ``model`` predicts ``stories`` best (temperature scaling, Guo et al. 2017).
+    """The temperature at which ``model`` predicts ``stories`` best (temperature scaling, Guo et
+    al. 2017).
 
-    It is found on a grid of half octaves and refined by a parabola through the best point and its neighbours.
+    It is found on a grid of half octaves and refined by a parabola through the best point and its
+    neighbours.
     """
     losses = tempered(model, stories, TEMPERATURES)
     best = int(np.argmin(losses))
     if not 0 < best < len(losses) - 1:
         return float(TEMPERATURES[best])
     before, here, after = losses[best - 1 : best + 2]
-    shift = 0.5 * (before - after) / (before - 2 * here + after)  # in grid steps, between -1/2 and 1/2
+    shift = 0.5 * (before - after) / (before - 2 * here + after)  # grid steps, -1/2 to 1/2
     return float(TEMPERATURES[best] * 2 ** (0.5 * shift))
 
 
@@ -66,7 +68,8 @@ def diversity(values: np.ndarray, offsets: np.ndarray, *, real_tokens: np.ndarra
 
     Returns
     -------
-    distinct_2 : different pairs of neighbouring tokens, as a share of the first ``DISTINCT_PAIRS`` pairs (Li et al. 2016);
+    distinct_2 : different pairs of neighbouring tokens, as a share of the first
+    ``DISTINCT_PAIRS`` pairs (Li et al. 2016);
         a fixed number, because the share falls with the length of any text.
     vocabulary_share : the share of the tokens of the real test split that occur at least once.
     mean_length : tokens of a story, with its end marks.

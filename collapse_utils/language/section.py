@@ -1,9 +1,11 @@
 """Section 2.1: transformers trained from scratch on stories.
 
-One fit is a number of passes over the training stories.  A story is a list of tokens between two end marks; no story sees
-another, and every token but the first is predicted once.  Measured on real held-out stories: the cross-entropy per token (of
-the model itself, at temperature 1 whatever the sampling temperature), the same per character, and on a few hundred samples
-what collapse looks like.  ``measures=full`` adds what separates collapse from tempering, and a judge from outside the chain.
+One fit is a number of passes over the training stories.  A story is a list of tokens between two
+end marks; no story sees another, and every token but the first is predicted once.  Measured on
+real held-out stories: the cross-entropy per token (of the model itself, at temperature 1 whatever
+the sampling temperature), the same per character, and on a few hundred samples what collapse
+looks like.  ``measures=full`` adds what separates collapse from tempering, and a judge from
+outside the chain.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import torch
 from .. import seeds
 from ..data import Data
 from ..durable.checkpoints import Checkpoint, at_once
+from ..training.loop import device
 from . import fit, measures
 from .config import LanguageConfig
 from .data import END_ID, as_dataset, decode, prepare, token_lists
@@ -31,12 +34,12 @@ __all__ = ["HEADLINE", "SOURCES", "TITLE", "LanguageSection", "make"]
 
 TITLE = "Language models (section 2.1)"
 HEADLINE = "cross_entropy"
-PIECE_BATCHES = 64  # sampled in one go: 4096 stories at the small presets, so that their blocks are one piece
+PIECE_BATCHES = 64  # sampled at once: 4096 stories at the small presets, so a block is one piece
 SHOWN_STORIES = 8  # in a preview
 
 
 def make(config: LanguageConfig, *, data: str | Path, seed: int, cache: Path) -> LanguageSection:
-    """The section on a source of stories; ``seed`` chooses the training stories where ``draw`` is ``by_seed``."""
+    """The section on a source of stories; ``draw=by_seed`` gives each seed its own."""
     return LanguageSection(config, data, cache, seed)
 
 
@@ -53,10 +56,16 @@ class LanguageSection:
         return self.stories.train, self.stories.test
 
     def notes(self) -> dict:
-        return self.stories.info
+        info = dict(self.stories.info)
+        on_device = device()
+        if on_device.type == "cuda":
+            from .sampler.gpu import precision
+
+            info["sampling_precision"] = str(precision(on_device)).removeprefix("torch.")
+        return info
 
     def fit(self, training_data: Data, seed: int, checkpoint: Checkpoint) -> torch.nn.Module:
-        """A fresh model after ``epochs`` passes over ``training_data``; it knows its number of ``trained_tokens``."""
+        """A fresh model after ``epochs`` passes; with full measures it knows its ``trained_tokens``."""
 
         def validate(model: torch.nn.Module) -> float:
             return measures.cross_entropy(model, self.stories.validation)[0]
@@ -67,12 +76,17 @@ class LanguageSection:
         return model
 
     def sample(
-        self, model: torch.nn.Module, size: int, seed: int, kept: Callable[..., tuple[np.ndarray, ...]] = at_once
+        self,
+        model: torch.nn.Module,
+        size: int,
+        seed: int,
+        kept: Callable[..., tuple[np.ndarray, ...]] = at_once,
     ) -> Data:
         """``size`` stories at the configured temperature, as token lists like the real ones.
 
-        Which stories share a batch changes how their logits are rounded, so the pieces that a killed sampler starts again
-        from are a part of what is sampled: ``PIECE_BATCHES`` times ``sample_batch`` stories each, one after another.
+        Which stories share a batch changes how their logits are rounded, so the pieces that a
+        killed sampler starts again from are a part of what is sampled: ``PIECE_BATCHES`` times
+        ``sample_batch`` stories each, one after another.
         """
         config = self.config
         torch.set_num_threads(config.threads)
@@ -92,12 +106,16 @@ class LanguageSection:
             )
             pieces.append(kept(sample_piece))
         lengths = np.concatenate([np.diff(offsets) for _, offsets in pieces])
-        return as_dataset(np.concatenate([values for values, _ in pieces]), np.concatenate([[0], np.cumsum(lengths)]))
+        return as_dataset(
+            np.concatenate([values for values, _ in pieces]),
+            np.concatenate([[0], np.cumsum(lengths)]),
+        )
 
     def evaluate(self, model: torch.nn.Module, real_test: Data) -> dict[str, float]:
         """Cross-entropy on real stories, and the diversity of ``evaluation_stories`` samples.
 
-        The samples use the same random numbers in every iteration, so that iterations differ by their models alone.
+        The samples use the same random numbers in every iteration, so that iterations differ by
+        their models alone.
         """
         torch.set_num_threads(self.config.threads)
         cross_entropy, nats = measures.cross_entropy(model, real_test)
@@ -105,7 +123,10 @@ class LanguageSection:
         metrics = {
             "cross_entropy": cross_entropy,
             "bits_per_character": nats / math.log(2) / self.stories.info["test_characters"],
-            **measures.diversity(*token_lists(samples, slice(None)), real_tokens=token_lists(real_test, slice(None))[0]),
+            **measures.diversity(
+                *token_lists(samples, slice(None)),
+                real_tokens=token_lists(real_test, slice(None))[0],
+            ),
         }
         if self.config.measures == "full":
             metrics["nats_per_story"] = nats / len(real_test)
@@ -118,15 +139,17 @@ class LanguageSection:
         Returns
         -------
         best_temperature : the one at which the validation stories are predicted best.
-        cross_entropy_best_temperature, cross_entropy_sampling_temperature : on the test stories, with the logits divided
-            by that temperature and by the sampling temperature; nats per token.  For the first fit the second is what a
-            perfect learner of its samples would reach.
+        cross_entropy_best_temperature, cross_entropy_sampling_temperature : on the test stories,
+        with the logits divided
+            by that temperature and by the sampling temperature; nats per token.  For the first
+            fit the second is what a perfect learner of its samples would reach.
         reference_cross_entropy : of the samples under the reference model, nats per token.
-        trained_tokens : tokens that this fit was trained to predict, each as often as it was read.
-        ..._real : the same measures of real stories, where a perfect model would be.
+        trained_tokens : tokens that this fit was trained to predict, each as often as it was
+        read. ..._real : the same measures of real stories, where a perfect model would be.
         """
         best = measures.best_temperature(model, self.stories.validation)
-        at_best, at_sampling = measures.tempered(model, self.stories.test, np.array([best, self.config.temperature]))
+        temperatures = np.array([best, self.config.temperature])
+        at_best, at_sampling = measures.tempered(model, self.stories.test, temperatures)
         return {
             "best_temperature": best,
             "cross_entropy_best_temperature": float(at_best),
@@ -142,9 +165,11 @@ class LanguageSection:
 
     @cached_property
     def real_measures(self) -> dict[str, float]:
-        """Measures of as many real test stories as samples; of the reference stories for the share of the vocabulary.
+        """Measures of as many real test stories as samples; of the reference stories for the
+        share of the vocabulary.
 
-        The test stories hold all of their own tokens, so other real stories must say what share a perfect model reaches.
+        The test stories hold all of their own tokens, so other real stories must say what share a
+        perfect model reaches.
         """
         rows = slice(0, self.config.evaluation_stories)
         test, tokens = self.stories.test, token_lists(self.stories.test, slice(None))[0]
@@ -163,4 +188,5 @@ class LanguageSection:
     def preview(self, stories: Data, folder: Path) -> None:
         """Write the first stories into ``folder/stories.json``."""
         texts = self.texts(stories, min(SHOWN_STORIES, len(stories)))
-        (folder / "stories.json").write_text(json.dumps(texts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        content = json.dumps(texts, indent=1, ensure_ascii=False) + "\n"
+        (folder / "stories.json").write_text(content, encoding="utf-8")

@@ -8,7 +8,8 @@ from .. import seeds
 
 
 class Batches:
-    """The items of every step, a function of the step alone: each item once an epoch, a last short batch left out.
+    """The items of every step, a function of the step alone: each item once an epoch, a last
+    short batch left out.
 
     Parameters
     ----------
@@ -26,5 +27,8 @@ class Batches:
         """The ``batch_size`` different indices of step 0, 1, ..."""
         epoch, place = divmod(step, self.steps_an_epoch)
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, seeds.generator(self.seed, "order", epoch).permutation(self.items)
+            self._epoch, self._order = (
+                epoch,
+                seeds.generator(self.seed, "order", epoch).permutation(self.items),
+            )
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]

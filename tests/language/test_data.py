@@ -63,9 +63,15 @@ def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_chang
     path = tmp_path / "tinystories.jsonl"
     path.write_text("\n".join(json.dumps({"text": f"Story number {i}."}) for i in range(100)))
     held_out = {"validation_stories": 10, "test_stories": 30}
-    with pytest.raises(InputError, match="stories: got 70; allowed: at most 60: tinystories has 100 different stories"):
+    with pytest.raises(
+        InputError,
+        match="stories: got 70; allowed: at most 60: tinystories has 100 different stories",
+    ):
         data.prepare(LanguageConfig(stories=70, vocabulary=280, **held_out), path, tmp_path / "cache")
-    with pytest.raises(InputError, match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset wants"):
+    with pytest.raises(
+        InputError,
+        match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset wants",
+    ):
         data.prepare(PRESETS["paper"], path, tmp_path / "cache")
 
 
@@ -115,13 +121,24 @@ def test_prepared_data_are_made_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_losses_and_gradients_are_those_of_each_story_alone(architecture):
     """Neighbours change nothing: a batch gives what transformers gives story by story."""
-    shape = {"layers": 2, "hidden": 16, "heads": 2, "ffn": 32, "vocabulary": 50, "max_length": 16, "seed": 0}
+    shape = {
+        "layers": 2,
+        "hidden": 16,
+        "heads": 2,
+        "ffn": 32,
+        "vocabulary": 50,
+        "max_length": 16,
+        "seed": 0,
+    }
     plain, ours = build(architecture, **shape).eval(), build(architecture, **shape).eval()
     ours.set_attn_implementation(NAME)
     rng = np.random.default_rng(0)
     lengths = [3, 16, 2, 9]
     rows = [rng.integers(0, 50, n) for n in lengths]
-    values, offsets = np.concatenate(rows).astype(np.uint16), np.concatenate([[0], np.cumsum(lengths)])
+    values, offsets = (
+        np.concatenate(rows).astype(np.uint16),
+        np.concatenate([[0], np.cumsum(lengths)]),
+    )
     found = token_losses(ours, batch(values, offsets))
     alone = []
     for row in rows:
@@ -152,7 +169,12 @@ def test_diversity_of_texts_that_are_known():
     values = np.array([0, 1, 2, 1, 2, 0, 0, 3, 3, 3])
     found = diversity(values, np.array([0, 6, 10]), real_tokens=np.array([0, 1, 2, 4]))
     # Pairs 01 12 21 12 20 | 03 33 33: 6 different of 8, the pair across the stories is none.
-    assert found == {"distinct_2": 6 / 8, "vocabulary_share": 3 / 4, "mean_length": 5.0, "share_ended": 0.5}
+    assert found == {
+        "distinct_2": 6 / 8,
+        "vocabulary_share": 3 / 4,
+        "mean_length": 5.0,
+        "share_ended": 0.5,
+    }
 
 
 def test_round_trip_of_token_lists():

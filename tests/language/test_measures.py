@@ -57,7 +57,10 @@ def test_a_seed_without_stories_is_refused_with_what_the_source_allows():
     stories = [f"Story {i}" for i in range(200)]
     parts = data.split_texts(FULL, "fable", stories, 1)
     assert parts["train"] == stories[152:192]
-    with pytest.raises(InputError, match=r"seed: got 2; allowed: below 2 with draw=by_seed and stories=40: fable has 200"):
+    with pytest.raises(
+        InputError,
+        match=r"seed: got 2; allowed: below 2 with draw=by_seed and stories=40: fable has 200",
+    ):
         data.split_texts(FULL, "fable", stories, 2)
 
 

@@ -24,7 +24,18 @@ ARCHITECTURES = ["gpt2", "llama"]
 BOS, EOS = 0, 1
 
 
-def make(architecture, *, layers=2, hidden=32, heads=2, ffn=48, vocabulary=100, max_length=80, spread=3.0, seed=0):
+def make(
+    architecture,
+    *,
+    layers=2,
+    hidden=32,
+    heads=2,
+    ffn=48,
+    vocabulary=100,
+    max_length=80,
+    spread=3.0,
+    seed=0,
+):
     """A model with uneven weights everywhere, norms and offsets too: at initialisation many are exactly 0 or 1."""
     shape = {"layers": layers, "hidden": hidden, "heads": heads, "ffn": ffn}
     model = build(architecture, **shape, vocabulary=vocabulary, max_length=max_length, seed=seed).eval()
@@ -94,7 +105,10 @@ def test_logits_of_the_padded_cache_equal_the_models(architecture):
     decoder = Decoder(weights, cache, 4)
     tokens = torch.randint(100, (4, 40), generator=torch.Generator().manual_seed(1))
     reference = model(tokens).logits
-    kept, position = torch.arange(4), torch.tensor([0, -3, -7, 0])  # two start later, over what the slot held before
+    kept, position = (
+        torch.arange(4),
+        torch.tensor([0, -3, -7, 0]),
+    )  # two start later, over what the slot held before
     for step in range(40):
         if step == 20:
             kept, position = kept[[3, 1]], position[[3, 1]]
@@ -258,7 +272,10 @@ def test_a_lane_that_is_killed_is_told_and_no_process_is_left(monkeypatch):
             raise KeyboardInterrupt
 
     try:
-        with monkeypatch.context() as patch, pytest.raises(RunError, match="a process of the sampler was killed"):
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(RunError, match="a process of the sampler was killed"),
+        ):
             on_each_story(patch, kill)
             sample(model, 400, batch=4)
         assert not multiprocessing.active_children()

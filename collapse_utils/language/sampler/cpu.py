@@ -1,14 +1,16 @@
-"""Sample a synthetic data set of stories: every story of its natural length, no row of the batch idle.
+"""Sample a set of stories: every story of its natural length, no row of the batch idle.
 
-``generate`` of ``transformers`` runs a batch until its longest story has ended.  Here a slot whose story has ended takes
-the next story at once, and when none is left to start the batch shrinks.  Which stories come out does not depend on any
-of this: story i is the i-th that is started and draws from a stream of its own, a function of (seed, i), and the result
-holds the first ``count`` stories in that order, all finished.  (To return the first ``count`` that FINISH would favour
-short ones.)
+``generate`` of ``transformers`` runs a batch until its longest story has ended.  Here a slot
+whose story has ended takes the next story at once, and when none is left to start the batch
+shrinks.  Which stories come out does not depend on any of this: story i is the i-th that is
+started and draws from a stream of its own, a function of (seed, i), and the result holds the
+first ``count`` stories in that order, all finished.  (To return the first ``count`` that FINISH
+would favour short ones.)
 
-With several threads on Linux the batch is split into lanes, which share the weights and nothing else: the steps of a small
-model are many short operations, and two threads that wait for each other in every one are slower than one.  Lanes are
-processes: threads of one interpreter would hand its lock to and fro with every operation (a quarter of the rate, measured).
+With several threads on Linux the batch is split into lanes, which share the weights and nothing
+else: the steps of a small model are many short operations, and two threads that wait for each
+other in every one are slower than one.  Lanes are processes: threads of one interpreter would
+hand its lock to and fro with every operation (a quarter of the rate, measured).
 """
 
 from __future__ import annotations
@@ -103,7 +105,13 @@ def run(weights: Weights, request: Request, batch: int, collector: Collector) ->
         raise failures[0]
 
 
-def _run(weights: Weights, request: Request, stories: Iterable[int], slots: int, collector: Collector | _Sender) -> None:
+def _run(
+    weights: Weights,
+    request: Request,
+    stories: Iterable[int],
+    slots: int,
+    collector: Collector | _Sender,
+) -> None:
     """Sample ``stories`` on the CPU, in order of their start, ``slots`` at a time."""
     todo = iter(stories)
     cache = RaggedCache(len(weights.layers), slots, weights.heads, weights.features, request.fed)
@@ -144,9 +152,11 @@ def _run(weights: Weights, request: Request, stories: Iterable[int], slots: int,
 
 
 def _active(story: np.ndarray) -> np.ndarray:
-    """The slots to step until the next plan: those with a story, and idle ones up to a multiple of an eighth of all.
+    """The slots to step until the next plan: those with a story, and idle ones up to a multiple
+    of an eighth of all.
 
-    oneDNN builds a kernel for every number of rows it meets, which takes longer than stepping a few rows in vain.
+    oneDNN builds a kernel for every number of rows it meets, which takes longer than stepping a
+    few rows in vain.
     """
     busy, idle = np.flatnonzero(story >= 0), np.flatnonzero(story < 0)
     grain = max(1, len(story) // 8)
