@@ -50,7 +50,7 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	@echo "installing into $(VENV): 2 GB, a few minutes the first time"
 	$(PY) -c 'import torch' 2>/dev/null || $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/null \
 	  || $(PY) -m pip install --quiet '$(TORCH)' --index-url $(TORCH_INDEX)
-	$(PY) -m pip install --quiet $(if $(LOCK),-r $(LOCK)) --editable '.[book,test]'
+	$(PY) -m pip install --quiet $(if $(LOCK),-r $(LOCK)) --editable '.[book,test,browser]'
 	@touch $@
 
 book: $(INSTALLED) ## train at smoke, run every notebook, build the book (at most 10 minutes on two cores)
@@ -130,7 +130,7 @@ serve: site ## the published book at http://localhost:8000
 single: site ## the published book as one HTML file, build/book.html, that opens without a network
 	@$(BOOK) single --site _build/html --output build/book.html
 
-screenshots: site ## every page in light, dark and phone width, into build/screenshots (needs Chromium)
+screenshots: site ## every page in light, dark, phone width and print, into build/screenshots (needs Chromium)
 	$(PY) tests/browser/screenshots.py --site _build/html --out build/screenshots
 
 includes: $(INSTALLED) ## the numbers on the front page, the claims page and in the README, from results/

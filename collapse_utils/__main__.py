@@ -53,9 +53,19 @@ def _number(name: str, text: str) -> float:
     return value
 
 
+SECTION_HELP = f"one of {', '.join(sections.NAMES)}, or an own model as path/to/file.py:Class"
+
+
+def _preset(options: argparse.Namespace) -> str:
+    return options.preset or sections.default_preset(sections.check(options.section))
+
+
 def _chain_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", default="smoke", help="smoke, cpu, colab or paper (default: smoke)")
+    parser.add_argument("--preset", help="smoke, cpu, colab or paper (default: smoke; an own model has one, own)")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="override a preset's field")
+    parser.add_argument(
+        "--arg", action="append", default=[], metavar="NAME=VALUE", help="an argument of an own model's constructor"
+    )
     parser.add_argument("--data", default=sections.DEFAULT, help="a source's name, or a local file or folder")
 
 
@@ -65,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
 
     run = commands.add_parser("run", help="run one chain, or go on with it")
-    run.add_argument("section")
+    run.add_argument("section", help=SECTION_HELP)
     _chain_options(run)
     run.add_argument("--regime", default="replace")
     run.add_argument("--seed", default="0")
@@ -75,8 +85,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
     sweep = commands.add_parser("sweep", help="run many chains: on this machine's cores, on a Ray cluster, in batch jobs")
-    sweep.add_argument("section", help="a section, or all")
+    sweep.add_argument("section", nargs="?", help=f"{SECTION_HELP}; or all")
     _chain_options(sweep)
+    sweep.add_argument("--plan", type=Path, metavar="FILE", help="the chains of a file, in place of SECTION and its options")
+    sweep.add_argument(
+        "--source", action="append", default=[], metavar="NAME=DATA",
+        help="with --plan: where a source of the plan is, such as tinystories=stories.jsonl",
+    )  # fmt: skip
     sweep.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: 0)")
     sweep.add_argument("--regimes", default="all", help="all, or regimes separated by commas")
     sweep.add_argument("--vary", action="append", default=[], metavar="FIELD=V1,V2", help="one chain for every value")
@@ -123,7 +138,7 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument("--molecules", help="stop after so many molecules (default: all)")
 
     estimate = commands.add_parser("estimate", help="what a chain would cost on this machine")
-    estimate.add_argument("section")
+    estimate.add_argument("section", help=SECTION_HELP)
     _chain_options(estimate)
     estimate.add_argument("--regime", default="accumulate")
     estimate.add_argument("--items", help="items of the real training set (default: as the preset and the data give)")
@@ -131,7 +146,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    config, _ = sections.configuration(options.section, options.preset, options.set)
+    preset = _preset(options)
+    config, _ = sections.configuration(options.section, preset, options.set, options.arg)
     seed = _integer("--seed", options.seed, 0)
     every = _integer("--checkpoint-s", options.checkpoint_s, 0)
     use_threads(config.threads)
@@ -140,19 +156,20 @@ def _run(options: argparse.Namespace) -> int:
     listen()
     section, chain = sections.make(
         options.section,
-        preset=options.preset,
+        preset=preset,
         regime=options.regime,
         seed=seed,
         assignments=options.set,
+        arguments=options.arg,
         data=options.data,
     )
     from .chain import run_chain
 
     with _Bar(config.iterations, options.quiet) as bar:
         rows = run_chain(section, chain, options.run_dir, shared=options.shared, report=bar, checkpoint_s=every)
-    headline = sections.module(options.section).HEADLINE
+    headline = sections.headline(options.section) or rows[0]["metric"]
     values = [f"{row['value']:.4g}" for row in rows if row["metric"] == headline]
-    print(f"{options.section} {options.regime} seed {seed}: {headline} {' '.join(values)}")
+    print(f"{chain.section} {options.regime} seed {seed}: {headline} {' '.join(values)}")
     print(options.run_dir / "metrics.csv")
     return 0
 
@@ -185,25 +202,7 @@ class _Bar:
 def _sweep(options: argparse.Namespace) -> int:
     from .sweeps import jobs, local
 
-    names = list(sections.NAMES) if options.section == "all" else [sections.check(options.section)]
-    if options.section == "all" and options.data != sections.DEFAULT:
-        raise InputError("--data", options.data, "one section, since every section has data of its own kind")
-    notebooks = None
-    if options.notebook is not None:
-        from .sweeps.notebooks import find
-
-        notebooks = find(names, options.notebook)
-    planned = jobs.plan(
-        names,
-        options.preset,
-        jobs.parse_seeds(options.seeds),
-        jobs.parse_regimes(options.regimes),
-        options.out,
-        assignments=options.set,
-        vary=options.vary,
-        data=options.data,
-        notebooks=notebooks,
-    )
+    planned = _planned(options)
     for job in planned:
         job.command()  # raises InputError for what a notebook does not take
     mine = jobs.shard(planned, options.shard) if options.shard is not None else planned
@@ -220,6 +219,42 @@ def _sweep(options: argparse.Namespace) -> int:
         print(f"failed: {job.label}: {local.last_line(job.log)} ({job.log})", file=sys.stderr)
     print(f"{len(mine) - len(failed)} of {len(mine)} chains are done in {options.out}")
     return 1 if failed else 0
+
+
+def _planned(options: argparse.Namespace) -> list[Job]:
+    """The chains that the options of ``sweep`` ask for."""
+    from .sweeps import jobs
+
+    if (options.section is None) == (options.plan is None):
+        raise InputError("SECTION", options.section or "nothing", f"{SECTION_HELP}, all, or --plan FILE")
+    if options.plan is not None:
+        from .sweeps import plans
+
+        given = dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in options.source)
+        for name, place in given.items():
+            if not place:
+                raise InputError("--source", name, "NAME=DATA, such as tinystories=stories.jsonl")
+        return plans.jobs_of(plans.read(options.plan), options.out, given)
+    names = list(sections.NAMES) if options.section == "all" else [sections.check(options.section)]
+    if options.section == "all" and options.data != sections.DEFAULT:
+        raise InputError("--data", options.data, "one section, since every section has data of its own kind")
+    planned = jobs.plan(
+        names,
+        options.preset or sections.default_preset(names[0]),
+        jobs.parse_seeds(options.seeds),
+        jobs.parse_regimes(options.regimes),
+        options.out,
+        assignments=options.set,
+        arguments=options.arg,
+        vary=options.vary,
+        data=options.data,
+    )
+    if options.notebook is None:
+        return planned
+    from .sweeps.notebooks import NotebookJob, find
+
+    pages = find(names, options.notebook)
+    return [NotebookJob.of(job, pages[job.section]) for job in planned]
 
 
 def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]:
@@ -292,7 +327,7 @@ def _estimate(options: argparse.Namespace) -> int:
     from .sweeps import estimate
 
     items = None if options.items is None else _integer("--items", options.items, 1)
-    print(estimate.report(options.section, options.preset, options.set, options.data, options.regime, items))
+    print(estimate.report(options.section, _preset(options), options.set, options.arg, options.data, options.regime, items))
     return 0
 
 

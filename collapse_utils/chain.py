@@ -103,7 +103,7 @@ def iterate(section: Section, chain: Chain, real_train: data.Data, real_test: da
             arguments = kept if getattr(section, "resumable_sampling", False) else ()
             with memory.told(chain.config, "sample"):
                 items = section.sample(fitted, n, seed(t, "sample", number), *arguments)
-            return checked_sample(items, real_train)
+            return checked_sample(items, real_train, n)
 
         return store.block(block, lambda: model(t), sample)
 
@@ -130,12 +130,12 @@ def iterate(section: Section, chain: Chain, real_train: data.Data, real_test: da
         measure(t)
 
 
-def checked_sample(items: Any, real_train: data.Data) -> data.Data:
-    """What ``sample`` returned; RunError if it is not as many items of the same kind as the real training set."""
+def checked_sample(items: Any, real_train: data.Data, size: int) -> data.Data:
+    """What ``sample`` returned; RunError if it is not ``size`` items of the same kind as the real training set."""
     if not data.same_kind(items, real_train):
         raise RunError(f"sample: returned {data.describe(items)}; the real data are a {data.describe(real_train)}")
-    if len(items) != len(real_train):
-        raise RunError(f"sample: returned {len(items)} items; asked for {len(real_train)}")
+    if len(items) != size:
+        raise RunError(f"sample: returned {len(items)} items; asked for {size}")
     return items
 
 

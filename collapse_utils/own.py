@@ -15,11 +15,8 @@ The chains run one after another in this process, in run directories from which 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import inspect
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,35 +24,19 @@ import pandas as pd
 
 from . import regimes as all_regimes
 from . import seeds
-from .chain import Chain, Section, check_methods, run_chain
-from .data import is_array
-from .durable.checkpoints import Checkpoint
-from .durable.metrics import frame_of
-from .errors import RunError
+from .chain import Chain, Section, check_methods, checked_sample, run_chain
+from .data import Data, is_array
+from .durable.checkpoints import Checkpoint, at_once
+from .durable.metrics import checked, frame_of
+from .errors import InputError, RunError
 from .evidence import claims
 from .evidence.statistics import Verdict
-from .presets import Config, setting
+from .loading import Adapted, OwnConfig, identity
 from .sweeps.live import tqdm
 
 TRIAL_ITEMS = 64  # how many items are sampled twice to see whether a model keeps to its seed
-
-
-@dataclass(frozen=True)
-class OwnConfig(Config):
-    """What tells one experiment from another: a changed model must not be taken for one that was run before."""
-
-    model: str = setting("", "the section's class, with a digest of its source and its plain attributes")
-
-
-def identity(section: object) -> str:
-    """The class of a section with a digest of its source code and of its numbers, texts and tuples of them."""
-    kind = type(section)
-    try:
-        source = inspect.getsource(kind)
-    except (OSError, TypeError):  # typed at a prompt: there is no source to read
-        source = kind.__qualname__
-    plain = {name: value for name, value in vars(section).items() if isinstance(value, (int, float, str, bool, tuple))}
-    return f"{kind.__name__}-{hashlib.sha256(f'{source}{sorted(plain.items())}'.encode()).hexdigest()[:12]}"
+CHECKS = ("exact", "close")
+ADVICE = {"exact": ' (on a GPU: check="close")', "close": ""}
 
 
 def experiment(
@@ -66,7 +47,7 @@ def experiment(
     seeds: Iterable[int] = range(3),
     regimes: Sequence[str] = all_regimes.REGIMES,
     name: str = "own",
-    check: bool = True,
+    check: str | bool = "exact",
 ) -> pd.DataFrame:
     """Run one chain for each regime and seed, and return their metrics as one tidy frame.
 
@@ -75,7 +56,7 @@ def experiment(
     section : an object with the four methods (see ``chain.py``).
     out : folder of the run directories, ``<out>/<regime>/seed-<seed>``; finished chains there are read, not repeated.
     iterations : model fits of every chain.
-    check : first fit and sample twice with one seed, and compare.
+    check : "exact", "close" or False: whether and how strictly two equal fits are compared first, see :func:`trial`.
 
     Returns
     -------
@@ -94,39 +75,63 @@ def experiment(
         for seed in seed_list
     ]
     if check:
-        keeps_to_its_seed(section)
+        trial(section, "exact" if check is True else check)
     folders = []
     with tqdm(total=len(chains), desc="chains", unit="chain") as bar:
         for chain in chains:
             folders.append(Path(out) / chain.regime / f"seed-{chain.seed}")
-            run_chain(section, chain, folders[-1], shared=Path(out) / ".shared")
+            run_chain(Adapted(section), chain, folders[-1], shared=Path(out) / ".shared")
             bar.update()
     return frame_of(folders)
 
 
-def keeps_to_its_seed(section: Section) -> None:
-    """RunError if two fits with one seed, or two samples from one model, differ: such a chain could not be repeated."""
+def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> None:
+    """Fit and sample twice with one seed, before hours are spent, and compare.
+
+    Parameters
+    ----------
+    check : "exact" (equal bits, as on a CPU) or "close" (samples and metrics within ``tolerance``, relative
+        to the largest value: a GPU may add in another order).
+
+    Raises
+    ------
+    InputError : ``check`` is neither, or the data are of a kind that the chain cannot keep.
+    RunError : a method broke its contract; the message names it.
+    """
+    if check not in CHECKS:
+        raise InputError("check", check, f"one of {', '.join(CHECKS)}, or False")
     check_methods(section)
+    section = Adapted(section) if not isinstance(section, Adapted) else section
     train, test = section.real_data()
     size, seed = min(TRIAL_ITEMS, len(train)), seeds.derive(0, "trial")
     with tempfile.TemporaryDirectory() as scratch:
         models = [section.fit(train, seed, Checkpoint(Path(scratch) / str(number))) for number in (1, 2)]
-    samples = [section.sample(model, size, seed) for model in (models[0], models[0], models[1])]
-    if not _equal(samples[0], samples[1]):
+        samples = [_sampled(section, model, size, seed, train) for model in (models[0], models[0], models[1])]
+        measured = [checked(section.evaluate(model, test), None) for model in models]  # finite numbers, first of all
+    margin = 0.0 if check == "exact" else tolerance
+    if not _alike(samples[0], samples[1], margin):
         raise RunError("sample: two calls with one model and one seed returned different items; "
                        "draw every random number from the seed")  # fmt: skip
-    if not _equal(samples[0], samples[2]):
-        raise RunError("fit: two fits with one seed gave different models; draw every random number from the seed")
-    measured = [section.evaluate(model, test) for model in models]
-    if measured[0] != measured[1]:
+    if not _alike(samples[0], samples[2], margin):
+        raise RunError("fit: two fits with one seed gave different models; draw every random number from the seed"
+                       + ADVICE[check])  # fmt: skip
+    if not _alike(np.array(list(measured[0].values())), np.array(list(measured[1].values())), margin):
         raise RunError(f"evaluate: two equal models measured {measured[0]!r} and {measured[1]!r}; "
-                       "draw every random number from a fixed seed")  # fmt: skip
+                       f"draw every random number from a fixed seed{ADVICE[check]}")  # fmt: skip
 
 
-def _equal(first: object, second: object) -> bool:
-    if is_array(first) and is_array(second):
-        return np.array_equal(np.asarray(first), np.asarray(second), equal_nan=first.dtype.kind == "f")
-    return first[:] == second[:]  # Arrow data: columns by name
+def _sampled(section: Adapted, model: object, size: int, seed: int, like: Data) -> Data:
+    items = section.sample(model, size, seed, *((at_once,) if getattr(section, "resumable_sampling", False) else ()))
+    return checked_sample(items, like, size)
+
+
+def _alike(first: object, second: object, tolerance: float) -> bool:
+    if not is_array(first):
+        return first[:] == second[:]  # Arrow data: columns by name
+    first, second = np.asarray(first), np.asarray(second)
+    if tolerance == 0 or first.dtype.kind != "f":
+        return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
+    return bool(np.allclose(first, second, rtol=0, atol=tolerance * np.nanmax(np.abs(first)), equal_nan=True))
 
 
 def verdicts(frame: pd.DataFrame, metric: str) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""The sections there are, by name.
+"""The experiments by name: the four sections, and a reader's own model by its file and class.
 
 A section is a package ``collapse_utils/<name>`` with two modules: ``config`` (a frozen dataclass, ``PRESETS`` and
 ``DEFAULT_SOURCE``; light: no torch) and ``section`` (TITLE, HEADLINE, SOURCES, ``make``).
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import presets
+from . import loading, presets, regimes, seeds
 from .errors import InputError
 from .paths import default_cache
 
@@ -21,13 +21,23 @@ if TYPE_CHECKING:
     from .chain import Chain, Section
 
 NAMES = ("linear", "language", "images", "molecules")
+DEFAULT_PRESET = "smoke"
 DEFAULT = "default"  # the data source that a pip dependency of the package ships
 
 
 def check(name: str) -> str:
-    if name not in NAMES:
-        raise InputError("section", name, "one of " + ", ".join(NAMES))
+    """``name``, or an InputError that lists the sections; an own model is found by its file and class."""
+    if loading.is_own(name):
+        loading.model_class(name)
+    elif name not in NAMES:
+        allowed = f"one of {', '.join(NAMES)}, or an own model as path/to/file.py:Class"
+        raise InputError("section", name, allowed)
     return name
+
+
+def result_name(name: str) -> str:
+    """The name of a section, or of an own model, in results and folders."""
+    return loading.section_name(name) if loading.is_own(name) else check(name)
 
 
 def _config_module(name: str) -> ModuleType:
@@ -35,12 +45,30 @@ def _config_module(name: str) -> ModuleType:
 
 
 def default_source(name: str) -> str:
-    """The source of a section that a pip dependency ships."""
-    return _config_module(name).DEFAULT_SOURCE
+    """The source of a section that a pip dependency ships; an own model brings its own."""
+    return loading.PRESET if loading.is_own(name) else _config_module(name).DEFAULT_SOURCE
 
 
-def configuration(name: str, preset: str, assignments: Iterable[str] = ()) -> tuple[presets.Config, str]:
-    """The resolved preset of a section and its variant (how it differs from the preset, as text)."""
+def default_preset(name: str) -> str:
+    return loading.PRESET if loading.is_own(name) else DEFAULT_PRESET
+
+
+def configuration(
+    name: str, preset: str, assignments: Iterable[str] = (), arguments: Iterable[str] = ()
+) -> tuple[presets.Config, str]:
+    """The resolved preset of a section and its variant (how it differs from the preset, as text).
+
+    An own model has one preset; its variant is made of the ``arguments`` of its constructor and of every
+    field but the number of iterations.
+    """
+    if loading.is_own(name):
+        presets.choose({loading.PRESET: None}, preset)
+        base = loading.OwnConfig(model=loading.identity(loading.construct(name, arguments)))
+        config = presets.override(base, assignments)
+        changed = presets.variant(config, dataclasses.replace(base, iterations=config.iterations))
+        return config, ",".join(part for part in (*sorted(arguments), changed) if part)
+    for argument in arguments:
+        raise InputError("--arg", argument, "an own model; a section takes --set FIELD=VALUE")
     base = presets.choose(_config_module(name).PRESETS, preset)
     config = presets.override(base, assignments)
     return config, presets.variant(config, base)
@@ -51,6 +79,11 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f".{check(name)}.section", __package__)
 
 
+def headline(name: str) -> str:
+    """The metric that a section's chain is summed up by; empty for an own model, whose first one counts."""
+    return "" if loading.is_own(name) else module(name).HEADLINE
+
+
 def make(
     name: str,
     *,
@@ -58,16 +91,23 @@ def make(
     regime: str,
     seed: int,
     assignments: Iterable[str] = (),
+    arguments: Iterable[str] = (),
     data: str | Path = DEFAULT,
     cache: Path | None = None,
 ) -> tuple[Section, Chain]:
     """A section on its data, and the chain to run on it; everything a user can get wrong raises InputError here."""
-    config, variant = configuration(name, preset, assignments)
-    from . import regimes, seeds
-    from .chain import Chain
+    config, variant = configuration(name, preset, assignments, arguments)
+    from .chain import Chain, check_methods
 
     regimes.check(regime)
     seeds.sequence(seed)
+    if loading.is_own(name):
+        if str(data) != DEFAULT:
+            raise InputError("--data", str(data), "nothing: an own model brings its data (or takes them by --arg)")
+        own = loading.construct(name, arguments)
+        check_methods(own)
+        section = loading.Adapted(own)
+        return section, Chain(result_name(name), regime, seed, config, variant=variant)
     found = module(name)
     data = default_source(name) if str(data) == DEFAULT else data
     section = found.make(config, data=data, seed=seed, cache=cache or default_cache())

@@ -27,7 +27,9 @@ def run(root: Path, name: str, parameters: dict[str, Any], only: Sequence[str] =
             print(f"{path.name}: done before, nothing has changed", flush=True)
             continue
         print(f"{path.name}: running", flush=True)
-        failures += not execute(root, path, target, parameters)
+        if reason := execute(root, path, target, parameters):
+            print(reason, flush=True)
+            failures += 1
     return failures
 
 

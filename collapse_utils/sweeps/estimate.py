@@ -17,6 +17,7 @@ from .. import data, regimes, sections
 from ..chain import Section
 from ..durable import provenance
 from ..durable.checkpoints import Checkpoint
+from ..durable.progress import duration
 from ..training.threads import use_threads
 
 SHARES = (1 / 16, 1 / 8)  # of the training set, for the two fits that are timed
@@ -97,16 +98,26 @@ def totals(rates: Rates, regime: str, iterations: int, items: int) -> dict[str, 
     }
 
 
-def report(name: str, preset: str, assignments: Sequence[str], source: str, regime: str, items: int | None = None) -> str:
+def report(
+    name: str,
+    preset: str,
+    assignments: Sequence[str],
+    arguments: Sequence[str],
+    source: str,
+    regime: str,
+    items: int | None = None,
+) -> str:
     """The estimate as text; ``items`` replaces the size of the training set in the sums, not in the measurement."""
     regimes.check(regime)
-    config, _ = sections.configuration(name, preset, assignments)
+    config, _ = sections.configuration(name, preset, assignments, arguments)
     use_threads(config.threads)
-    section, chain = sections.make(name, preset=preset, regime=regime, seed=0, assignments=assignments, data=source)
+    section, chain = sections.make(
+        name, preset=preset, regime=regime, seed=0, assignments=assignments, arguments=arguments, data=source
+    )
     rates = measure(section)
     items = items or len(section.real_data()[0])
     cost = totals(rates, regime, config.iterations, items)
-    hours = {part: cost[f"{part}_s"] / 3600 for part in ("fit", "sample", "evaluate")}
+    parts = {part: cost[f"{part}_s"] for part in ("fit", "sample", "evaluate")}
     return "\n".join(
         [
             f"{name}, preset {preset}, {regime}, {config.iterations} iterations, {items:,} real items of {chain.source}, "
@@ -114,8 +125,8 @@ def report(name: str, preset: str, assignments: Sequence[str], source: str, regi
             f"measured   fit {rates.fit_item_s * 1e3:.2f} ms an item + {rates.fit_fixed_s:.2f} s, "
             f"sample {rates.sample_item_s * 1e3:.2f} ms an item, evaluate {rates.evaluate_s:.1f} s",
             f"a chain    fits {cost['items_fitted']:,} items and samples {cost['items_sampled']:,}",
-            f"hours      {sum(hours.values()):.3g}  (fit {hours['fit']:.3g}, sample {hours['sample']:.3g}, "
-            f"evaluate {hours['evaluate']:.3g})",
+            f"time       about {duration(sum(parts.values()))} "
+            f"({', '.join(f'{part} {duration(seconds)}' for part, seconds in parts.items())})",
             f"memory     {rates.peak_memory_mb:,.0f} MB (does not grow with t)",
             f"disk       {cost['disk_bytes'] / 1e6:,.1f} MB",
         ]

@@ -40,8 +40,8 @@ def finished(path: Path, mark: str | None = None) -> bool:
     return ended and (mark is None or record.get("fingerprint") == mark)
 
 
-def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) -> bool:
-    """Run one notebook into ``target``; False if a cell failed (the copy with the error is kept beside it)."""
+def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) -> str:
+    """Run one notebook into ``target``; returns why it failed, or "".  The copy that failed is kept beside it."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -59,15 +59,14 @@ def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) 
         )
     except PapermillExecutionError as error:
         os.replace(partial, failed)
-        print(f"{source.name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; see {failed}")
-        return False
+        return f"{source.name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; see {failed}"
     notebook = read_notebook(partial)
     notebook.metadata.papermill["fingerprint"] = mark
     small_pictures(notebook)
     write_notebook(partial, notebook)
     os.replace(partial, target)
     failed.unlink(missing_ok=True)
-    return True
+    return ""
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:

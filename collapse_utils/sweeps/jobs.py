@@ -24,7 +24,7 @@ from ..errors import InputError
 class Job:
     """One chain and its place on the disk."""
 
-    section: str
+    section: str  # a section's name, or an own model as path/to/file.py:Class
     preset: str
     regime: str
     seed: int
@@ -33,18 +33,15 @@ class Job:
     run_dir: Path
     shared: Path
     threads: int
-    notebook: Path | None = None  # the job is an execution of this notebook, which runs the chain
+    arguments: tuple[str, ...] = ()  # of an own model's constructor
 
     def command(self) -> list[str]:
         """What a person would type to run this job."""
-        if self.notebook is not None:
-            from .notebooks import command
-
-            return command(self)
         words = [sys.executable, "-m", "collapse_utils", "run", self.section, "--preset", self.preset]
         words += ["--regime", self.regime, "--seed", str(self.seed), "--data", self.data]
         words += ["--run-dir", str(self.run_dir), "--shared", str(self.shared), "--quiet"]
-        return words + [word for assignment in self.assignments for word in ("--set", assignment)]
+        words += [word for assignment in self.assignments for word in ("--set", assignment)]
+        return words + [word for argument in self.arguments for word in ("--arg", argument)]
 
     @property
     def out(self) -> Path:
@@ -53,21 +50,21 @@ class Job:
 
     @property
     def log(self) -> Path:
-        """What the job's process prints; the chain that a notebook runs has a log of its own."""
-        kind = ".log" if self.notebook is None else ".notebook.log"
-        return self.run_dir.with_name(self.run_dir.name + kind)
+        """What the job's process prints."""
+        return self.run_dir.with_name(self.run_dir.name + ".log")
 
     @property
     def label(self) -> str:
-        variant = "".join(f" {assignment}" for assignment in self.assignments)
-        return f"{self.section}{variant} {self.regime} seed {self.seed}"
+        variant = "".join(f" {assignment}" for assignment in (*self.arguments, *self.assignments))
+        return f"{sections.result_name(self.section)}{variant} {self.regime} seed {self.seed}"
 
     def done(self) -> bool:
-        if self.notebook is not None:
-            from .notebooks import done
-
-            return done(self)
         return (self.run_dir / "DONE").exists()
+
+    def leaves(self) -> list[Path]:
+        """What the job leaves beside the run directory's parent: the run directory and its logs, where they exist."""
+        logs = self.run_dir.parent.glob(f"{self.run_dir.name}.*log")
+        return [path for path in (self.run_dir, *logs) if path.exists()]
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -106,21 +103,20 @@ def plan(
     out: Path,
     *,
     assignments: Sequence[str] = (),
+    arguments: Sequence[str] = (),
     vary: Sequence[str] = (),
     data: str = sections.DEFAULT,
-    notebooks: dict[str, Path] | None = None,
 ) -> list[Job]:
     """Every chain of a sweep, checked; the long chains of a seed first, so that the machine is busy to the end."""
     jobs: dict[Path, Job] = {}
     order = sorted(regime_names, key=lambda regime: -regimes.training_size(regime, 5))
     for seed, name, variant, regime in itertools.product(seeds, names, parse_variants(vary), order):
         both = (*assignments, *variant)
-        config, label = sections.configuration(name, preset, both)
+        config, label = sections.configuration(name, preset, both, arguments)
         source = sections.default_source(name) if data == sections.DEFAULT else Path(data).stem
-        home = out / name / f"{preset}-{source}"
+        home = out / sections.result_name(name) / f"{preset}-{source}"
         run_dir = home / (label or "base") / regime / f"seed-{seed}"
-        notebook = notebooks[name] if notebooks else None
-        job = Job(name, preset, regime, seed, both, data, run_dir, home / ".shared", config.threads, notebook)
+        job = Job(name, preset, regime, seed, both, data, run_dir, home / ".shared", config.threads, tuple(arguments))
         jobs.setdefault(run_dir, job)  # two spellings of one configuration are one chain
     return list(jobs.values())
 
@@ -144,8 +140,7 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
     """Write down in the sweep's folder what it consists of; InputError if the folder cannot be written."""
     out = jobs[0].out
     found = [
-        {"chain": job.label, "run_dir": job.run_dir.relative_to(out).as_posix(), "notebook": job.notebook is not None}
-        for job in jobs
+        {"chain": job.label, "run_dir": job.run_dir.relative_to(out).as_posix(), "kind": type(job).__name__} for job in jobs
     ]
     path = out / f"sweep-{fingerprint({'jobs': found})[:8]}.json"
     try:

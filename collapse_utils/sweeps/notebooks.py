@@ -9,11 +9,10 @@ chain that was run before is shown and not run again.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from .. import sections
@@ -21,6 +20,7 @@ from ..durable.leases import Lease
 from ..durable.signals import listen, stopped
 from ..errors import InputError, RunError
 from ..paths import SOURCE_TREE, book_root
+from . import execute as papermill_run
 from .jobs import Job
 
 
@@ -51,32 +51,49 @@ def find(names: list[str], given: str) -> dict[str, Path]:
     return {name: pages[name] for name in names}
 
 
-def record(job: Job) -> Path:
-    """Where the record of a job is published."""
-    return job.run_dir.with_name(job.run_dir.name + ".ipynb")
+@dataclass(frozen=True)
+class NotebookJob(Job):
+    """A job that executes a notebook, which runs the chain in the run directory beside the executed copy."""
+
+    notebook: Path = Path()
+
+    @classmethod
+    def of(cls, job: Job, notebook: Path) -> NotebookJob:
+        return cls(**vars(job), notebook=notebook)
+
+    @property
+    def record(self) -> Path:
+        """Where the executed notebook is published."""
+        return self.run_dir.with_name(self.run_dir.name + ".ipynb")
+
+    @property
+    def failed_record(self) -> Path:
+        return self.run_dir.with_name(self.run_dir.name + ".failed.ipynb")
+
+    @property
+    def log(self) -> Path:
+        """What the notebook's process prints; the chain that it runs has a log of its own."""
+        return self.run_dir.with_name(self.run_dir.name + ".notebook.log")
+
+    def command(self) -> list[str]:
+        words = [sys.executable, "-m", "collapse_utils.sweeps.notebooks", str(self.notebook), str(self.record.resolve())]
+        return [*words, json.dumps(parameters(self))]
+
+    def done(self) -> bool:
+        """Whether the chain is finished and the executed notebook is whole."""
+        return super().done() and papermill_run.finished(self.record)
+
+    def leaves(self) -> list[Path]:
+        return [*super().leaves(), *(path for path in (self.record, self.failed_record) if path.exists())]
 
 
-def failed_record(job: Job) -> Path:
-    return job.run_dir.with_name(job.run_dir.name + ".failed.ipynb")
-
-
-def done(job: Job) -> bool:
-    """Whether the chain is finished and the record of it is whole."""
-    from .execute import finished
-
-    return (job.run_dir / "DONE").exists() and finished(record(job))
-
-
-def parameters(job: Job) -> dict:
-    """What the notebook is told; InputError if it declares no such parameter."""
-    from .execute import check_parameters, declared, read_notebook
-
-    assert job.notebook is not None
+def parameters(job: NotebookJob) -> dict:
+    """The notebook's parameters for this chain; InputError if it declares no such parameter."""
     try:
-        notebook = read_notebook(job.notebook)
+        notebook = papermill_run.read_notebook(job.notebook)
     except Exception as problem:  # nbformat raises what it likes for a file that is no notebook
         raise InputError("--notebook", str(job.notebook), f"a notebook ({type(problem).__name__})") from None
-    told = {
+    values = {
         "preset": job.preset,
         "seeds": [job.seed],
         "regimes": [job.regime],
@@ -84,48 +101,36 @@ def parameters(job: Job) -> dict:
         "runs": str(job.out.resolve()),
     }
     if job.data != sections.DEFAULT:
-        told["data"] = str(Path(job.data).resolve()) if Path(job.data).exists() else job.data
-    if job.assignments or "variants" in declared(notebook, job.notebook.name):
-        told["variants"] = list(job.assignments)
-    check_parameters(notebook, job.notebook.name, told)
-    return told
+        values["data"] = str(Path(job.data).resolve()) if Path(job.data).exists() else job.data
+    if job.assignments or "variants" in papermill_run.declared(notebook, job.notebook.name):
+        values["variants"] = list(job.assignments)
+    papermill_run.check_parameters(notebook, job.notebook.name, values)
+    return values
 
 
-def command(job: Job) -> list[str]:
-    words = [sys.executable, "-m", "collapse_utils.sweeps.notebooks", str(job.notebook), str(record(job).resolve())]
-    return [*words, json.dumps(parameters(job))]
-
-
-def execute(source: Path, target: Path, told: dict) -> bool:
-    """Execute ``source`` into ``target``; False if it failed, with one line that says why and the copy kept beside it."""
-    from . import execute as papermill_run
-
+def execute(source: Path, target: Path, values: dict) -> str:
+    """Execute ``source`` into ``target``; returns why it failed, or "".  The copy that failed is kept beside it."""
     root = next((folder for folder in source.parents if (folder / "_toc.yml").is_file()), SOURCE_TREE)
-    partial = target.with_name(f".{target.stem}.partial.ipynb")
-    failed = target.with_name(f"{target.stem}.failed.ipynb")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning, of no use in a log
     with Lease(target.with_name(f".record-{target.stem}"), wait=True):
         if papermill_run.finished(target) and (target.with_suffix("") / "DONE").exists():
-            return True  # made by another process while we waited
-        told_us = io.StringIO()
+            return ""  # made by another process while we waited
         try:
-            with contextlib.redirect_stdout(told_us):
-                good = papermill_run.execute(root, source, target, told)
-            words = told_us.getvalue().strip()
+            return papermill_run.execute(root, source, target, values)
         except Exception as problem:  # a kernel that died has run no handler of ours: keep what it has left
+            partial = target.with_name(f".{target.stem}.partial.ipynb")
             if partial.exists():
-                os.replace(partial, failed)
-            good, words = False, f"{source.name}: {type(problem).__name__}: {problem}".replace("\n", " ")
-        if not good:
-            print(f"error: {words}", file=sys.stderr)
-        return good
+                os.replace(partial, target.with_name(f"{target.stem}.failed.ipynb"))
+            return f"{source.name}: {type(problem).__name__}: {problem}".replace("\n", " ")
 
 
 def main(arguments: list[str]) -> int:
-    source, target, told = arguments
+    source, target, values = arguments
     listen()
     try:
-        return 0 if execute(Path(source), Path(target), json.loads(told)) else 1
+        if reason := execute(Path(source), Path(target), json.loads(values)):
+            print(f"error: {reason}", file=sys.stderr)
+        return 1 if reason else 0
     except (InputError, RunError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

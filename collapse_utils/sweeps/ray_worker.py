@@ -26,7 +26,7 @@ from typing import Any
 from .. import __version__
 from ..durable import files, leases, progress
 from ..errors import RunError
-from . import local, notebooks
+from . import local
 from .jobs import Job
 
 POLL_S = 0.5
@@ -53,7 +53,7 @@ def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Resu
         here = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
         returncode = finish(here, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host}))
         archive = pack(here, returncode == 0)
-        for path in _parts(here):
+        for path in here.leaves():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return Result(host, returncode, archive=archive)
     deadline = time.monotonic() + SHARED_WAIT_S
@@ -110,22 +110,11 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
     return 0
 
 
-def _parts(job: Job) -> list[Path]:
-    """What a job leaves: its run directory, log, and record."""
-    paths = [
-        job.run_dir,
-        *job.run_dir.parent.glob(f"{job.run_dir.name}.*log"),
-        notebooks.record(job),
-        notebooks.failed_record(job),
-    ]
-    return [path for path in paths if path.exists()]
-
-
 def pack(job: Job, whole: bool) -> bytes:
     """What a job has left, as a tar file; without the run directory if it is not finished."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in _parts(job):
+        for path in job.leaves():
             if path.is_file() or whole:
                 tar.add(path, path.name, filter=lambda member: None if Path(member.name).name.startswith(".") else member)
     return buffer.getvalue()

@@ -80,6 +80,13 @@ def test_continuous_integration_runs_make_test():
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
+def test_the_workflow_requires_a_browser_and_a_bare_machine_does_not():
+    test = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]["test"]
+    assert test["env"]["COLLAPSE_BROWSER"] == "required"
+    assert "COLLAPSE_BROWSER" not in read(".ci/run") + read("Makefile")
+    assert "--editable '.[book,test,browser]'" in read("Makefile")
+
+
 def test_workflows_are_yaml_and_cover_the_supported_pythons():
     workflows = {
         path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / ".github/workflows").glob("*.yml")
@@ -98,7 +105,7 @@ def locked() -> dict[str, str]:
 def test_the_lock_pins_everything_and_covers_every_dependency():
     pins = locked()
     extras = PROJECT["optional-dependencies"]
-    for need in [*PROJECT["dependencies"], *extras["book"], *extras["test"]]:
+    for need in [*PROJECT["dependencies"], *extras["book"], *extras["test"], *extras["browser"]]:
         name = re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", need)[0]).lower()
         assert name in pins, f"{need} is not in requirements.lock"
     assert "+" not in "".join(pins.values()), "a local build cannot be had elsewhere"

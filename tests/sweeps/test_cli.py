@@ -184,8 +184,8 @@ def test_sections_lists_what_there_is(capsys):
     assert "language:" in told and "bible (default)" in told and "temperature" in told
 
 
-def test_estimate_prints_hours_memory_and_disk(tmp_path, capsys, monkeypatch):
+def test_estimate_prints_time_memory_and_disk(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
     assert main(["estimate", "language", "--preset", "smoke", *list(TINY)]) == 0
     told = capsys.readouterr().out
-    assert all(word in told for word in ("hours", "memory", "disk", "fits 400 items and samples 120"))
+    assert all(word in told for word in ("time ", "memory", "disk", "fits 400 items and samples 120"))

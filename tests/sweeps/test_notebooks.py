@@ -132,5 +132,5 @@ def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
         time.sleep(0.1)
     assert not leases.held(job.run_dir) and not (job.run_dir / "DONE").exists()
     assert subprocess.run(words, cwd=ROOT).returncode == 0
-    assert finished(notebooks.record(job))
+    assert finished(notebooks.NotebookJob.of(job, tmp_path / "toy.ipynb").record)
     assert not list((tmp_path / "out").rglob("*.partial.ipynb"))

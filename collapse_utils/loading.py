@@ -1,0 +1,190 @@
+"""A reader's own model: found by name, constructed, and wrapped so that its data may be of any usual kind.
+
+An own model takes the place of a section's name on the command line, as ``path/to/file.py:Class`` or
+``package.module:Class``.  Its data may be NumPy arrays, torch tensors, Hugging Face data sets or lists
+of texts; the chain stores arrays and data sets, and the model gets back what it gave.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import data
+from .errors import InputError
+from .presets import Config, setting
+
+PRESET = "own"  # the preset and the data source of an own model, as they appear in the results
+
+
+@dataclass(frozen=True)
+class OwnConfig(Config):
+    """What tells one experiment from another: a changed model must not be taken for one that was run before."""
+
+    model: str = setting("", "the section's class, with a digest of its source and its plain attributes")
+
+
+def is_own(name: str) -> bool:
+    """Whether ``name`` is an own model rather than a section: ``file.py:Class`` or ``package.module:Class``."""
+    return ":" in name
+
+
+@functools.cache
+def model_class(spec: str) -> type:
+    """The class that ``spec`` names; InputError says which part of it was not found."""
+    place, _, name = spec.rpartition(":")
+    module = _file_module(Path(place)) if place.endswith(".py") else _package_module(spec, place)
+    found = getattr(module, name, None)
+    if not inspect.isclass(found):
+        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        raise InputError("model", spec, f"a class of {place}: {', '.join(classes) or 'it defines none'}")
+    return found
+
+
+def _file_module(path: Path) -> ModuleType:
+    path = path.resolve()
+    if not path.is_file():
+        raise InputError("model", str(path), "a Python file that exists, as path/to/file.py:Class")
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # its neighbours can be imported, as in a script
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[path.stem] = module  # so that inspect and pickle find its classes
+    specification.loader.exec_module(module)
+    return module
+
+
+def _package_module(spec: str, name: str) -> ModuleType:
+    if not re.fullmatch(r"\w+(\.\w+)*", name):
+        raise InputError("model", spec, "path/to/file.py:Class or package.module:Class")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        raise InputError("model", spec, f"a module that can be imported ({missing})") from None
+
+
+def section_name(spec: str) -> str:
+    """The name of an own model in results and folders: its attribute ``NAME``, or its class in snake case."""
+    found = model_class(spec)
+    return getattr(found, "NAME", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", found.__name__).lower())
+
+
+def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
+    """``["bandwidth=0.3", "kernel=gaussian"]`` as keyword arguments; Python literals, and text for the rest."""
+    arguments = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip().isidentifier():
+            raise InputError("--arg", text, "NAME=VALUE")
+        try:
+            arguments[name.strip()] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            arguments[name.strip()] = value
+    return arguments
+
+
+def construct(spec: str, arguments: Iterable[str] = ()) -> Any:
+    """An object of the class, made with ``arguments``; InputError if its constructor does not take them."""
+    found, keywords = model_class(spec), arguments_of(arguments)
+    try:
+        inspect.signature(found).bind(**keywords)
+    except TypeError as problem:
+        raise InputError("--arg", ", ".join(keywords) or "nothing", f"{found.__name__}(...): {problem}") from None
+    return found(**keywords)
+
+
+def identity(section: object) -> str:
+    """The class of a section with a digest of its source code and of its numbers, texts and tuples of them."""
+    kind = type(section)
+    try:
+        source = inspect.getsource(kind)
+    except (OSError, TypeError):  # typed at a prompt: there is no source to read
+        source = kind.__qualname__
+    plain = {name: value for name, value in vars(section).items() if isinstance(value, (int, float, str, bool, tuple))}
+    return f"{kind.__name__}-{hashlib.sha256(f'{source}{sorted(plain.items())}'.encode()).hexdigest()[:12]}"
+
+
+Convert = Callable[[Any], Any]
+
+
+def _same(items: Any) -> Any:
+    return items
+
+
+def _stored_tensor(tensor: Any) -> np.ndarray:
+    try:
+        return tensor.detach().cpu().numpy()
+    except TypeError:
+        raise InputError("data", f"a tensor of {tensor.dtype}", "a type that NumPy has, such as float32") from None
+
+
+def _tensor(items: Any) -> Any:
+    import torch
+
+    return torch.from_numpy(np.array(items))  # a copy: what is on the disk cannot be written
+
+
+def _stored_texts(texts: list[str]) -> Any:
+    return data.arrow().Dataset.from_dict({"text": list(texts)})
+
+
+def _texts(items: Any) -> list[str]:
+    return list(items["text"])
+
+
+def conversion(items: object, where: str) -> tuple[Convert, Convert]:
+    """(to what the chain stores, back to what the model gave) for data of this kind; InputError for any other kind."""
+    if isinstance(items, np.ndarray) or hasattr(items, "features"):
+        return _same, _same
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(items, torch.Tensor):
+        return _stored_tensor, _tensor
+    if isinstance(items, (list, tuple)) and items and all(isinstance(text, str) for text in items):
+        return _stored_texts, _texts
+    allowed = "a NumPy array, a torch tensor, a Hugging Face data set, or a list of texts (not empty)"
+    raise InputError(where, type(items).__name__, allowed)
+
+
+class Adapted:
+    """An own model as the chain sees it: its data are arrays or Hugging Face data sets."""
+
+    def __init__(self, section: Any):
+        self.section = section
+        self._back: Convert = _same
+
+    def __getattr__(self, name: str) -> Any:  # preview, notes, and what else a section may give
+        return getattr(self.section, name)
+
+    def real_data(self) -> tuple[data.Data, data.Data]:
+        pair = self.section.real_data()
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise InputError("real_data", type(pair).__name__, "two data sets: (train, test)")
+        for name, part in zip(("train", "test"), pair, strict=True):
+            if not hasattr(part, "__len__") or len(part) == 0:
+                raise InputError(f"real_data, {name}", type(part).__name__, "a data set with at least one item")
+        store, self._back = conversion(pair[0], "real_data")
+        return tuple(store(part) for part in pair)
+
+    def fit(self, training_data: Any, seed: int, checkpoint: Any) -> Any:
+        return self.section.fit(self._back(training_data), seed, checkpoint)
+
+    def sample(self, model: Any, size: int, seed: int, *kept: Any) -> data.Data:
+        items = self.section.sample(model, size, seed, *kept)
+        store, _ = conversion(items, "sample")
+        return store(items)
+
+    def evaluate(self, model: Any, real_test: data.Data) -> dict[str, float]:
+        return self.section.evaluate(model, self._back(real_test))

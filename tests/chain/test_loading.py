@@ -1,0 +1,95 @@
+"""An own model on the command line: found by file and class, with any usual kind of data."""
+
+from pathlib import Path
+
+import own_models
+import pandas as pd
+import pytest
+
+from collapse_utils import own, sections
+from collapse_utils.__main__ import main
+from collapse_utils.errors import InputError, RunError
+
+FILE = Path(own_models.__file__)
+
+
+def sweep(model, out, *options):
+    return main(
+        ["sweep", f"{FILE}:{model}", "--seeds", "0-1", "--set", "iterations=3", "--out", str(out), "--quiet", *options]
+    )
+
+
+@pytest.mark.parametrize("model", ["Normal", "Tensors", "Texts"])
+def test_every_kind_of_data_runs_through_all_regimes(tmp_path, model):
+    frame = own.experiment(getattr(own_models, model)(), tmp_path, iterations=3, seeds=[0])
+    assert sorted(frame["regime"].unique()) == ["accumulate", "accumulate_subsample", "replace", "replace_multiple"]
+    assert frame["iteration"].max() == 3
+
+
+def test_a_sweep_of_an_own_model_gives_the_numbers_of_the_experiment(tmp_path, capsys):
+    assert sweep("Tensors", tmp_path / "sweep", "--regimes", "replace,accumulate") == 0
+    folder = tmp_path / "sweep" / "tensor_model" / "own-own" / "base"
+    frame = own.experiment(own_models.Tensors(), tmp_path / "own", iterations=3, seeds=[0, 1], name="tensor_model",
+                           regimes=["replace", "accumulate"])  # fmt: skip
+    for (regime, seed), rows in frame.groupby(["regime", "seed"]):
+        swept = pd.read_csv(folder / regime / f"seed-{seed}" / "metrics.csv")
+        assert swept["value"].tolist() == rows["value"].tolist()
+    assert main(["status", str(tmp_path / "sweep")]) == 0
+    assert "4 done" in capsys.readouterr().out
+    assert main(["collect", str(tmp_path / "sweep"), "--into", str(tmp_path / "results")]) == 0
+    assert (tmp_path / "results" / "tensor_model" / "own-own" / "metrics.csv").exists()
+
+
+def test_arguments_of_the_constructor_make_a_variant(tmp_path, capsys):
+    assert sweep("Normal", tmp_path, "--regimes", "replace", "--arg", "items=20", "--arg", "scale=2.0") == 0
+    assert (tmp_path / "normal/own-own/items=20,scale=2.0/replace/seed-1/DONE").exists()
+    assert main(["estimate", f"{FILE}:Normal", "--arg", "items=64"]) == 0
+    assert "normal" in capsys.readouterr().out.lower()
+
+
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        (f"{FILE}:Absent", [], "a class of"),
+        ("nowhere.py:Normal", [], "a Python file that exists"),
+        ("no.such.module:Normal", [], "a module that can be imported"),
+        (f"{FILE}:Normal", ["--arg", "colour=red"], "unexpected keyword argument 'colour'"),
+        (f"{FILE}:Normal", ["--arg", "items"], "NAME=VALUE"),
+        (f"{FILE}:Normal", ["--preset", "cpu"], "one of own"),
+        (f"{FILE}:Normal", ["--data", "faces"], "an own model brings its data"),
+        ("linear", ["--arg", "items=3"], "an own model; a section takes --set"),
+    ],
+)
+def test_what_cannot_be_found_or_made_is_named_before_any_work(tmp_path, capsys, name, options, message):
+    assert main(["run", name, "--run-dir", str(tmp_path / "run"), *options]) == 2
+    told = capsys.readouterr().err
+    assert message in told and told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_that_is_not_finite_is_named_before_sameness_is_asked():
+    with pytest.raises(RunError, match="metric 'loss' is nan; expected a finite number"):
+        own.trial(own_models.NotANumber())
+
+
+def test_rounding_differences_pass_only_where_close_is_asked_for():
+    with pytest.raises(RunError, match=r'fit: two fits .*check="close"'):
+        own.trial(own_models.Drifting())
+    own.trial(own_models.Drifting(), check="close")
+    with pytest.raises(InputError, match="exact, close"):
+        own.trial(own_models.Drifting(), check="nearly")
+
+
+@pytest.mark.parametrize("given", [([], []), (1, 2), None, [[1, 2], [3]]])
+def test_real_data_of_another_kind_are_named(given):
+    class Other(own_models.Normal):
+        def real_data(self):
+            return given
+
+    with pytest.raises(InputError, match="real_data"):
+        own.trial(Other())
+
+
+def test_an_own_model_has_one_preset_and_its_own_name():
+    assert sections.default_preset(f"{FILE}:Normal") == "own" and sections.default_preset("linear") == "smoke"
+    assert sections.result_name(f"{FILE}:Tensors") == "tensor_model"
