@@ -5,7 +5,7 @@
 #   TORCH_INDEX  where PyTorch comes from when pip does not find its wheel by itself.  On Linux the default is PyTorch's own
 #                index of CPU builds (about 200 MB; the build on PyPI brings several GB of CUDA libraries).
 #                With an NVIDIA GPU: make TORCH_INDEX=https://pypi.org/simple book
-#   STORIES FACES CONFORMERS   the real data of `make reference`: a source's name, or a file in its layout
+#   SOURCES      for `make reference`: where real data are, such as SOURCES="--source tinystories=stories.jsonl"
 #   PRESET SEEDS REGIMES   for `make book`, which trains at smoke with one seed and two regimes
 
 PYTHON ?= python3
@@ -21,19 +21,12 @@ PRESET ?= smoke
 SEEDS ?= 0
 REGIMES ?= replace,accumulate
 PORT ?= 8000
-STORIES ?= tinystories
-FACES ?= celeba
-CONFORMERS ?= conformers.sdf.gz
+SOURCES ?=
 
 PY = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 COLLAPSE = $(PY) -m collapse_utils
 BOOK = $(PY) -m book._tools
-TWO = replace,accumulate
-CPU = --preset cpu --out runs/reference
-THREE = --seeds 0-2
-FIVE = --seeds 0-4
-ON_STORIES = $(COLLAPSE) sweep language $(CPU) --data $(STORIES)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -87,42 +80,10 @@ cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two o
 	$(PY) -m pip install --quiet --editable '.[cluster]'
 	$(PY) -m pytest tests/sweeps/test_ray.py
 
-reference: $(INSTALLED) ## repeat the published results from nothing (several hours on two cores; goes on where it was stopped)
-	@test -e '$(CONFORMERS)' -o '$(CONFORMERS)' = geom_drugs || { echo "CONFORMERS=$(CONFORMERS) is not a file; where the real data come from: book/how_to_run.md"; exit 2; }
-	$(COLLAPSE) grid --out results/linear/grid
-	$(COLLAPSE) sweep linear --preset cpu --seeds 0-4 --regimes all --out runs/reference
-	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out runs/reference
-	$(COLLAPSE) sweep language --preset smoke --seeds 0-2 --regimes $(TWO) --set temperature=0.3 --out runs/reference
-	$(COLLAPSE) sweep images --preset smoke --seeds 0-2 --regimes all --set protocol=steps --out runs/reference
-	$(COLLAPSE) sweep molecules --preset smoke --seeds 0-2 --regimes $(TWO) --set sampler=langevin --set sampling_steps=1000 --out runs/reference
-	$(BOOK) run 05_own_model --name reference --seeds 0-4 --regimes all --runs runs/reference
-	$(ON_STORIES) $(THREE) --regimes all
-	$(ON_STORIES) $(FIVE) --regimes $(TWO)
-	$(ON_STORIES) $(FIVE) --regimes replace --set temperature=0.3
-	$(ON_STORIES) $(THREE) --regimes accumulate --set temperature=0.3
-	$(ON_STORIES) $(FIVE) --regimes replace --set architecture=gpt2
-	$(ON_STORIES) $(THREE) --regimes accumulate --set architecture=gpt2
-	$(ON_STORIES) $(FIVE) --regimes replace --set architecture=gpt2 --set temperature=0.3
-	$(ON_STORIES) $(THREE) --regimes accumulate --set architecture=gpt2 --set temperature=0.3
-	$(ON_STORIES) $(FIVE) --regimes replace --set architecture=gpt2 --set iterations=10
-	$(COLLAPSE) sweep images $(CPU) $(THREE) --data $(FACES) --regimes all
-	$(COLLAPSE) sweep images $(CPU) $(THREE) --data $(FACES) --regimes $(TWO) --set protocol=steps
-	$(COLLAPSE) sweep molecules $(CPU) $(THREE) --data $(CONFORMERS) --regimes all
-	$(COLLAPSE) sweep molecules $(CPU) $(FIVE) --data $(CONFORMERS) --regimes $(TWO)
-	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes all
-	$(COLLAPSE) sweep language $(CPU) $(FIVE) --regimes replace
-	$(COLLAPSE) sweep language $(CPU) $(FIVE) --regimes replace --set temperature=0.3
-	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes accumulate --set temperature=0.3
-	$(COLLAPSE) sweep language $(CPU) $(FIVE) --regimes replace --set architecture=gpt2
-	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes accumulate --set architecture=gpt2
-	$(COLLAPSE) sweep language $(CPU) $(THREE) --regimes $(TWO) --set architecture=gpt2 --set temperature=0.3
-	$(COLLAPSE) sweep images $(CPU) $(FIVE) --regimes all
-	$(COLLAPSE) sweep images $(CPU) $(FIVE) --regimes $(TWO) --set protocol=steps
-	$(COLLAPSE) sweep molecules $(CPU) $(THREE) --regimes all
-	$(COLLAPSE) sweep molecules $(CPU) $(FIVE) --regimes $(TWO)
+reference: $(INSTALLED) ## repeat the published results (about 15 core-hours; continues where it was stopped)
+	$(COLLAPSE) grid
+	$(COLLAPSE) sweep --plan results/reference.yml --out runs/reference $(SOURCES)
 	$(COLLAPSE) collect runs/reference --into results
-	$(PY) benchmarks/molecule_samplers.py
-	$(BOOK) includes
 
 serve: site ## the published book at http://localhost:8000
 	$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

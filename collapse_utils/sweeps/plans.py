@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from .. import loading, sections
+from .. import sections
 from ..errors import InputError
 from .jobs import Job, parse_regimes, parse_seeds, plan
 
@@ -76,7 +76,7 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
         if name not in entry:
             raise InputError(where, "nothing", f"a field {name}")
     section = str(entry["section"])
-    if loading.is_own(section) and not Path(section).is_absolute():
+    if ".py:" in section and not Path(section).is_absolute():
         section = str(path.resolve().parent.parent / section)
     seeds, regimes = tuple(parse_seeds(str(entry["seeds"]))), entry.get("regimes", "all")
     added = tuple(parse_seeds(str(entry["added_after_looking"]))) if "added_after_looking" in entry else ()

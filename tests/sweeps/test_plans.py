@@ -1,0 +1,83 @@
+"""A plan of sweeps: what it says is what is run, and the published results are what their plan says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from collapse_utils import sections
+from collapse_utils.__main__ import main
+from collapse_utils.errors import InputError
+from collapse_utils.sweeps import plans
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "results" / "reference.yml"
+
+
+def planned_chains():
+    """(section, preset, source, variant, regime, seed) of every chain of the plan of the published results."""
+    chains = set()
+    for sweep in plans.read(REFERENCE):
+        _, variant = sections.configuration(sweep.section, sweep.preset, sweep.assignments, sweep.arguments)
+        source = sections.default_source(sweep.section) if sweep.data == sections.DEFAULT else sweep.data
+        name = sections.result_name(sweep.section)
+        chains |= {(name, sweep.preset, source, variant, regime, s) for regime in sweep.regimes for s in sweep.seeds}
+    return chains
+
+
+def test_the_plan_and_the_published_chains_are_the_same_set():
+    published = {
+        (record["section"], record["preset"], record["data"]["source"], record["variant"], record["regime"], record["seed"])
+        for path in ROOT.glob("results/*/*/provenance.json")
+        for record in json.loads(path.read_text(encoding="utf-8"))
+        if path.parts[-3] != "theory"
+    }
+    assert planned_chains() == published
+
+
+def test_a_plan_is_listed_as_one_sweep_with_its_sources(tmp_path, capsys):
+    stories = tmp_path / "mine.jsonl"
+    stories.write_text("")
+    words = ["sweep", "--plan", str(REFERENCE), "--out", str(tmp_path / "runs"), "--source", f"tinystories={stories}"]
+    assert main([*words, "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(planned_chains())
+    assert sum("cpu-mine" in line for line in lines) == sum(chain[2] == "tinystories" for chain in planned_chains())
+
+
+def test_a_plan_runs_each_chain_once(tmp_path):
+    plan = tmp_path / "plan.yml"
+    plan.write_text(
+        "sweeps:\n"
+        "  - {section: linear, seeds: 0-1, regimes: replace, set: [iterations=2, repeats=4]}\n"
+        "  - {section: linear, seeds: 0-2, regimes: [replace], set: [iterations=2, repeats=4], added_after_looking: 2}\n"
+    )
+    assert main(["sweep", "--plan", str(plan), "--out", str(tmp_path / "runs"), "--quiet"]) == 0
+    assert len(list((tmp_path / "runs").rglob("DONE"))) == 3
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("sweeps: 3", "a list of sweeps"),
+        ("- nothing", "a list of sweeps"),
+        ("sweeps:\n  - {section: linear}", "a field seeds"),
+        ("sweeps:\n  - {seeds: 0}", "a field section"),
+        ("sweeps:\n  - {section: linear, seeds: 0, colour: red}", "colour"),
+        ("sweeps:\n  - {section: dreams, seeds: 0}", "dreams"),
+        ("sweeps:\n  - {section: linear, seeds: 0-2, added_after_looking: 5}", "seeds among 0-2"),
+    ],
+)
+def test_a_plan_that_says_something_else_is_refused_by_its_field(tmp_path, text, message):
+    path = tmp_path / "plan.yml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        plans.read(path)
+
+
+def test_a_source_that_no_sweep_uses_is_refused(tmp_path, capsys):
+    words = ["sweep", "--plan", str(REFERENCE), "--out", str(tmp_path / "runs"), "--list"]
+    assert main([*words, "--source", "tinystorie=x.jsonl"]) == 2
+    assert "a source of the plan" in capsys.readouterr().err
+    assert main(["sweep", "--out", str(tmp_path / "runs"), "--list"]) == 2
+    assert "--plan FILE" in capsys.readouterr().err
