@@ -30,7 +30,7 @@ BOOK = $(PY) -m book._tools
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test lint smoke cluster reference serve single screenshots includes strip repository clean
+.PHONY: help install book site test lint smoke cluster reference serve single screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,9 +70,10 @@ lint: $(INSTALLED) ## ruff, and the one rule of imports
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/lint-imports --no-logo
 
-smoke: $(INSTALLED) ## three seeds at smoke; every verdict is compared with the committed one
+smoke: $(INSTALLED) ## three seeds at smoke; every chain is compared with the published rows
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
+	$(COLLAPSE) compare build/smoke/runs
 	$(BOOK) prepare --name smoke --preset smoke --seeds 0-2 --regimes all
 	$(PY) -m pytest --nbval-lax --nbval-current-env build/smoke/committed
 
@@ -96,6 +97,9 @@ screenshots: site ## every page in light, dark, phone width and print, into buil
 
 includes: $(INSTALLED) ## the numbers on the front page, the claims page and in the README, from results/
 	$(BOOK) includes
+
+register: $(INSTALLED) ## which commit registered each claim, into book/registered.yml (after a change of claims.yml or results/)
+	$(BOOK) register
 
 strip: $(INSTALLED) ## no cell timings, small pictures: the notebooks as they are committed
 	$(BOOK) strip

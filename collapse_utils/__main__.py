@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import __version__, sections
+from . import __version__, regimes, sections
 from .durable.signals import stopped
 from .errors import InputError, RunError
 from .training.threads import use_threads
@@ -222,26 +222,27 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _planned(options: argparse.Namespace) -> list[Job]:
     """The chains that the options of ``sweep`` ask for."""
+    from . import seeds
     from .sweeps import jobs
 
     if (options.section is None) == (options.plan is None):
         raise InputError("SECTION", options.section or "nothing", f"{SECTION_HELP}, all, or --plan FILE")
     if options.plan is not None:
-        from .sweeps import plans
+        from .evidence import plan
 
         given = dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in options.source)
         for name, place in given.items():
             if not place:
                 raise InputError("--source", name, "NAME=DATA, such as tinystories=stories.jsonl")
-        return plans.jobs_of(plans.read(options.plan), options.out, given)
+        return jobs.jobs_of(plan.read(options.plan), options.out, given)
     names = list(sections.NAMES) if options.section == "all" else [sections.check(options.section)]
     if options.section == "all" and options.data != sections.DEFAULT:
         raise InputError("--data", options.data, "one section, since every section has data of its own kind")
     planned = jobs.plan(
         names,
         options.preset or sections.default_preset(names[0]),
-        jobs.parse_seeds(options.seeds),
-        jobs.parse_regimes(options.regimes),
+        seeds.parse(options.seeds),
+        regimes.parse(options.regimes),
         options.out,
         assignments=options.set,
         arguments=options.arg,

@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from . import data
 from .errors import InputError
 from .presets import Config, setting
+
+if TYPE_CHECKING:
+    from .data import Data
 
 PRESET = "own"  # the preset and the data source of an own model, as they appear in the results
 
@@ -124,7 +124,7 @@ def _same(items: Any) -> Any:
     return items
 
 
-def _stored_tensor(tensor: Any) -> np.ndarray:
+def _stored_tensor(tensor: Any) -> Data:
     try:
         return tensor.detach().cpu().numpy()
     except TypeError:
@@ -132,13 +132,16 @@ def _stored_tensor(tensor: Any) -> np.ndarray:
 
 
 def _tensor(items: Any) -> Any:
+    import numpy as np
     import torch
 
     return torch.from_numpy(np.array(items))  # a copy: what is on the disk cannot be written
 
 
 def _stored_texts(texts: list[str]) -> Any:
-    return data.arrow().Dataset.from_dict({"text": list(texts)})
+    from .data import arrow
+
+    return arrow().Dataset.from_dict({"text": list(texts)})
 
 
 def _texts(items: Any) -> list[str]:
@@ -147,6 +150,8 @@ def _texts(items: Any) -> list[str]:
 
 def conversion(items: object, where: str) -> tuple[Convert, Convert]:
     """(to what the chain stores, back to what the model gave) for data of this kind; InputError for any other kind."""
+    import numpy as np
+
     if isinstance(items, np.ndarray) or hasattr(items, "features"):
         return _same, _same
     torch = sys.modules.get("torch")
@@ -168,7 +173,7 @@ class Adapted:
     def __getattr__(self, name: str) -> Any:  # preview, notes, and what else a section may give
         return getattr(self.section, name)
 
-    def real_data(self) -> tuple[data.Data, data.Data]:
+    def real_data(self) -> tuple[Data, Data]:
         pair = self.section.real_data()
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise InputError("real_data", type(pair).__name__, "two data sets: (train, test)")
@@ -181,10 +186,10 @@ class Adapted:
     def fit(self, training_data: Any, seed: int, checkpoint: Any) -> Any:
         return self.section.fit(self._back(training_data), seed, checkpoint)
 
-    def sample(self, model: Any, size: int, seed: int, *kept: Any) -> data.Data:
+    def sample(self, model: Any, size: int, seed: int, *kept: Any) -> Data:
         items = self.section.sample(model, size, seed, *kept)
         store, _ = conversion(items, "sample")
         return store(items)
 
-    def evaluate(self, model: Any, real_test: data.Data) -> dict[str, float]:
+    def evaluate(self, model: Any, real_test: Data) -> dict[str, float]:
         return self.section.evaluate(model, self._back(real_test))

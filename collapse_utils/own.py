@@ -30,7 +30,7 @@ from .durable.checkpoints import Checkpoint, at_once
 from .durable.metrics import checked, frame_of
 from .errors import InputError, RunError
 from .evidence import claims
-from .evidence.statistics import Verdict
+from .evidence.verdicts import Verdict
 from .loading import Adapted, OwnConfig, identity
 from .sweeps.live import tqdm
 

@@ -63,3 +63,9 @@ def training_size(regime: str, iteration: int) -> int:
 def blocks_sampled(regime: str, iteration: int) -> int:
     """How many blocks the model of iteration t samples for iteration t + 1 to train on."""
     return sum(block.generation == iteration for block in trains_on(regime, iteration + 1))
+
+
+def parse(text: str) -> list[str]:
+    """``all`` or regimes separated by commas."""
+    names = list(REGIMES) if text == "all" else [name.strip() for name in text.split(",")]
+    return [check(name) for name in dict.fromkeys(names)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import loading, presets, regimes, seeds
+from . import loading, presets, regimes
 from .errors import InputError
 from .paths import default_cache
 
@@ -102,6 +102,7 @@ def make(
 ) -> tuple[Section, Chain]:
     """A section on its data, and the chain to run on it; everything a user can get wrong raises InputError here."""
     config, variant = configuration(name, preset, assignments, arguments)
+    from . import seeds
     from .chain import Chain, check_methods
 
     regimes.check(regime)

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from collapse_utils import regimes, seeds
 from collapse_utils.durable.signals import stopped
 from collapse_utils.errors import InputError, RunError
-from collapse_utils.sweeps.local import parse_regimes, parse_seeds
 
 from . import build as building
-from . import execute, includes, repository, single
+from . import execute, includes, registration, repository, single
 from .contents import book_root, literal, notebooks, strip
 
 
@@ -45,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     text = commands.add_parser("includes", help="write book/_generated and the README's table from results/")
     text.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is out of date")
 
+    commands.add_parser("register", help="write book/registered.yml: the commit that registered each claim")
+
     move = commands.add_parser("repository", help="set the repository's address everywhere, or print it")
     move.add_argument("url", nargs="?", help="https://github.com/OWNER/NAME")
 
@@ -56,8 +58,8 @@ def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
     """What the options say, as the notebooks' parameters."""
     parameters = {
         "preset": options.preset,
-        "seeds": parse_seeds(options.seeds),
-        "regimes": list(parse_regimes(options.regimes)),
+        "seeds": seeds.parse(options.seeds),
+        "regimes": list(regimes.parse(options.regimes)),
         "recompute": True,
         "runs": str((root / (options.runs or f"build/{options.name}/runs")).resolve()),
     }
@@ -83,6 +85,8 @@ def _command(root: Path, options: argparse.Namespace) -> int:
         for path in stale:
             print(f"{'out of date' if options.check else 'written'}: {path.relative_to(root)}")
         return 1 if stale and options.check else 0
+    elif options.command == "register":
+        print(f"written: {registration.write(root).relative_to(root)}")
     elif options.command == "repository":
         changed = repository.move(root, options.url) if options.url else []
         print("\n".join([f"written: {path.relative_to(root)}" for path in changed] + [repository.address(root)]))

@@ -1,30 +1,50 @@
-"""How much a verdict is worth: its false positives on simulated results without effect, and its power, by seeds."""
+"""How certain a verdict is: its measured error rates, its power, and what is left after a correction for many claims."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from collapse_utils.evidence.statistics import detectable, false_positive_rates
+from collapse_utils.evidence.statistics import detectable
+from collapse_utils.evidence.verdicts import LEVEL, TWO_LOOKS, Verdict, error_rates, multiplicity
 
 SEEDS = (3, 5, 10)
-LOOKS = (3, 5)  # seeds that were looked at before more were run, and with those
-TRIALS = 10_000
+PARTS = (1, 4, 7, 9)  # as our claims have
+LOOKS = (3, 5)  # seeds that were looked at before more were run, and all of them
+TRIALS = 20_000
+RATE = 0.05  # of the corrections for many claims
 
 
 def table() -> str:
-    """A row for each number of seeds; the simulation has a fixed seed."""
+    """Wrong verdicts in simulations by seeds and parts, and the effect that is found; the simulation has a fixed seed."""
     lines = [
-        f"| seeds | of {TRIALS:,} claims without effect: reproduced | not reproduced | effect found with 80% power |",
-        "|---|---|---|---|",
+        "| seeds | parts of the claim | p needed | wrongly *reproduced* | wrongly *not reproduced* "
+        "| effect found with 80% power (standard deviations between seeds) |",
+        "|---|---|---|---|---|---|",
     ]
     for seeds in SEEDS:
-        wrong = false_positive_rates(seeds, TRIALS, np.random.default_rng(seeds))
-        lines.append(_row(str(seeds), wrong, f"{detectable(seeds):.1f} standard deviations between seeds"))
+        for parts in PARTS:
+            power = f"{detectable(seeds):.1f}" if parts == 1 else ""
+            lines.append(_row(str(seeds), seeds, parts, LEVEL, power))
     first, last = LOOKS
-    wrong = false_positive_rates(last, TRIALS, np.random.default_rng(first + last), first_look=first)
-    lines.append(_row(f"{first}, then {last} where undecided", wrong, f"at most that of {last}"))
+    lines.append(_row(f"{first}, then {last}", last, 1, TWO_LOOKS, "", first_look=first))
     return "\n".join([*lines, ""])
 
 
-def _row(seeds: str, wrong: tuple[float, float], found: str) -> str:
-    return f"| {seeds} | {' | '.join(f'{rate:.1%}' for rate in wrong)} | {found} |"
+def _row(label: str, seeds: int, parts: int, level: float, power: str, first_look: int = 0) -> str:
+    rates = error_rates(seeds, parts, TRIALS, np.random.default_rng((seeds, parts)), first_look)
+    return f"| {label} | {parts} | {level} | {rates.reproduced:.1%} | {rates.not_reproduced:.1%} | {power} |"
+
+
+def multiplicity_table(counted: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
+    """How many *reproduced* verdicts survive Holm and Benjamini-Hochberg, a row for each named set of verdicts."""
+    lines = [
+        f"| verdicts | decided by a test | *reproduced* | of them after Holm ({RATE:.0%}) "
+        f"| of them after Benjamini-Hochberg ({RATE:.0%}) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, verdicts in counted:
+        count = multiplicity(verdicts, RATE)
+        lines.append(f"| {name} | {count.decided} | {count.reproduced} | {count.holm} | {count.benjamini_hochberg} |")
+    return "\n".join([*lines, ""])

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from collapse_utils.durable.files import write_text
-from collapse_utils.evidence.statistics import NOT_RUN, REPRODUCED
+from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED
 
-from . import downloads, error_rates, planning, schematic, scorecard, versions
+from . import claims_json, downloads, error_rates, planning, schematic, scorecard, versions
 from .benchmarks import front_door, page
 from .contents import page_of
 from .headline import REGIMES, Panel, first_of_each, panels
@@ -159,8 +159,11 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
         folder / "regimes.md": shown("regimes", schematic.sentence()),
         folder / "scorecard.md": scorecard.full(root, judged, in_book=True),
+        folder / "claim_details.md": scorecard.details(root, judged),
+        folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),
+        folder / "claims.json": claims_json.text(root, judged),
         folder / "scorecard_short.md": scorecard.short(root, judged, "../"),
-        folder / "evidence.md": error_rates.table(),
+        folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         folder / "data.md": downloads.table(root),

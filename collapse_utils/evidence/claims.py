@@ -1,8 +1,8 @@
-"""The claims of the paper and our controls, from ``book/claims.yml``, held against results.
+"""The claims of the paper and our own, from ``book/claims.yml``, decided on results.
 
-The file says of each claim where the paper makes it, which test decides it, which results it reads and what came out.  What
-came out is written there by hand, after looking: a changed result that turns a verdict over fails the tests until somebody
-has changed the file, and the prose with it.
+The file says of each claim where the paper makes it, which test decides it, which results it reads, and the outcome.  The
+outcome is written there by hand: a changed result that reverses it fails the tests until somebody has reviewed it and
+revised the prose.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
 from .. import paths
 from ..errors import InputError
 from . import effects, results
-from .effects import Part, Rows
-from .statistics import NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED, Estimate, Verdict, all_of, decide
+from .effects import Rows, joined
+from .statistics import Estimate
+from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
 
-OUTCOMES = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
-OURS = "ours"  # a control or a claim of our own: the paper says nothing of it
-REPORTED = "reported"  # as a limit: the paper's own effect
+OURS = "ours"  # a control or a claim of our own: the paper does not make it
+DETAILS = {  # tests that say more about a claim than its own test -> what they add to its statement
+    "trends_up": "the fits are in order (Page's trend test)",
+    "never_falls": "no step falls by more than {limit}",
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class Page:
     section: str
     metric: str
     scale: str
-    unit: str
-    results: tuple[str, ...]  # real data first, then the embedded default; of one data source, the largest preset first
+    results: tuple[str, ...]  # real data first, then the built-in default
+    units: dict[str, str] = field(default_factory=dict)  # metric -> unit of a difference
+    models: dict[str, str] = field(default_factory=dict)  # name -> the fields of a variant that choose it
 
 
 @dataclass(frozen=True)
@@ -50,26 +55,45 @@ class Claim:
     test: str
     options: dict
     shown: str  # the label of the cell that shows it
-    outcomes: dict[str, str]  # results -> what came out
+    outcomes: dict[str, str]  # results -> outcome
     tag: str = ""  # how sure we are that the paper says so
     variant: str = ""
     metric: str = ""
+    scale: str = ""
+    unit: str = ""
+    beside: str = ""  # a metric in whose unit the effect is shown as well
+    models: tuple[str, ...] = ()  # the claim holds if it does for each of these that was run
     # Which reported rows are the paper's: {where: ..., models: [...], until: the last iteration taken, note: what differs}
     reported: dict = field(default_factory=dict)
+    detail_of: str = ""  # the claim of which this is a detail
 
-    def rows(self, frame: pd.DataFrame) -> Rows:
-        return Rows(frame, self.metric or self.page.metric, self.page.scale, self.variant)
+    def rows(self, frame: pd.DataFrame, model: str = "") -> Rows:
+        metric, scale = self.metric or self.page.metric, self.scale or self.page.scale
+        return Rows(frame, metric, scale, self.variant, model)
+
+    @property
+    def ratio(self) -> bool:
+        return (self.scale or self.page.scale) == "ratio"
 
     @property
     def effect(self) -> str:
         """What the number of this claim is, in words."""
-        return effects.EFFECTS[self.test].format(against="less" if self.page.scale == "difference" else "over")
+        return effects.describe(self.test, self.options, self.scale or self.page.scale)
+
+    def unit_of(self, metric: str) -> str:
+        """The unit of an effect on ``metric``; empty for a ratio, and for a test whose effect has none."""
+        if self.unit or self.ratio or self.test in ("trends_up", "makes_share"):
+            return self.unit
+        return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
 
     def claimed(self, verdict: Verdict) -> str:
-        """Where the effect is claimed to lie, such as ``> 0 nats``."""
+        """Where the effect is claimed to lie, such as ``> 0 nats per token``."""
+        unit = f" {self.unit_of(self.metric or self.page.metric)}".rstrip()
+        limit = self.options.get("limit")
         if self.test == "follows_theory":
-            return f"within {self.options['limit']:.0%} of 1"
-        unit = f" {self.page.unit}" if self.page.unit and self.page.scale == "difference" else ""
+            return f"within {limit:.0%} of 1"
+        if self.test == "stays_equal":
+            return f"from {1 / limit:.3g} to {limit:.3g}" if self.ratio else f"within {limit:.3g}{unit} of 0"
         return f"{'>' if verdict.sign > 0 else '<'} {verdict.threshold:.3g}{unit}"
 
 
@@ -82,25 +106,30 @@ def file() -> Path:
 
 @functools.cache
 def load(path: Path | None = None) -> tuple[Claim, ...]:
-    """Every claim, in the file's order; InputError names the claim and the field that is wrong."""
+    """Every claim, in the file's order, each before its details; InputError names the claim and the field that is wrong."""
     content = yaml.safe_load((path or file()).read_text(encoding="utf-8"))
     pages = {}
     for section, given in content["sections"].items():
         pages[section] = Page(section, **{**given, "results": tuple(given["results"])})
-        if pages[section].scale not in effects.SCALES:
-            raise InputError(f"scale of {section}", pages[section].scale, "one of " + ", ".join(effects.SCALES))
-    found: dict[str, Claim] = {}
+        _check_scale(f"scale of {section}", pages[section].scale)
+    loaded: dict[str, Claim] = {}
     for entry in content["claims"]:
-        claim = _claim(entry, pages)
-        if claim.id in found:
-            raise InputError("id", claim.id, "another id for every claim")
-        found[claim.id] = claim
-    return tuple(found.values())
+        for claim in _claims(entry, pages):
+            if claim.id in loaded:
+                raise InputError("id", claim.id, "another id for every claim")
+            loaded[claim.id] = claim
+    return tuple(loaded.values())
 
 
-def _claim(entry: dict, pages: dict[str, Page]) -> Claim:
+def _check_scale(name: str, scale: str) -> None:
+    if scale not in effects.SCALES:
+        raise InputError(name, scale, "one of " + ", ".join(effects.SCALES))
+
+
+def _claims(entry: dict, pages: dict[str, Page]) -> list[Claim]:
+    """The claim of an entry, and its details."""
     entry = dict(entry)
-    name = entry.get("id", "")
+    name, details = entry.get("id", ""), entry.pop("details", {})
     section = entry.pop("section", "")
     if section not in pages:
         raise InputError(f"{name}: section", section, "one of " + ", ".join(pages))
@@ -108,19 +137,48 @@ def _claim(entry: dict, pages: dict[str, Page]) -> Claim:
     unknown = set(entry) - {each.name for each in dataclasses.fields(Claim)}
     if missing or unknown:
         raise InputError(f"{name}: fields", ", ".join(sorted(missing | unknown)), "the fields of a claim, all that it needs")
-    claim = Claim(page=pages[section], **{"options": {}, **entry})
+    claim = Claim(page=pages[section], **{"options": {}, **entry, "models": tuple(entry.get("models", ()))})
+    return [_checked(each) for each in (claim, *_details(claim, details))]
+
+
+def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
+    made = []
+    for test, entry in given.items():
+        if test not in DETAILS:
+            raise InputError(f"{claim.id}: details", test, "one of " + ", ".join(DETAILS))
+        options = {name: value for name, value in entry.items() if name != "outcomes"}
+        limit = options.get("limit", 0.0)
+        unit = claim.page.units.get(claim.metric or claim.page.metric, "")
+        told = DETAILS[test].format(limit=f"{limit:.0%}" if claim.ratio else f"{limit:g} {unit}".strip())
+        made.append(
+            dataclasses.replace(claim, id=f"{claim.id}.{test}", detail_of=claim.id, statement=f"{claim.statement}: {told}",
+                                test=test, options={**claim.options, **options}, outcomes=entry.get("outcomes", {}))
+        )  # fmt: skip
+    return made
+
+
+def _checked(claim: Claim) -> Claim:
     effects.check(claim.test)
+    _check_scale(f"{claim.id}: scale", claim.scale or claim.page.scale)
+    for model in claim.models:
+        if model not in claim.page.models:
+            raise InputError(f"{claim.id}: models", model, "one of " + ", ".join(claim.page.models))
     for where, outcome in claim.outcomes.items():
         if where not in claim.page.results:
-            raise InputError(f"{name}: outcomes", where, "one of " + ", ".join(claim.page.results))
+            raise InputError(f"{claim.id}: outcomes", where, "one of " + ", ".join(claim.page.results))
         if outcome not in OUTCOMES:
-            raise InputError(f"{name}: outcomes", outcome, "one of " + ", ".join(OUTCOMES))
+            raise InputError(f"{claim.id}: outcomes", outcome, "one of " + ", ".join(OUTCOMES))
     return claim
 
 
 def of(section: str) -> list[Claim]:
-    """The claims of one section."""
-    return [claim for claim in load() if claim.page.section == section]
+    """The claims of one section, without their details."""
+    return [claim for claim in load() if claim.page.section == section and not claim.detail_of]
+
+
+def details(claim: Claim) -> list[Claim]:
+    """The details of a claim."""
+    return [each for each in load() if each.detail_of == claim.id]
 
 
 def page(section: str) -> Page:
@@ -139,30 +197,89 @@ def of_each_source(names: Iterable[str]) -> list[str]:
     return list(first.values())
 
 
-def parts(claim: Claim, frame: pd.DataFrame, root: Path | None = None) -> list[Part]:
-    """The effects of a claim; a limit that is the paper's own is taken from the reported rows."""
-    options = dict(claim.options)
-    if options.get("limit") == REPORTED:
-        options["limit"] = max(_worst(claim, own) for own in reported_frames(claim, root))
-    return effects.TESTS[claim.test](claim.rows(frame), **options)
+def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
+    """The (regime, variant) of the chains that a claim reads."""
+    found = []
+    for arm in claim.options.values():
+        if isinstance(arm, str | dict):
+            own = {"regime": arm} if isinstance(arm, str) else arm
+            found.append((own["regime"], joined(model, own.get("variant", claim.variant))))
+    return found
 
 
-def _worst(claim: Claim, frame: pd.DataFrame) -> float:
-    found = effects.TESTS[claim.test](claim.rows(frame), **{**claim.options, "limit": 0.0})
-    return max(found[0].effects)
+def every_arm(claim: Claim) -> set[tuple[str, str]]:
+    """The (regime, variant) of the chains that a claim reads, for all of its models."""
+    models = [claim.page.models[name] for name in claim.models] or [""]
+    return {arm for model in models for arm in arms(claim, model)}
 
 
-def judge(claim: Claim, frame: pd.DataFrame, root: Path | None = None) -> Verdict:
-    """The verdict on a claim; *not run* where ``frame`` lacks a regime or variant that it needs."""
-    found = [decide(claim.statement, part.effects, part.threshold, part.sign) for part in parts(claim, frame, root)]
-    if not found:  # nothing that would say what is claimed of it
-        return decide(claim.statement, [], 0.0, +1)
-    verdict = all_of(claim.statement, found)
-    return dataclasses.replace(verdict, claimed=claim.claimed(verdict))
+def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the chains that a claim reads; all of them where rows are no chains, as in the linear grid."""
+    if "variant" not in frame:
+        return frame
+    wanted = every_arm(claim)
+    return frame[[pair in wanted for pair in zip(frame["regime"], frame["variant"], strict=True)]]
+
+
+def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
+    """The models of a claim that were run, by name; one without a name for a claim that names none."""
+    if not claim.models:
+        return {"": ""}
+    there = set(zip(frame["regime"], frame["variant"], strict=True))
+    fields = {name: claim.page.models[name] for name in claim.models}
+    return {name: model for name, model in fields.items() if there & set(arms(claim, model))}
+
+
+def parts(claim: Claim, frame: pd.DataFrame, metric: str = "") -> list[Part]:
+    """The parts of a claim, model by model; ``metric`` instead of the claim's own."""
+    own = dataclasses.replace(claim, metric=metric or claim.metric)
+    test = effects.TESTS[claim.test]
+    return [part for model in models_in(own, frame).values() for part in test(own.rows(frame, model), **own.options)]
+
+
+def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
+    """The verdict on a claim; *not run* where ``frame`` lacks a regime or variant that it needs.
+
+    Rows with ``look`` 2 are of seeds that were added after the first had been looked at.  A part that reads such seeds
+    is decided at the level of two looks.
+    """
+    used = chains(claim, frame)
+    added = set(used[used["look"] > 1]["seed"]) if "look" in used else set()
+    found = [dataclasses.replace(part, level=TWO_LOOKS) if added & set(part.seeds) else part for part in parts(claim, frame)]
+    verdict = decide(claim.statement, found)
+    if verdict.outcome == NOT_RUN:
+        return verdict
+    notes = [_steps(claim, frame)] if claim.test == "slopes_up" else []
+    if claim.models:
+        notes.append(" and ".join(models_in(claim, frame)))
+    if any(part.level == TWO_LOOKS for part in found):
+        notes.append(f"two looks: p < {TWO_LOOKS} needed")
+    return dataclasses.replace(verdict, claimed=claim.claimed(verdict), note="; ".join(notes),
+                               beside=_beside(claim, frame, verdict))  # fmt: skip
+
+
+def _steps(claim: Claim, frame: pd.DataFrame) -> str:
+    counts = [effects.steps_up(claim.rows(frame, model), **claim.options) for model in models_in(claim, frame).values()]
+    up, every = np.sum(counts, axis=0)
+    return f"{up} of {every} steps rise"
+
+
+def _beside(claim: Claim, frame: pd.DataFrame, verdict: Verdict) -> str:
+    """The effect in the unit of another metric, with the margin of the claim if it has one."""
+    if not claim.beside or claim.test == "trends_up" or claim.beside not in set(frame["metric"]):
+        return ""
+    mean = parts(claim, frame, claim.beside)[verdict.part].estimate().mean
+    unit = claim.unit_of(claim.beside)
+    effect = f"{mean:.3f} {unit}" if abs(mean) < 1 else f"{mean:.2f} {unit}"
+    if not verdict.threshold:
+        return effect
+    used = chains(claim, frame)
+    other, own = (used[used["metric"] == metric]["value"].mean() for metric in (claim.beside, claim.metric))
+    return f"{effect}, margin {verdict.threshold * other / own:.2g}"
 
 
 def reported_frames(claim: Claim, root: Path | None = None) -> list[pd.DataFrame]:
-    """The paper's rows that speak of a claim, one frame a model, in the form of our own results.
+    """The paper's rows that a claim is about, one frame a model, in the form of our own results.
 
     Every regime starts from the same first fit, so a curve that lacks it takes it from the same source.
     """
@@ -187,9 +304,8 @@ def reported_frames(claim: Claim, root: Path | None = None) -> list[pd.DataFrame
 
 
 def variants(claim: Claim) -> list[str]:
-    """The variants that a claim reads."""
-    arms = [arm["variant"] for arm in claim.options.values() if isinstance(arm, dict) and "variant" in arm]
-    return sorted({claim.variant, *arms})
+    """The variants that a claim reads, of one model."""
+    return sorted({variant for _, variant in arms(claim)})
 
 
 def _temperature(variant: str) -> float:
@@ -197,14 +313,20 @@ def _temperature(variant: str) -> float:
     return float(fields.get("temperature", 1.0))
 
 
+def paper_metric(claim: Claim, root: Path | None = None) -> str:
+    """The metric in which the paper reports the effect of a claim: the claim's own, or that beside it."""
+    reported = {metric for frame in reported_frames(claim, root) for metric in frame["metric"]}
+    own = claim.metric or claim.page.metric
+    return next((metric for metric in (own, claim.beside) if metric in reported), own)
+
+
 def paper_effects(claim: Claim, root: Path | None = None) -> list[float]:
-    """The effect of a claim in the paper's own numbers, a value a model: of the part that stands weakest."""
-    found = []
+    """The effect of a claim in the paper's own numbers, a value a model: of the part that supports it least."""
+    metric, least = paper_metric(claim, root), []
     for frame in reported_frames(claim, root):
-        values = [(part.sign * (part.effects[0] - part.threshold), part.effects[0])
-                  for part in parts(claim, frame, root) if part.effects]  # fmt: skip
-        found += [min(values)[1]] if values else []
-    return found
+        values = [(part.margin(), part.effects[0]) for part in parts(claim, frame, metric) if part.effects]
+        least += [min(values)[1]] if values else []
+    return least
 
 
 def tags(claim: Claim, root: Path | None = None) -> list[str]:
@@ -214,5 +336,11 @@ def tags(claim: Claim, root: Path | None = None) -> list[str]:
 
 
 def text(effect: Estimate) -> str:
-    """An effect with its interval, in as many decimals as its size needs."""
-    return effect.text(3 if abs(effect.mean) < 10 else 1)
+    """An effect with its interval, to two significant digits of the interval's shorter arm."""
+    arm = min(effect.mean - effect.low, effect.high - effect.mean)
+    if not math.isfinite(arm) or arm <= 0:
+        return effect.text(2)
+    digits = min(4, max(0, 1 - math.floor(math.log10(arm))))
+    if 0 < effect.low < 0.5 * 10**-digits:  # a ratio: never 0
+        return f"{effect.mean:.2g} [{effect.low:.1g}, {effect.high:.2g}]"
+    return effect.text(digits)

@@ -1,8 +1,10 @@
-"""The tests that decide claims: each turns tidy results into effects, one value a seed, with a threshold and a direction.
+"""The tests that decide claims: each turns tidy results into parts, which hold effects, one value a seed.
 
-``book/claims.yml`` names them.  A test returns parts; a claim holds if all of its parts do.  Effects are paired by seed,
-since chains of one seed share their first fit.  On the scale ``difference`` the null effect is 0; on ``ratio``, for losses
-whose level means nothing beyond one network and one data set, it is 1.
+``book/claims.yml`` names them.  Effects are paired by seed, since chains of one seed share their first fit.  On the scale
+``difference`` the null effect is 0.  On ``ratio``, for losses whose level means nothing beyond one network and one data
+set, it is 1, and effects are compared as logarithms.
+
+A fit t is the model of iteration t; the *later* fits are all but the first.
 """
 
 from __future__ import annotations
@@ -10,22 +12,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ..errors import InputError
 from .statistics import by_seed
+from .verdicts import Part
 
 SCALES = ("difference", "ratio")
+REAL_LENGTH = "mean_length_real"  # the metric that holds the tokens of a real test text
+NOTHING = pd.Series(dtype=float)  # effects of chains that were not run
 Arm = str | dict  # a regime, or {regime: ..., variant: ..., metric: ...}
 
 
-@dataclass(frozen=True)
-class Part:
-    """Effects, one a seed, that are claimed to lie above (``sign`` +1) or below (-1) the threshold."""
+def joined(model: str, variant: str) -> str:
+    """The variant of a model of its own, such as ``architecture=gpt2`` and ``temperature=0.3`` together."""
+    return ",".join(part for part in (model, variant) if part)
 
-    effects: list[float]
-    threshold: float
-    sign: int = +1
+
+def part(effects: pd.Series, threshold: float, sign: int = +1, log: bool = False) -> Part:
+    """A part of a claim from effects whose index holds their seeds."""
+    effects = effects.dropna()
+    return Part(effects.tolist(), threshold, sign, log, seeds=tuple(effects.index))
 
 
 @dataclass(frozen=True)
@@ -36,72 +45,136 @@ class Rows:
     metric: str
     scale: str
     variant: str = ""
+    model: str = ""  # the fields that name a model, such as ``architecture=gpt2``
+
+    @property
+    def log(self) -> bool:
+        return self.scale == "ratio"
 
     @property
     def null(self) -> float:
-        return 0.0 if self.scale == "difference" else 1.0
+        return 1.0 if self.log else 0.0
+
+    def part(self, effects: pd.Series, threshold: float | None = None, sign: int = +1) -> Part:
+        """The claim that effects on this scale, by seed, lie above (``sign`` +1) or below the threshold, or no effect."""
+        return part(effects, self.null if threshold is None else threshold, sign, self.log)
 
     def table(self, arm: Arm) -> pd.DataFrame:
         """A row a seed, a column an iteration; empty where the results lack the arm."""
         own = {"regime": arm} if isinstance(arm, str) else arm
-        return by_seed(
-            self.frame, own.get("metric", self.metric), regime=own["regime"], variant=own.get("variant", self.variant)
-        )
+        metric, variant = own.get("metric", self.metric), joined(self.model, own.get("variant", self.variant))
+        table = by_seed(self.frame, metric, regime=own["regime"], variant=variant)
+        if self.log and (table.to_numpy() <= 0).any():
+            raise InputError(metric, float(table.to_numpy().min()), "values above 0, on the scale ratio")
+        return table
 
-    def against(self, values: pd.Series, other: pd.Series) -> list[float]:
-        """The paired effect of two columns, a value a seed."""
-        effect = values - other if self.scale == "difference" else values / other
-        return effect.dropna().tolist()
+    def logged(self, arm: Arm) -> pd.DataFrame:
+        """The table of an arm on the scale on which its changes add up."""
+        return np.log(self.table(arm)) if self.log else self.table(arm)
 
-    def later(self, arm: Arm) -> list[list[float]]:
-        """Every later fit against the first, a list a fit."""
-        table = self.table(arm)
-        return [self.against(table[t], table[table.columns[0]]) for t in table.columns[1:]]
+    def effect(self, change: pd.Series | pd.DataFrame) -> pd.Series | pd.DataFrame:
+        """A change on the scale of :meth:`logged` as the effect that a reader sees: a difference, or a ratio."""
+        return np.exp(change) if self.log else change
 
-    def at_the_end(self, first: Arm, second: Arm) -> list[float]:
-        """Two arms against one another at the last iteration that both have."""
-        tables = self.table(first), self.table(second)
+    def changes(self, arm: Arm) -> pd.DataFrame:
+        """How far every later fit lies from the first, on the scale of :meth:`logged`: a row a seed, a column a fit."""
+        table = self.logged(arm)
+        return table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0) if table.size else table
+
+    def at_the_end(self, first: Arm, second: Arm) -> pd.Series:
+        """Two arms compared at the last fit that both have, an effect a seed."""
+        tables = self.logged(first), self.logged(second)
         if any(table.empty for table in tables):
-            return []
+            return NOTHING
         end = min(table.columns[-1] for table in tables)
-        return self.against(tables[0][end], tables[1][end])
+        return self.effect(tables[0][end] - tables[1][end])
 
     def rises_to_the_end(self, first: Arm, second: Arm) -> tuple[pd.Series, pd.Series]:
         """How far each of two arms rises from its first fit to the last one that both have, as differences."""
         tables = self.table(first), self.table(second)
         if any(table.shape[1] < 2 for table in tables):
-            return pd.Series(dtype=float), pd.Series(dtype=float)
+            return NOTHING, NOTHING
         end = min(table.columns[-1] for table in tables)
         first_rise, second_rise = (table[end] - table[table.columns[0]] for table in tables)
         return first_rise, second_rise
 
 
-def rises(rows: Rows, of: Arm) -> list[Part]:
-    """Every step from one iteration to the next is a rise."""
+def slopes_up(rows: Rows, of: Arm) -> list[Part]:
+    """The slope of the least-squares line through the fits of a chain is positive; on logarithms for a ratio."""
+    table = rows.logged(of)
+    if table.shape[1] < 2:
+        return [rows.part(NOTHING)]
+    slopes = np.polyfit(table.columns.to_numpy(float), table.to_numpy().T, 1)[0]
+    return [rows.part(rows.effect(pd.Series(slopes, table.index)))]
+
+
+def trends_up(rows: Rows, of: Arm) -> list[Part]:
+    """Fits are ordered as they follow one another: Page's trend test, whose permutations are within a chain.
+
+    The effect is Spearman's correlation of a chain's losses with their iteration; the test's L is its sum over chains.
+    """
     table = rows.table(of)
-    pairs = zip(table.columns[:-1], table.columns[1:], strict=True)
-    return [Part(rows.against(table[after], table[before]), rows.null) for before, after in pairs]
+    order, seeds = table.to_numpy(), tuple(table.index)
+    if order.shape[0] < 2 or order.shape[1] < 3:  # the fewest chains and fits that the test takes
+        return [Part([0.0] * len(seeds), 0.0, exact=(1.0, 1.0), seeds=seeds)]
+    fits, p = table.columns.to_numpy(), [float(stats.page_trend_test(ranked).pvalue) for ranked in (order, -order)]
+    correlations = [float(stats.spearmanr(fits, chain).statistic) for chain in order]
+    return [Part(correlations, 0.0, exact=(p[0], p[1]), seeds=seeds)]
+
+
+def never_falls(rows: Rows, of: Arm, limit: float) -> list[Part]:
+    """No step from one fit to the next falls by more than ``limit``, as a difference or as a share: non-inferiority."""
+    steps = rows.logged(of).diff(axis=1).iloc[:, 1:]
+    return [rows.part(rows.effect(steps[t]), 1 - limit if rows.log else -limit) for t in steps.columns]
 
 
 def stays_above_first(rows: Rows, of: Arm) -> list[Part]:
     """Every later fit lies above the first."""
-    return [Part(effects, rows.null) for effects in rows.later(of)]
+    later = rows.effect(rows.changes(of))
+    return [rows.part(later[t]) for t in later.columns]
 
 
-def ends_above_first(rows: Rows, of: Arm) -> list[Part]:
-    """The last fit lies above the first."""
-    return [Part(effects, rows.null) for effects in rows.later(of)[-1:]]
+def ends_above_first(rows: Rows, of: Arm, limit: float | None = None) -> list[Part]:
+    """The final fit lies above the first, by more than ``limit`` if there is one."""
+    later = rows.effect(rows.changes(of))
+    return [rows.part(later[t], limit) for t in later.columns[-1:]]
 
 
-def stays_within(rows: Rows, of: Arm, limit: float) -> list[Part]:
-    """No later fit lies further above the first than ``limit``: the largest one decides, seed by seed."""
-    later = rows.later(of)
-    return [Part([max(values) for values in zip(*later, strict=True)], limit, -1)] if later else []
+def ends_below_first(rows: Rows, of: Arm, limit: float | None = None) -> list[Part]:
+    """The final fit lies below the first, by more than ``limit`` if there is one."""
+    later = rows.effect(rows.changes(of))
+    return [rows.part(later[t], limit, -1) for t in later.columns[-1:]]
+
+
+def does_not_rise(rows: Rows, of: Arm, limit: float) -> list[Part]:
+    """The later fits lie on average less than ``limit`` above the first."""
+    return [rows.part(rows.effect(rows.changes(of).mean(axis=1)), limit, -1)]
+
+
+def stays_equal(rows: Rows, of: Arm, limit: float) -> list[Part]:
+    """The later fits lie on average within ``limit`` of the first, on both sides: two one-sided tests."""
+    effects = rows.effect(rows.changes(of).mean(axis=1))
+    return [rows.part(effects, 1 / limit if rows.log else -limit), rows.part(effects, limit, -1)]
+
+
+def stays_below_mixture_bound(rows: Rows, of: str, tokens: int) -> list[Part]:
+    """The final fit t rises by less than log(t) nats a text above the first.
+
+    A model of t equal parts, one of which is the first model, pays at most log(t) nats a text for the others, whatever
+    they are: -log(p/t) = -log p + log t.  ``rows`` hold nats a token.  ``tokens`` is the most that a real test text can
+    have; it is used where the results do not hold the mean, and makes the claim a stricter one.
+    """
+    changes, lengths = rows.changes(of), rows.table({"regime": of, "metric": REAL_LENGTH})
+    if not changes.shape[1]:
+        return [rows.part(NOTHING)]
+    fits = changes.columns[-1]
+    each = lengths.get(fits, tokens)
+    return [rows.part(changes[fits] * each, float(np.log(fits)), -1)]
 
 
 def ends_above(rows: Rows, above: Arm, below: Arm, limit: float | None = None) -> list[Part]:
     """One regime ends above another, by more than ``limit`` if there is one."""
-    return [Part(rows.at_the_end(above, below), rows.null if limit is None else limit)]
+    return [rows.part(rows.at_the_end(above, below), limit)]
 
 
 def ends_between(rows: Rows, low: Arm, middle: Arm, high: Arm) -> list[Part]:
@@ -112,23 +185,26 @@ def ends_between(rows: Rows, low: Arm, middle: Arm, high: Arm) -> list[Part]:
 def ends_below_in(rows: Rows, below: str, above: str, metrics: Sequence[str]) -> list[Part]:
     """One regime ends below another in each of several metrics."""
     arms = [[{"regime": regime, "metric": metric} for regime in (below, above)] for metric in metrics]
-    return [Part(rows.at_the_end(*pair), rows.null, -1) for pair in arms]
+    return [rows.part(rows.at_the_end(*pair), sign=-1) for pair in arms]
 
 
 def rises_more(rows: Rows, of: Arm, than: Arm) -> list[Part]:
     """One arm rises further from its first fit than another; a difference on either scale."""
     first, second = rows.rises_to_the_end(of, than)
-    return [Part((first - second).dropna().tolist(), 0.0)]
+    return [part(first - second, 0.0)]
 
 
 def makes_share(rows: Rows, of: Arm, than: Arm, limit: float) -> list[Part]:
-    """One arm makes more than the share ``limit`` of another's rise."""
+    """One arm makes more than the share ``limit`` of another's rise.
+
+    A share of a rise may be negative, so it is no ratio that could be taken as a logarithm.
+    """
     first, second = rows.rises_to_the_end(of, than)
-    return [Part((first / second).dropna().tolist(), limit)]
+    return [part(first / second, limit)]
 
 
 def follows_theory(rows: Rows, of: str, limit: float) -> list[Part]:
-    """Simulation over closed form lies within ``limit`` of 1, on both sides: a claim of equivalence.
+    """Simulation / closed form lies within ``limit`` of 1 at each T: two one-sided tests a T.
 
     ``rows`` are the linear grid.  A cell (T, sigma2, regime) has random numbers of its own, so cells are independent
     observations; iterations of one cell are not, and each cell contributes one iteration.
@@ -136,56 +212,89 @@ def follows_theory(rows: Rows, of: str, limit: float) -> list[Part]:
     from ..linear.grid import independent
 
     chosen = pd.DataFrame(independent(rows.frame.to_dict("records")))
-    cells = chosen[chosen["regime"] == of]
-    ratios = (cells["mean"] / cells["theory"]).tolist()
-    return [Part(ratios, 1 - limit), Part(ratios, 1 + limit, -1)]
+    parts = []
+    for _, cells in chosen[chosen["regime"] == of].groupby("T"):
+        ratios = cells["mean"] / cells["theory"]
+        parts += [rows.part(ratios, 1 / (1 + limit)), rows.part(ratios, 1 + limit, -1)]
+    return parts
 
 
 def _grid_ends(grid: pd.DataFrame, n: int, column: str) -> pd.DataFrame:
+    """A column of the linear grid at iteration n: a row for each T and sigma2, a column a regime."""
     cells = grid[(grid["x"] == "same") & (grid["n"] == n)]
     return cells.pivot(index=["T", "sigma2"], columns="regime", values=column)
 
 
-def grid_bounded(rows: Rows, of: str, limit: float) -> list[Part]:
-    """In the linear grid, pi^2/6 times the first error, and ``limit`` of it more, is not exceeded at the last iteration."""
+def grid_bounded(rows: Rows, of: str) -> list[Part]:
+    """In the linear grid the final error lies below pi^2/6 times the first at each T."""
     from ..linear.theory import ACCUMULATE_BOUND
 
     last, first = (_grid_ends(rows.frame, n, column) for n, column in ((rows.frame["n"].max(), "mean"), (1, "theory")))
-    return [Part((last[of] / first[of]).tolist(), ACCUMULATE_BOUND * (1 + limit), -1)]
+    growth = last[of] / first[of]
+    return [rows.part(cells, ACCUMULATE_BOUND, -1) for _, cells in growth.groupby("T")]
 
 
 def grid_ends_above(rows: Rows, above: str, below: str, limit: float) -> list[Part]:
-    """In the linear grid, one regime ends more than ``limit`` times above another."""
+    """In the linear grid one regime ends more than ``limit`` times above another at each T."""
     last = _grid_ends(rows.frame, rows.frame["n"].max(), "mean")
-    return [Part((last[above] / last[below]).tolist(), limit)]
+    return [rows.part(cells, limit) for _, cells in (last[above] / last[below]).groupby("T")]
 
 
 TESTS: dict[str, Callable[..., list[Part]]] = {
     test.__name__: test
     for test in (
-        rises, stays_above_first, ends_above_first, stays_within, ends_above, ends_between, ends_below_in, rises_more,
-        makes_share, follows_theory, grid_bounded, grid_ends_above,
+        slopes_up, trends_up, never_falls, stays_above_first, ends_above_first, ends_below_first, does_not_rise, stays_equal,
+        stays_below_mixture_bound, ends_above, ends_between, ends_below_in, rises_more, makes_share, follows_theory,
+        grid_bounded, grid_ends_above,
     )
 }  # fmt: skip
 
-# What the effect of a test is, for the head of a column; {against} is "less" or "over".
+
+def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
+    """How many steps from one fit to the next rise, and how many there are, over all seeds."""
+    steps = rows.table(of).diff(axis=1).iloc[:, 1:].to_numpy()
+    return int((steps > 0).sum()), steps.size
+
+
+# What the effect of a test is, in words; {vs} is "-" or "/", and the other names are options of the test.
 EFFECTS = {
-    "rises": "weakest step (a fit {against} the one before)",
-    "stays_above_first": "weakest later fit {against} the first",
-    "ends_above_first": "last fit {against} the first",
-    "stays_within": "highest later fit {against} the first",
-    "ends_above": "the one {against} the other, last fit",
-    "ends_between": "the nearer neighbour, last fit",
-    "ends_below_in": "the one {against} the other, last fit, weaker metric",
-    "rises_more": "difference of the rises",
-    "makes_share": "share of the rise",
-    "follows_theory": "simulation over theory",
-    "grid_bounded": "last error over the first",
-    "grid_ends_above": "ratio of the last errors",
+    "slopes_up": "slope over the fits{factor}",
+    "trends_up": "rank correlation of loss and iteration",
+    "never_falls": "lowest step, fit t + 1 {vs} fit t",
+    "stays_above_first": "least certain later fit {vs} the first fit",
+    "ends_above_first": "final fit {vs} first fit",
+    "ends_below_first": "final fit {vs} first fit",
+    "does_not_rise": "mean of the later fits {vs} first fit",
+    "stays_equal": "mean of the later fits {vs} first fit",
+    "stays_below_mixture_bound": "final fit - first fit",
+    "ends_above": "{above} {vs} {below} at the final fit",
+    "ends_between": "least certain of {high} {vs} {middle} and {middle} {vs} {low} at the final fit",
+    "ends_below_in": "{below} {vs} {above} at the final fit, less certain of the two metrics",
+    "rises_more": "rise of {of} - rise of {than}",
+    "makes_share": "rise of {of} / rise of {than}",
+    "follows_theory": "simulation / theory, least certain T",
+    "grid_bounded": "final error / first error, least certain T",
+    "grid_ends_above": "{above} / {below} at the final fit, least certain T",
 }
 
 
+def named(arm: Arm) -> str:
+    """An arm as prose calls it, such as ``accumulate-subsample`` or ``replace at temperature=0.3``."""
+    own = {"regime": arm} if isinstance(arm, str) else arm
+    regime = str(own["regime"]).replace("_", "-")
+    return f"{regime} at {own['variant'].replace('temperature=', 'τ = ')}" if own.get("variant") else regime
+
+
+def describe(test: str, options: dict, scale: str) -> str:
+    """What the effect of a test is, in words."""
+    arms = {name: named(arm) for name, arm in options.items() if isinstance(arm, str | dict)}
+    return EFFECTS[test].format(
+        vs="/" if scale == "ratio" else "-", factor=", as a factor a fit" if scale == "ratio" else "", **arms
+    )
+
+
 def check(name: str) -> str:
+    """The name of a test, or InputError with those there are."""
     if name not in TESTS:
         raise InputError("test", name, "one of " + ", ".join(TESTS))
     return name

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import paths
+from .. import paths, sections
 from ..errors import InputError
+from . import plan
 
+TABLES = ("metrics.csv", "grid.csv")  # what a folder of results holds: the metrics of chains, or a grid of simulations
 WHOLE = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
 TEXT = {"section", "preset", "data", "variant", "regime", "metric", "model", "tag", "where", "x"}
 
@@ -60,14 +62,26 @@ def read(section: str, preset: str, data: str, given: str | Path | None = None) 
 
 
 def named(section: str, name: str, given: str | Path | None = None) -> pd.DataFrame:
-    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its cells."""
+    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its cells.
+
+    Metrics have a column ``look``: 2 for seeds that ``reference.yml`` says were added after looking, else 1.
+    """
     home = root(given) / section / name
-    for path in (home / "metrics.csv", home / "grid.csv"):
+    for path in (home / table for table in TABLES):
         if path.is_file():
-            return read_csv(path)
-    raise InputError("results", str(home), "a folder with metrics.csv or grid.csv")
+            frame = read_csv(path)
+            return frame.assign(look=1 + _added(frame, given)) if "seed" in frame else frame
+    raise InputError("results", str(home), "a folder with " + " or ".join(TABLES))
 
 
-def read_curves(section: str, preset: str, data: str, given: str | Path | None = None) -> pd.DataFrame:
-    """The committed learning curves."""
-    return read_csv(folder(section, preset, data, given) / "curves.csv")
+def _added(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
+    """Which rows are of seeds that were added when the results of the planned ones were known."""
+    added = pd.Series(False, index=frame.index)
+    path = root(given) / "reference.yml"
+    for sweep in plan.read(path) if path.is_file() else ():
+        here = frame["seed"].isin(sweep.added_after_looking) & frame["regime"].isin(sweep.regimes)
+        names = {"section": sections.result_name(sweep.section), "preset": sweep.preset, "data": sweep.source}
+        for column, value in {**names, "variant": sweep.variant}.items():
+            here &= frame[column] == value
+        added |= here
+    return added

@@ -48,7 +48,7 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
             del found["ours, fixed steps"]
         for label, table in found.items():
             if table.size:
-                rows[figures.LABELS[regime], label] = {t: estimate(table[t]).text(2) for t in table.columns[1:]}
+                rows[figures.LABELS[regime], label] = {t: estimate(table[t], log=True).text(2) for t in table.columns[1:]}
         curve = reported[reported["regime"] == regime].set_index("iteration")
         if len(curve):
             cells = {t: f"{value / curve['value'][1]:.2f}" for t, value in curve["value"].items() if t > 1}

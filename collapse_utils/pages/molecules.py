@@ -47,7 +47,9 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
         for regime in regimes.REGIMES:
             table = growth(ours, metric, regime)
             if table.size:
-                rows[name, figures.LABELS[regime], "ours"] = {t: estimate(table[t]).text(2) for t in table.columns[1:]}
+                rows[name, figures.LABELS[regime], "ours"] = {
+                    t: estimate(table[t], log=True).text(2) for t in table.columns[1:]
+                }
             curve = reported[(reported["regime"] == regime) & (reported["metric"] == metric)].set_index("iteration")
             if len(curve):
                 cells = {t: f"{value / curve['value'][1]:.2f}" for t, value in curve["value"].items() if t > 1}

@@ -18,9 +18,10 @@ from .. import regimes, sections
 from ..durable.metrics import frame_of
 from ..errors import InputError, RunError
 from ..evidence import claims, results
-from ..evidence.statistics import VERDICT_SEEDS, Verdict
+from ..evidence.verdicts import VERDICT_SEEDS, Verdict
 from ..seeds import sequence
 from ..sweeps import local
+from ..sweeps.jobs import plan
 
 THIS_RUN = "this run"
 
@@ -71,13 +72,13 @@ class Opened:
                 fresh = [part for _, part in self.run.groupby("variant") if _enough(part)]
                 kept = frame[~frame["variant"].isin({part["variant"].iloc[0] for part in fresh})]
                 frame = pd.concat([kept, *fresh], ignore_index=True)
-            found[name] = [claims.judge(each, frame, self.results_root) for each in self._claims(name)]
+            found[name] = [claims.judge(each, frame) for each in self._claims(name)]
         return found
 
     def own_verdicts(self) -> list[Verdict]:
         """The verdicts on this run alone."""
         every = claims.of(self.section)
-        return [] if self.run is None else [claims.judge(each, self.run, self.results_root) for each in every]
+        return [] if self.run is None else [claims.judge(each, self.run) for each in every]
 
     def _claims(self, name: str) -> list[claims.Claim]:
         return [claim for claim in claims.of(self.section) if name in claim.outcomes]
@@ -146,7 +147,7 @@ def train(
     vary: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The metrics of every chain that the arguments name, run where they are not finished yet."""
-    jobs = local.plan([section], preset, list(seeds), list(regime_names), Path(runs_dir), vary=vary, data=data)
+    jobs = plan([section], preset, list(seeds), list(regime_names), Path(runs_dir), vary=vary, data=data)
     failed = local.run(jobs)
     if failed:
         raise RunError(f"{failed[0].label} failed: {local.last_line(failed[0].log)} (the whole log: {failed[0].log})")

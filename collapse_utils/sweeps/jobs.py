@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from .. import regimes, sections
 from ..durable import files
 from ..durable.run_dir import fingerprint
 from ..errors import InputError
+from ..evidence.plan import Sweep
 
 
 @dataclass(frozen=True)
@@ -67,23 +68,6 @@ class Job:
         return [path for path in (self.run_dir, *logs) if path.exists()]
 
 
-def parse_seeds(text: str) -> list[int]:
-    """``0-4`` or ``0,3,7`` or a mixture, as a list; InputError for anything else."""
-    found: list[int] = []
-    for part in text.split(","):
-        low, _, high = part.strip().partition("-")
-        if not low.isdigit() or (high and not high.isdigit()) or (high and int(high) < int(low)):
-            raise InputError("--seeds", text, "integers >= 0 and ranges, such as 0-4 or 0,2,5-7")
-        found.extend(range(int(low), int(high or low) + 1))
-    return sorted(set(found))
-
-
-def parse_regimes(text: str) -> list[str]:
-    """``all`` or regimes separated by commas."""
-    names = list(regimes.REGIMES) if text == "all" else [name.strip() for name in text.split(",")]
-    return [regimes.check(name) for name in dict.fromkeys(names)]
-
-
 def parse_variants(vary: Iterable[str]) -> list[tuple[str, ...]]:
     """``["temperature=1.0,0.3", "architecture=llama,gpt2"]`` as all combinations of assignments."""
     axes = []
@@ -118,6 +102,31 @@ def plan(
         run_dir = home / (label or "base") / regime / f"seed-{seed}"
         job = Job(name, preset, regime, seed, both, data, run_dir, home / ".shared", config.threads, tuple(arguments))
         jobs.setdefault(run_dir, job)  # two spellings of one configuration are one chain
+    return list(jobs.values())
+
+
+def jobs_of(sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str]) -> list[Job]:
+    """The chains of a plan, each once, with ``given`` as the local file or folder of a source.
+
+    InputError for a name in ``given`` that no sweep uses.
+    """
+    sources = {sweep.data for sweep in sweeps}
+    for name in given:
+        if name not in sources:
+            raise InputError("--source", name, "a source of the plan: " + ", ".join(sorted(sources)))
+    jobs: dict[Path, Job] = {}
+    for sweep in sweeps:
+        planned = plan(
+            [sweep.section],
+            sweep.preset,
+            sweep.seeds,
+            sweep.regimes,
+            out,
+            assignments=sweep.assignments,
+            arguments=sweep.arguments,
+            data=given.get(sweep.data, sweep.data),
+        )
+        jobs.update({job.run_dir: job for job in planned})
     return list(jobs.values())
 
 

@@ -17,11 +17,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..durable import leases, progress
-from ..durable.progress import fraction, last_line
-from .jobs import Job, parse_regimes, parse_seeds, parse_variants, plan
+from ..durable.progress import fraction
+from .jobs import Job
 from .live import Live
-
-__all__ = ["Job", "fraction", "last_line", "parse_regimes", "parse_seeds", "parse_variants", "plan", "run", "start"]
 
 POLL_S = 0.3
 FOLLOW = Path(__file__).with_name("follow.py")

@@ -62,26 +62,11 @@ class Plan:
         return self.learning_rate * (self.final_rate + (1 - self.final_rate) * cosine)
 
 
-class Plateau:
-    """Lowers the learning rate when the validation loss stops falling (torch's ReduceLROnPlateau, with a state on disk)."""
-
-    def __init__(self, plan: Plan):
-        self.plan, self.scale, self.best, self.waited = plan, 1.0, math.inf, 0
-
-    def see(self, loss: float) -> None:
-        """Take note of one validation loss."""
-        if loss < self.best * (1 - 1e-4):
-            self.best, self.waited = loss, 0
-            return
-        self.waited += 1
-        if self.plan.patience and self.waited > self.plan.patience:
-            self.scale, self.waited = self.scale * self.plan.decay, 0
-
-    def state(self) -> list[float]:
-        return [self.scale, self.best, self.waited]
-
-    def set_state(self, state: list[float]) -> None:
-        self.scale, self.best, self.waited = state
+def plateau(plan: Plan) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
+    """Lowers a factor, 1 at first, when the validation loss stops falling; its optimiser trains nothing."""
+    holder = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    factor, patience = (plan.decay, plan.patience) if plan.patience else (0.5, math.inf)  # or never
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(holder, factor=factor, patience=patience, eps=0.0)
 
 
 def device() -> torch.device:
@@ -136,7 +121,7 @@ def train(
         return
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
-    curve, losses, first, plateau = [], [], 0, Plateau(plan)
+    curve, losses, first, lowered = [], [], 0, plateau(plan)
     gradients = Gradients(loss_of, split)
     if started is not None:
         load_model(model, started / "model.safetensors")
@@ -146,7 +131,8 @@ def train(
         if state["cuda_random_state"]:
             torch.cuda.set_rng_state_all(state["cuda_random_state"])
         curve, losses, first = state["curve"], list(state["losses"]), state["step"]
-        plateau.set_state(state["plateau"])
+        lowered.load_state_dict(state["plateau"])
+        lowered.optimizer.load_state_dict(state["factor"])
         gradients.parts = state["parts"]
     parameters = list(model.parameters())
     every = max(plan.steps // CURVE_POINTS, 1)
@@ -163,24 +149,28 @@ def train(
                 "cuda_random_state": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
                 "curve": curve,
                 "losses": torch.stack(losses) if losses else torch.empty(0),
-                "plateau": plateau.state(),
+                "plateau": lowered.state_dict(),
+                "factor": lowered.optimizer.state_dict(),
                 "parts": gradients.parts,
             }
             torch.save(state, folder / "training.pt")
+
+    def scale() -> float:
+        return lowered.optimizer.param_groups[0]["lr"]
 
     recording, outcome = plan.diverged == "record", None
     model.train()
     with whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
             for group in adam.param_groups:
-                group["lr"] = plan.rate(step) * plateau.scale
+                group["lr"] = plan.rate(step) * scale()
             buffers = [buffer.clone() for buffer in model.buffers()] if recording else []
             loss = gradients(model, batch_at(step))
             norm = torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
             if recording and not (torch.isfinite(loss) and torch.isfinite(norm)):
                 for buffer, before in zip(model.buffers(), buffers, strict=True):
                     buffer.copy_(before)
-                outcome = {"step": step + 1, "learning_rate": plan.rate(step) * plateau.scale, "loss": str(loss.item())}
+                outcome = {"step": step + 1, "learning_rate": plan.rate(step) * scale(), "loss": str(loss.item())}
                 break
             adam.step()
             adam.zero_grad(set_to_none=True)
@@ -190,11 +180,11 @@ def train(
                 recent = torch.stack(losses).tolist()  # the only moment that waits for the device
                 _check_finite(recent, done, plan, checkpoint)
                 losses.clear()
-                row = [done, done * items_a_step, plan.rate(step) * plateau.scale, sum(recent) / len(recent), None]
+                row = [done, done * items_a_step, plan.rate(step) * scale(), sum(recent) / len(recent), None]
                 if validate is not None and done in validations:
                     model.eval()
                     row[-1] = validate(model)
-                    plateau.see(row[-1])
+                    lowered.step(row[-1])
                     model.train()
                 curve.append(row)
                 rate = (done - clocked) * items_a_step / (time.monotonic() - clock)

@@ -23,7 +23,7 @@ from collapse_utils.durable.checkpoints import Checkpoint, Pieces
 from collapse_utils.durable.signals import Interrupted
 from collapse_utils.errors import InputError, RunError
 from collapse_utils.pages.notebook import check_parameters
-from collapse_utils.sweeps import local
+from collapse_utils.sweeps import jobs
 
 PACKAGE = Path(collapse_utils.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -238,4 +238,4 @@ def test_notebook_parameters_are_values(tmp_path, mark):
         with pytest.raises(InputError):
             check_parameters(**{**good, name: bad})
     with pytest.raises(InputError):
-        local.plan(["language"], "smoke", [0], ["replace"], tmp_path, vary=[f"temperature={code(mark)}"])
+        jobs.plan(["language"], "smoke", [0], ["replace"], tmp_path, vary=[f"temperature={code(mark)}"])

@@ -41,7 +41,8 @@ def test_committed_grid_is_whole():
     same = [row for row in rows if row["x"] == "same"]
     cells = {(row["T"], row["sigma2"], row["regime"], row["n"]) for row in same}
     assert len(cells) == len(same) == 3 * 5 * 4 * 50
-    assert all(int(row["repeats"]) >= 1000 for row in rows)
+    assert {int(row["repeats"]) for row in same} == {grid.REPEATS}
+    assert {int(row["repeats"]) for row in rows if row["x"] == "fresh"} == {grid.FRESH_REPEATS}
     assert {row["regime"] for row in rows if row["x"] == "fresh"} == set(REGIMES)
     for row in rows:
         assert float(row["low"]) < float(row["mean"]) < float(row["high"])
@@ -50,9 +51,9 @@ def test_committed_grid_is_whole():
 
 @pytest.mark.parametrize(("regime", "T", "x"), [("accumulate", 1000, "same"), ("replace", 100, "fresh")])
 def test_committed_cells_come_out_again(regime, T, x):
-    found = grid.cell(Linear(T=T, x=x), regime, seed=0)
     rows = [r for r in committed("grid.csv") if (r["regime"], r["T"], r["sigma2"], r["x"]) == (regime, str(T), "1", x)]
     assert len(rows) == 50
+    found = grid.cell(Linear(T=T, x=x, repeats=int(rows[0]["repeats"])), regime, seed=0)
     for expected, row in zip(rows, found, strict=True):
         assert row["mean"] == pytest.approx(float(expected["mean"]), rel=1e-4)
         assert row["theory"] == pytest.approx(float(expected["theory"]), rel=1e-4)

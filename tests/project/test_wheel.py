@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LIGHT = [  # the modules that need nothing but Python
     f"collapse_utils.{name}"
-    for name in ("__main__", "errors", "presets", "durable.provenance", "regimes", "sections", "sources", "language.config",
-                 "images.config", "molecules.config")
+    for name in ("__main__", "errors", "loading", "presets", "durable.provenance", "regimes", "sections", "sources",
+                 "language.config", "images.config", "molecules.config")
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from collapse_utils import sections
 from collapse_utils.__main__ import main
 from collapse_utils.errors import InputError
-from collapse_utils.sweeps import plans
+from collapse_utils.evidence import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference.yml"
@@ -17,11 +17,9 @@ REFERENCE = ROOT / "results" / "reference.yml"
 def planned_chains():
     """(section, preset, source, variant, regime, seed) of every chain of the plan of the published results."""
     chains = set()
-    for sweep in plans.read(REFERENCE):
-        _, variant = sections.configuration(sweep.section, sweep.preset, sweep.assignments, sweep.arguments)
-        source = sections.default_source(sweep.section) if sweep.data == sections.DEFAULT else sweep.data
-        name = sections.result_name(sweep.section)
-        chains |= {(name, sweep.preset, source, variant, regime, s) for regime in sweep.regimes for s in sweep.seeds}
+    for sweep in plan.read(REFERENCE):
+        first = (sections.result_name(sweep.section), sweep.preset, sweep.source, sweep.variant)
+        chains |= {(*first, regime, seed) for regime in sweep.regimes for seed in sweep.seeds}
     return chains
 
 
@@ -46,13 +44,13 @@ def test_a_plan_is_listed_as_one_sweep_with_its_sources(tmp_path, capsys):
 
 
 def test_a_plan_runs_each_chain_once(tmp_path):
-    plan = tmp_path / "plan.yml"
-    plan.write_text(
+    path = tmp_path / "plan.yml"
+    path.write_text(
         "sweeps:\n"
         "  - {section: linear, seeds: 0-1, regimes: replace, set: [iterations=2, repeats=4]}\n"
         "  - {section: linear, seeds: 0-2, regimes: [replace], set: [iterations=2, repeats=4], added_after_looking: 2}\n"
     )
-    assert main(["sweep", "--plan", str(plan), "--out", str(tmp_path / "runs"), "--quiet"]) == 0
+    assert main(["sweep", "--plan", str(path), "--out", str(tmp_path / "runs"), "--quiet"]) == 0
     assert len(list((tmp_path / "runs").rglob("DONE"))) == 3
 
 
@@ -72,7 +70,7 @@ def test_a_plan_that_says_something_else_is_refused_by_its_field(tmp_path, text,
     path = tmp_path / "plan.yml"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
-        plans.read(path)
+        plan.read(path)
 
 
 def test_a_source_that_no_sweep_uses_is_refused(tmp_path, capsys):

@@ -15,16 +15,14 @@ holds ``results``, and ``sources`` says with which word of the command line each
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from .. import sections
+from .. import regimes, sections, seeds
 from ..errors import InputError
-from .jobs import Job, parse_regimes, parse_seeds, plan
 
 FIELDS = ("section", "preset", "data", "regimes", "seeds", "set", "arg", "added_after_looking")
 
@@ -42,18 +40,15 @@ class Sweep:
     arguments: tuple[str, ...]
     added_after_looking: tuple[int, ...]  # of the seeds
 
-    def jobs(self, out: Path, given: Mapping[str, str]) -> list[Job]:
-        """The chains, with ``given`` in the place of a source's name: a local file or folder."""
-        return plan(
-            [self.section],
-            self.preset,
-            self.seeds,
-            self.regimes,
-            out,
-            assignments=self.assignments,
-            arguments=self.arguments,
-            data=given.get(self.data, self.data),
-        )
+    @property
+    def variant(self) -> str:
+        """How its configuration differs from the preset, as the results say it."""
+        return sections.configuration(self.section, self.preset, self.assignments, self.arguments)[1]
+
+    @property
+    def source(self) -> str:
+        """The name of its data source, as the results say it."""
+        return sections.default_source(self.section) if self.data == sections.DEFAULT else self.data
 
 
 def read(path: Path) -> list[Sweep]:
@@ -78,30 +73,17 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
     section = str(entry["section"])
     if ".py:" in section and not Path(section).is_absolute():
         section = str(path.resolve().parent.parent / section)
-    seeds, regimes = tuple(parse_seeds(str(entry["seeds"]))), entry.get("regimes", "all")
-    added = tuple(parse_seeds(str(entry["added_after_looking"]))) if "added_after_looking" in entry else ()
-    if not set(added) <= set(seeds):
+    planned, names = seeds.parse(str(entry["seeds"])), entry.get("regimes", "all")
+    added = seeds.parse(str(entry["added_after_looking"])) if "added_after_looking" in entry else []
+    if not set(added) <= set(planned):
         raise InputError(where, f"added_after_looking: {entry['added_after_looking']}", f"seeds among {entry['seeds']}")
     return Sweep(
         section=sections.check(section),
         preset=entry.get("preset", sections.default_preset(section)),
         data=str(entry.get("data", sections.DEFAULT)),
-        regimes=tuple(parse_regimes(regimes if isinstance(regimes, str) else ",".join(regimes))),
-        seeds=seeds,
+        regimes=tuple(regimes.parse(names if isinstance(names, str) else ",".join(names))),
+        seeds=tuple(planned),
         assignments=tuple(map(str, entry.get("set", ()))),
         arguments=tuple(map(str, entry.get("arg", ()))),
-        added_after_looking=added,
+        added_after_looking=tuple(added),
     )
-
-
-def jobs_of(sweeps: list[Sweep], out: Path, given: Mapping[str, str]) -> list[Job]:
-    """The chains of all sweeps, each once; InputError for a word of ``given`` that no sweep uses."""
-    sources = {sweep.data for sweep in sweeps}
-    for name in given:
-        if name not in sources:
-            raise InputError("--source", name, "a source of the plan: " + ", ".join(sorted(sources)))
-    jobs: dict[Path, Job] = {}
-    for sweep in sweeps:
-        for job in sweep.jobs(out, given):
-            jobs.setdefault(job.run_dir, job)
-    return list(jobs.values())

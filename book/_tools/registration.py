@@ -1,0 +1,141 @@
+"""When each claim was registered: the commit since which ``book/claims.yml`` has defined it as it is now.
+
+    python -m book._tools register
+
+writes ``book/registered.yml`` from the history of the repository.  A verdict is *confirmatory* where its claim, with its
+test and margins, was committed before the first chain that decides it had begun, and *exploratory* elsewhere.  Wording
+and outcomes are no part of the definition.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import yaml
+
+from collapse_utils.durable.files import write_text
+from collapse_utils.errors import InputError
+from collapse_utils.evidence import claims
+from collapse_utils.evidence.claims import Claim
+
+CLAIMS, REGISTERED = "book/claims.yml", "book/registered.yml"
+CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
+HEAD = """\
+# Since which commit claims.yml has defined each claim as it is now, and which results were made after it.
+# Written by `make register` from the history of the repository; not to be edited.
+"""
+Chain = tuple[str, str, int]  # variant, regime, seed
+GRID = ("", "", 0)  # in the place of the chains of a grid of simulations
+
+
+def definitions(text: str) -> dict[str, dict]:
+    """What decides each claim of a file of claims, in any version of it: claim -> test, options, metric, and so on."""
+    content, found = yaml.safe_load(text), {}
+    for entry in content["claims"]:
+        page = content["sections"][entry["section"]]
+        models = {name: page["models"][name] for name in entry.get("models", [])}
+        whole = {
+            "section": entry["section"],
+            "metric": entry.get("metric", page["metric"]),
+            "scale": entry.get("scale", page["scale"]),
+            "variant": entry.get("variant", ""),
+            "models": models,
+        }
+        found[entry["id"]] = {**whole, "test": entry["test"], "options": entry.get("options", {})}
+        for test, options in entry.get("details", {}).items():
+            given = {name: value for name, value in options.items() if name != "outcomes"}
+            found[f"{entry['id']}.{test}"] = {**whole, "test": test, "options": {**entry.get("options", {}), **given}}
+    return found
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        return subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as problem:
+        raise InputError("history", str(root), "a git repository with its whole history") from problem
+
+
+def history(root: Path) -> dict[str, dict]:
+    """Claim -> the commit that registered it, its date, and the results whose every chain was begun after it.
+
+    InputError without a git repository, or in a shallow clone, whose oldest commit would pass for the first.
+    """
+    if _git(root, "rev-parse", "--is-shallow-repository").strip() != "false":
+        raise InputError("history", str(root), "a git repository with its whole history (git fetch --unshallow)")
+    now = definitions((root / CLAIMS).read_text(encoding="utf-8"))
+    since: dict[str, dict] = {}
+    settled: set[str] = set()
+    for line in _git(root, "log", "--format=%H %aI", "--", CLAIMS).splitlines():
+        commit, date = line.split()
+        then = definitions(_git(root, "show", f"{commit}:{CLAIMS}"))
+        settled |= {name for name in now if then.get(name) != now[name]}
+        since |= {name: {"commit": commit, "date": date} for name in now if name not in settled}
+    begun = _all_begun(root)
+    for claim in claims.load(root / CLAIMS):
+        if claim.id in since:
+            date = datetime.fromisoformat(since[claim.id]["date"])
+            first = {name: _first(claim, begun.get(f"{claim.page.section}/{name}", {})) for name in claim.outcomes}
+            since[claim.id]["confirmed_by"] = [name for name, start in first.items() if start and date < start]
+    return dict(sorted(since.items()))
+
+
+def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
+    """Table of results -> when each of its chains was begun for the first time; of a grid, when it was committed.
+
+    A chain that was run again, from the same configuration on the same data, gives the same numbers: they were known
+    when it was first run, and the history of its record says when.
+    """
+    found: dict[str, dict[Chain, datetime]] = {}
+    for path in sorted((root / "results").glob("*/*/provenance.json")):
+        place, table = path.relative_to(root).as_posix(), path.parent.relative_to(root / "results").as_posix()
+        commits = _git(root, "log", "--format=%H", "--diff-filter=AM", "--", place).split()
+        versions = [path.read_text(encoding="utf-8"), *(_git(root, "show", f"{commit}:{place}") for commit in commits)]
+        records = [record for version in versions for record in json.loads(version)]
+        now = {_chain(record): _made_from(record) for record in json.loads(versions[0])}
+        starts = [(_chain(each), _begun(each)) for each in records if now.get(_chain(each)) == _made_from(each)]
+        found[table] = {chain: min(start for other, start in starts if other == chain) for chain in now}
+    for path in sorted((root / "results").glob("*/*/grid.csv")):
+        date = _git(root, "log", "-1", "--format=%aI", "--", path.relative_to(root).as_posix()).strip()
+        if date:
+            found[path.parent.relative_to(root / "results").as_posix()] = {GRID: datetime.fromisoformat(date)}
+    return found
+
+
+def _chain(record: dict) -> Chain:
+    return record["variant"], record["regime"], record["seed"]
+
+
+def _made_from(record: dict) -> tuple[dict, dict]:
+    return record["config"], record["data"]
+
+
+def _begun(record: dict) -> datetime:
+    provenance = record["provenance"]
+    return datetime.fromisoformat(provenance["finished"]) - timedelta(seconds=provenance["wall_s"])
+
+
+def _first(claim: Claim, begun: dict[Chain, datetime]) -> datetime | None:
+    """When the first of the chains that a claim reads was begun; None if none of them was."""
+    arms = {(variant, regime) for regime, variant in claims.every_arm(claim)} | {GRID[:2]}
+    return min((start for chain, start in begun.items() if chain[:2] in arms), default=None)
+
+
+def write(root: Path) -> Path:
+    """Write ``registered.yml``; returns its path."""
+    path = root / REGISTERED
+    write_text(path, HEAD + yaml.safe_dump(history(root), sort_keys=False, width=200))
+    return path
+
+
+def read(root: Path) -> dict[str, dict]:
+    """The content of ``registered.yml``; empty without the file."""
+    path = root / REGISTERED
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
+
+
+def kind(claim: Claim, name: str, registered: dict[str, dict]) -> str:
+    """Whether the results called ``name`` confirm a claim that was registered before them, or were known to it."""
+    return CONFIRMATORY if name in registered.get(claim.id, {}).get("confirmed_by", []) else EXPLORATORY

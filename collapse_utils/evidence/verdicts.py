@@ -1,0 +1,190 @@
+"""The rules of decision: what a claim needs to be *reproduced*, *not reproduced* or *undecided*.
+
+A claim has one or more parts.  Each part is a set of effects, one a seed, with the side of a threshold on which the claim
+says that they lie, and a one-sided test of it (Student's t, on the logarithm where the effect is a ratio).
+
+- *reproduced*: every part is significant at ``level``.  The claim is false if any part is, so no correction is needed
+  (intersection-union test).
+- *not reproduced*: some part is significant in the other direction at ``level`` / k, for k parts (Bonferroni), since
+  any of the k may contradict the claim by chance.
+- *undecided*: neither.
+
+Claims of no difference are two parts, one for each side of the margin (two one-sided tests).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from .statistics import Estimate, estimate
+
+REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not run"
+OUTCOMES = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
+LEVEL = 0.025  # one-sided: that of a 95% interval
+TWO_LOOKS = 0.014  # at each of two looks at the results: 2.5% for both together (measured in the tests)
+VERDICT_SEEDS = 3  # fewer seeds than this get no verdict, only a direction
+
+
+def p_above(effects: np.ndarray, threshold: float = 0.0) -> np.ndarray:
+    """One-sided p of the hypothesis that the mean is at most ``threshold``: t-test along the last axis, (..., n) -> (...).
+
+    1 for a single observation, which has no spread.
+    """
+    effects = np.asarray(effects, float)
+    n = effects.shape[-1]
+    if n < 2:
+        return np.ones(effects.shape[:-1])
+    above = effects.mean(axis=-1) - threshold
+    error = effects.std(axis=-1, ddof=1) / math.sqrt(n)
+    # Equal effects have no error: certain on either side of the threshold, and nothing on it.
+    t = np.divide(above, error, out=np.where(above == 0, 0.0, np.copysign(np.inf, above)), where=error > 0)
+    return stats.t.sf(t, n - 1)
+
+
+def settled(support: np.ndarray, against: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether a claim is reproduced, and whether it is contradicted, from the p of its k parts, (..., k) -> two of (...)."""
+    return np.all(support < level, axis=-1), np.any(against < level / np.shape(against)[-1], axis=-1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Effects, one a seed, that are claimed to lie above (``sign`` +1) or below (-1) the threshold.
+
+    ``log``: effect and threshold are ratios, compared as logarithms.  ``exact``: the p for and against the claim, from
+    a test that is not the t-test of the effects.  ``seeds`` are those of the effects, where they are chains.
+    """
+
+    effects: Sequence[float]
+    threshold: float
+    sign: int = +1
+    log: bool = False
+    exact: tuple[float, float] | None = None
+    seeds: tuple[int, ...] = ()
+    level: float = LEVEL  # one-sided
+
+    def p(self) -> tuple[float, float]:
+        """One-sided p: of no effect if the claim holds, and of no effect if it does not."""
+        if self.exact is not None:
+            return self.exact
+        values, threshold = np.asarray(self.effects, float), self.threshold
+        if self.log:
+            values, threshold = np.log(values), math.log(threshold)
+        support, against = (float(p_above(s * values, s * threshold)) for s in (self.sign, -self.sign))
+        return support, against
+
+    def estimate(self) -> Estimate:
+        """The mean effect with its two-sided interval at 1 - 2 ``level``; without one for an exact test."""
+        if self.exact is not None:
+            return Estimate(float(np.mean(self.effects)), math.nan, math.nan, len(self.effects))
+        return estimate(self.effects, 1 - 2 * self.level, log=self.log)
+
+    def margin(self) -> float:
+        """How far the mean lies on the claimed side of the threshold."""
+        return self.sign * (self.estimate().mean - self.threshold)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim with its outcome, and the effect of its least certain part: the one whose p is largest for its level.
+
+    ``sign`` is +1 if the claim is that the effect lies above ``threshold``, -1 if below.
+    """
+
+    claim: str
+    outcome: str
+    effect: Estimate
+    threshold: float
+    sign: int
+    p: float = 1.0  # one-sided, of the least certain part: how surely the whole claim holds
+    part: int = 0  # which part that is
+    parts: int = 0  # how many there are
+    level: float = LEVEL  # of that part, one-sided
+    claimed: str = ""  # where the effect is claimed to lie, in words
+    note: str = ""  # what else a reader of the verdict has to know, in words
+    beside: str = ""  # the effect in another unit, in words
+
+    def line(self) -> str:
+        """The line a notebook prints; it holds no number, so that it is the same wherever the claim holds."""
+        return f"{self.outcome}: {self.claim}"
+
+    def direction(self) -> str:
+        """What the mean alone says, for a run with too few seeds for a verdict."""
+        if self.outcome == NOT_RUN:
+            return f"{NOT_RUN}: {self.claim}"
+        claimed = self.sign * self.effect.mean > self.sign * self.threshold
+        return f"{'as' if claimed else 'not as'} claimed in this run: {self.claim}"
+
+
+def decide(claim: str, parts: Sequence[Part]) -> Verdict:
+    """The verdict on a claim that holds if all of its parts do; *not run* without parts, or if one has no effects."""
+    if not parts or any(len(part.effects) == 0 for part in parts):
+        return Verdict(claim, NOT_RUN, Estimate(math.nan, -math.inf, math.inf, 0), 0.0, +1)
+    support, against = np.transpose([part.p() for part in parts])
+    level = np.array([part.level for part in parts])
+    reproduced, contradicted = settled(support, against, level)
+    outcome = REPRODUCED if reproduced else NOT_REPRODUCED if contradicted else UNDECIDED
+    # Of parts that are as uncertain as one another (one seed decides none), the one that lies furthest from the claim.
+    least = max(range(len(parts)), key=lambda k: (support[k] / level[k], -parts[k].margin()))
+    part = parts[least]
+    return Verdict(claim, outcome, part.estimate(), part.threshold, part.sign, float(support[least]), least, len(parts),
+                   part.level)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Multiplicity:
+    """How many of many verdicts are *reproduced*, and how many of these survive a correction for their number."""
+
+    decided: int
+    reproduced: int
+    holm: int  # family-wise error: the chance of a single false *reproduced*
+    benjamini_hochberg: int  # false discovery: the expected share of false ones among those *reproduced*
+
+
+def multiplicity(verdicts: Sequence[Verdict], rate: float = 0.05) -> Multiplicity:
+    """Count the verdicts that survive at the error ``rate``; those *not run* have no p and are left out."""
+    ran = [verdict for verdict in verdicts if verdict.outcome != NOT_RUN]
+    if not ran:
+        return Multiplicity(0, 0, 0, 0)
+    p = np.array([verdict.p for verdict in ran])
+    order = np.argsort(p)
+    holm = np.empty_like(p)
+    holm[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    discovery = stats.false_discovery_control(p)
+    yes = np.array([verdict.outcome == REPRODUCED for verdict in ran])
+    counts = [int(np.sum(yes & (adjusted <= rate))) for adjusted in (holm, discovery)]
+    return Multiplicity(len(ran), int(yes.sum()), *counts)
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """How often simulated claims get the wrong verdict, in the worst case for each of the two."""
+
+    reproduced: float  # one part has no effect, the others a large one
+    not_reproduced: float  # every part lies on its threshold
+
+
+def error_rates(seeds: int, parts: int, trials: int, rng: np.random.Generator, first_look: int = 0) -> ErrorRates:
+    """Measure the error rates of :func:`decide` on normal effects of ``parts`` independent parts.
+
+    With a ``first_look``, so many seeds decide where they can, and all of them only what those leave undecided; both
+    looks are at the level of two looks.
+    """
+    level = np.full(parts, TWO_LOOKS if first_look else LEVEL)
+    effects = rng.standard_normal((trials, parts, seeds))
+    others_hold = effects + 1e3 * (np.arange(parts) > 0)[:, None]  # any effect that a test can't miss
+
+    def looks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        good, bad = settled(p_above(values), p_above(-values), level)
+        if not first_look:
+            return good, bad
+        early = values[..., :first_look]
+        early_good, early_bad = settled(p_above(early), p_above(-early), level)
+        late = ~(early_good | early_bad)
+        return early_good | (late & good), early_bad | (late & bad)
+
+    return ErrorRates(float(looks(others_hold)[0].mean()), float(looks(effects)[1].mean()))

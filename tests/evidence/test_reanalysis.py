@@ -1,0 +1,322 @@
+"""A second analysis of every claim, from the CSV files with pandas and scipy alone, against the published ``claims.json``.
+
+Nothing of ``collapse_utils`` or of the book's tools is imported here: the definitions are written a second time, claim by
+claim, so that an error in one of the two shows.
+"""
+
+import functools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT_IN = {"language": "bible", "images": "orl", "molecules": "rdkit"}
+RESULTS = ROOT / "results"
+PUBLISHED = json.loads((ROOT / "book" / "_generated" / "claims.json").read_text(encoding="utf-8"))["claims"]
+CASES = [(claim, result) for claim in PUBLISHED for result in claim["results"]]
+ONE_LOOK, TWO_LOOKS = 0.025, 0.014
+COLD, GPT2, LANGEVIN = "temperature=0.3", "architecture=gpt2", "sampler=langevin,sampling_steps=1000"
+
+
+@functools.cache
+def rows(section, name):
+    path = RESULTS / section / name / ("grid.csv" if section == "linear" else "metrics.csv")
+    return pd.read_csv(path, keep_default_na=False, na_values={"theory": [""], "z": [""]})
+
+
+class Data:
+    """One table of results: its chains, and which of its seeds were added after looking."""
+
+    def __init__(self, section, name):
+        self.section, self.name, self.frame = section, name, rows(section, name)
+
+    def chains(self, metric, regime, variant=""):
+        """A row a seed, a column a fit."""
+        f = self.frame
+        part = f[(f.metric == metric) & (f.regime == regime) & (f.variant == variant)]
+        return part.set_index(["seed", "iteration"])["value"].unstack()
+
+    def added(self, regime, variant):
+        """Seeds under ``added_after_looking`` in the plan, which writes them as ``3-4``."""
+        seeds = set()
+        for entry in yaml.safe_load((RESULTS / "reference.yml").read_text(encoding="utf-8"))["sweeps"]:
+            if "added_after_looking" not in entry or regime not in entry.get("regimes", [regime]):
+                continue
+            if ":" in entry["section"]:
+                section, name, fields = "own_model", "own-own", ""
+            else:
+                section, fields = entry["section"], ",".join(entry.get("set", []))
+                name = f"{entry['preset']}-{entry.get('data', BUILT_IN.get(section))}"
+            if (section, name, fields) == (self.section, self.name, variant):
+                low, high = map(int, entry["added_after_looking"].split("-"))
+                seeds |= set(range(low, high + 1))
+        return seeds
+
+
+class Part:
+    """One t-test: ``values`` (by seed) against ``threshold`` on the side of ``sign``; of logarithms for a ratio."""
+
+    def __init__(self, values, threshold, sign, log, added=frozenset()):
+        values = values.dropna()
+        self.values, self.sign, self.n = values, sign, len(values)
+        self.level = TWO_LOOKS if set(values.index) & set(added) else ONE_LOOK
+        x, at = (np.log(values), math.log(threshold)) if log else (values, threshold)
+        if self.n:
+            self.p = {s: stats.ttest_1samp(x * s, at * s, alternative="greater").pvalue for s in (1, -1)}
+            low, high = stats.ttest_1samp(x, 0).confidence_interval(1 - 2 * self.level)
+            self.shown = tuple(map(math.exp, (x.mean(), low, high))) if log else (x.mean(), low, high)
+
+
+class Trend(Part):
+    """Page's test of the order of the fits; the p are of both directions."""
+
+    def __init__(self, table, added):
+        self.n, self.sign = len(table), 1
+        self.level = TWO_LOOKS if set(table.index) & set(added) else ONE_LOOK
+        if self.n:
+            self.p = {s: stats.page_trend_test(s * table.to_numpy()).pvalue for s in (1, -1)}
+            self.shown = (
+                table.T.corrwith(pd.Series(table.columns, table.columns), method="spearman").mean(),
+                math.nan,
+                math.nan,
+            )
+
+
+def models(data, variant):
+    """The variants of Llama, and of GPT-2 where it was run."""
+    both = [variant, GPT2 + (f",{variant}" if variant else "")]
+    return [each for each in both if (data.frame.variant == each).any()]
+
+
+def later(table, log):
+    """Every later fit against the first: differences, or ratios."""
+    return table.iloc[:, 1:].div(table.iloc[:, 0], axis=0) if log else table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0)
+
+
+def of_one(metric, log, make, regime, variant="", both=False):
+    """A claim about one regime: ``make(table)`` gives (values, threshold, sign) for each part."""
+
+    def parts(data):
+        every = models(data, variant) if both else [variant]
+        return [Part(values, threshold, sign, log, data.added(regime, each))
+                for each in every for values, threshold, sign in make(data.chains(metric, regime, each))]  # fmt: skip
+
+    return parts
+
+
+def slope(metric, log, regime, variant="", both=False):
+    def make(table):
+        if table.empty:
+            return [(pd.Series(dtype=float), 1, 1)]
+        t = np.array(table.columns, float)
+        y = np.log(table) if log else table
+        slopes = ((t - t.mean()) * y).sum(axis=1) / ((t - t.mean()) ** 2).sum()
+        return [(np.exp(slopes) if log else slopes, 1 if log else 0, 1)]
+
+    return of_one(metric, log, make, regime, variant, both)
+
+
+def steps(metric, log, regime, limit, variant="", both=False):
+    def make(table):
+        pairs = zip(table.columns[1:], table.columns[:-1], strict=True)
+        return [(table[b] / table[a] if log else table[b] - table[a], 1 - limit if log else -limit, 1) for b, a in pairs]
+
+    return of_one(metric, log, make, regime, variant, both)
+
+
+def trend(metric, regime, variant="", both=False):
+    return lambda data: [Trend(data.chains(metric, regime, each), data.added(regime, each))
+                         for each in (models(data, variant) if both else [variant])]  # fmt: skip
+
+
+def last(metric, log, regime, threshold, sign=1, variant="", both=False):
+    return of_one(metric, log, lambda table: [(later(table, log).iloc[:, -1], threshold, sign)], regime, variant, both)
+
+
+def mean_of_later(metric, log, regime, limits, variant="", both=False):
+    """The mean of the later fits against the first, on the scale of differences or logarithms."""
+
+    def make(table):
+        change = later(table, log)
+        mean = pd.Series(stats.gmean(change, axis=1), change.index) if log else change.mean(axis=1)
+        return [(mean, limit, sign) for limit, sign in limits]
+
+    return of_one(metric, log, make, regime, variant, both)
+
+
+def end(metric, log, above, below, limit=None, variant="", sign=1):
+    """One regime against another at the final fit, paired by seed."""
+
+    def parts(data):
+        pair = [data.chains(metric, regime, variant) for regime in (above, below)]
+        if any(table.empty for table in pair):
+            return [Part(pd.Series(dtype=float), 1, 1, log)]
+        t = min(table.columns.max() for table in pair)
+        values = pair[0][t] / pair[1][t] if log else pair[0][t] - pair[1][t]
+        added = data.added(above, variant) | data.added(below, variant)
+        return [Part(values, limit if limit is not None else (1 if log else 0), sign, log, added)]
+
+    return parts
+
+
+def together(*tests):
+    return lambda data: [part for test in tests for part in test(data)]
+
+
+def colder(metric):
+    """How much more a regime rises at temperature 0.3 than at 1."""
+
+    def parts(data):
+        made = []
+        for cold, warm in zip(models(data, COLD), models(data, ""), strict=True):
+            rises = [later(data.chains(metric, "replace", variant), False).iloc[:, -1] for variant in (cold, warm)]
+            made.append(Part(rises[0] - rises[1], 0, 1, False, data.added("replace", cold) | data.added("replace", warm)))
+        return made
+
+    return parts
+
+
+def share(metric, of, than, limit):
+    def parts(data):
+        rises = [later(data.chains(metric, regime), False).iloc[:, -1] for regime in (of, than)]
+        return [Part(rises[0] / rises[1], limit, 1, False, data.added(of, "") | data.added(than, ""))]
+
+    return parts
+
+
+def mixture(variant, tokens):
+    def make(table):
+        return [(later(table, False).iloc[:, -1] * tokens, math.log(table.columns.max()), -1)]
+
+    return of_one("cross_entropy", False, make, "accumulate", variant, both=True)
+
+
+def same_rows(data):
+    return data.frame[data.frame.x == "same"]
+
+
+def theory(regime, limit):
+    """Simulation / theory at one iteration of each cell, which the place of the cell in the grid chooses."""
+
+    def parts(data):
+        ratios = {}
+        for place, (cell, group) in enumerate(same_rows(data).groupby(["T", "sigma2", "regime"], sort=False)):
+            row = group.iloc[(7 * place) % len(group)]
+            ratios.setdefault(cell[0], {})[cell[1:]] = row["mean"] / row["theory"]
+        made = []
+        for cells in ratios.values():
+            values = pd.Series([ratio for (_, which), ratio in cells.items() if which == regime])
+            made += [Part(values, 1 / (1 + limit), 1, True), Part(values, 1 + limit, -1, True)]
+        return made
+
+    return parts
+
+
+def grid_last(divide, limit, sign):
+    def parts(data):
+        made = []
+        for _, group in same_rows(data).groupby("T"):
+            made.append(Part(divide(group.set_index(["regime", "n", "sigma2"])), limit, sign, True))
+        return made
+
+    return parts
+
+
+BOUND = grid_last(lambda g: g["mean"]["accumulate"][50] / g["theory"]["accumulate"][1], math.pi**2 / 6, -1)
+TEN = grid_last(lambda g: g["mean"]["replace"][50] / g["mean"]["accumulate"][50], 10, 1)
+BITS, NATS, WORDS = "bits_per_character", "cross_entropy", "distinct_2"
+NLL = "negative_log_likelihood"
+
+CLAIMS = {
+    "linear-replace": theory("replace", 0.02),
+    "linear-accumulate": theory("accumulate", 0.02),
+    "linear-halfway": theory("replace_multiple", 0.02),
+    "linear-subsample": theory("accumulate_subsample", 0.02),
+    "linear-bound": BOUND,
+    "linear-ten-times": TEN,
+    "replace-rises": slope(BITS, False, "replace", both=True),
+    "replace-rises.trends_up": trend(BITS, "replace", both=True),
+    "replace-rises.never_falls": steps(BITS, False, "replace", 0.02, both=True),
+    "replace-rises-cold": slope(BITS, False, "replace", COLD, both=True),
+    "replace-rises-cold.trends_up": trend(BITS, "replace", COLD, both=True),
+    "replace-rises-cold.never_falls": steps(BITS, False, "replace", 0.08, COLD, both=True),
+    "accumulate-stays": mean_of_later(BITS, False, "accumulate", [(0.035, -1)], both=True),
+    "accumulate-stays-cold": mean_of_later(BITS, False, "accumulate", [(0.035, -1)], COLD, both=True),
+    "cold-faster": colder(NATS),
+    "llama-grown-between": together(
+        end(NATS, False, "replace", "replace_multiple"), end(NATS, False, "replace_multiple", "accumulate")
+    ),
+    "llama-subsample-below-replace": end(NATS, False, "replace", "accumulate_subsample"),
+    "llama-subsample-rises": last(NATS, False, "accumulate_subsample", 0),
+    "accumulate-variety-cold": last(WORDS, True, "accumulate", 0.5, -1, COLD, both=True),
+    "accumulate-mixture-bound-cold": mixture(COLD, 255),
+    "replace-variety": last(WORDS, True, "replace", 0.9, both=True),
+    "images-replace-above-first": of_one(
+        "test_loss", True, lambda table: [(later(table, True)[t], 1, 1) for t in table.columns[1:]], "replace"
+    ),
+    "images-gap": end("test_loss", True, "replace", "accumulate"),
+    "images-accumulate-rises": last("test_loss", True, "accumulate", 1),
+    "images-steps-accumulate-rises": last("test_loss", True, "accumulate", 1, variant="protocol=steps"),
+    "images-variety": together(
+        end("sample_variance_ratio", True, "replace", "accumulate", sign=-1),
+        end("modes", True, "replace", "accumulate", sign=-1),
+    ),
+    "images-accumulate-samples": last("frechet_distance", True, "accumulate", 1),
+    "images-subsample": end("test_loss", True, "replace", "accumulate_subsample"),
+    "images-subsample-rises": last("test_loss", True, "accumulate_subsample", 1),
+    "local-replace-rises": slope("local_loss", True, "replace"),
+    "local-replace-rises.trends_up": trend("local_loss", "replace"),
+    "local-replace-rises.never_falls": steps("local_loss", True, "replace", 0.05),
+    "local-gap": end("local_loss", True, "replace", "accumulate"),
+    "local-accumulate-constant": mean_of_later("local_loss", True, "accumulate", [(1 / 1.1, 1), (1.1, -1)]),
+    "total-accumulate-jumps": share("total_loss", "accumulate", "replace", 0.5),
+    "samples-accumulate-strain": last("strain", True, "accumulate", 1),
+    "local-subsample": end("local_loss", True, "replace", "accumulate_subsample"),
+    "local-subsample-rises": last("local_loss", True, "accumulate_subsample", 1),
+    "langevin-replace-rises": slope("local_loss", True, "replace", LANGEVIN),
+    "langevin-replace-rises.trends_up": trend("local_loss", "replace", LANGEVIN),
+    "langevin-replace-rises.never_falls": steps("local_loss", True, "replace", 0.05, LANGEVIN),
+    "langevin-gap": end("local_loss", True, "replace", "accumulate", variant=LANGEVIN),
+    "own-replace-rises": last(NLL, False, "replace", 0),
+    "own-gap": end(NLL, False, "replace", "accumulate"),
+    "own-accumulate-rises": last(NLL, False, "accumulate", 0),
+    "own-subsample": end(NLL, False, "replace", "accumulate_subsample"),
+}
+
+
+def test_every_published_claim_is_analysed_a_second_time():
+    assert [claim["id"] for claim in PUBLISHED] == list(CLAIMS)
+
+
+@pytest.mark.parametrize(("claim", "result"), CASES, ids=[f"{claim['id']}-{result['id']}" for claim, result in CASES])
+def test_the_second_analysis_agrees(claim, result):
+    parts = CLAIMS[claim["id"]](Data(claim["section"], result["id"]))
+    if not parts or any(part.n == 0 for part in parts):
+        assert result["outcome"] == "not run"
+        return
+    support = [part.p[part.sign] for part in parts]
+    against = [part.p[-part.sign] for part in parts]
+    if all(p < part.level for p, part in zip(support, parts, strict=True)):
+        outcome = "reproduced"
+    elif any(p < part.level / len(parts) for p, part in zip(against, parts, strict=True)):
+        outcome = "not reproduced"
+    else:
+        outcome = "undecided"
+    # The least certain part has the largest p, in units of its level; two sides of a margin can be equally uncertain.
+    ratios = [p / part.level for p, part in zip(support, parts, strict=True)]
+    least = [part for part, ratio in zip(parts, ratios, strict=True) if ratio >= max(ratios) * (1 - 1e-9)]
+    effect = result["effect"]
+    shown = [math.nan if effect[name] is None else effect[name] for name in ("mean", "low", "high")]
+    assert (outcome, len(parts)) == (result["outcome"], result["parts"])
+    assert any(
+        shown == pytest.approx(list(part.shown), rel=1e-6, abs=1e-9, nan_ok=True)
+        and result["p"] == pytest.approx(part.p[part.sign], rel=1e-6, abs=1e-15)
+        and (effect["observations"], result["level"]) == (part.n, part.level)
+        for part in least
+    )
