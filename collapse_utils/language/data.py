@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from tokenizers import Tokenizer
 
-END = "<|story|>"  # stands before and after every story; token 0
+END = "<|story|>"  # before and after every story; token 0
 END_ID = 0
 
 
@@ -153,14 +153,14 @@ def split_texts(config: LanguageConfig, name: str, stories: list[str], part: int
     left.
     """
     held_out = config.test_stories + config.validation_stories + config.reference_stories
-    wanted = held_out + (part + 1) * (config.stories or config.batch_size)
+    needed = held_out + (part + 1) * (config.stories or config.batch_size)
     if not stories:
         raise InputError("--data", name, "a source with at least one story that is not empty")
     most = len(stories) - held_out
     if most < config.batch_size:
-        raise InputError("--data", name, f"a source of {wanted:,} different stories or more, as the preset wants, "
+        raise InputError("--data", name, f"a source of {needed:,} different stories or more, as the preset wants, "
                          f"{held_out:,} of them held out; {name} has {len(stories):,}")  # fmt: skip
-    if len(stories) < wanted:
+    if len(stories) < needed:
         has = f"{name} has {len(stories)} different stories, {held_out} of them held out"
         if part:
             raise InputError("seed", part, f"below {most // config.stories} with draw=by_seed and "

@@ -60,12 +60,12 @@ class RaggedCache:
 
     def plan(self, slots: np.ndarray, reach: np.ndarray) -> None:
         """Until the next plan, work on ``slots`` [n] at positions up to ``reach`` [n]."""
-        wanted = reach // CHUNK + 1
-        for slot, count in zip(slots.tolist(), wanted.tolist(), strict=True):
+        needed = reach // CHUNK + 1
+        for slot, count in zip(slots.tolist(), needed.tolist(), strict=True):
             while self._held[slot] < count:
                 self._table[slot, self._held[slot]] = self._free.pop()
                 self._held[slot] += 1
-        counts = np.repeat(wanted, self.heads)  # chunks of each pair (slot, head)
+        counts = np.repeat(needed, self.heads)  # chunks of each pair (slot, head)
         stops = counts.cumsum()
         starts = stops - counts
         pairs, pages = len(counts), int(stops[-1])

@@ -61,7 +61,8 @@ def _child(weights: Weights, request: Request, stories: range, slots: int, pipe:
 def run(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
     """Lane k of K samples the stories k, k + K, ... with its share of the batch; all but the first in child processes."""
     threads = torch.get_num_threads()
-    lanes = min(threads, batch) if sys.platform == "linux" else 1  # elsewhere no process starts with the weights at hand
+    # Only Linux forks: elsewhere a new process would not have the weights.
+    lanes = min(threads, batch) if sys.platform == "linux" else 1
     failures: list[Exception] = []
 
     def share(lane: int) -> tuple[range, int]:
@@ -69,10 +70,10 @@ def run(weights: Weights, request: Request, batch: int, collector: Collector) ->
 
     def listen(pipe: Connection) -> None:
         try:
-            while (told := pipe.recv()) is not None:
-                if isinstance(told, Exception):
-                    raise told
-                collector.finish(*told)
+            while (message := pipe.recv()) is not None:
+                if isinstance(message, Exception):
+                    raise message
+                collector.finish(*message)
         except EOFError:
             failures.append(RunError("sampling: a process of the sampler was killed; the same command goes on"))
         except Exception as failure:
@@ -156,7 +157,7 @@ def _active(story: np.ndarray) -> np.ndarray:
     of an eighth of all.
 
     oneDNN builds a kernel for every number of rows it meets, which takes longer than stepping a
-    few rows in vain.
+    few idle rows.
     """
     busy, idle = np.flatnonzero(story >= 0), np.flatnonzero(story < 0)
     grain = max(1, len(story) // 8)

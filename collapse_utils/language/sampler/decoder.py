@@ -1,7 +1,7 @@
 """One token at a time for many stories: the model's own weights in plain batched products.
 
 :func:`weights_of` takes the weights from a GPT-2 or Llama of ``transformers`` and
-:class:`Decoder` runs one step for stories that stand at different positions.  Its logits equal
+:class:`Decoder` runs one step for stories at different positions.  Its logits equal
 the model's up to the rounding of float32.  The three projections of attention are one product, as
 are Llama's two of the feed-forward layer; the scale of attention and RMSNorm's gains are
 multiplied into the matrices that follow.  Llama's rotary pairs (i, i + d/2) are brought side by
