@@ -49,10 +49,10 @@ class Timed(Checkpoint):
 
 def smoke(rounds: int, stories: int) -> dict:
     from collapse_utils.language.config import DEFAULT_SOURCE, PRESETS
-    from collapse_utils.language.section import Language
+    from collapse_utils.language.section import LanguageSection
     from collapse_utils.paths import default_cache
 
-    section = Language(dataclasses.replace(PRESETS["smoke"], stories=stories), DEFAULT_SOURCE, default_cache())
+    section = LanguageSection(dataclasses.replace(PRESETS["smoke"], stories=stories), DEFAULT_SOURCE, default_cache())
     train, _ = section.real_data()
 
     def fit(every: int) -> tuple[float, list[float]]:

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 from . import __version__, regimes, sections
 from .durable.signals import stopped
 from .errors import InputError, RunError
-from .presets import NAMES as PRESETS
 from .training.threads import use_threads
 
 if TYPE_CHECKING:
@@ -316,10 +315,12 @@ def _sections(options: argparse.Namespace) -> int:
         for source, about in found.SOURCES.items():
             mark = " (default)" if source == sections.default_source(name) else ""
             print(f"  data  {source}{mark}: {about}")
-        table = {preset: sections.fields(name, preset) for preset in PRESETS}
-        print(f"  {'field':<20}" + "".join(f"{preset:>12}" for preset in PRESETS) + "   meaning (allowed)")
+        presets = sections.preset_names(name)
+        table = {preset: sections.fields(name, preset) for preset in presets}
+        heads = "".join(f"{preset:>12}" for preset in presets)
+        print(f"  {'field':<20}{heads}   meaning (allowed)")
         for row, (field, _, allowed, meaning) in enumerate(table["smoke"]):
-            values = "".join(f"{table[preset][row][1]!s:>12}" for preset in PRESETS)
+            values = "".join(f"{table[preset][row][1]!s:>12}" for preset in presets)
             print(f"  {field:<20}{values}   {meaning} ({allowed})")
     return 0
 

@@ -74,6 +74,11 @@ def configuration(
     return config, presets.variant(config, base)
 
 
+def preset_names(name: str) -> tuple[str, ...]:
+    """The presets of a section, smallest first."""
+    return tuple(_config_module(name).PRESETS)
+
+
 def module(name: str) -> ModuleType:
     """The ``section`` module of a section."""
     return importlib.import_module(f".{check(name)}.section", __package__)

@@ -1,12 +1,14 @@
-"""Training batches without padding: the stories of a batch end to end, and attention that keeps them apart.
+"""Training batches without padding: stories end to end, and attention that keeps them apart.
 
-Every layer of a transformer but attention works on one token at a time, so a batch of stories of different lengths needs no
-padding there: its tokens stand in one row, story after story.  Only inside attention are queries, keys and values laid out
-story by story, (stories, heads, longest, features), where causal attention is the whole mask that is needed: padding stands
-behind its story, which cannot look ahead.  Batches can then be drawn at random.  Grouping stories by length, the usual cure
-for padding, would sort real from synthetic ones wherever their lengths differ, and that is what accumulate must not do.
+Every layer of a transformer but attention works on one token at a time, so stories of different
+lengths need no padding there: their tokens are one row.  Only attention lays out queries, keys and
+values story by story, (stories, heads, longest, features).  Causal attention is the whole mask that
+is needed, because padding comes after its story, which cannot look ahead.
 
-The models stay those of ``transformers``; the attention is registered with them under the name ``unpadded``.
+Batches can then be drawn at random.  Grouping stories by length, the usual cure for padding, would
+sort real from synthetic ones wherever their lengths differ; accumulate must not do that.
+
+The models are those of ``transformers``; the attention is registered there as ``unpadded``.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ class Batch(NamedTuple):
 
     ids: torch.Tensor  # (1, tokens)
     positions: torch.Tensor  # (1, tokens), within the story
-    predicting: torch.Tensor  # (tokens - stories,), the places of tokens that have a successor
-    places: torch.Tensor  # (tokens,), where each token stands in the layout story by story
-    sources: torch.Tensor  # (stories * longest,), the token that stands there; any token where there is none
+    predicting: torch.Tensor  # (tokens - stories,), tokens that have a successor
+    rows: torch.Tensor  # (tokens,), the row of each token in the layout story by story
+    sources: torch.Tensor  # (stories * longest,), the token of each row; any token in padding
     stories: int
     longest: int
 
@@ -43,23 +45,29 @@ def batch(values: np.ndarray, offsets: np.ndarray) -> Batch:
     stories, longest = len(lengths), int(lengths.max())
     story = np.repeat(np.arange(stories), lengths)
     positions = np.arange(len(values)) - np.repeat(offsets[:-1], lengths)
-    places = story * longest + positions
+    rows = story * longest + positions
     sources = np.zeros(stories * longest, np.int64)
-    sources[places] = np.arange(len(values))
+    sources[rows] = np.arange(len(values))
     last = np.zeros(len(values), bool)
     last[offsets[1:] - 1] = True
-    arrays = (values.astype(np.int64)[None], positions[None], np.flatnonzero(~last), places, sources)
+    arrays = (
+        values.astype(np.int64)[None],
+        positions[None],
+        np.flatnonzero(~last),
+        rows,
+        sources,
+    )
     return Batch(*map(torch.from_numpy, arrays), stories, longest)
 
 
 def split(stories: Batch, parts: int) -> list[tuple[Batch, float]]:
-    """At most ``parts`` smaller batches of whole stories, each with its share of the tokens that are predicted."""
-    place, values = stories.ids.device, stories.ids[0].cpu().numpy()
+    """At most ``parts`` batches of whole stories, each with its share of the predicted tokens."""
+    on_device, values = stories.ids.device, stories.ids[0].cpu().numpy()
     edges = np.append(np.flatnonzero(stories.positions[0].cpu().numpy() == 0), len(values))
     pieces = []
     for rows in np.array_split(np.arange(stories.stories), min(parts, stories.stories)):
         offsets = edges[rows[0] : rows[-1] + 2]
-        piece = batch(values[offsets[0] : offsets[-1]], offsets - offsets[0]).to(place)
+        piece = batch(values[offsets[0] : offsets[-1]], offsets - offsets[0]).to(on_device)
         pieces.append((piece, len(piece.predicting) / len(stories.predicting)))
     return pieces
 
@@ -78,25 +86,43 @@ def _attention(
     """Causal attention within each story; query, key, value: (1, heads, tokens, features)."""
 
     def by_story(flat: torch.Tensor) -> torch.Tensor:
-        rows = flat[0].transpose(0, 1).index_select(0, stories.sources)  # (stories * longest, heads, features)
+        # (stories * longest, heads, features)
+        rows = flat[0].transpose(0, 1).index_select(0, stories.sources)
         return rows.view(stories.stories, stories.longest, *rows.shape[1:]).transpose(1, 2)
 
     query, key, value = by_story(query), by_story(key), by_story(value)
-    mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scaling, is_causal=True)
+    mixed = F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        dropout_p=dropout,
+        scale=scaling,
+        is_causal=True,
+    )
     rows = mixed.transpose(1, 2).flatten(0, 1)  # (stories * longest, heads, features)
-    return rows.index_select(0, stories.places)[None], None
+    return rows.index_select(0, stories.rows)[None], None
 
 
 AttentionInterface.register(NAME, _attention)
 AttentionMaskInterface.register(NAME, lambda *arguments, **options: None)
 
 
-def token_losses(model: PreTrainedModel, stories: Batch) -> torch.Tensor:
-    """Cross-entropy in nats of every token that has a predecessor in its story, each counted once.
+def predictions(model: PreTrainedModel, stories: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (tokens - stories, vocabulary) of every token that has a predecessor in its story,
+    and the token itself.
 
     ``model`` must use this module's attention (``model.set_attn_implementation(NAME)``).
     """
-    body = model.base_model(input_ids=stories.ids, position_ids=stories.positions, use_cache=False, stories=stories)
+    body = model.base_model(
+        input_ids=stories.ids,
+        position_ids=stories.positions,
+        use_cache=False,
+        stories=stories,
+    )
     logits = model.get_output_embeddings()(body.last_hidden_state[0, stories.predicting])
-    targets = stories.ids[0, stories.predicting + 1]
-    return F.cross_entropy(logits.float(), targets, reduction="none")
+    return logits.float(), stories.ids[0, stories.predicting + 1]
+
+
+def token_losses(model: PreTrainedModel, stories: Batch) -> torch.Tensor:
+    """Cross-entropy in nats of every token but the first of its story, each counted once."""
+    return F.cross_entropy(*predictions(model, stories), reduction="none")

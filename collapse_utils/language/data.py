@@ -1,9 +1,12 @@
 """Stories: where they come from, how they are split, and their tokens on disk.
 
-A source yields plain texts.  They are cleaned of exact duplicates, put in an order that depends on nothing but their
-content, and split by story into test, validation and training.  A byte-level BPE is trained on the training split alone.
-The result is a folder in the cache: three Arrow data sets of token lists and ``tokenizer.json``; every later chain of the
-same data maps it into memory.
+A source yields plain texts.  They are cleaned of exact duplicates, put in an order that depends
+on nothing but their content, and split by story into test, validation, reference (if any) and
+training.  Where every seed has training stories of its own, seed s takes the s-th part of what is
+behind the reference; the other splits are common to all seeds.  A byte-level BPE is trained on
+the reference stories, or on the training split if there are none.  The result is a folder in the
+cache: Arrow data sets of token lists and ``tokenizer.json``; every later chain of the same data
+maps it into memory.
 """
 
 from __future__ import annotations
@@ -28,29 +31,24 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from tokenizers import Tokenizer
 
-END = "<|story|>"  # stands before and after every story; token 0
+END = "<|story|>"  # before and after every story; token 0
 END_ID = 0
 
 
 @dataclass(frozen=True)
 class Stories:
-    """Tokenised real stories: Datasets with the columns ``tokens`` (uint16 lists) and ``length`` (int32)."""
+    """Tokenised real stories: Datasets of ``tokens`` (uint16 lists) and ``length`` (int32)."""
 
     train: Dataset
     validation: Dataset
     test: Dataset
+    reference: Dataset | None  # no chain trains on these
     tokenizer: Tokenizer
-    info: dict  # counts: stories read, duplicates, share of tokens cut at max_length, characters of the test split
-
-
-# Reading texts
-
-
-# Splitting and tokenising
+    info: dict  # stories read, duplicates, tokens and share of tokens cut, characters of the test split
 
 
 def unique(texts: Iterable[str]) -> tuple[list[str], int]:
-    """The different non-empty texts, in an order given by their content alone, and how many were read."""
+    """The different non-empty texts, ordered by their content alone, and how many were read."""
     seen: dict[bytes, str] = {}
     count = 0
     for text in texts:
@@ -63,7 +61,7 @@ def unique(texts: Iterable[str]) -> tuple[list[str], int]:
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Byte-level BPE of exactly ``vocabulary`` tokens; InputError if the text has no so many pairs to merge."""
+    """Byte-level BPE of exactly ``vocabulary`` tokens; InputError if the text has too few pairs."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -72,7 +70,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=[END],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),  # every byte: no text is unknown
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),  # no text is unknown
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
@@ -92,14 +90,14 @@ def as_dataset(values: np.ndarray, offsets: np.ndarray) -> Dataset:
 
 
 def token_lists(dataset: Dataset, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
-    """(values, offsets) of some rows of a Dataset of token lists; the inverse of :func:`as_dataset`."""
+    """(values, offsets) of some rows of a Dataset; the inverse of :func:`as_dataset`."""
     column = dataset.with_format("arrow")[rows]["tokens"].combine_chunks()
     offsets = column.offsets.to_numpy()
     return column.flatten().to_numpy(), offsets - offsets[0]
 
 
 def _tokenise(tokenizer: Tokenizer, texts: list[str], max_length: int) -> tuple[Dataset, int]:
-    """The stories between two end marks, cut at ``max_length`` tokens, and how many tokens that cut off."""
+    """The stories between two end marks, cut at ``max_length`` tokens, and how many are cut off."""
     lengths, pieces, cut = [], [], 0
     for start in range(0, len(texts), 4096):
         for encoding in tokenizer.encode_batch(texts[start : start + 4096]):
@@ -116,44 +114,78 @@ def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
     return tokenizer.decode([int(token) for token in tokens if token != END_ID])
 
 
-def prepare(config: LanguageConfig, data: str | Path, cache: Path) -> tuple[str, Stories]:
-    """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from there.
+def prepare(config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[str, Stories]:
+    """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from
+    there.
 
-    Raises InputError for a source that is not there, text that is not text, and too little of it.
+    ``seed`` chooses the training stories where ``config.draw`` is ``by_seed``.  Raises InputError
+    for a source that is not there, text that is not text, and too little of it.
     """
     from tokenizers import Tokenizer
 
     name, content, texts = locate(data, config.passage_words)
-    fields = ("stories", "validation_stories", "test_stories", "passage_words", "vocabulary", "max_length")
-    key = {"content": content, "layout": 1, **{field: getattr(config, field) for field in fields}}
+    fields = ("stories", "validation_stories", "test_stories", "reference_stories", "passage_words", "vocabulary",
+              "max_length")  # fmt: skip
+    part = seed if config.draw == "by_seed" else 0
+    key = {
+        "content": content,
+        "layout": 2,
+        "part": part,
+        **{field: getattr(config, field) for field in fields},
+    }
     folder = cache / "language" / f"{name}-{fingerprint(key)}"
-    cached_folder(folder, lambda new: _prepare(config, name, texts, new))
-    splits = {split: arrow().load_from_disk(str(folder / split)) for split in ("train", "validation", "test")}
+    cached_folder(folder, lambda new: _prepare(config, name, texts, part, new))
+    stored = {"train": None, "validation": None, "test": None, "reference": None}
+    for split in stored:
+        if split != "reference" or config.reference_stories:
+            stored[split] = arrow().load_from_disk(str(folder / split))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return name, Stories(**splits, tokenizer=tokenizer, info=read_json(folder / "info.json"))
+    return name, Stories(**stored, tokenizer=tokenizer, info=read_json(folder / "info.json"))
 
 
-def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], new: Path) -> None:
-    stories, read = unique(texts)
-    held_out = config.test_stories + config.validation_stories
-    wanted = held_out + (config.stories or config.batch_size)
+def split_texts(config: LanguageConfig, name: str, stories: list[str], part: int) -> dict[str, list[str]]:
+    """The texts of each split, where ``part`` counts the seeds that train on stories before
+    these.
+
+    Raises
+    ------
+    InputError : too few stories; names the source, ``stories``, or the seed that has no stories
+    left.
+    """
+    held_out = config.test_stories + config.validation_stories + config.reference_stories
+    needed = held_out + (part + 1) * (config.stories or config.batch_size)
     if not stories:
         raise InputError("--data", name, "a source with at least one story that is not empty")
     most = len(stories) - held_out
     if most < config.batch_size:
-        raise InputError("--data", name, f"a source of {wanted:,} different stories or more, as the preset wants, "
+        raise InputError("--data", name, f"a source of {needed:,} different stories or more, as the preset wants, "
                          f"{held_out:,} of them held out; {name} has {len(stories):,}")  # fmt: skip
-    if len(stories) < wanted:
-        raise InputError("stories", config.stories, f"at most {most}: {name} has {len(stories)} different stories, "
-                         f"{held_out} of them held out")  # fmt: skip
-    test = stories[: config.test_stories]
-    validation = stories[config.test_stories : held_out]
-    train = stories[held_out:][: config.stories or None]
-    tokenizer = train_tokenizer(train, config.vocabulary)
-    tokens = {"train": train, "validation": validation, "test": test}
-    info = {"source": name, "read": read, "different": len(stories), "stories": len(train)}
-    for split, part in tokens.items():
-        dataset, cut = _tokenise(tokenizer, part, config.max_length)
+    if len(stories) < needed:
+        has = f"{name} has {len(stories)} different stories, {held_out} of them held out"
+        if part:
+            raise InputError("seed", part, f"below {most // config.stories} with draw=by_seed and "
+                             f"stories={config.stories}: {has}")  # fmt: skip
+        raise InputError("stories", config.stories, f"at most {most}: {has}")
+    sizes = {"test": config.test_stories, "validation": config.validation_stories,
+             "reference": config.reference_stories}  # fmt: skip
+    parts, first = {}, 0
+    for split, size in sizes.items():
+        parts[split] = stories[first : first + size]
+        first += size
+    first += part * config.stories
+    parts["train"] = stories[first : first + config.stories] if config.stories else stories[first:]
+    return {split: texts for split, texts in parts.items() if texts}
+
+
+def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], part: int, new: Path) -> None:
+    stories, read = unique(texts)
+    parts = split_texts(config, name, stories, part)
+    tokenizer = train_tokenizer(parts.get("reference", parts["train"]), config.vocabulary)
+    info = {"source": name, "read": read, "different": len(stories), "stories": len(parts["train"])}
+    for split in ("train", "validation", "test", "reference"):
+        if split not in parts:
+            continue
+        dataset, cut = _tokenise(tokenizer, parts[split], config.max_length)
         dataset.save_to_disk(str(new / split))
         total = sum(dataset["length"])
         info |= {f"{split}_tokens": total, f"{split}_cut_share": cut / (total + cut)}

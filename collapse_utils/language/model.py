@@ -1,8 +1,9 @@
-"""The language models: GPT-2 and Llama from ``transformers``, built from a shape and a seed, never downloaded.
+"""The language models: GPT-2 and Llama of ``transformers``, built from a shape and a seed.
 
-``PAPER_SIZES`` holds the four models of section 2.1.  The paper's run names give the exact numbers of parameters, and
-these shapes are the ones that reach them to the unit.  Parameters do not depend on the number of heads, which the paper
-does not report: our choice is 64 features a head.
+``PAPER_SIZES`` holds the four models of section 2.1.  The paper's run names give the exact
+numbers of parameters, and these shapes are the ones that reach them to the unit.  Parameters do
+not depend on the number of heads, which the paper does not report: our choice is 64 features a
+head.
 """
 
 from __future__ import annotations
@@ -58,11 +59,13 @@ def build(
 ) -> PreTrainedModel:
     """A freshly initialised model in float32 on the CPU, in training mode.
 
-    The weights are a function of the arguments alone: torch's global generator is used and put back as it was.
+    The weights are a function of the arguments alone: torch's global generator is used and put
+    back as it was.
 
     Parameters
     ----------
-    architecture : ``gpt2`` (learned positions, LayerNorm, GELU, tied embeddings) or ``llama`` (rotary positions,
+    architecture : ``gpt2`` (learned positions, LayerNorm, GELU, tied embeddings) or ``llama``
+    (rotary positions,
         RMSNorm, SwiGLU, an output matrix of its own).
     layers, hidden, heads, ffn : depth, width, attention heads, width of the feed-forward layer.
     vocabulary, max_length : number of tokens, and the longest sequence with its BOS and EOS.
@@ -71,14 +74,19 @@ def build(
 
     Raises
     ------
-    InputError : an unknown architecture, heads that do not divide hidden, an odd number of features in a Llama head.
+    InputError : an unknown architecture, heads that do not divide hidden, an odd number of
+    features in a Llama head.
     """
     if architecture not in ARCHITECTURES:
         raise InputError("architecture", architecture, "one of " + ", ".join(ARCHITECTURES))
     if hidden % heads:
         raise InputError("heads", heads, f"a divisor of hidden = {hidden}")
     if architecture == "llama" and (hidden // heads) % 2:
-        raise InputError("heads", heads, f"an even number of features a head (hidden = {hidden}), for rotary positions")
+        raise InputError(
+            "heads",
+            heads,
+            f"an even number of features a head (hidden = {hidden}), for rotary positions",
+        )
     # No special tokens here: the tokeniser owns them, and transformers' defaults lie outside a small vocabulary.
     tokens = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
     if architecture == "gpt2":

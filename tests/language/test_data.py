@@ -11,8 +11,9 @@ from collapse_utils.errors import InputError
 from collapse_utils.language import data, sources
 from collapse_utils.language.batches import NAME, batch, token_losses
 from collapse_utils.language.config import PRESETS, LanguageConfig
+from collapse_utils.language.measures import cross_entropy, diversity
 from collapse_utils.language.model import build
-from collapse_utils.language.section import Language, batch_order, diversity
+from collapse_utils.language.section import LanguageSection
 
 TINY = LanguageConfig(
     iterations=2, stories=60, validation_stories=8, test_stories=20, passage_words=15, vocabulary=300, max_length=32,
@@ -22,7 +23,7 @@ TINY = LanguageConfig(
 
 @pytest.fixture(scope="module")
 def language(tmp_path_factory):
-    return Language(TINY, "bible", tmp_path_factory.mktemp("cache"))
+    return LanguageSection(TINY, "bible", tmp_path_factory.mktemp("cache"))
 
 
 def texts_of(language, dataset):
@@ -62,9 +63,15 @@ def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_chang
     path = tmp_path / "tinystories.jsonl"
     path.write_text("\n".join(json.dumps({"text": f"Story number {i}."}) for i in range(100)))
     held_out = {"validation_stories": 10, "test_stories": 30}
-    with pytest.raises(InputError, match="stories: got 70; allowed: at most 60: tinystories has 100 different stories"):
+    with pytest.raises(
+        InputError,
+        match="stories: got 70; allowed: at most 60: tinystories has 100 different stories",
+    ):
         data.prepare(LanguageConfig(stories=70, vocabulary=280, **held_out), path, tmp_path / "cache")
-    with pytest.raises(InputError, match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset wants"):
+    with pytest.raises(
+        InputError,
+        match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset wants",
+    ):
         data.prepare(PRESETS["paper"], path, tmp_path / "cache")
 
 
@@ -94,7 +101,7 @@ def test_tokens_give_the_text_back(tmp_path):
 
 def test_the_tokenizer_sees_the_training_split_alone(language, tmp_path):
     other = LanguageConfig(**{**vars(TINY), "test_stories": 21})
-    assert Language(other, "bible", tmp_path).stories.info["test_tokens"] > language.stories.info["test_tokens"]
+    assert LanguageSection(other, "bible", tmp_path).stories.info["test_tokens"] > language.stories.info["test_tokens"]
     train = language.texts(language.stories.train, 60)
     again = data.train_tokenizer(train, 300)
     # Texts of the stored split are cut at max_length, so merges may differ; the vocabulary holds no held-out word.
@@ -111,23 +118,27 @@ def test_prepared_data_are_made_once(tmp_path, monkeypatch):
     assert len(data.prepare(TINY, "bible", tmp_path)[1].train) == 60
 
 
-def test_every_story_is_in_one_batch_of_an_epoch():
-    batches = batch_order(1003, 8, 2, seed=3)
-    assert len(batches) == 2 * (1003 // 8)
-    assert len(set(np.concatenate(batches[:125]))) == 1000
-    assert not np.array_equal(batches[0], batches[125])
-
-
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_losses_and_gradients_are_those_of_each_story_alone(architecture):
     """Neighbours change nothing: a batch gives what transformers gives story by story."""
-    shape = {"layers": 2, "hidden": 16, "heads": 2, "ffn": 32, "vocabulary": 50, "max_length": 16, "seed": 0}
+    shape = {
+        "layers": 2,
+        "hidden": 16,
+        "heads": 2,
+        "ffn": 32,
+        "vocabulary": 50,
+        "max_length": 16,
+        "seed": 0,
+    }
     plain, ours = build(architecture, **shape).eval(), build(architecture, **shape).eval()
     ours.set_attn_implementation(NAME)
     rng = np.random.default_rng(0)
     lengths = [3, 16, 2, 9]
     rows = [rng.integers(0, 50, n) for n in lengths]
-    values, offsets = np.concatenate(rows).astype(np.uint16), np.concatenate([[0], np.cumsum(lengths)])
+    values, offsets = (
+        np.concatenate(rows).astype(np.uint16),
+        np.concatenate([[0], np.cumsum(lengths)]),
+    )
     found = token_losses(ours, batch(values, offsets))
     alone = []
     for row in rows:
@@ -144,7 +155,7 @@ def test_losses_and_gradients_are_those_of_each_story_alone(architecture):
 def test_cross_entropy_is_the_mean_over_tokens(language):
     model = build("llama", layers=1, hidden=16, heads=2, ffn=16, vocabulary=300, max_length=32, seed=1).eval()
     model.set_attn_implementation(NAME)
-    mean, total = language.cross_entropy(model, language.stories.test)
+    mean, total = cross_entropy(model, language.stories.test)
     tokens = language.stories.info["test_tokens"] - 20
     assert total / mean == pytest.approx(tokens, rel=1e-12)
     assert abs(mean - np.log(300)) < 0.1  # an untrained model is about uniform
@@ -158,7 +169,12 @@ def test_diversity_of_texts_that_are_known():
     values = np.array([0, 1, 2, 1, 2, 0, 0, 3, 3, 3])
     found = diversity(values, np.array([0, 6, 10]), real_tokens=np.array([0, 1, 2, 4]))
     # Pairs 01 12 21 12 20 | 03 33 33: 6 different of 8, the pair across the stories is none.
-    assert found == {"distinct_2": 6 / 8, "vocabulary_share": 3 / 4, "mean_length": 5.0, "share_ended": 0.5}
+    assert found == {
+        "distinct_2": 6 / 8,
+        "vocabulary_share": 3 / 4,
+        "mean_length": 5.0,
+        "share_ended": 0.5,
+    }
 
 
 def test_round_trip_of_token_lists():
@@ -170,7 +186,7 @@ def test_round_trip_of_token_lists():
 
 
 def test_presets_are_valid_and_grow():
-    assert list(PRESETS) == ["smoke", "cpu", "colab", "paper"]
+    assert list(PRESETS) == ["smoke", "cpu", "trained", "colab", "paper"]
     assert [config.vocabulary for config in PRESETS.values()] == sorted(c.vocabulary for c in PRESETS.values())
     with pytest.raises(InputError, match="vocabulary"):
         LanguageConfig(vocabulary=100)

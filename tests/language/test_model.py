@@ -7,7 +7,12 @@ from collapse_utils.errors import InputError
 from collapse_utils.language.model import PAPER_SIZES, build, parameters
 
 SMALL = {"layers": 2, "hidden": 32, "heads": 2, "ffn": 48, "vocabulary": 40, "max_length": 16}
-PAPER = {"gpt2-9m": 8_890_880, "llama-12m": 12_488_960, "llama-42m": 41_755_136, "llama-126m": 125_553_408}
+PAPER = {
+    "gpt2-9m": 8_890_880,
+    "llama-12m": 12_488_960,
+    "llama-42m": 41_755_136,
+    "llama-126m": 125_553_408,
+}
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -46,7 +51,11 @@ def test_build_takes_every_part_of_the_shape(architecture):
 
 @pytest.mark.parametrize(
     ("field", "architecture", "change"),
-    [("architecture", "rnn", {}), ("heads", "gpt2", {"heads": 3}), ("heads", "llama", {"hidden": 6, "heads": 2})],
+    [
+        ("architecture", "rnn", {}),
+        ("heads", "gpt2", {"heads": 3}),
+        ("heads", "llama", {"hidden": 6, "heads": 2}),
+    ],
 )
 def test_bad_shapes_are_refused_by_field(field, architecture, change):
     with pytest.raises(InputError) as error:

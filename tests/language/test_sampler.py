@@ -24,7 +24,18 @@ ARCHITECTURES = ["gpt2", "llama"]
 BOS, EOS = 0, 1
 
 
-def make(architecture, *, layers=2, hidden=32, heads=2, ffn=48, vocabulary=100, max_length=80, spread=3.0, seed=0):
+def make(
+    architecture,
+    *,
+    layers=2,
+    hidden=32,
+    heads=2,
+    ffn=48,
+    vocabulary=100,
+    max_length=80,
+    spread=3.0,
+    seed=0,
+):
     """A model with uneven weights everywhere, norms and offsets too: at initialisation many are exactly 0 or 1."""
     shape = {"layers": layers, "hidden": hidden, "heads": heads, "ffn": ffn}
     model = build(architecture, **shape, vocabulary=vocabulary, max_length=max_length, seed=seed).eval()
@@ -94,7 +105,10 @@ def test_logits_of_the_padded_cache_equal_the_models(architecture):
     decoder = Decoder(weights, cache, 4)
     tokens = torch.randint(100, (4, 40), generator=torch.Generator().manual_seed(1))
     reference = model(tokens).logits
-    kept, position = torch.arange(4), torch.tensor([0, -3, -7, 0])  # two start later, over what the slot held before
+    kept, position = (
+        torch.arange(4),
+        torch.tensor([0, -3, -7, 0]),
+    )  # two start later, over what the slot held before
     for step in range(40):
         if step == 20:
             kept, position = kept[[3, 1]], position[[3, 1]]
@@ -215,7 +229,18 @@ def test_a_story_depends_on_seed_and_number_alone(architecture):
     assert len(lengths) > 10 and max(lengths) > 2 * CHUNK > min(lengths)
 
 
-def test_lanes_tell_the_same_stories():
+def on_each_story(monkeypatch, act):
+    """Call ``act`` in the sampling process whenever a story has been collected."""
+    finish = Collector.finish
+
+    def finish_and_act(self, story, tokens):
+        finish(self, story, tokens)
+        act()
+
+    monkeypatch.setattr(Collector, "finish", finish_and_act)
+
+
+def test_lanes_tell_the_same_stories(monkeypatch):
     model = make("llama")
     one = sample(model, 30, batch=8)
     threads = torch.get_num_threads()
@@ -224,39 +249,42 @@ def test_lanes_tell_the_same_stories():
         assert same(one, sample(model, 30, batch=8))
         assert same(one, sample(model, 30, batch=1))
         assert torch.get_num_threads() == 2
+        on_each_story(monkeypatch, lambda: 1 // 0)
         with pytest.raises(ZeroDivisionError):
-            sample(model, 30, batch=8, progress=lambda n: 1 // 0)
+            sample(model, 30, batch=8)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="lanes are processes on Linux alone")
-def test_a_lane_that_is_killed_is_told_and_no_process_is_left():
+def test_a_lane_that_is_killed_is_told_and_no_process_is_left(monkeypatch):
     model = make("llama")
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
 
-    def kill(_: int) -> None:
+    def kill() -> None:
         for child in multiprocessing.active_children():
             child.kill()
 
-    def interrupt(_: int) -> None:
-        raise KeyboardInterrupt
+    def interrupt() -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
 
     try:
-        with pytest.raises(RunError, match="a process of the sampler was killed"):
-            sample(model, 400, batch=4, progress=kill)
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(RunError, match="a process of the sampler was killed"),
+        ):
+            on_each_story(patch, kill)
+            sample(model, 400, batch=4)
         assert not multiprocessing.active_children()
-        with pytest.raises(KeyboardInterrupt):
-            sample(model, 400, batch=4, progress=lambda n: interrupt(n) if in_main_thread() else None)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            on_each_story(patch, interrupt)
+            sample(model, 400, batch=4)
         assert not multiprocessing.active_children()
     finally:
         torch.set_num_threads(threads)
-
-
-def in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -267,7 +295,7 @@ def test_the_loop_for_gpus_tells_the_same_stories(architecture, monkeypatch):
     expected = sample(model, 30, temperature=0.8)
     request = Request(count=30, temperature=0.8, max_length=80, bos=BOS, eos=EOS, seed=3, first=0)
     for slots in (1, 9):
-        collector = Collector(30, 100, None)
+        collector = Collector(30, 100)
         with torch.inference_mode():
             gpu.run(model, request, slots, collector)
         assert same(expected, collector.result())
@@ -296,13 +324,11 @@ def test_large_vocabulary_gets_wider_tokens():
     assert values.dtype == np.uint32 and values.max() > 65_535
 
 
-def test_progress_counts_every_story_and_nothing_else_changes():
+def test_sampling_leaves_the_model_and_the_random_state_as_they_are():
     model = make("llama").train()
-    done = []
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    sample(model, 25, batch=4, progress=done.append)
-    assert sum(done) == 25
+    sample(model, 25, batch=4)
     assert torch.equal(torch.get_rng_state(), before)
     assert model.training and all(weight.requires_grad for weight in model.parameters())
 

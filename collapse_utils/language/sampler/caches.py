@@ -1,19 +1,22 @@
-"""Keys and values of many stories of different lengths, and attention of one new token a story over them.
+"""Keys and values of stories of different lengths, and attention of one new token each over them.
 
-Two layouts with one interface.  ``plan`` says which slots are at work and how far they may come until the next plan,
-``begin`` the positions of a step, ``attend`` writes one layer's keys and values and attends.  Slots are independent: a
-slot is given to a new story by starting again at position 0, and what an earlier story left behind is masked.
+Two layouts with one interface.  ``plan`` says which slots are at work and how far they may come
+until the next plan, ``begin`` the positions of a step, ``attend`` writes one layer's keys and
+values and attends.  Slots are independent: a slot is given to a new story by starting again at
+position 0, and what an earlier story left behind is masked.
 
-:class:`RaggedCache`, for CPUs.  Reading the cache costs as much as all matrix products together, so what counts is
-memory bandwidth, and that no story pays for the length of another.  ``embedding_bag``, a weighted sum of table rows, is
-the one kernel of torch that reads scattered pieces at the machine's speed (2 to 5 times faster than batched products of
-one row, measured) and takes sums of different lengths.  Values are weighted by attention, one bag for each story and
-head.  Keys are kept in chunks of 32 positions, transposed, so that 32 scores are a sum of key features weighted by the
-query: one bag for each story, head and chunk.  A story holds as many chunks as it has reached and gives them back when it
-ends; those that were given back last are handed out first, so that memory follows the lengths of the stories at work.
+:class:`RaggedCache`, for CPUs.  Reading the cache costs as much as all matrix products together,
+so what counts is memory bandwidth, and that no story pays for the length of
+another.  ``embedding_bag``, a weighted sum of table rows, is the one kernel of torch that reads
+scattered pieces at the machine's speed (2 to 5 times faster than batched products of one row,
+measured) and takes sums of different lengths.  Values are weighted by attention, one bag for each
+story and head.  Keys are kept in chunks of 32 positions, transposed, so that 32 scores are a sum
+of key features weighted by the query: one bag for each story, head and chunk.  A story holds as
+many chunks as it has reached and gives them back when it ends; those that were given back last
+are handed out first, so that memory follows the lengths of the stories at work.
 
-:class:`PaddedCache`, for GPUs.  Every story attends over the longest one's length under a mask; shapes are static, as
-CUDA graphs need them.
+:class:`PaddedCache`, for GPUs.  Every story attends over the longest one's length under a mask;
+shapes are static, as CUDA graphs need them.
 """
 
 from __future__ import annotations
@@ -57,12 +60,12 @@ class RaggedCache:
 
     def plan(self, slots: np.ndarray, reach: np.ndarray) -> None:
         """Until the next plan, work on ``slots`` [n] at positions up to ``reach`` [n]."""
-        wanted = reach // CHUNK + 1
-        for slot, count in zip(slots.tolist(), wanted.tolist(), strict=True):
+        needed = reach // CHUNK + 1
+        for slot, count in zip(slots.tolist(), needed.tolist(), strict=True):
             while self._held[slot] < count:
                 self._table[slot, self._held[slot]] = self._free.pop()
                 self._held[slot] += 1
-        counts = np.repeat(wanted, self.heads)  # chunks of each pair (slot, head)
+        counts = np.repeat(needed, self.heads)  # chunks of each pair (slot, head)
         stops = counts.cumsum()
         starts = stops - counts
         pairs, pages = len(counts), int(stops[-1])
@@ -151,6 +154,10 @@ class PaddedCache:
         kept[1][self._at] = values.view(shape)
         past_keys, past_values = kept[:, :, :, : self._length]
         mixed = torch.nn.functional.scaled_dot_product_attention(
-            queries.view(shape).unsqueeze(2), past_keys, past_values, attn_mask=self._visible, scale=1.0
+            queries.view(shape).unsqueeze(2),
+            past_keys,
+            past_values,
+            attn_mask=self._visible,
+            scale=1.0,
         )
         return mixed.reshape(-1, self.features)

@@ -1,14 +1,16 @@
-"""Sample a synthetic data set of stories: every story of its natural length, no row of the batch idle.
+"""Sample a set of stories: every story of its natural length, no row of the batch idle.
 
-``generate`` of ``transformers`` runs a batch until its longest story has ended.  Here a slot whose story has ended takes
-the next story at once, and when none is left to start the batch shrinks.  Which stories come out does not depend on any
-of this: story i is the i-th that is started and draws from a stream of its own, a function of (seed, i), and the result
-holds the first ``count`` stories in that order, all finished.  (To return the first ``count`` that FINISH would favour
-short ones.)
+``generate`` of ``transformers`` runs a batch until its longest story has ended.  Here a slot
+whose story has ended takes the next story at once, and when none is left to start the batch
+shrinks.  Which stories come out does not depend on any of this: story i is the i-th that is
+started and draws from a stream of its own, a function of (seed, i), and the result holds the
+first ``count`` stories in that order, all finished.  (To return the first ``count`` that FINISH
+would favour short ones.)
 
-With several threads on Linux the batch is split into lanes, which share the weights and nothing else: the steps of a small
-model are many short operations, and two threads that wait for each other in every one are slower than one.  Lanes are
-processes: threads of one interpreter would hand its lock to and fro with every operation (a quarter of the rate, measured).
+With several threads on Linux the batch is split into lanes, which share the weights and nothing
+else: the steps of a small model are many short operations, and two threads that wait for each
+other in every one are slower than one.  Lanes are processes: threads of one interpreter would
+hand its lock to and fro with every operation (a quarter of the rate, measured).
 """
 
 from __future__ import annotations
@@ -56,10 +58,11 @@ def _child(weights: Weights, request: Request, stories: range, slots: int, pipe:
         pipe.send(failure)
 
 
-def _run_lanes(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
+def run(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
     """Lane k of K samples the stories k, k + K, ... with its share of the batch; all but the first in child processes."""
     threads = torch.get_num_threads()
-    lanes = min(threads, batch) if sys.platform == "linux" else 1  # elsewhere no process starts with the weights at hand
+    # Only Linux forks: elsewhere a new process would not have the weights.
+    lanes = min(threads, batch) if sys.platform == "linux" else 1
     failures: list[Exception] = []
 
     def share(lane: int) -> tuple[range, int]:
@@ -67,10 +70,10 @@ def _run_lanes(weights: Weights, request: Request, batch: int, collector: Collec
 
     def listen(pipe: Connection) -> None:
         try:
-            while (told := pipe.recv()) is not None:
-                if isinstance(told, Exception):
-                    raise told
-                collector.finish(*told)
+            while (message := pipe.recv()) is not None:
+                if isinstance(message, Exception):
+                    raise message
+                collector.finish(*message)
         except EOFError:
             failures.append(RunError("sampling: a process of the sampler was killed; the same command goes on"))
         except Exception as failure:
@@ -103,7 +106,13 @@ def _run_lanes(weights: Weights, request: Request, batch: int, collector: Collec
         raise failures[0]
 
 
-def _run(weights: Weights, request: Request, stories: Iterable[int], slots: int, collector: Collector | _Sender) -> None:
+def _run(
+    weights: Weights,
+    request: Request,
+    stories: Iterable[int],
+    slots: int,
+    collector: Collector | _Sender,
+) -> None:
     """Sample ``stories`` on the CPU, in order of their start, ``slots`` at a time."""
     todo = iter(stories)
     cache = RaggedCache(len(weights.layers), slots, weights.heads, weights.features, request.fed)
@@ -144,9 +153,11 @@ def _run(weights: Weights, request: Request, stories: Iterable[int], slots: int,
 
 
 def _active(story: np.ndarray) -> np.ndarray:
-    """The slots to step until the next plan: those with a story, and idle ones up to a multiple of an eighth of all.
+    """The slots to step until the next plan: those with a story, and idle ones up to a multiple
+    of an eighth of all.
 
-    oneDNN builds a kernel for every number of rows it meets, which takes longer than stepping a few rows in vain.
+    oneDNN builds a kernel for every number of rows it meets, which takes longer than stepping a
+    few idle rows.
     """
     busy, idle = np.flatnonzero(story >= 0), np.flatnonzero(story < 0)
     grain = max(1, len(story) // 8)

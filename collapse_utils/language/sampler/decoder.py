@@ -1,14 +1,16 @@
 """One token at a time for many stories: the model's own weights in plain batched products.
 
-:func:`weights_of` takes the weights from a GPT-2 or Llama of ``transformers`` and :class:`Decoder` runs one step for
-stories that stand at different positions.  Its logits equal the model's up to the rounding of float32.  The three
-projections of attention are one product, as are Llama's two of the feed-forward layer; the scale of attention and
-RMSNorm's gains are multiplied into the matrices that follow.  Llama's rotary pairs (i, i + d/2) are brought side by side
-by permuting the columns of the query and key matrices alike, which leaves their inner product as it is and makes the
-rotation one complex multiplication.
+:func:`weights_of` takes the weights from a GPT-2 or Llama of ``transformers`` and
+:class:`Decoder` runs one step for stories at different positions.  Its logits equal
+the model's up to the rounding of float32.  The three projections of attention are one product, as
+are Llama's two of the feed-forward layer; the scale of attention and RMSNorm's gains are
+multiplied into the matrices that follow.  Llama's rotary pairs (i, i + d/2) are brought side by
+side by permuting the columns of the query and key matrices alike, which leaves their inner
+product as it is and makes the rotation one complex multiplication.
 
-On a CPU the matrices are packed once for oneDNN (:class:`Packed`), whose products of 32 to 128 rows then run 25 to 40%
-faster than MKL's, which packs its operands anew in each call; bias, GELU and residual sum happen inside the product.
+On a CPU the matrices are packed once for oneDNN (:class:`Packed`), whose products of 32 to 128
+rows then run 25 to 40% faster than MKL's, which packs its operands anew in each call; bias, GELU
+and residual sum happen inside the product.
 """
 
 from __future__ import annotations

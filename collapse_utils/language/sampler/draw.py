@@ -11,11 +11,13 @@ BLOCK = 64  # tokens in a block of the two-level draw
 
 
 def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
-    """One token a row from softmax(logits / temperature), by inverting its cumulative distribution.
+    """One token a row from softmax(logits / temperature), by inverting its cumulative
+    distribution.
 
-    ``logits`` [n, vocabulary], ``uniforms`` [n] float64 in [0, 1).  First a block of 64 tokens is found, then the token
-    in it.  Both cumulative sums are float64, so that the only error is that of the float32 probabilities (a relative
-    1e-7 or so).  A token of probability 0 is never drawn.
+    ``logits`` [n, vocabulary], ``uniforms`` [n] float64 in [0, 1).  First a block of 64 tokens is
+    found, then the token in it.  Both cumulative sums are float64, so that the only error is that
+    of the float32 probabilities (a relative 1e-7 or so).  A token of probability 0 is never
+    drawn.
     """
     logits = logits.float()
     if temperature != 1.0:  # the largest is taken off first: at the lowest temperatures the quotient would overflow

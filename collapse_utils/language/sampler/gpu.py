@@ -1,13 +1,14 @@
-"""The sampler's loop on a GPU: static shapes, one CUDA graph a shape, the books kept once in a burst of steps.
+"""The sampler's loop on a GPU: static shapes, one CUDA graph a shape, drawn tokens read in bursts.
 
-A GPU must not wait for Python after each token, so ``BURST`` steps run without looking at what was drawn; a story that
-ends on the way goes on to the end of the burst, and what it drew after its end is thrown away.  Decoder, draw and the
-stories' random numbers are those of the CPU.  Weights and cache are bfloat16 where the GPU has it in hardware (compute
-capability 8.0 and later) and float16 elsewhere (T4), so that here the distribution is that of the model in half
+A GPU must not wait for Python after each token, so ``BURST`` steps run without looking at what
+was drawn; a story that ends earlier continues to the end of the burst, and what it drew after
+its end is thrown away.  Decoder, draw and the stories' random numbers are those of the
+CPU.  Weights and cache are bfloat16 where the GPU has it in hardware (compute capability 8.0 and
+later) and float16 elsewhere (T4), so that here the distribution is that of the model in half
 precision; probabilities and sums are float32 and float64 as on the CPU.
 
-The loop is tested on a CPU, step by step and in float32.  The graphs and half precision were never run: no GPU was at
-hand when this was written.
+The loop is tested on a CPU, step by step and in float32.  The graphs and half precision were
+never run, because there was no GPU.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def run(model: torch.nn.Module, request: Request, slots: int, collector: Collect
     def start(freed: np.ndarray) -> None:
         story[freed] = [next(todo, -1) for _ in freed]
         position[freed] = 0
-        state.start(freed, [request.chances(int(number)) if number >= 0 else None for number in story[freed]])
+        state.start(
+            freed,
+            [request.chances(int(number)) if number >= 0 else None for number in story[freed]],
+        )
 
     start(np.arange(slots))
     while (story >= 0).any() and not collector.stopped:
@@ -76,7 +80,13 @@ class _State:
         dtype = precision(model.device)
         weights = weights_of(model, request.max_length, dtype)
         self.cache = PaddedCache(
-            len(weights.layers), slots, weights.heads, weights.features, request.fed, dtype, model.device
+            len(weights.layers),
+            slots,
+            weights.heads,
+            weights.features,
+            request.fed,
+            dtype,
+            model.device,
         )
         self.decoder = Decoder(weights, self.cache, slots)
         on_device = {"device": model.device}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,17 +39,14 @@ class Request:
 class Collector:
     """Takes finished stories from any lane, in any order."""
 
-    def __init__(self, count: int, vocabulary: int, progress: Callable[[int], object] | None):
+    def __init__(self, count: int, vocabulary: int):
         self.dtype = np.uint16 if vocabulary <= 2**16 else np.uint32
         self.stories = np.empty(count, dtype=object)
-        self.progress, self._lock, self.stopped = progress, threading.Lock(), False
+        self.stopped = False
 
     def finish(self, story: int, tokens: np.ndarray) -> None:
         """Keep the tokens of a story."""
         self.stories[story] = tokens.astype(self.dtype)
-        if self.progress is not None:
-            with self._lock:
-                self.progress(1)
 
     def result(self) -> Stories:
         """All stories in the order of their numbers: values and offsets."""

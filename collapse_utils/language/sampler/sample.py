@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
 from ...errors import InputError
 from ...training.allocator import keep_memory
-from .cpu import _run_lanes
+from . import cpu
 from .request import Collector, Request, Stories
 from .weights import packed, weights_of
 
@@ -25,27 +23,29 @@ def sample_stories(
     seed: int,
     first: int = 0,
     batch: int = 64,
-    progress: Callable[[int], object] | None = None,
 ) -> Stories:
     """Sample ``count`` stories from a GPT-2 or Llama of ``transformers``.
 
-    Each starts with ``bos`` and ends with ``eos``, or without it at ``max_length`` tokens.  The next token follows
-    softmax(logits / temperature) over the whole vocabulary.
+    Each starts with ``bos`` and ends with ``eos``, or without it at ``max_length`` tokens.  The
+    next token follows softmax(logits / temperature) over the whole vocabulary.
 
     Parameters
     ----------
-    model : on the CPU in float32, or on a GPU (then in half precision, see ``gpu.py``); dropout is never applied, and
+    model : on the CPU in float32, or on a GPU (then in half precision, see ``gpu.py``); dropout
+    is never applied, and
         the model is left as it is.
     max_length : tokens of a story at most, BOS and EOS counted.
-    seed, first : story i of the result is story ``first + i`` of the stream of stories that ``seed`` names, so a data
-        set may be sampled in pieces.  The same on every machine up to the rounding of float32 in the logits, which can
-        change a token once in about a million; the same to the last bit at one batch, number of threads and version.
+    seed, first : story i of the result is story ``first + i`` of the stream of stories that
+    ``seed`` names, so a data
+        set may be sampled in pieces.  The same on every machine up to the rounding of float32 in
+        the logits, which can change a token once in about a million; the same to the last bit at
+        one batch, number of threads and version.
     batch : stories at work at once.
-    progress : called with the number of stories just finished.
 
     Returns
     -------
-    values, offsets : all tokens in one array (uint16, or uint32 for a vocabulary above 65,536) and the int64 edges:
+    values, offsets : all tokens in one array (uint16, or uint32 for a vocabulary above 65,536)
+    and the int64 edges:
         story i is ``values[offsets[i]:offsets[i + 1]]``.
 
     Raises
@@ -55,12 +55,12 @@ def sample_stories(
     request = Request(count, temperature, max_length, bos, eos, seed, first)
     _check(request, batch, model.config)
     keep_memory()
-    collector = Collector(count, model.config.vocab_size, progress)
+    collector = Collector(count, model.config.vocab_size)
     with torch.inference_mode():
         if model.device.type == "cpu":
             weights = weights_of(model, max_length, torch.float32)
             weights = packed(weights, min(batch, count))
-            _run_lanes(weights, request, min(batch, count), collector)
+            cpu.run(weights, request, min(batch, count), collector)
         else:
             from .gpu import run  # capture and replay of CUDA graphs: only where there is a GPU
 

@@ -29,10 +29,11 @@ class Affine(NamedTuple):
 
 
 class Packed:
-    """The same with the matrix in oneDNN's own layout, for products of about ``rows`` rows; a CPU's float32 only.
+    """The same with the matrix in oneDNN's own layout, for products of about ``rows`` rows; a
+    CPU's float32 only.
 
-    These operators are what ``torch.compile`` emits for a frozen model on a CPU.  They are not public, so
-    :func:`packed` falls back to :class:`Affine` where they are missing.
+    These operators are what ``torch.compile`` emits for a frozen model on a CPU.  They are not
+    public, so :func:`packed` falls back to :class:`Affine` where they are missing.
     """
 
     def __init__(self, affine: Affine, rows: int):
@@ -78,9 +79,11 @@ class Weights:
 
 
 def weights_of(model: torch.nn.Module, positions: int, dtype: torch.dtype | None = None) -> Weights:
-    """The weights of a ``GPT2LMHeadModel`` or ``LlamaForCausalLM``, in ``dtype`` (None: the model's own).
+    """The weights of a ``GPT2LMHeadModel`` or ``LlamaForCausalLM``, in ``dtype`` (None: the
+    model's own).
 
-    Raises ValueError for a variant that is not the original (grouped heads, another activation, scaled positions).
+    Raises ValueError for a variant that is not the original (grouped heads, another activation,
+    scaled positions).
     """
     config = model.config
     known = {"gpt2": _gpt2_weights, "llama": _llama_weights}

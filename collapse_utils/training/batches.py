@@ -1,0 +1,34 @@
+"""Which items of a training set a step trains on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import seeds
+
+
+class Batches:
+    """The items of every step, a function of the step alone: each item once an epoch, a last
+    short batch left out.
+
+    Parameters
+    ----------
+    items : size of the training set.
+    batch_size : items a step.
+    seed : of the shuffle, which is drawn anew for each epoch.
+    """
+
+    def __init__(self, items: int, batch_size: int, seed: int):
+        self.items, self.batch_size, self.seed = items, batch_size, seed
+        self.steps_an_epoch = items // batch_size
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def __call__(self, step: int) -> np.ndarray:
+        """The ``batch_size`` different indices of step 0, 1, ..."""
+        epoch, place = divmod(step, self.steps_an_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = (
+                epoch,
+                seeds.generator(self.seed, "order", epoch).permutation(self.items),
+            )
+        return self._order[place * self.batch_size : (place + 1) * self.batch_size]
