@@ -8,6 +8,7 @@
         seeds: 0-4
         set: [temperature=0.3]       # fields that differ from the preset
         added_after_looking: 3-4     # seeds that were added when the first results had been seen
+        pending: 2-4                 # seeds whose chains are planned and not all published yet
 
 ``results/reference.yml`` is the plan of the published results.  A path in it is relative to the folder that
 holds ``results``, and ``sources`` says with which word of the command line each source is found.
@@ -24,7 +25,7 @@ import yaml
 from .. import regimes, sections, seeds
 from ..errors import InputError
 
-FIELDS = ("section", "preset", "data", "regimes", "seeds", "set", "arg", "added_after_looking")
+FIELDS = ("section", "preset", "data", "regimes", "seeds", "set", "arg", "added_after_looking", "pending")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Sweep:
     assignments: tuple[str, ...]
     arguments: tuple[str, ...]
     added_after_looking: tuple[int, ...]  # of the seeds
+    pending: tuple[int, ...]  # of the seeds
 
     @property
     def variant(self) -> str:
@@ -74,9 +76,10 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
     if ".py:" in section and not Path(section).is_absolute():
         section = str(path.resolve().parent.parent / section)
     planned, names = seeds.parse(str(entry["seeds"])), entry.get("regimes", "all")
-    added = seeds.parse(str(entry["added_after_looking"])) if "added_after_looking" in entry else []
-    if not set(added) <= set(planned):
-        raise InputError(where, f"added_after_looking: {entry['added_after_looking']}", f"seeds among {entry['seeds']}")
+    parts = {name: seeds.parse(str(entry[name])) if name in entry else [] for name in ("added_after_looking", "pending")}
+    for name, some in parts.items():
+        if not set(some) <= set(planned):
+            raise InputError(where, f"{name}: {entry[name]}", f"seeds among {entry['seeds']}")
     return Sweep(
         section=sections.check(section),
         preset=entry.get("preset", sections.default_preset(section)),
@@ -85,5 +88,5 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
         seeds=tuple(planned),
         assignments=tuple(map(str, entry.get("set", ()))),
         arguments=tuple(map(str, entry.get("arg", ()))),
-        added_after_looking=tuple(added),
+        **{name: tuple(some) for name, some in parts.items()},
     )

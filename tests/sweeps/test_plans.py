@@ -14,23 +14,24 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference.yml"
 
 
-def planned_chains():
+def planned_chains(pending=True):
     """(section, preset, source, variant, regime, seed) of every chain of the plan of the published results."""
     chains = set()
     for sweep in plan.read(REFERENCE):
         first = (sections.result_name(sweep.section), sweep.preset, sweep.source, sweep.variant)
-        chains |= {(*first, regime, seed) for regime in sweep.regimes for seed in sweep.seeds}
+        seeds = [seed for seed in sweep.seeds if pending or seed not in sweep.pending]
+        chains |= {(*first, regime, seed) for regime in sweep.regimes for seed in seeds}
     return chains
 
 
-def test_the_plan_and_the_published_chains_are_the_same_set():
+def test_the_plan_and_the_published_chains_are_the_same_set_but_for_pending_seeds():
     published = {
         (record["section"], record["preset"], record["data"]["source"], record["variant"], record["regime"], record["seed"])
         for path in ROOT.glob("results/*/*/provenance.json")
         for record in json.loads(path.read_text(encoding="utf-8"))
         if path.parts[-3] != "theory"
     }
-    assert planned_chains() == published
+    assert planned_chains(pending=False) <= published <= planned_chains()
 
 
 def test_a_plan_is_listed_as_one_sweep_with_its_sources(tmp_path, capsys):
