@@ -61,9 +61,8 @@ def picture(columns: int) -> Picture:
     from collapse_utils.pages import figures
 
     shown = [slabs(regime, t) for regime in regimes.REGIMES for t in range(1, ITERATIONS + 1)]
-    return Picture(
-        checksum(columns, SIZES[columns], figures.COLOURS, figures.LABELS, FILLS, WORDS, shown), lambda: draw(columns)
-    )
+    style = (SIZES[columns], figures.COLOURS, figures.LABELS, FILLS, WORDS)
+    return Picture(checksum(columns, *style, shown), lambda: draw(columns))
 
 
 def draw(columns: int) -> Figure:
