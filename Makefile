@@ -2,9 +2,9 @@
 #
 #   PYTHON       the interpreter of the virtual environment (3.11 or newer)
 #   LOCK         the pinned set to install; LOCK= takes the newest releases that pyproject.toml allows
-#   TORCH_INDEX  where PyTorch comes from when pip does not find its wheel by itself.  On Linux the default is PyTorch's own
-#                index of CPU builds (about 200 MB; the build on PyPI brings several GB of CUDA libraries).
-#                With an NVIDIA GPU: make TORCH_INDEX=https://pypi.org/simple book
+#   CUDA         with an NVIDIA GPU: make CUDA=1 book.  PyTorch then comes from pip's default index, with several GB
+#                of CUDA libraries.  Without it, Linux gets the CPU build (about 200 MB) from PyTorch's own index
+#   LOWEST       for `make lowest`: options of uv, such as where PyTorch comes from
 #   SOURCES      for `make reference`: where real data are, such as SOURCES="--source tinystories=stories.jsonl"
 #   PRESET SEEDS REGIMES   for `make book`, which trains at smoke with one seed and two regimes
 
@@ -12,11 +12,8 @@ PYTHON ?= python3
 VENV ?= .venv
 LOCK ?= requirements.lock
 TORCH ?= torch==2.13.0
-ifeq ($(shell uname -s),Linux)
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-else
-TORCH_INDEX ?= https://pypi.org/simple
-endif
+CUDA ?=
+LOWEST ?= --torch-backend cpu
 PRESET ?= smoke
 SEEDS ?= 0
 REGIMES ?= replace,accumulate
@@ -24,13 +21,21 @@ PORT ?= 8000
 SOURCES ?=
 
 PY = $(VENV)/bin/python
-INSTALLED = $(VENV)/.installed
+INSTALLED = $(VENV)/.installed$(if $(CUDA),-cuda)
 COLLAPSE = $(PY) -m collapse_utils
 BOOK = $(PY) -m book._tools
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# On Linux the CPU build comes from PyTorch's own index, unless pip finds a wheel without a network.
+ifneq ($(CUDA),)
+GET_TORCH = $(PY) -m pip install --quiet --force-reinstall '$(TORCH)'
+else
+GET_TORCH = $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/null \
+  || $(PY) -m pip install --quiet '$(TORCH)' $(if $(filter Linux,$(shell uname -s)),--index-url https://download.pytorch.org/whl/cpu)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help install book site test lint smoke cluster reference serve single release screenshots includes register strip repository clean
+.PHONY: help install book site test suite lint lowest smoke cluster reference serve single release screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,8 +46,7 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; try make PYTHON=python3.12" % sys.version_info[:2])'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV): 2 GB, a few minutes the first time"
-	$(PY) -c 'import torch' 2>/dev/null || $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/null \
-	  || $(PY) -m pip install --quiet '$(TORCH)' --index-url $(TORCH_INDEX)
+	$(PY) -c 'import torch$(if $(CUDA),; assert torch.version.cuda)' 2>/dev/null || $(GET_TORCH)
 	$(PY) -m pip install --quiet $(if $(LOCK),-r $(LOCK)) --editable '.[book,test,browser]'
 	@touch $@
 
@@ -56,7 +60,9 @@ book: $(INSTALLED) ## train at smoke, run every notebook, build the book (at mos
 site: $(INSTALLED) ## build the published book from the committed notebooks into _build/html; trains nothing
 	@$(BOOK) build --name site --committed --output .
 
-test: $(INSTALLED) lint ## the whole suite, strict nbval, one seed of each section (at most 25 minutes on two cores)
+test: lint suite ## the linter and the whole suite (at most 25 minutes on two cores)
+
+suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section
 	$(PY) -m pytest -m "not slow"
 	$(PY) -m pytest --nbval --nbval-current-env notebooks
 	rm -rf build/test
@@ -69,6 +75,13 @@ lint: $(INSTALLED) ## ruff, and the one rule of imports
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/lint-imports --no-logo
+
+lowest: ## the tests on the lowest versions that pyproject.toml allows, in .venv-lowest (Python 3.11)
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --resolution lowest-direct $(LOWEST) \
+	  --editable '.[book,test,browser]'
+	.venv-lowest/bin/python -m pytest -m "not slow"
 
 smoke: $(INSTALLED) ## three seeds at smoke; every chain is compared with the published rows
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
