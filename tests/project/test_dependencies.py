@@ -1,4 +1,4 @@
-"""What the project installs: the bounds, the lock, the conda environment and where PyTorch is from."""
+"""What the project installs: the bounds, the lock, the conda environment, the build of PyTorch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def requirements() -> list[Requirement]:
 
 
 def required(python: str) -> set[str]:
-    """The canonical names of everything that Linux with this Python needs, by installed metadata."""
+    """The canonical names of all that this Python needs on Linux, by installed metadata."""
     place = {**LINUX, "python_version": python, "python_full_version": f"{python}.0"}
     names: set[str] = set()
     seen: set[tuple[str, frozenset]] = set()
@@ -116,8 +116,8 @@ def test_the_makefile_and_the_workflows_install_the_locked_torch():
 
 
 def test_every_dependency_has_a_lower_bound_and_the_package_no_upper_one():
-    """`make lowest` installs the lower bounds.  Colab upgrades when it likes, so that nothing is capped
-    but pythonbible (pyproject.toml says why)."""
+    """`make lowest` installs the lower bounds.  Colab upgrades when it likes, so that only
+    pythonbible is capped (pyproject.toml says why)."""
     for need in [*requirements(), *map(Requirement, EXTRAS["cluster"])]:
         assert ">=" in str(need.specifier), need
     signs = {n.name: {s.operator for s in n.specifier} for n in map(Requirement, PROJECT["dependencies"])}
@@ -139,7 +139,7 @@ def test_the_conda_environment_has_the_bounds_of_pyproject():
 
 
 def test_where_packages_come_from_is_left_to_pip():
-    """The address of pip's default index is written nowhere: a mirror in pip's settings is honoured."""
+    """The address of pip's default index is written nowhere, so that a mirror set in pip is used."""
     address = "pypi" + ".org"
     folders = ("book", "notebooks", "collapse_utils", "tests", "benchmarks", ".github", ".ci")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
