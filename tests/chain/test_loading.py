@@ -32,7 +32,8 @@ def test_a_sweep_of_an_own_model_gives_the_numbers_of_the_experiment(tmp_path, c
     frame = own.experiment(own_models.Tensors(), tmp_path / "own", iterations=3, seeds=[0, 1], name="tensor_model",
                            regimes=["replace", "accumulate"])  # fmt: skip
     for (regime, seed), rows in frame.groupby(["regime", "seed"]):
-        swept = pd.read_csv(folder / regime / f"seed-{seed}" / "metrics.csv")
+        path = folder / regime / f"seed-{seed}" / "metrics.csv"
+        swept = pd.read_csv(path, float_precision="round_trip")
         assert swept["value"].tolist() == rows["value"].tolist()
     assert main(["status", str(tmp_path / "sweep")]) == 0
     assert "4 done" in capsys.readouterr().out
