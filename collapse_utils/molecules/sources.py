@@ -34,7 +34,7 @@ SOURCES: dict[str, Source] = {
         "BSD 3-Clause (RDKit)",
         "RDKit: open-source cheminformatics (rdkit.org); Wang et al., ETKDGv3, J. Chem. Inf. Model. 60:2044, 2020",
         "the installed rdkit",
-        "https://pypi.org/project/rdkit/",
+        "https://www.rdkit.org",
         entry="wang2020",
     ),
     "sdf": Source(
