@@ -11,12 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from collapse_utils import results, sections
-from collapse_utils.book.panels import DATA
+from collapse_utils import sections
+from collapse_utils.durable.files import read_json
+from collapse_utils.evidence import results
+from collapse_utils.evidence.statistics import by_iteration, by_seed, estimate, growth
 from collapse_utils.presets import NAMES as PRESETS
 from collapse_utils.regimes import REGIMES
-from collapse_utils.runs import read_json
-from collapse_utils.statistics import by_iteration, by_seed, estimate, growth
+
+from .headline import DATA
 
 Json = dict[str, Any]
 
@@ -40,10 +42,10 @@ METRICS = {  # with their units; a metric that is not listed shows its name
     "reconstruction_error": "reconstruction error (squared error)",
     "kl": "KL divergence (nats)",
     "frechet_distance": "Fréchet distance",
-    "sample_variance_ratio": "variance of samples / variance of real images",
+    "sample_variance_ratio": "variance ratio, samples to real images",
     "precision": "precision (share)",
     "recall": "recall (share)",
-    "modes": "clusters of real images that samples reach",
+    "modes": "clusters that samples reach",
     "local_loss": "local loss (per atom)",
     "global_loss": "global loss (per atom)",
     "total_loss": "total loss (per atom)",
@@ -106,7 +108,7 @@ def settings(folder: Path) -> dict[str, Json]:
     return dict(sorted(records.items()))
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
     """Five digits, or null: JSON has no infinity."""
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
@@ -114,7 +116,7 @@ def _number(value: float) -> float | None:
 def _rows(table: pd.DataFrame) -> list[list[float | None]]:
     """[t, mean, low, high] of every fit."""
     return [
-        [int(row.iteration), _number(row.mean_), _number(row.low), _number(row.high)]
+        [int(row.iteration), number(row.mean_), number(row.low), number(row.high)]
         for row in table.rename(columns={"mean": "mean_"}).itertuples()
     ]
 
@@ -138,7 +140,7 @@ def _curves(frame: pd.DataFrame, metric: str, variant: str, reported: list[Json]
         shown["relative"] = {regime: _rows(_relative(frame, metric, regime, variant)) for regime in tables}
     real = frame[(frame["metric"] == metric + REAL) & (frame["variant"] == variant)]["value"]
     if len(real):
-        shown["real"] = _number(real.mean())
+        shown["real"] = number(real.mean())
     if reported:
         shown["paper"] = reported
     return shown
@@ -163,7 +165,7 @@ def _reported(folder: Path, section: str, metric: str, record: Json) -> list[Jso
         table = table.sort_values("iteration")
         if regime in REGIMES and table["iteration"].iloc[0] == 1 and len(table) > 1:
             ratio = table["value"] / table["value"].iloc[0]
-            points = [[int(t), _number(value)] for t, value in zip(table["iteration"], ratio, strict=True)]
+            points = [[int(t), number(value)] for t, value in zip(table["iteration"], ratio, strict=True)]
             found.append({"title": f"{name}, {regime.replace('_', ' ')}", "regime": regime, "points": points})
     return found
 
@@ -185,7 +187,7 @@ def _collected(folder: Path, path: Path) -> Json:
                 curves[metric] = found
         if curves:
             shown.append({"title": setting(record), "curves": curves})
-    return {**describe(path), "settings": shown}
+    return {**describe(path), "unit": "seeds", "settings": shown}
 
 
 def _grid(path: Path) -> Json:
@@ -205,7 +207,7 @@ def _grid(path: Path) -> Json:
         }
         shown.append({"title": f"T = {T}, d = {rows['d'].iloc[0]}, σ² = 1", "curves": {"test_error": curves}})
     about = f"Mean over repeated simulations, from results/{path.parent.parent.name}/{path.parent.name}"
-    return {"title": "simulated", "about": about, "settings": shown}
+    return {"title": "simulated", "about": about, "unit": "repeats", "settings": shown}
 
 
 def explorer(folder: Path) -> Json:

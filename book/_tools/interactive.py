@@ -132,7 +132,7 @@ class Interactive:
 
 
 INTERACTIVES = {
-    "collapse": Interactive("Run your own collapse", ("collapse.js",), lambda folder: {}, _collapse),
+    "collapse": Interactive("Run your own collapse", ("chains.js", "collapse.js"), lambda folder: {}, _collapse),
     "theorem": Interactive("Theorem explorer", ("theorem.js",), lambda folder: {}, _theorem),
     "faces": Interactive("Faces by generation", ("generations.js",), faces, _faces),
     "stories": Interactive("Stories by generation", ("generations.js",), stories, _stories),

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
+from collapse_utils import sections
+from collapse_utils.durable.files import read_json
+from collapse_utils.evidence import results
+from collapse_utils.evidence.statistics import by_iteration
 from collapse_utils.regimes import REGIMES
-from collapse_utils.runs import read_json
 
-from .explorer import Json, describe, largest, setting, settings
+from .explorer import METRICS, Json, describe, largest, number, setting, settings
 
 FACE = 64  # CSS pixels of a face on the page
 FACES_BUDGET = 320_000  # bytes of all sheets of faces, as text
 QUALITIES = (90, 80, 65, 50, 35)  # of their pictures, tried in this order
-STORIES, STORY = 4, 360  # stories of a fit, and characters of a story, that a page shows
+STORIES, STORY = 3, 300  # stories of a fit, and characters of a story, that a page shows
 SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 
 def _fits(path: Path, name: str) -> dict[int, Path]:
@@ -35,18 +38,20 @@ def _samples(
 
     ``order`` sorts the settings by the record of a chain; without it the preset itself comes first.
     """
-    data = []
+    data, metric = [], sections.module(section).HEADLINE
     for path in largest(folder, section):
-        shown = []
+        shown, frame = [], results.read_csv(path / "metrics.csv")
         for variant, record in sorted(settings(path).items(), key=lambda one: order(one[1]) if order else ()):
             home = path / "samples" / (variant or "base")
             files = {regime: _fits(home / regime, name) for regime in REGIMES}
             files = {regime: fits for regime, fits in files.items() if fits}
             if {"replace", "accumulate"} <= set(files):
-                shown.append({"title": setting(record), **read(path, files)})
+                tables = {r: by_iteration(frame, metric, regime=r, variant=variant) for r in files}
+                losses = {r: dict(zip(t["iteration"], map(number, t["mean"]), strict=True)) for r, t in tables.items()}
+                shown.append({"title": setting(record), "losses": losses, **read(path, files)})
         if shown:
             data.append({**describe(path), "settings": shown})
-    return {"data": data}
+    return {"data": data, "loss": METRICS[metric]}
 
 
 def _sheets(path: Path, files: dict[str, dict[int, Path]], quality: int) -> Json:
@@ -138,34 +143,40 @@ def molecules(folder: Path) -> Json:
     """Atoms, bonds and positions in hundredths of an angstrom, every sample rotated onto the real conformation."""
     from rdkit import Chem
 
+    from collapse_utils.molecules.measures import bonds_and_angles, degrees, lengths
+
     def read(file: Path) -> list[Chem.Mol]:
         return list(Chem.SDMolSupplier(str(file), removeHs=False, sanitize=False))
 
     def whole(positions: np.ndarray) -> list[int]:
         return np.rint(np.clip(positions, -99, 99) * 100).astype(int).ravel().tolist()
 
+    def sampled(molecule: Chem.Mol, real: np.ndarray) -> Json:
+        bonds, angles = bonds_and_angles(molecule)
+        both = np.stack([molecule.GetConformer().GetPositions(), real])
+        bond, angle = (np.abs(np.diff(f(both, atoms), axis=0)).mean() for f, atoms in ((lengths, bonds), (degrees, angles)))
+        return {"at": whole(turned(both[0], real)), "bond": round(float(bond), 3), "angle": round(float(angle), 1)}
+
     shapes: dict[Path, list[Json]] = {}
 
     def samples(path: Path, files: dict[str, dict[int, Path]]) -> Json:
         first = read(next(iter(files["replace"].values())))[0::2]  # real and sampled in turn
-        axes, shapes[path] = [], []
-        for molecule in first:
-            real = molecule.GetConformer().GetPositions()
-            real = (real - real.mean(0)) @ flat(real)
-            axes.append(real)
-            shapes[path].append({
-                "title": f"{len(shapes[path]) + 1} ({molecule.GetNumHeavyAtoms()} heavy atoms)",
+        places = [molecule.GetConformer().GetPositions() for molecule in first]
+        reals = [(real - real.mean(0)) @ flat(real) for real in places]
+        shapes[path] = [
+            {
+                "title": f"{number} ({molecule.GetNumHeavyAtoms()} heavy atoms)",
                 "atoms": [atom.GetSymbol() for atom in molecule.GetAtoms()],
                 "bonds": [[bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()] for bond in molecule.GetBonds()],
                 "real": whole(real),
-            })  # fmt: skip
-        return {"regimes": {
-            regime: {
-                fit: [whole(turned(m.GetConformer().GetPositions(), real)) for m, real in zip(read(file)[1::2], axes, strict=True)]
-                for fit, file in fits.items()
             }
-            for regime, fits in files.items()
-        }}  # fmt: skip
+            for number, (molecule, real) in enumerate(zip(first, reals, strict=True), 1)
+        ]
+
+        def one(file: Path) -> list[Json]:
+            return [sampled(molecule, real) for molecule, real in zip(read(file)[1::2], reals, strict=True)]
+
+        return {"regimes": {regime: {fit: one(file) for fit, file in fits.items()} for regime, fits in files.items()}}
 
     found = _samples(folder, "molecules", "molecules.sdf", samples)
     for one, path in zip(found["data"], shapes, strict=True):

@@ -1,10 +1,11 @@
 // A line chart that redraws itself at the width of its box, and that keyboard and pointer can read.
 //
-// chart(label, moved) -> {box, root, draw}.  draw({series, lines, yLabel, log, zero, cursor, spoken, ...}):
-//   series: {regime, points: [[x, y, low, high], ...], name?, open?}; open: marks alone, without a line
+// chart(label, moved, hover) -> {box, root, draw}; draw takes
+//   series: {regime, points: [[x, y, low, high], ...], name?, open?}; open: marks without a line
 //   lines:  {y, text}, dashed and horizontal
-//   log:    logarithmic vertical axis; zero: a linear one that begins at 0; end: the last x of the axis
-//   cursor: the x that is read out, spoken: the read-out as a sentence
+//   log, zero: a logarithmic vertical axis, or a linear one that begins at 0
+//   cursor, spoken: the x that is read out, and the read-out as a sentence
+//   legend: name the regimes too; yLabel, height: as they say
 // With `moved` the chart is a slider: arrows, Home, End, a click or a mouse over it call moved(x).
 "use strict";
 
@@ -31,7 +32,8 @@ Interactive.chart = (() => {
     return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(12)));
   }
 
-  const short = (v) => (v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e5) ? format(v, 1) : String(v));
+  const short = (v) =>
+    (v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e5) ? format(v, 1) : String(v));
 
   function limits({ series, lines = [], log, zero }) {
     const all = series.flatMap((one) => one.points.flatMap((p) => p.slice(1)));
@@ -63,7 +65,7 @@ Interactive.chart = (() => {
       group.append(svg("g", { class: one.regime || "reference" }, line, shape, label));
       left += room;
     }
-    return [group, 18 * (row + 1)];
+    return [group, entries.length ? 18 * (row + 1) : 0];
   }
 
   function drawn(one, toX, toY, cursor) {
@@ -75,8 +77,8 @@ Interactive.chart = (() => {
       const edge = [...known.map((p) => at(p, 2)), ...known.map((p) => at(p, 3)).reverse()];
       group.append(svg("polygon", { class: "band", points: edge.join(" ") }));
     }
-    if (!one.open)
-      group.append(svg("polyline", { class: "curve", points: good.map((p) => at(p, 1)).join(" ") }));
+    const points = good.map((p) => at(p, 1)).join(" ");
+    if (!one.open) group.append(svg("polyline", { class: "curve", points }));
     for (const p of good)
       if (good.length <= 20 || p[0] === cursor)
         group.append(mark(one.regime, toX(p[0]), toY(p[1]), one.open));
@@ -99,28 +101,34 @@ Interactive.chart = (() => {
       width = Math.max(box.clientWidth, 250);
       const [low, high] = limits(what);
       const lines = what.lines || [];
-      const [entries, above] = legend([...what.series, ...lines], width);
+      // Buttons beside the chart name the regimes; the picture that is saved names them itself.
+      const named = [...what.series, ...lines].filter((one) => what.legend || one.name || one.text);
+      const [entries, above] = legend(named, width);
       const height = (what.height || 250) + above;
       const [top, bottom, right] = [above + 30, height - 42, width - 14];
       const yTicks = ticks(low, high, what.log, 6);
       const start = 12 + CHARACTER * Math.max(...yTicks.map((v) => short(v).length), 2);
       const xs = places();
-      const [x0, x1] = [xs[0] ?? 1, Math.max(what.end || 0, xs[xs.length - 1] ?? 1)];
+      const [x0, x1] = [xs[0] ?? 1, xs[xs.length - 1] ?? 1];
       const scale = (v) => (what.log ? Math.log(v) : v);
-      const share = (v) => (scale(Math.min(Math.max(v, low), high)) - scale(low)) / (scale(high) - scale(low));
+      const inside = (v) => Math.min(Math.max(v, low), high);
+      const share = (v) => (scale(inside(v)) - scale(low)) / (scale(high) - scale(low));
       toX = (x) => start + 8 + ((right - start - 16) * (x - x0)) / (x1 - x0 || 1);
-      const toY = (y) => (y === null || (what.log && y <= 0) ? NaN : bottom - (bottom - top) * share(y));
+      const known = (y) => y !== null && (!what.log || y > 0);
+      const toY = (y) => (known(y) ? bottom - (bottom - top) * share(y) : NaN);
       const text = (x, y, words, anchor) => svg("text", { x, y, "text-anchor": anchor }, words);
       const across = (y, name) => svg("line", { class: name, x1: start, x2: right, y1: y, y2: y });
       const whole = ticks(x0, x1, false, Math.min(10, width / 45)).filter(Number.isInteger);
-      const xTicks = whole.includes(x0) || whole[0] - x0 < (whole[1] - whole[0]) / 2 ? whole : [x0, ...whole];
+      const near = whole[0] - x0 < (whole[1] - whole[0]) / 2;
+      const xTicks = whole.length && near ? whole : [x0, ...whole];
       const parts = [
         svg("rect", { class: "paper", x: 0, y: 0, width, height }), entries,
-        ...yTicks.map((v) => svg("g", {}, across(toY(v), "grid"), text(start - 6, toY(v) + 4, short(v), "end"))),
+        ...yTicks.map((v) => svg("g", {}, across(toY(v), "grid"),
+          text(start - 6, toY(v) + 4, short(v), "end"))),
         ...xTicks.map((v) => text(toX(v), bottom + 18, v, "middle")),
         across(bottom, "axis"),
         text((start + right) / 2, height - 6, what.xLabel || "fit t", "middle"),
-        text(2, top - 12, what.yLabel + (what.log ? ", logarithmic axis" : ""), "start"),
+        text(2, top - 12, what.yLabel, "start"),
       ];
       if (what.cursor !== undefined) {
         const x = toX(what.cursor);
@@ -137,9 +145,8 @@ Interactive.chart = (() => {
     function pressed(event) {
       const all = places();
       const at = all.indexOf(shown.cursor);
-      const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 5, PageDown: -5 };
-      const ends = { Home: 0, End: all.length - 1 };
-      const to = event.key in steps ? at + steps[event.key] : ends[event.key];
+      const to = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1,
+        PageUp: at + 5, PageDown: at - 5, Home: 0, End: all.length - 1 }[event.key];
       if (to === undefined) return;
       event.preventDefault();
       moved(all[Math.min(Math.max(to, 0), all.length - 1)]);

@@ -2,22 +2,24 @@
 "use strict";
 
 (() => {
-  const { el, select, slider, player, swatch, REGIMES } = Interactive;
+  const { el, select, slider, player, swatch, format, REGIMES } = Interactive;
 
   // The frame of all three: which data, which setting, two regimes, and the fit.
-  //   data: [{title, about, settings: [{title, regimes: {regime: {fit: sample}}}]}]
+  //   data: [{title, about, settings: [{title, regimes: {regime: {fit: sample}}, losses}]}]
   //   view(side, sample, {regime, t, source, setting}) shows one sample in the element `side`
   // Returns the row of controls, and `show`, which shows everything again.
-  Interactive.slides = (body, data, view) => {
+  Interactive.slides = (body, { data, loss }, view) => {
     const pairs = (list) => list.map((one, i) => [String(i), one.title]);
     let [source, setting, t] = [null, null, 1];
     const chosen = ["replace", "accumulate"];
     const sides = ["Left", "Right"].map((name, k) => ({
       list: select(name, [], "", (regime) => { chosen[k] = regime; show(); }),
       head: el("p", { class: "head" }),
+      loss: el("p", {}),
       content: el("div", { class: "sample" }),
     }));
-    const panels = sides.map(({ head, content }) => el("div", { class: "panel" }, head, content));
+    const panels = sides.map((side) =>
+      el("div", { class: "panel" }, side.head, side.loss, side.content));
     const fits = slider("fit t =", { min: 1, max: 1, value: 1 }, (value) => {
       play.pause();
       t = value;
@@ -31,7 +33,8 @@
     const settings = select("Setting", [], "", (i) => openSetting(source.settings[i]));
     const sources = select("Data", pairs(data), "0", (i) => open(data[i]));
     const about = el("p", { class: "key" });
-    const controls = el("div", { class: "controls" }, sources, settings, sides.map((side) => side.list));
+    const lists = sides.map((side) => side.list);
+    const controls = el("div", { class: "controls" }, sources, settings, lists);
 
     function open(one) {
       source = one;
@@ -52,11 +55,13 @@
     }
     function show() {
       fits.set(t);
-      about.textContent = `${source.about}.`;
-      sides.forEach(({ head, content }, k) => {
+      about.textContent = `${source.about}. Samples of one chain; losses are means over seeds.`;
+      sides.forEach((side, k) => {
+        const { head, content } = side;
         const regime = chosen[k];
         panels[k].className = `panel ${regime}`;
         head.replaceChildren(swatch(regime), `${REGIMES[regime]}, fit ${t}`);
+        side.loss.textContent = `${loss}: ${format(setting.losses[regime][t])}`;
         const sample = setting.regimes[regime][t];
         if (sample === undefined) content.replaceChildren(`This chain has no fit ${t}.`);
         else view(content, sample, { regime, t, source, setting });
@@ -70,7 +75,8 @@
   };
 
   // Faces: one sheet for each regime, a row for each fit; every face is a window on its sheet.
-  Interactive.builders.faces = (body, { data, size }) => {
+  Interactive.builders.faces = (body, data) => {
+    const { size } = data;
     Interactive.slides(body, data, (side, row, { regime, t, setting }) => {
       const { columns, rows, sheets } = setting;
       const face = (_, i) => el("span", { style: `width: ${size}px; height: ${size}px;`
@@ -83,7 +89,7 @@
   };
 
   // Stories: a sentence that occurs more than once among those shown is marked.
-  Interactive.builders.stories = (body, { data }) => {
+  Interactive.builders.stories = (body, data) => {
     const sentences = (text) => text.match(/[^.!?]+[.!?]*["”]?\s*/g) || [text];
     Interactive.slides(body, data, (side, { texts, distinct, all }) => {
       const counts = new Map();

@@ -1,4 +1,4 @@
-// What the interactives share: elements, controls and random numbers.  chart.js adds the line chart.
+// What the interactives share: elements, controls and random numbers; chart.js adds the line chart.
 //
 // Plain scripts, so that they also run from a file.  Each interactive enters its builder,
 // Interactive.builders.NAME = (body, data, name) => ..., and once the page is read every
@@ -83,7 +83,7 @@ const Interactive = (() => {
 
   // The mark of a regime: regimes differ by shape as well as by colour.
   function mark(regime, x, y, open = false) {
-    const name = open ? "mark open" : "mark";
+    const name = open ? "dot open" : "dot";
     if (regime === "replace") return svg("circle", { cx: x, cy: y, r: 3.5, class: name });
     const paths = {
       accumulate: `M${x - 3.5} ${y - 3.5}h7v7h-7z`,
@@ -96,6 +96,14 @@ const Interactive = (() => {
   const swatch = (regime) =>
     svg("svg", { class: `swatch ${regime}`, viewBox: "0 0 24 12", "aria-hidden": "true" },
       svg("line", { x1: 0, y1: 6, x2: 24, y2: 6, class: "curve" }), mark(regime, 12, 6));
+
+  // A table of values that scrolls on a phone; `body` is its tbody, filled by its owner.
+  const values = (heads, body) =>
+    el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Values at this fit" },
+      el("table", {}, el("thead", {},
+        el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), body));
+  const named = (regime) => el("th", { scope: "row" }, swatch(regime), REGIMES[regime]);
+  const number = (text) => el("td", { class: "number" }, text);
 
   // A button for each regime that shows or hides it; `shown` is the set of those that are shown.
   function regimeButtons(regimes, shown, onchange) {
@@ -159,7 +167,7 @@ const Interactive = (() => {
     for (const host of document.querySelectorAll(".interactive[data-interactive]:not(.ready)")) {
       const name = host.dataset.interactive;
       const data = JSON.parse(host.querySelector("script[type='application/json']").textContent);
-      const body = el("div", { class: "body" });
+      const body = el("div", { class: "live" });
       host.append(body);
       host.classList.add("ready"); // the style sheet hides the static version
       builders[name](body, data, name);
@@ -168,5 +176,5 @@ const Interactive = (() => {
   addEventListener("DOMContentLoaded", start);
 
   return { REGIMES, builders, el, svg, format, button, select, slider, checkbox, mark, swatch,
-    regimeButtons, player, random, save };
+    values, named, number, regimeButtons, player, random, save };
 })();

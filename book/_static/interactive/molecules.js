@@ -4,10 +4,13 @@
 (() => {
   const { el, select, REGIMES } = Interactive;
   const COLOURS = { C: "#606060", H: "#e8e8e8", N: "#3050f8", O: "#e00d0d", S: "#c8a415",
-    F: "#5a9e2f", Cl: "#1fa01f", Br: "#a62929", P: "#e07000" };
+    F: "#5a9e2f", Cl: "#1fa01f", Br: "#2e7d32", P: "#e07000" };
   const OTHER = "#b060c0";
   const STRETCHED = 1.25; // times the length of the bond in the real conformation
-  const UNIT = 100; // positions are whole hundredths of an angstrom: x, y, z of one atom after another
+  const STEP = 0.15; // radians that an arrow key turns
+  const PIXEL = 1 / 70; // radians that a pixel turns
+  const TALL = 0.8; // height / width of a picture, as in interactive.css
+  const UNIT = 100; // positions are hundredths of an angstrom: x, y, z of one atom after another
 
   const atom = (positions, i) => positions.slice(3 * i, 3 * i + 3);
   const length = (positions, [a, b]) => {
@@ -22,17 +25,18 @@
     const { atoms, bonds, real } = molecule;
     const width = canvas.clientWidth || 240;
     const ratio = window.devicePixelRatio || 1;
-    canvas.width = canvas.height = width * ratio;
+    [canvas.width, canvas.height] = [width * ratio, width * TALL * ratio];
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
     const radius = Math.max(...atoms.map((_, i) => Math.hypot(...atom(real, i)))) * 1.12;
     const scale = width / 2 / radius;
-    const [cx, sx, cy, sy] = [Math.cos(turn.x), Math.sin(turn.x), Math.cos(turn.y), Math.sin(turn.y)];
+    const [cx, sx] = [Math.cos(turn.x), Math.sin(turn.x)];
+    const [cy, sy] = [Math.cos(turn.y), Math.sin(turn.y)];
     const at = atoms.map((_, i) => {
       const [x, y, z] = atom(positions, i);
       const [right, back] = [x * cy + z * sy, z * cy - x * sy];
       const [up, depth] = [y * cx - back * sx, back * cx + y * sx];
-      return { x: width / 2 + right * scale, y: width / 2 - up * scale, depth };
+      return { x: width / 2 + right * scale, y: (width * TALL) / 2 - up * scale, depth };
     });
     const style = getComputedStyle(canvas);
     const torn = stretched(molecule, positions);
@@ -61,7 +65,7 @@
       .sort((a, b) => a[0] - b[0]).forEach(([, paint]) => paint());
   }
 
-  Interactive.builders.molecules = (body, { data }) => {
+  Interactive.builders.molecules = (body, data) => {
     const turn = { x: -0.25, y: 0.35 };
     const views = new Map(); // canvas -> what it shows: [molecule, positions]
     let which = 0;
@@ -71,7 +75,8 @@
       turn.x += down;
       redraw();
     };
-    const keys = { ArrowLeft: [-0.15, 0], ArrowRight: [0.15, 0], ArrowUp: [0, -0.15], ArrowDown: [0, 0.15] };
+    const keys = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP],
+      ArrowDown: [0, STEP] };
 
     function view(label) {
       const canvas = el("canvas", { tabindex: 0, role: "img", "aria-label": label,
@@ -81,9 +86,11 @@
           turned(...keys[event.key]);
         },
         onpointerdown: (event) => canvas.setPointerCapture(event.pointerId),
-        onpointermove: (event) => event.buttons && turned(event.movementX / 70, event.movementY / 70),
+        onpointermove: ({ buttons, movementX, movementY }) =>
+          buttons && turned(movementX * PIXEL, movementY * PIXEL),
       });
-      new ResizeObserver(() => views.has(canvas) && draw(canvas, ...views.get(canvas), turn)).observe(canvas);
+      const resized = () => views.has(canvas) && draw(canvas, ...views.get(canvas), turn);
+      new ResizeObserver(resized).observe(canvas);
       return canvas;
     }
     function put(canvas, label, molecule, positions) {
@@ -94,25 +101,27 @@
 
     const reference = view("");
     const numbers = select("Molecule", [], "", (value) => { which = Number(value); show(); });
-    const { controls, show } = Interactive.slides(body, data, (side, samples, { regime, t, source }) => {
+    const { controls, show } = Interactive.slides(body, data, (side, samples, chosen) => {
+      const { regime, t, source } = chosen;
       if (which >= source.molecules.length) which = 0;
       const molecule = source.molecules[which];
       let canvas = side.querySelector("canvas");
       if (!canvas) side.replaceChildren((canvas = view("")), el("p", {}));
-      const torn = stretched(molecule, samples[which]).filter(Boolean).length;
-      const count = `${torn} of ${molecule.bonds.length} bonds stretched`;
-      put(canvas, `The molecule as fit ${t} samples it under ${REGIMES[regime]}, ${count}`, molecule, samples[which]);
-      side.lastChild.replaceChildren(el("strong", {}, count));
+      const { at, bond, angle } = samples[which];
+      put(canvas, `The molecule as fit ${t} samples it under ${REGIMES[regime]}`, molecule, at);
+      side.lastChild.textContent = `mean error: bonds ${bond} Å, angles ${angle}°`;
       put(reference, "The real conformation of the molecule", molecule, molecule.real);
       numbers.fill(source.molecules.map((one, i) => [String(i), one.title]), String(which));
     });
     controls.append(numbers);
-    body.querySelector(".panels").prepend(el("div", { class: "panel" }, el("p", { class: "head" }, "real"),
-      el("div", { class: "sample" }, reference)));
-    body.querySelector(".panels").classList.replace("two", "three");
-    body.append(el("p", { class: "key" }, "Drag a molecule, or use the arrow keys, to turn all three. Dashed: a bond "
-      + "more than a quarter longer than in the real conformation. Carbon grey, hydrogen white, nitrogen blue, oxygen red, "
-      + "sulphur yellow."));
+    const panels = body.querySelector(".panels");
+    panels.classList.replace("two", "three");
+    panels.prepend(el("div", { class: "panel" }, el("p", { class: "head" }, "real conformation"),
+      el("p", {}), el("div", { class: "sample" }, reference)));
+    body.append(el("p", { class: "key" }, "Drag a molecule, or use the arrow keys, to turn them. "
+      + "Errors are mean absolute differences to the real conformation. Dashed: a bond more than a "
+      + "quarter longer than there. Carbon is grey, hydrogen white, nitrogen blue, oxygen red, "
+      + "sulphur yellow, and a halogen green."));
     show();
   };
 })();

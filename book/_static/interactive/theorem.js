@@ -65,70 +65,71 @@ Interactive.theory = (() => {
 })();
 
 Interactive.builders.theorem = (body) => {
-  const { el, format, slider, checkbox, swatch, regimeButtons, REGIMES } = Interactive;
+  const { el, format, slider, checkbox, values, named, number, REGIMES } = Interactive;
   const { base, growth } = Interactive.theory;
   const BOUND = Math.PI ** 2 / 6;
   const ALL = ["replace", "replace_multiple", "accumulate_subsample", "accumulate"];
-  const FORMULAS = { // of fit t, as a multiple of the first fit; and its limit
-    replace: ["t", "grows without bound, like t"],
-    replace_multiple: ["1 + 1/2 + … + 1/t", "grows without bound, like ln t"],
-    accumulate: ["1 + 1/4 + … + 1/t²", `stays below π²/6 = ${format(BOUND, 4)}`],
-    accumulate_subsample: ["by recursion", `as T/d grows, stays below π²/2 - 2 = ${format(3 * BOUND - 2, 3)}`],
+  const FORMULAS = { // of fit t, as a multiple of the first fit; and what becomes of it
+    replace: ["t", "no bound, grows like t"],
+    replace_multiple: ["1 + 1/2 + … + 1/t", "no bound, grows like ln t"],
+    accumulate_subsample: ["by recursion", `below π²/2 - 2 = ${format(3 * BOUND - 2)} for T ≫ d`],
+    accumulate: ["1 + 1/4 + … + 1/t²", `below π²/6 = ${format(BOUND, 4)}`],
   };
+  // d, T and σ² move by ratios; T is at least d + 2, where the expected error is finite.
+  const DS = [1, 2, 3, 5, 8, 10, 16, 20, 32, 50, 64, 100];
+  const TS = [3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 25, 34, 40, 52, 66, 80, 100, 102, 150, 200, 250,
+    316, 400, 500, 640, 800, 1000, 1500, 2000];
   const shown = new Set(ALL);
   let [d, T, sigma2, n, log, cursor] = [32, 100, 1, 50, false, 50];
 
   const table = el("tbody", {});
   const summary = el("p", { class: "verdict", role: "status" });
-  const plot = Interactive.chart("Test error by fit; the arrow keys choose the fit that is read out",
-    (to) => { cursor = to; show(); });
+  const label = "Expected test error by fit; the arrow keys choose the fit that is read out";
+  const plot = Interactive.chart(label, (to) => { cursor = to; show(); });
 
   function show() {
-    cursor = Math.min(cursor, n);
     const first = base(d, T, sigma2);
     const growths = Object.fromEntries(ALL.map((regime) => [regime, growth[regime](n, d, T)]));
     const at = (regime) => growths[regime][cursor - 1];
     const visible = ALL.filter((regime) => shown.has(regime));
-    table.replaceChildren(...ALL.map((regime) => el("tr", {},
-      el("th", { scope: "row" }, swatch(regime), REGIMES[regime]),
-      el("td", {}, FORMULAS[regime][0]), el("td", { class: "number" }, format(first * at(regime), 4)),
-      el("td", { class: "number" }, `${format(at(regime), 4)}`), el("td", {}, FORMULAS[regime][1]))));
+    table.replaceChildren(...ALL.map((regime) => el("tr", {}, named(regime),
+      el("td", {}, FORMULAS[regime][0]), number(format(first * at(regime), 4)),
+      number(format(at(regime), 4)), el("td", {}, FORMULAS[regime][1]))));
     summary.replaceChildren(el("strong", {}, `Fit ${cursor}. `),
-      `The first fit has the test error σ²d/(T - d - 1) = ${format(first, 4)}. Under replace it is `
-      + `${format(at("replace"), 3)} times as large, under accumulate ${format(at("accumulate"), 4)} times.`);
+      `The first fit has the test error σ²d/(T - d - 1) = ${format(first, 4)}. `,
+      `Under replace it is ${format(at("replace"))} times as large, under accumulate `,
+      `${format(at("accumulate"), 4)} times, below the bound π²/6 = ${format(BOUND, 4)}.`);
+    const error = (g) => (Number.isFinite(g) ? first * g : null);
+    const read = (regime) => `${REGIMES[regime]} ${format(first * at(regime), 4)}`;
     plot.draw({
-      series: visible.map((regime) => ({
-        regime, points: growths[regime].map((g, i) => [i + 1, Number.isFinite(g) ? first * g : null]),
-      })),
-      lines: [{ y: first * BOUND, text: "bound of accumulate, π²/6 times the first fit" }],
+      series: visible.map((regime) =>
+        ({ regime, points: growths[regime].map((g, i) => [i + 1, error(g)]) })),
+      lines: [{ y: first * BOUND, text: "bound of accumulate: π²/6 × first fit" }],
       log, zero: true, yLabel: "expected test error", cursor,
-      spoken: `fit ${cursor}: ` + visible.map((regime) =>
-        `${REGIMES[regime]} ${format(first * at(regime), 4)}`).join(", "),
+      spoken: `fit ${cursor}: ${visible.map(read).join(", ")}`,
     });
   }
 
-  // d and T move on a scale of ratios; T keeps its least value, d + 2.
-  const DS = [1, 2, 3, 5, 8, 10, 16, 20, 32, 50, 64, 100];
-  const TS = [3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 34, 40, 50, 64, 80, 100, 102, 128, 150, 200, 250, 316,
-    400, 500, 640, 800, 1000, 1500, 2000];
-  const rows = slider("rows T =", { min: 0, max: TS.length - 1, value: TS.indexOf(T), show: (i) => TS[i] },
-    (i) => { rows.set(Math.max(i, TS.findIndex((v) => v >= d + 2))); T = TS[rows.input.value]; show(); });
+  const features = slider("features d =",
+    { min: 0, max: DS.length - 1, value: DS.indexOf(d), show: (i) => DS[i] },
+    (i) => { d = DS[i]; enoughRows(Number(rows.input.value)); });
+  const rows = slider("rows T =",
+    { min: 0, max: TS.length - 1, value: TS.indexOf(T), show: (i) => TS[i] }, (i) => enoughRows(i));
+  function enoughRows(i) {
+    const place = Math.max(i, TS.findIndex((value) => value >= d + 2));
+    rows.set(place);
+    T = TS[place];
+    show();
+  }
   body.append(
-    el("div", { class: "controls" },
-      slider("features d =", { min: 0, max: DS.length - 1, value: DS.indexOf(d), show: (i) => DS[i] }, (i) => {
-        d = DS[i];
-        rows.set(Math.max(rows.input.value, TS.findIndex((v) => v >= d + 2)));
-        T = TS[rows.input.value];
-        show();
-      }), rows,
-      slider("noise σ² =", { min: -2, max: 2, step: 0.25, value: 0, show: (e) => format(10 ** e, 2) },
+    el("div", { class: "controls" }, features, rows,
+      slider("noise σ² =",
+        { min: -2, max: 2, step: 0.25, value: 0, show: (e) => format(10 ** e, 2) },
         (e) => { sigma2 = 10 ** e; show(); }),
-      slider("fits n =", { min: 2, max: 100, value: n }, (v) => { [n, cursor] = [v, v]; show(); }),
+      slider("fits n =", { min: 2, max: 100, value: n },
+        (to) => { [n, cursor] = [to, to]; show(); }),
       checkbox("logarithmic axis", log, (on) => { log = on; show(); })),
-    regimeButtons(ALL, shown, show), plot.box, summary,
-    el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Values at the chosen fit" },
-      el("table", {},
-        el("thead", {}, el("tr", {}, ...["regime", "formula", "test error", "times the first fit", "for ever"].map(
-          (head) => el("th", { scope: "col" }, head)))), table)));
+    Interactive.regimeButtons(ALL, shown, show), plot.box, summary,
+    values(["regime", "formula", "test error", "times the first fit", "as t grows"], table));
   show();
 };
