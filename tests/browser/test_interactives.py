@@ -38,6 +38,7 @@ def lab(tmp_path_factory) -> Path:
     (source / "conf.py").write_text(
         f"import sys\nsys.path[:0] = [{str(ROOT / 'book' / '_ext')!r}, {str(ROOT)!r}]\n"
         "extensions = ['myst_parser', 'interactive']\nhtml_theme = 'sphinx_book_theme'\nhtml_css_files = ['book.css']\n"
+        "html_context = {'default_mode': 'auto'}\n"
         f"html_static_path = [{str(ROOT / 'book' / '_static')!r}]\nproject = 'Lab'\n",
         encoding="utf-8",
     )
@@ -58,7 +59,7 @@ def address(lab):
 @pytest.fixture
 def page(address, visit):
     """The page, and at the end of the test: no error, and no request to another host."""
-    page, log = visit(address)
+    page, log = visit(address, settled=False)
     yield page
     assert log.complaints(address.rpartition("/")[0]) == []
 
@@ -332,7 +333,7 @@ def test_molecules_turn_with_keys_and_mouse(page):
     page.mouse.move(box["x"] + 80, box["y"] + 60, steps=4)
     page.mouse.up()
     seen.append(pictures())
-    molecules.get_by_label("Molecule").select_option("1")
+    molecules.get_by_label("Molecule", exact=True).select_option("1")
     seen.append(pictures())
     for before, after in itertools.pairwise(seen):  # all three turn together
         assert all(one != other for one, other in zip(before, after, strict=True))
@@ -346,8 +347,8 @@ def test_the_explorer_reads_out_and_saves_what_the_build_computed(page):
     data = json.loads(re.search(r"<script[^>]*>(.*?)</script>", markup("results", RESULTS))[1])
     explorer = part(page, "results")
     explorer.get_by_label("Experiment").select_option(label="faces")
-    explorer.get_by_label("Data").select_option(label="ORL faces")
-    explorer.get_by_label("Metric").select_option("recall")
+    explorer.get_by_label("Data", exact=True).select_option(label="ORL faces")
+    explorer.get_by_label("Metric", exact=True).select_option("recall")
     explorer.get_by_label("relative to the first fit").uncheck()
     faces = next(one for one in data["experiments"] if one["title"] == "faces")
     orl = next(one for one in faces["data"] if one["title"] == "ORL faces")

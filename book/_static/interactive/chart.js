@@ -68,9 +68,11 @@ Interactive.chart = (() => {
     return [group, entries.length ? 18 * (row + 1) : 0];
   }
 
-  function drawn(one, toX, toY, cursor) {
+  // A bound of an interval that the logarithmic axis does not reach is drawn at its foot.
+  function drawn(one, toX, toY, bottom, cursor) {
     const good = one.points.filter((p) => Number.isFinite(toY(p[1])));
-    const at = (p, k) => `${toX(p[0]).toFixed(1)},${toY(p[k]).toFixed(1)}`;
+    const height = (v) => (Number.isFinite(toY(v)) ? toY(v) : bottom);
+    const at = (p, k) => `${toX(p[0]).toFixed(1)},${height(p[k]).toFixed(1)}`;
     const group = svg("g", { class: one.regime });
     const known = good.filter((p) => p.length > 3 && p[2] !== null && p[3] !== null);
     if (known.length > 1 && !one.open) {
@@ -135,7 +137,7 @@ Interactive.chart = (() => {
         parts.push(svg("line", { class: "cursor", x1: x, x2: x, y1: top, y2: bottom }));
       }
       parts.push(...lines.map((line) => across(toY(line.y), "reference curve")));
-      parts.push(...what.series.map((one) => drawn(one, toX, toY, what.cursor)));
+      parts.push(...what.series.map((one) => drawn(one, toX, toY, bottom, what.cursor)));
       root.setAttribute("viewBox", `0 0 ${width} ${height}`);
       root.replaceChildren(...parts);
       const now = { valuemin: x0, valuemax: x1, valuenow: what.cursor, valuetext: what.spoken };
