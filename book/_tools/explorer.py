@@ -1,6 +1,7 @@
-"""What the results explorer of the book shows: every experiment, data source, setting and metric in results/.
+"""What the results explorer of the book shows: every experiment, data source and metric in results/.
 
-The largest preset of every data source is shown, and no smoke run.  All statistics are made here; the script only draws.
+The largest preset of every data source is shown, and no smoke run.  All statistics are made here;
+the script only draws them.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ METRICS = {  # with their units; a metric that is not listed shows its name
     "negative_log_likelihood": "negative log-likelihood",
 }
 ARCHITECTURES = {"llama": "Llama", "gpt2": "GPT-2"}
+SIMULATED = {"own": "ORL faces, kernel density", "gaussian": "simulated"}
 GRID = {"sigma2": 1.0, "x": "same"}  # the part of the linear grid that is shown, for every T
 REAL = "_real"  # what the name of a metric of real data ends with
 
@@ -65,7 +67,7 @@ REAL = "_real"  # what the name of a metric of real data ends with
 def largest(folder: Path, section: str) -> list[Path]:
     """The folder of every data source of a section at its largest preset, the built-in source last.
 
-    A folder counts that holds chains of replace and of accumulate; those of a preset under way may not.
+    A folder counts if it has chains of replace and of accumulate: a preset under way may lack one.
     """
     best: dict[str, Path] = {}
     for path in sorted((folder / section).glob("*/metrics.csv")):
@@ -82,7 +84,7 @@ def largest(folder: Path, section: str) -> list[Path]:
 def describe(folder: Path) -> Json:
     """The title of a folder of results, and one line on where its numbers come from."""
     preset, _, source = folder.name.partition("-")
-    title = {"own": "ORL faces, kernel density", "gaussian": "simulated"}.get(source) or DATA.get(source, source)
+    title = (SIMULATED | DATA).get(source, source)
     name = f"{folder.parent.name}/{folder.name}"
     return {"title": title, "folder": name, "about": f"Preset {preset}, from results/{name}"}
 
@@ -93,12 +95,18 @@ def setting(record: Json) -> str:
     pieces = [piece for piece in record["variant"].split(",") if piece]
     words: list[str] = []
     if section == "language":
-        words = [ARCHITECTURES.get(config["architecture"], config["architecture"]), f"τ = {config['temperature']:g}"]
-        pieces = [piece for piece in pieces if piece.partition("=")[0] not in ("architecture", "temperature")]
+        words = [
+            ARCHITECTURES.get(config["architecture"], config["architecture"]),
+            f"τ = {config['temperature']:g}",
+        ]
+        pieces = [piece for piece in pieces if not piece.startswith(("architecture=", "temperature="))]
     elif section == "images" and "protocol" in config:
-        words = ["equal number of " + ("optimisation steps" if config["protocol"] == "steps" else "epochs")]
+        counted = "optimisation steps" if config["protocol"] == "steps" else "epochs"
+        words = [f"equal number of {counted}"]
         pieces = [piece for piece in pieces if not piece.startswith("protocol=")]
-    words += [f"{piece[11:]} fits" if piece.startswith("iterations=") else piece.replace("=", " = ") for piece in pieces]
+    for piece in pieces:
+        name, _, value = piece.partition("=")
+        words.append(f"{value} fits" if name == "iterations" else f"{name} = {value}")
     return ", ".join(words) or "as in the chapter"
 
 
@@ -128,8 +136,8 @@ def _relative(frame: pd.DataFrame, metric: str, regime: str, variant: str) -> pd
 
 
 def _curves(frame: pd.DataFrame, metric: str, variant: str, reported: list[Json]) -> Json:
-    """One metric of one variant: absolute, relative to the first fit, and what the paper reports of it."""
-    tables = {regime: by_iteration(frame, metric, regime=regime, variant=variant) for regime in REGIMES}
+    """One metric of one variant: absolute, relative to the first fit, and the paper's points."""
+    tables = {r: by_iteration(frame, metric, regime=r, variant=variant) for r in REGIMES}
     tables = {regime: table for regime, table in tables.items() if len(table)}
     shown: Json = {
         "absolute": {regime: _rows(table) for regime, table in tables.items()},
@@ -137,7 +145,7 @@ def _curves(frame: pd.DataFrame, metric: str, variant: str, reported: list[Json]
     }
     first = [by_seed(frame, metric, regime=regime, variant=variant).iloc[:, 0] for regime in tables]
     if all((values > 0).all() for values in first):
-        shown["relative"] = {regime: _rows(_relative(frame, metric, regime, variant)) for regime in tables}
+        shown["relative"] = {r: _rows(_relative(frame, metric, r, variant)) for r in tables}
     real = frame[(frame["metric"] == metric + REAL) & (frame["variant"] == variant)]["value"]
     if len(real):
         shown["real"] = number(real.mean())
@@ -147,14 +155,18 @@ def _curves(frame: pd.DataFrame, metric: str, variant: str, reported: list[Json]
 
 
 def _reported(folder: Path, section: str, metric: str, record: Json) -> list[Json]:
-    """The paper's values relative to its first fit, one entry a regime; of its language models the smallest of a kind."""
+    """The paper's values relative to its first fit, one entry a regime.
+
+    Of its language models it is the smallest of each architecture.
+    """
     path, headline = folder / "reported" / f"{section}.csv", sections.module(section).HEADLINE
     if not path.is_file() or (section != "molecules" and metric != headline):
         return []
     rows, name = pd.read_csv(path), "the paper"
     if section == "language":
         model = {"llama": "llama-12m", "gpt2": "gpt2-9m"}.get(record["config"]["architecture"])
-        rows = rows[(rows["model"] == model) & (rows["temperature"] == record["config"]["temperature"])]
+        temperature = record["config"]["temperature"]
+        rows = rows[(rows["model"] == model) & (rows["temperature"] == temperature)]
         name += f" ({model})"
     elif record["variant"]:
         return []
@@ -164,9 +176,10 @@ def _reported(folder: Path, section: str, metric: str, record: Json) -> list[Jso
     for regime, table in rows.groupby("regime"):
         table = table.sort_values("iteration")
         if regime in REGIMES and table["iteration"].iloc[0] == 1 and len(table) > 1:
-            ratio = table["value"] / table["value"].iloc[0]
-            points = [[int(t), number(value)] for t, value in zip(table["iteration"], ratio, strict=True)]
-            found.append({"title": f"{name}, {regime.replace('_', ' ')}", "regime": regime, "points": points})
+            ratios = table["value"] / table["value"].iloc[0]
+            points = [[int(t), number(y)] for t, y in zip(table["iteration"], ratios, strict=True)]
+            title = f"{name}, {regime.replace('_', ' ')}"
+            found.append({"title": title, "regime": regime, "points": points})
     return found
 
 
@@ -193,29 +206,34 @@ def _collected(folder: Path, path: Path) -> Json:
 def _grid(path: Path) -> Json:
     """The simulation grid of linear regression: its repeats take the place of seeds."""
     frame = results.read_csv(path)
-    frame = frame[(frame["sigma2"] == GRID["sigma2"]) & (frame["x"] == GRID["x"])].rename(columns={"n": "iteration"})
+    frame = frame[(frame["sigma2"] == GRID["sigma2"]) & (frame["x"] == GRID["x"])]
+    frame = frame.rename(columns={"n": "iteration"})
     shown = []
     for T, rows in frame.groupby("T"):
         by_regime = {regime: rows[rows["regime"] == regime] for regime in REGIMES}
         by_regime = {regime: table for regime, table in by_regime.items() if len(table)}
         base = by_regime["replace"]["theory"].iloc[0]  # of the first fit, exact
-        scaled = {r: t.assign(**{name: t[name] / base for name in ("mean", "low", "high")}) for r, t in by_regime.items()}
+        numbers = ["mean", "low", "high"]
+        scaled = {r: table.assign(**table[numbers] / base) for r, table in by_regime.items()}
         curves = {
             "absolute": {regime: _rows(table) for regime, table in by_regime.items()},
             "relative": {regime: _rows(table) for regime, table in scaled.items()},
             "seeds": {regime: int(table["repeats"].iloc[0]) for regime, table in by_regime.items()},
         }
-        shown.append({"title": f"T = {T}, d = {rows['d'].iloc[0]}, σ² = 1", "curves": {"test_error": curves}})
-    about = f"Mean over repeated simulations, from results/{path.parent.parent.name}/{path.parent.name}"
+        title = f"T = {T}, d = {rows['d'].iloc[0]}, σ² = 1"
+        shown.append({"title": title, "curves": {"test_error": curves}})
+    folder = f"{path.parent.parent.name}/{path.parent.name}"
+    about = f"Mean over repeated simulations, from results/{folder}"
     return {"title": "simulated", "about": about, "unit": "repeats", "settings": shown}
 
 
 def explorer(folder: Path) -> Json:
-    """The results explorer: every experiment, data source, setting and metric with its intervals."""
+    """Every experiment, data source, setting and metric, with means and intervals by fit."""
     experiments = []
     for section, title in EXPERIMENTS.items():
         grids = sorted(folder.glob(f"{section}/*/grid.csv"))
-        data = [_grid(grids[-1])] if grids else [_collected(folder, path) for path in largest(folder, section)]
+        paths = [] if grids else largest(folder, section)
+        data = [_grid(path) for path in grids[-1:]] + [_collected(folder, path) for path in paths]
         if data:
             headline = next(iter(data[0]["settings"][0]["curves"]))
             experiments.append({"title": title, "headline": headline, "data": data})

@@ -36,7 +36,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table whose first column names its rows."""
     top = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads)
     body = "".join(
-        f'<tr><th scope="row">{html.escape(first)}</th>' + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+        f'<tr><th scope="row">{html.escape(first)}</th>'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+        + "</tr>"
         for first, *cells in rows
     )
     return f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
@@ -101,7 +103,10 @@ def _stories(data: Json, folder: Path) -> str:
     one = data["data"][0]
     setting = one["settings"][0]
     regimes = setting["regimes"]
-    shown = [("replace", min(regimes["replace"])), *((r, max(regimes[r])) for r in ("replace", "accumulate"))]
+    shown = [
+        ("replace", min(regimes["replace"])),
+        *((r, max(regimes[r])) for r in ("replace", "accumulate")),
+    ]
     return f"<p>{html.escape(one['title'])}, {html.escape(setting['title'])}:</p>" + "".join(
         f"<p>{LABELS[regime]}, fit {fit}:</p><blockquote><p>{html.escape(regimes[regime][fit]['texts'][0])}</p></blockquote>"
         for regime, fit in shown

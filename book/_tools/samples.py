@@ -25,6 +25,7 @@ QUALITIES = (90, 80, 65, 50, 35)  # of their pictures, tried in this order
 STORIES, STORY = 3, 300  # stories of a fit, and characters of a story, that a page shows
 SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 
+
 def _fits(path: Path, name: str) -> dict[int, Path]:
     """The sample files of one chain by fit."""
     found = {int(file.parent.name.rpartition("-")[2]): file for file in path.glob(f"iteration-*/{name}")}
@@ -32,7 +33,11 @@ def _fits(path: Path, name: str) -> dict[int, Path]:
 
 
 def _samples(
-    folder: Path, section: str, name: str, read: Callable[[Path, dict], Json], order: Callable[[Json], tuple] | None = None
+    folder: Path,
+    section: str,
+    name: str,
+    read: Callable[[Path, dict], Json],
+    order: Callable[[Json], tuple] | None = None,
 ) -> Json:
     """Every data source of a section with ``read(path, {regime: {fit: file}})`` of each setting that has two regimes.
 
@@ -69,7 +74,12 @@ def _sheets(path: Path, files: dict[str, dict[int, Path]], quality: int) -> Json
             rows.append(np.concatenate([pixels[y : y + side, x : x + side] for y, x in corners], axis=1))
         sheets[regime] = picture(np.concatenate(rows), quality)
         places[regime] = {fit: row for row, fit in enumerate(fits)}
-    return {"columns": len(corners), "rows": max(map(len, places.values())), "sheets": sheets, "regimes": places}
+    return {
+        "columns": len(corners),
+        "rows": max(map(len, places.values())),
+        "sheets": sheets,
+        "regimes": places,
+    }
 
 
 def picture(pixels: np.ndarray, quality: int) -> str:
@@ -155,7 +165,11 @@ def molecules(folder: Path) -> Json:
         bonds, angles = bonds_and_angles(molecule)
         both = np.stack([molecule.GetConformer().GetPositions(), real])
         bond, angle = (np.abs(np.diff(f(both, atoms), axis=0)).mean() for f, atoms in ((lengths, bonds), (degrees, angles)))
-        return {"at": whole(turned(both[0], real)), "bond": round(float(bond), 3), "angle": round(float(angle), 1)}
+        return {
+            "at": whole(turned(both[0], real)),
+            "bond": round(float(bond), 3),
+            "angle": round(float(angle), 1),
+        }
 
     shapes: dict[Path, list[Json]] = {}
 

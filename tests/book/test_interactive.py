@@ -57,7 +57,10 @@ def test_the_largest_finished_preset_of_every_source_is_shown(tmp_path):
     write(tmp_path, "colab-gaussian", *both)
     write(tmp_path, "paper-gaussian", "replace")  # under way
     write(tmp_path, "cpu-other", *both)
-    assert [path.name for path in explorer.largest(tmp_path, "linear")] == ["cpu-other", "colab-gaussian"]
+    assert [path.name for path in explorer.largest(tmp_path, "linear")] == [
+        "cpu-other",
+        "colab-gaussian",
+    ]
 
 
 def test_the_explorer_shows_means_and_intervals_over_seeds(shown):
@@ -72,11 +75,18 @@ def test_the_explorer_shows_means_and_intervals_over_seeds(shown):
             for setting in data["settings"]:
                 curves = setting["curves"][experiment["headline"]]
                 for regime, rows in curves["absolute"].items():
-                    table = by_seed(frame, experiment["headline"], regime=regime, variant=variants[setting["title"]])
+                    table = by_seed(
+                        frame,
+                        experiment["headline"],
+                        regime=regime,
+                        variant=variants[setting["title"]],
+                    )
                     expected = estimate(table.iloc[:, -1])
                     t, *values = rows[-1]
                     assert (t, curves["seeds"][regime]) == (table.columns[-1], expected.n)
-                    expected_values = [expected.mean, expected.low, expected.high] if expected.n > 1 else [expected.mean, None, None]
+                    expected_values = (
+                        [expected.mean, expected.low, expected.high] if expected.n > 1 else [expected.mean, None, None]
+                    )
                     assert values == pytest.approx(expected_values, rel=1e-4)
                     ratio = estimate(table.iloc[:, -1] / table.iloc[:, 0])
                     assert curves["relative"][regime][-1][1] == pytest.approx(ratio.mean, rel=1e-4)
@@ -108,7 +118,9 @@ def test_the_linear_grid_is_relative_to_the_exact_first_fit(shown):
 
 def test_the_papers_points_are_relative_to_its_first_fit(shown):
     images = next(one for one in shown["experiments"] if one["title"] == "faces")
-    (paper,) = [one for one in images["data"][0]["settings"][0]["curves"]["test_loss"]["paper"] if one["regime"] == "replace"]
+    (paper,) = [
+        one for one in images["data"][0]["settings"][0]["curves"]["test_loss"]["paper"] if one["regime"] == "replace"
+    ]
     rows = results.read_csv(RESULTS / "reported" / "images.csv")
     values = rows[rows["regime"] == "replace"].sort_values("iteration")["value"].astype(float).to_numpy()
     assert [y for _, y in paper["points"]] == pytest.approx(values / values[0], rel=1e-4)
@@ -262,10 +274,14 @@ def test_a_page_loads_the_scripts_of_its_interactives_and_no_others(sphinx):
         plain="Plain\n=====\n\nNothing here.\n",
     )
     assert said == ""
-    index, plain = (BeautifulSoup((pages / f"{name}.html").read_text(encoding="utf-8"), "html.parser") for name in ("index", "plain"))
+    index, plain = (
+        BeautifulSoup((pages / f"{name}.html").read_text(encoding="utf-8"), "html.parser") for name in ("index", "plain")
+    )
     loaded = [Path(tag["src"].partition("?")[0]).name for tag in index.select("script[src*='/interactive/']")]
     assert loaded == ["interactive.js", "chart.js", "theorem.js"]
-    assert index.select("link[href*='interactive.css']") and all(tag.has_attr("defer") for tag in index.select("script[src*='/interactive/']"))
+    assert index.select("link[href*='interactive.css']") and all(
+        tag.has_attr("defer") for tag in index.select("script[src*='/interactive/']")
+    )
     figure = index.select_one("figure#explorer")
     assert figure.select_one("[data-interactive=theorem]") and "What" in figure.figcaption.text
     assert index.select_one("p a.reference[href='#explorer']").text == "Fig. 1"

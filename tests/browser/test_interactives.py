@@ -39,7 +39,7 @@ def lab(tmp_path_factory) -> Path:
         f"import sys\nsys.path[:0] = [{str(ROOT / 'book' / '_ext')!r}, {str(ROOT)!r}]\n"
         "extensions = ['myst_parser', 'interactive']\nhtml_theme = 'sphinx_book_theme'\nhtml_css_files = ['book.css']\n"
         "html_context = {'default_mode': 'auto'}\n"
-        f"html_static_path = [{str(ROOT / 'book' / '_static')!r}]\nproject = 'Lab'\n",
+        f"html_static_path = [{str(ROOT / 'book' / '_static')!r}]\nhtml_favicon = {str(ROOT / 'book' / '_static' / 'favicon.svg')!r}\n",
         encoding="utf-8",
     )
     figures = "\n\n".join(f"```{{interactive}} {name}\n:name: the-{name}\nA caption.\n```" for name in INTERACTIVES)
@@ -68,6 +68,10 @@ def part(page, name: str):
     return page.locator(f"[data-interactive={name}]")
 
 
+def choice(interactive, name: str):
+    return interactive.get_by_role("combobox", name=name, exact=True)
+
+
 def cells(table) -> dict[str, list[str]]:
     """The rows of a table of values: name -> cells."""
     return {
@@ -92,7 +96,8 @@ def test_the_formulas_are_those_of_the_package(page, d, T):
     n = np.arange(1, 101)
     for regime in ("replace", "accumulate", "accumulate_subsample", "replace_multiple"):
         shown = page.evaluate(
-            "([regime, d, T]) => Interactive.theory.growth[regime](100, d, T).map((v) => isFinite(v) ? v : 'inf')", [regime, d, T]
+            "([regime, d, T]) => Interactive.theory.growth[regime](100, d, T).map((v) => isFinite(v) ? v : 'inf')",
+            [regime, d, T],
         )
         expected = theory.test_error(regime, n, d, T, 0.7)
         base = page.evaluate("([d, T]) => Interactive.theory.base(d, T, 0.7)", [d, T])
@@ -200,7 +205,11 @@ def test_the_gaussian_chain_is_that_of_the_definition(page, regime):
         assert (row["mean"], row["sd"]) == pytest.approx((mean, sd), rel=1e-9)
         divergence = math.log(sd) + (1 + mean**2) / (2 * sd**2) - 0.5
         assert row["loss"] == pytest.approx(divergence, rel=1e-9)
-    sizes = {"replace": [12] * 15, "accumulate": [12 * t for t in range(1, 16)], "accumulate_subsample": [12] * 15}
+    sizes = {
+        "replace": [12] * 15,
+        "accumulate": [12 * t for t in range(1, 16)],
+        "accumulate_subsample": [12] * 15,
+    }
     assert [row["real"] + row["synthetic"] for row in rows] == sizes[regime]
     assert [row["real"] for row in rows] == ([12] + [0] * 14 if regime == "replace" else [row["real"] for row in rows])
 
@@ -246,7 +255,9 @@ def test_the_collapse_is_worked_by_keyboard(page):
     panels = collapse.locator(".panel")
     for place, regime in enumerate(rows):
         words = panels.nth(place).inner_text()
-        assert float(re.search(r"([\d.]+)% of the real spread", words)[1]) == pytest.approx(100 * rows[regime]["sd"], rel=0.06)
+        assert float(re.search(r"([\d.]+)% of the real spread", words)[1]) == pytest.approx(
+            100 * rows[regime]["sd"], rel=0.06
+        )
     assert "trained on 20 synthetic items" in panels.nth(0).inner_text()
     assert "trained on 20 real + 40 synthetic items" in panels.nth(1).inner_text()
 
@@ -265,8 +276,9 @@ def test_the_collapse_is_worked_by_keyboard(page):
 
 def test_play_runs_to_the_end_and_can_be_paused(address, visit, browser):
     page, _ = visit("about:blank")
-    page.clock.install()
+    page.clock.install(time=0)
     page.goto(address)
+    page.clock.pause_at(3600)  # from here on only run_for moves it
     collapse = part(page, "collapse")
     status = collapse.locator("[role=status]")
     collapse.get_by_role("button", name="Play").click()  # at the end, it begins again
@@ -298,13 +310,16 @@ def test_faces_move_with_the_slider(page):
     left = faces.locator("[role=img]").first
     assert left.get_attribute("aria-label") == "16 faces sampled by fit 1 under replace"
     assert left.locator("span").first.evaluate("(face) => face.style.backgroundPosition") != last
-    faces.get_by_label("Right").select_option("accumulate_subsample")
-    assert faces.locator("[role=img]").nth(1).get_attribute("aria-label") == "16 faces sampled by fit 1 under accumulate at equal size"
+    choice(faces, "Right").select_option("accumulate_subsample")
+    assert (
+        faces.locator("[role=img]").nth(1).get_attribute("aria-label")
+        == "16 faces sampled by fit 1 under accumulate at equal size"
+    )
 
 
 def test_stories_are_those_of_the_samples(page):
     stories = part(page, "stories")
-    stories.get_by_label("Setting").select_option(label="Llama, τ = 1")
+    choice(stories, "Setting").select_option(label="Llama, τ = 1")
     slider = stories.locator("input[type=range]")
     slider.focus()
     page.keyboard.press("Home")
@@ -333,7 +348,7 @@ def test_molecules_turn_with_keys_and_mouse(page):
     page.mouse.move(box["x"] + 80, box["y"] + 60, steps=4)
     page.mouse.up()
     seen.append(pictures())
-    molecules.get_by_label("Molecule", exact=True).select_option("1")
+    choice(molecules, "Molecule").select_option("1")
     seen.append(pictures())
     for before, after in itertools.pairwise(seen):  # all three turn together
         assert all(one != other for one, other in zip(before, after, strict=True))
@@ -346,9 +361,9 @@ def test_molecules_turn_with_keys_and_mouse(page):
 def test_the_explorer_reads_out_and_saves_what_the_build_computed(page):
     data = json.loads(re.search(r"<script[^>]*>(.*?)</script>", markup("results", RESULTS))[1])
     explorer = part(page, "results")
-    explorer.get_by_label("Experiment").select_option(label="faces")
-    explorer.get_by_label("Data", exact=True).select_option(label="ORL faces")
-    explorer.get_by_label("Metric", exact=True).select_option("recall")
+    choice(explorer, "Experiment").select_option(label="faces")
+    choice(explorer, "Data").select_option(label="ORL faces")
+    choice(explorer, "Metric").select_option("recall")
     explorer.get_by_label("relative to the first fit").uncheck()
     faces = next(one for one in data["experiments"] if one["title"] == "faces")
     orl = next(one for one in faces["data"] if one["title"] == "ORL faces")
@@ -357,7 +372,9 @@ def test_the_explorer_reads_out_and_saves_what_the_build_computed(page):
     assert read["replace"][0] == "10" and read["replace"][3] == str(curves["seeds"]["replace"])
     t, mean, low, high = curves["absolute"]["replace"][-1]
     assert number(read["replace"][1]) == pytest.approx(mean, rel=0.01)
-    assert read["replace"][2] == page.evaluate("([a, b]) => `[${Interactive.format(a)}, ${Interactive.format(b)}]`", [low, high])
+    assert read["replace"][2] == page.evaluate(
+        "([a, b]) => `[${Interactive.format(a)}, ${Interactive.format(b)}]`", [low, high]
+    )
 
     with page.expect_download() as download:
         explorer.get_by_role("button", name="Download data").press("Enter")
@@ -365,14 +382,21 @@ def test_the_explorer_reads_out_and_saves_what_the_build_computed(page):
     rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
     assert len(rows) == sum(map(len, curves["absolute"].values()))
     last = [row for row in rows if row["regime"] == "replace"][-1]
-    assert [float(last[name]) for name in ("iteration", "mean", "low", "high")] == [t, mean, low, high]
+    assert [float(last[name]) for name in ("iteration", "mean", "low", "high")] == [
+        t,
+        mean,
+        low,
+        high,
+    ]
     assert last["seeds"] == str(curves["seeds"]["replace"])
 
     with page.expect_download() as download:
         explorer.get_by_role("button", name="Download picture").press("Enter")
     picture = ET.parse(download.value.path()).getroot()  # noqa: S314 our own file
     text = ET.tostring(picture, encoding="unicode")
-    assert picture.find("{http://www.w3.org/2000/svg}title").text == "faces, ORL faces, equal number of epochs, recall (share)"
+    assert (
+        picture.find("{http://www.w3.org/2000/svg}title").text == "faces, ORL faces, equal number of epochs, recall (share)"
+    )
     assert "accumulate at equal size" in text and "class=" not in text and "var(" not in text
     assert re.search(r'stroke="rgb\(194, 78, 0\)"', text)  # the colour of replace
 
@@ -380,8 +404,8 @@ def test_the_explorer_reads_out_and_saves_what_the_build_computed(page):
 def test_every_choice_of_the_explorer_draws_a_chart(page):
     explorer = part(page, "results")
     drawn = 0
-    for experiment in range(explorer.get_by_label("Experiment").locator("option").count()):
-        explorer.get_by_label("Experiment").select_option(index=experiment)
+    for experiment in range(choice(explorer, "Experiment").locator("option").count()):
+        choice(explorer, "Experiment").select_option(index=experiment)
         values = explorer.locator("select").nth(3).locator("option").evaluate_all("(options) => options.map((o) => o.value)")
         for value in values:
             explorer.locator("select").nth(3).select_option(value, force=True)
@@ -389,9 +413,11 @@ def test_every_choice_of_the_explorer_draws_a_chart(page):
                 explorer.get_by_label(box).set_checked(drawn % 2 == 0)
             svg = explorer.locator("svg[role=slider]")
             assert "NaN" not in svg.inner_html() and svg.locator("polyline").count() >= 2
-            assert all(point for point in svg.locator("polyline").evaluate_all("(all) => all.map((p) => p.getAttribute('points'))"))
+            assert all(
+                point for point in svg.locator("polyline").evaluate_all("(all) => all.map((p) => p.getAttribute('points'))")
+            )
             drawn += 1
-    assert drawn > 25
+    assert drawn >= 20
 
 
 def test_the_explorer_follows_keys_and_pointer(page):
@@ -428,8 +454,13 @@ def test_focus_is_seen_and_reaches_every_control(page):
         controls = part(page, name).locator("button:visible, select:visible, input:visible, [tabindex='0']:visible")
         controls.first.focus()
         for i in range(controls.count()):
-            assert controls.nth(i).evaluate("(control) => control === document.activeElement"), (name, i)
-            style = controls.nth(i).evaluate("(control) => getComputedStyle(control).outlineStyle + getComputedStyle(control).outlineWidth")
+            assert controls.nth(i).evaluate("(control) => control === document.activeElement"), (
+                name,
+                i,
+            )
+            style = controls.nth(i).evaluate(
+                "(control) => getComputedStyle(control).outlineStyle + getComputedStyle(control).outlineWidth"
+            )
             assert style == "solid3px", (name, i)
             page.keyboard.press("Tab")
 
