@@ -1,12 +1,12 @@
-"""Sphinx extension: ``{interactive} NAME`` puts one of the book's interactives on a page, as a figure with a caption.
+"""Sphinx extension: ``{interactive} NAME`` puts one of the book's interactives on a page, as a figure.
 
     ```{interactive} theorem
     :name: theorem-explorer
     The caption.
     ```
 
-The names are those in ``book._tools.interactive``.  The figure holds its data and a static version, which a reader without
-scripts sees.  Its scripts and its style sheet are loaded on the pages that need them, and on no other.
+The names are those in ``book._tools.interactive``.  The figure holds its data, and a static version
+for a reader without scripts.  Scripts and style sheet are loaded on the pages that need them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class InteractiveDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
         if name not in INTERACTIVES:
-            raise self.error(f"interactive: got {name!r}; allowed: one of {', '.join(INTERACTIVES)}")
-        figure = nodes.figure("", nodes.raw("", markup(name, Path(self.env.srcdir, "results")), format="html"))
+            names = ", ".join(INTERACTIVES)
+            raise self.error(f"interactive: got {name!r}; allowed: one of {names}")
+        text = markup(name, Path(self.env.srcdir, "results"))
+        figure = nodes.figure("", nodes.raw("", text, format="html"))
         self.set_source_info(figure)
         content = nodes.Element()
         self.state.nested_parse(self.content, self.content_offset, content)

@@ -1,4 +1,4 @@
-"""What the results explorer of the book shows: every experiment, data source and metric in results/.
+"""What the results explorer of the book shows: every experiment, data source and metric.
 
 The largest preset of every data source is shown, and no smoke run.  All statistics are made here;
 the script only draws them.
@@ -99,7 +99,8 @@ def setting(record: Json) -> str:
             ARCHITECTURES.get(config["architecture"], config["architecture"]),
             f"τ = {config['temperature']:g}",
         ]
-        pieces = [piece for piece in pieces if not piece.startswith(("architecture=", "temperature="))]
+        named = ("architecture=", "temperature=")
+        pieces = [piece for piece in pieces if not piece.startswith(named)]
     elif section == "images" and "protocol" in config:
         counted = "optimisation steps" if config["protocol"] == "steps" else "epochs"
         words = [f"equal number of {counted}"]

@@ -1,6 +1,7 @@
-"""The interactives of the book: for each one its scripts, its data as JSON, and what a page without scripts shows instead.
+"""The interactives of the book: their scripts, their data as JSON, and a static version of each.
 
-Everything stands on the page itself, because a page that is opened as a file may not read another file.
+The data are part of the page, because a page that is opened as a file may not read another file.
+A reader without scripts sees the static version.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _collapse(data: Json, folder: Path) -> str:
-    """Expected variance of a fitted Gaussian: (1 - 1/n)^t, and prod_k (1 - 1/(n k^2)) under accumulate."""
+    """Expected variance of the fit: (1 - 1/n)^t, and prod_k (1 - 1/(n k^2)) under accumulate."""
     n = GAUSSIAN_N
     replace = ["replace", *(f"{(1 - 1 / n) ** t:.3f}" for t in STATIC_FITS)]
     products = (math.prod(1 - 1 / (n * k * k) for k in range(1, t + 1)) for t in STATIC_FITS)
     rows = [replace, ["accumulate", *(f"{value:.3f}" for value in products)]]
-    text = f"Expected variance of a Gaussian fitted to {n} items by maximum likelihood, as a share of the real variance:"
+    text = f"Expected variance of a Gaussian fitted to n = {n} items, as a share of the real variance:"
     return f"<p>{text}</p>" + table(["regime", *(f"fit {t}" for t in STATIC_FITS)], rows)
 
 
@@ -62,7 +63,8 @@ def _theorem(data: Json, folder: Path) -> str:
         else:
             values = theory.growth(regime, STATIC_FITS)
         rows.append([label, *(f"{value:.3f}" for value in values)])
-    text = f"Expected test error as a multiple of that of the first fit, d = {LINEAR['d']}, T = {LINEAR['T']}:"
+    sizes = ", ".join(f"{name} = {value}" for name, value in LINEAR.items())
+    text = f"Expected test error as a multiple of that of the first fit, {sizes}:"
     return f"<p>{text}</p>" + table(["regime", *(f"fit {t}" for t in STATIC_FITS)], rows)
 
 
@@ -79,7 +81,7 @@ def _results(data: Json, folder: Path) -> str:
                 between = f" [{low:.3g}, {high:.3g}]" if low is not None else ""
                 ends.append("not run" if mean is None else f"{mean:.3g}{between} (fit {t})")
             rows.append([f"{experiment['title']}, {one['title']}", *ends])
-    text = "Loss of the final fit / loss of the first fit on real held-out data, with 95% intervals:"
+    text = "Loss of the final fit / loss of the first fit on real data, with 95% intervals:"
     return f"<p>{text}</p>" + table(["experiment", *LABELS.values()], rows)
 
 
@@ -93,8 +95,9 @@ def _faces(data: Json, folder: Path) -> str:
     parts = []
     for regime in ("replace", "accumulate"):
         fits = setting["regimes"][regime]
-        sheet = rows_of(setting["sheets"][regime], setting["rows"], [fits[min(fits)], fits[max(fits)]])
-        about = f"{one['title']} sampled by fit {min(fits)} (above) and fit {max(fits)} (below) under {LABELS[regime]}"
+        first, last = min(fits), max(fits)
+        sheet = rows_of(setting["sheets"][regime], setting["rows"], [fits[first], fits[last]])
+        about = f"{LABELS[regime]}: {one['title']} sampled by fit {first} (above) and fit {last} (below)"
         parts.append(f"<p>{about}:</p>" + _picture(sheet, about))
     return "".join(parts)
 
@@ -103,14 +106,12 @@ def _stories(data: Json, folder: Path) -> str:
     one = data["data"][0]
     setting = one["settings"][0]
     regimes = setting["regimes"]
-    shown = [
-        ("replace", min(regimes["replace"])),
-        *((r, max(regimes[r])) for r in ("replace", "accumulate")),
-    ]
-    return f"<p>{html.escape(one['title'])}, {html.escape(setting['title'])}:</p>" + "".join(
-        f"<p>{LABELS[regime]}, fit {fit}:</p><blockquote><p>{html.escape(regimes[regime][fit]['texts'][0])}</p></blockquote>"
-        for regime, fit in shown
-    )
+    shown = [(regime, max(regimes[regime])) for regime in ("replace", "accumulate")]
+    parts = [f"<p>{html.escape(one['title'])}, {html.escape(setting['title'])}:</p>"]
+    for regime, fit in [("replace", 1), *shown]:
+        text = html.escape(regimes[regime][fit]["texts"][0])
+        parts.append(f"<p>{LABELS[regime]}, fit {fit}:</p><blockquote><p>{text}</p></blockquote>")
+    return "".join(parts)
 
 
 def _molecules(data: Json, folder: Path) -> str:
@@ -118,17 +119,18 @@ def _molecules(data: Json, folder: Path) -> str:
     parts = []
     for regime in ("replace", "accumulate"):
         last = max(one["settings"][0]["regimes"][regime])
-        path = folder / one["folder"] / "samples" / "base" / regime / f"iteration-{last:02d}" / "molecules.png"
+        fit = folder / one["folder"] / "samples" / "base" / regime / f"iteration-{last:02d}"
+        path = fit / "molecules.png"
         if path.is_file():
             address = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-            alt = f"molecules, real above and sampled below, by fit {last} under {LABELS[regime]}"
-            parts.append(f"<p>{LABELS[regime]}, fit {last}, real above and sampled below:</p>" + _picture(address, alt))
+            about = f"{LABELS[regime]}, fit {last}: real molecules above, sampled ones below"
+            parts.append(f"<p>{about}:</p>" + _picture(address, about))
     return "".join(parts)
 
 
 @dataclass(frozen=True)
 class Interactive:
-    """One of them: what a screen reader calls it, its scripts, its data from results/, and its static version."""
+    """What a screen reader calls it, its scripts, its data from results/, its static version."""
 
     label: str
     scripts: tuple[str, ...]
@@ -136,27 +138,33 @@ class Interactive:
     static: Callable[[Json, Path], str]
 
 
+def _none(folder: Path) -> Json:
+    return {}
+
+
+MOLECULES = ("generations.js", "molecules.js")
 INTERACTIVES = {
-    "collapse": Interactive("Run your own collapse", ("chains.js", "collapse.js"), lambda folder: {}, _collapse),
-    "theorem": Interactive("Theorem explorer", ("theorem.js",), lambda folder: {}, _theorem),
+    "collapse": Interactive("Run your own collapse", ("chains.js", "collapse.js"), _none, _collapse),
+    "theorem": Interactive("Theorem explorer", ("theorem.js",), _none, _theorem),
     "faces": Interactive("Faces by generation", ("generations.js",), faces, _faces),
     "stories": Interactive("Stories by generation", ("generations.js",), stories, _stories),
-    "molecules": Interactive("Molecules by generation", ("generations.js", "molecules.js"), molecules, _molecules),
+    "molecules": Interactive("Molecules by generation", MOLECULES, molecules, _molecules),
     "results": Interactive("Results explorer", ("results.js",), explorer, _results),
 }
 
 
 def as_json(data: Json) -> str:
     """JSON that can stand in a script element: nothing in it looks like the page's own markup."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
 
 
 def markup(name: str, folder: Path) -> str:
-    """The element that the scripts turn into the interactive ``name``, with its data from the results in ``folder``."""
+    """The element that the scripts turn into the interactive ``name``; ``folder`` holds the results."""
     one = INTERACTIVES[name]
     data = one.data(folder)
-    if "data" in data and not data["data"]:
-        return "<p>There are no samples in the results yet.</p>"
+    if [] in (data.get("data"), data.get("experiments")):
+        return "<p>Nothing has been collected into the results yet that this figure can show.</p>"
     return (
         f'<div class="interactive" data-interactive="{name}" role="group" aria-label="{one.label}">'
         f'<script type="application/json">{as_json(data)}</script>'
@@ -165,6 +173,6 @@ def markup(name: str, folder: Path) -> str:
 
 
 def scripts(names: Sequence[str]) -> list[str]:
-    """The scripts of a page that holds the interactives ``names``, each once, in the order in which they are loaded."""
+    """The scripts of a page with the interactives ``names``, in the order in which they are loaded."""
     own = [script for name in names for script in INTERACTIVES[name].scripts]
     return list(dict.fromkeys([*SHARED, *own])) if names else []

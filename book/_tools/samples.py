@@ -1,13 +1,18 @@
-"""What the generation slider of the book shows: faces, stories and molecules of every fit, from results/*/*/samples."""
+"""What the generation slider of the book shows: faces, stories and molecules of every fit.
+
+They come from results/*/*/samples, at the largest preset of every data source.
+"""
 
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,61 +30,52 @@ QUALITIES = (90, 80, 65, 50, 35)  # of their pictures, tried in this order
 STORIES, STORY = 3, 300  # stories of a fit, and characters of a story, that a page shows
 SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 
+Files = dict[str, dict[int, Path]]  # regime -> fit -> file of samples
+
 
 def _fits(path: Path, name: str) -> dict[int, Path]:
     """The sample files of one chain by fit."""
-    found = {int(file.parent.name.rpartition("-")[2]): file for file in path.glob(f"iteration-*/{name}")}
-    return dict(sorted(found.items()))
+    files = path.glob(f"iteration-*/{name}")
+    return dict(sorted((int(file.parent.name.rpartition("-")[2]), file) for file in files))
+
+
+def _of_every_fit(read: Callable[[Path], Any], files: Files) -> Json:
+    """``read(file)`` for every fit of every regime."""
+    return {r: {fit: read(file) for fit, file in fits.items()} for r, fits in files.items()}
 
 
 def _samples(
     folder: Path,
     section: str,
     name: str,
-    read: Callable[[Path, dict], Json],
-    order: Callable[[Json], tuple] | None = None,
+    read: Callable[[Path, Files], Json],
+    order: Callable[[Json], tuple] = lambda record: (),
 ) -> Json:
-    """Every data source of a section with ``read(path, {regime: {fit: file}})`` of each setting that has two regimes.
+    """Every data source of a section, with the mean loss and the samples of every fit.
 
-    ``order`` sorts the settings by the record of a chain; without it the preset itself comes first.
+    Shown are settings that have samples ``name`` of replace and of accumulate, in the ``order`` of
+    their provenance records; without it the preset itself comes first.  ``read(path, files)`` gives
+    the entries that hold the samples.
     """
     data, metric = [], sections.module(section).HEADLINE
     for path in largest(folder, section):
         shown, frame = [], results.read_csv(path / "metrics.csv")
-        for variant, record in sorted(settings(path).items(), key=lambda one: order(one[1]) if order else ()):
+        for record in sorted(settings(path).values(), key=order):
+            variant = record["variant"]
             home = path / "samples" / (variant or "base")
             files = {regime: _fits(home / regime, name) for regime in REGIMES}
             files = {regime: fits for regime, fits in files.items() if fits}
-            if {"replace", "accumulate"} <= set(files):
-                tables = {r: by_iteration(frame, metric, regime=r, variant=variant) for r in files}
-                losses = {r: dict(zip(t["iteration"], map(number, t["mean"]), strict=True)) for r, t in tables.items()}
-                shown.append({"title": setting(record), "losses": losses, **read(path, files)})
+            if not {"replace", "accumulate"} <= set(files):
+                continue
+            losses = {}
+            for regime in files:
+                table = by_iteration(frame, metric, regime=regime, variant=variant)
+                means = map(number, table["mean"])
+                losses[regime] = dict(zip(table["iteration"], means, strict=True))
+            shown.append({"title": setting(record), "losses": losses, **read(path, files)})
         if shown:
             data.append({**describe(path), "settings": shown})
     return {"data": data, "loss": METRICS[metric]}
-
-
-def _sheets(path: Path, files: dict[str, dict[int, Path]], quality: int) -> Json:
-    """One sheet a regime, a row a fit, from previews with a gap of one pixel between their square images."""
-    from PIL import Image
-
-    record = next(iter(read_json(path / "provenance.json")))
-    side, sheets, places = record["config"]["size"], {}, {}
-    for regime, fits in files.items():
-        rows = []
-        for file in fits.values():
-            with Image.open(file) as image:
-                pixels = np.asarray(image.convert("RGB"))
-            corners = [(y, x) for y in range(0, pixels.shape[0], side + 1) for x in range(0, pixels.shape[1], side + 1)]
-            rows.append(np.concatenate([pixels[y : y + side, x : x + side] for y, x in corners], axis=1))
-        sheets[regime] = picture(np.concatenate(rows), quality)
-        places[regime] = {fit: row for row, fit in enumerate(fits)}
-    return {
-        "columns": len(corners),
-        "rows": max(map(len, places.values())),
-        "sheets": sheets,
-        "regimes": places,
-    }
 
 
 def picture(pixels: np.ndarray, quality: int) -> str:
@@ -96,61 +92,87 @@ def rows_of(sheet: str, rows: int, chosen: list[int]) -> str:
     from PIL import Image
 
     with Image.open(io.BytesIO(base64.b64decode(sheet.partition(",")[2]))) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    parts = np.split(pixels, rows)
+        parts = np.split(np.asarray(image.convert("RGB")), rows)
     return picture(np.concatenate([parts[row] for row in chosen]), QUALITIES[0])
 
 
-def faces(folder: Path) -> Json:
-    """Faces of every fit, at the best quality that stays within ``FACES_BUDGET``; of the settings the first."""
+def _sheets(path: Path, files: Files, quality: int) -> Json:
+    """One sheet a regime, a row a fit; previews have a gap of one pixel between square images."""
+    from PIL import Image
 
-    def at(quality: int) -> Json:
-        found = _samples(folder, "images", "samples.png", lambda path, files: _sheets(path, files, quality))
+    record = next(iter(read_json(path / "provenance.json")))
+    side, sheets, places = record["config"]["size"], {}, {}
+    for regime, fits in files.items():
+        rows = []
+        for file in fits.values():
+            with Image.open(file) as image:
+                pixels = np.asarray(image.convert("RGB"))
+            tops, lefts = (range(0, length, side + 1) for length in pixels.shape[:2])
+            shown = [pixels[y : y + side, x : x + side] for y in tops for x in lefts]
+            rows.append(np.concatenate(shown, axis=1))
+        sheets[regime] = picture(np.concatenate(rows), quality)
+        places[regime] = {fit: row for row, fit in enumerate(fits)}
+    most = max(map(len, places.values()))
+    return {"columns": len(shown), "rows": most, "sheets": sheets, "regimes": places}
+
+
+def faces(folder: Path) -> Json:
+    """Faces of every fit in the first setting, at the best quality within ``FACES_BUDGET``."""
+    for quality in QUALITIES:
+        read = functools.partial(_sheets, quality=quality)
+        found = _samples(folder, "images", "samples.png", read)
         for one in found["data"]:
             one["settings"] = one["settings"][:1]
-        return {**found, "size": FACE}
-
-    for quality in QUALITIES:
-        found = at(quality)
         if len(json.dumps(found)) <= FACES_BUDGET:
             break
-    return found
+    return {**found, "size": FACE}
 
 
-def _stories(path: Path, files: dict[str, dict[int, Path]]) -> Json:
+def _beginning(text: str) -> str:
+    """The beginning of a story, up to the end of a word."""
+    return text if len(text) <= STORY else text[:STORY].rsplit(" ", 1)[0] + " …"
+
+
+def _stories(path: Path, files: Files) -> Json:
     def one(file: Path) -> Json:
         texts = read_json(file)
-        found = [sentence.strip() for text in texts for sentence in SENTENCE.findall(text) if sentence.strip()]
-        cut = [text if len(text) <= STORY else text[:STORY].rsplit(" ", 1)[0] + " …" for text in texts[:STORIES]]
-        return {"texts": cut, "distinct": len(set(found)), "all": len(found)}
+        sentences = [part.strip() for text in texts for part in SENTENCE.findall(text)]
+        sentences = [sentence for sentence in sentences if sentence]
+        shown = [_beginning(text) for text in texts[:STORIES]]
+        return {"texts": shown, "distinct": len(set(sentences)), "all": len(sentences)}
 
-    return {"regimes": {regime: {fit: one(file) for fit, file in fits.items()} for regime, fits in files.items()}}
+    return {"regimes": _of_every_fit(one, files)}
 
 
 def stories(folder: Path) -> Json:
-    """The first stories of every fit, cut to a readable length, and how many of all kept sentences are different."""
+    """The first stories of every fit, and how many sentences of all its stories are different."""
 
     def low_temperature_first(record: Json) -> tuple:  # there one reads what the loss does not show
-        return record["config"]["architecture"] != "llama", record["config"]["temperature"]
+        config = record["config"]
+        return config["architecture"] != "llama", config["temperature"], record["variant"]
 
     return _samples(folder, "language", "stories.json", _stories, low_temperature_first)
 
 
 def flat(positions: np.ndarray) -> np.ndarray:
-    """The rotation that lays the longest axis of positions (atoms, 3) along x, and the shortest along the view."""
+    """The rotation that lays the longest axis of positions (atoms, 3) along x, the shortest along z."""
     axes = np.linalg.svd(positions - positions.mean(0))[2].T
     return axes @ np.diag([1.0, 1.0, np.linalg.det(axes)])
 
 
 def turned(moving: np.ndarray, still: np.ndarray) -> np.ndarray:
-    """Positions (atoms, 3), centred and rotated onto ``still`` with the least squared distance (Kabsch 1976)."""
+    """Positions (atoms, 3), centred, in the rotation closest to those of ``still`` (Kabsch 1976)."""
     left, _, right = np.linalg.svd((moving - moving.mean(0)).T @ (still - still.mean(0)))
     flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
     return (moving - moving.mean(0)) @ left @ flip @ right
 
 
 def molecules(folder: Path) -> Json:
-    """Atoms, bonds and positions in hundredths of an angstrom, every sample rotated onto the real conformation."""
+    """Atoms, bonds, and positions in hundredths of an angstrom, rotated onto the real conformation.
+
+    ``bond`` and ``angle`` are mean absolute differences to the real conformation, in angstrom and
+    degrees.
+    """
     from rdkit import Chem
 
     from collapse_utils.molecules.measures import bonds_and_angles, degrees, lengths
@@ -164,35 +186,25 @@ def molecules(folder: Path) -> Json:
     def sampled(molecule: Chem.Mol, real: np.ndarray) -> Json:
         bonds, angles = bonds_and_angles(molecule)
         both = np.stack([molecule.GetConformer().GetPositions(), real])
-        bond, angle = (np.abs(np.diff(f(both, atoms), axis=0)).mean() for f, atoms in ((lengths, bonds), (degrees, angles)))
-        return {
-            "at": whole(turned(both[0], real)),
-            "bond": round(float(bond), 3),
-            "angle": round(float(angle), 1),
-        }
+        bond = np.abs(np.diff(lengths(both, bonds), axis=0)).mean()
+        angle = np.abs(np.diff(degrees(both, angles), axis=0)).mean()
+        at = whole(turned(both[0], real))
+        return {"at": at, "bond": round(float(bond), 3), "angle": round(float(angle), 1)}
 
-    shapes: dict[Path, list[Json]] = {}
-
-    def samples(path: Path, files: dict[str, dict[int, Path]]) -> Json:
+    def samples(path: Path, files: Files) -> Json:
         first = read(next(iter(files["replace"].values())))[0::2]  # real and sampled in turn
         places = [molecule.GetConformer().GetPositions() for molecule in first]
         reals = [(real - real.mean(0)) @ flat(real) for real in places]
-        shapes[path] = [
-            {
-                "title": f"{number} ({molecule.GetNumHeavyAtoms()} heavy atoms)",
-                "atoms": [atom.GetSymbol() for atom in molecule.GetAtoms()],
-                "bonds": [[bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()] for bond in molecule.GetBonds()],
-                "real": whole(real),
-            }
-            for number, (molecule, real) in enumerate(zip(first, reals, strict=True), 1)
-        ]
+        shown = []
+        for place, (molecule, real) in enumerate(zip(first, reals, strict=True), 1):
+            title = f"{place} ({molecule.GetNumHeavyAtoms()} heavy atoms)"
+            atoms = [atom.GetSymbol() for atom in molecule.GetAtoms()]
+            bonds = bonds_and_angles(molecule)[0].tolist()
+            shown.append({"title": title, "atoms": atoms, "bonds": bonds, "real": whole(real)})
 
         def one(file: Path) -> list[Json]:
-            return [sampled(molecule, real) for molecule, real in zip(read(file)[1::2], reals, strict=True)]
+            return [sampled(m, real) for m, real in zip(read(file)[1::2], reals, strict=True)]
 
-        return {"regimes": {regime: {fit: one(file) for fit, file in fits.items()} for regime, fits in files.items()}}
+        return {"molecules": shown, "regimes": _of_every_fit(one, files)}
 
-    found = _samples(folder, "molecules", "molecules.sdf", samples)
-    for one, path in zip(found["data"], shapes, strict=True):
-        one["molecules"] = shapes[path]
-    return found
+    return _samples(folder, "molecules", "molecules.sdf", samples)

@@ -183,7 +183,7 @@ def test_molecules_hold_the_bonds_and_the_positions_of_the_samples():
     for data in samples.molecules(RESULTS)["data"]:
         file = RESULTS / data["folder"] / "samples" / "base" / "replace" / "iteration-02" / "molecules.sdf"
         read = list(Chem.SDMolSupplier(str(file), removeHs=False, sanitize=False))
-        for number, molecule in enumerate(data["molecules"]):
+        for number, molecule in enumerate(data["settings"][0]["molecules"]):
             real, sampled = (m.GetConformer().GetPositions() for m in read[2 * number : 2 * number + 2])
             shown = data["settings"][0]["regimes"]["replace"][2][number]
             for positions, written in ((real, molecule["real"]), (sampled, shown["at"])):
@@ -214,8 +214,9 @@ def test_without_scripts_the_theorem_is_a_table():
     assert rows["accumulate at equal size"] == pytest.approx(equal_size, abs=0.001)
 
 
-def test_results_without_samples_leave_a_sentence(tmp_path):
-    assert "no samples" in markup("faces", tmp_path)
+def test_empty_results_leave_a_sentence(tmp_path):
+    for name in ("faces", "stories", "molecules", "results"):
+        assert "Nothing has been collected" in markup(name, tmp_path)
 
 
 def test_data_cannot_end_their_script():

@@ -102,16 +102,16 @@
     const reference = view("");
     const numbers = select("Molecule", [], "", (value) => { which = Number(value); show(); });
     const { controls, show } = Interactive.slides(body, data, (side, samples, chosen) => {
-      const { regime, t, source } = chosen;
-      if (which >= source.molecules.length) which = 0;
-      const molecule = source.molecules[which];
+      const { regime, t, setting } = chosen;
+      if (which >= setting.molecules.length) which = 0;
+      const molecule = setting.molecules[which];
       let canvas = side.querySelector("canvas");
       if (!canvas) side.replaceChildren((canvas = view("")), el("p", {}));
       const { at, bond, angle } = samples[which];
       put(canvas, `The molecule as fit ${t} samples it under ${REGIMES[regime]}`, molecule, at);
       side.lastChild.textContent = `mean error: bonds ${bond} Å, angles ${angle}°`;
       put(reference, "The real conformation of the molecule", molecule, molecule.real);
-      numbers.fill(source.molecules.map((one, i) => [String(i), one.title]), String(which));
+      numbers.fill(setting.molecules.map((one, i) => [String(i), one.title]), String(which));
     });
     controls.append(numbers);
     const panels = body.querySelector(".panels");
