@@ -1,6 +1,6 @@
 """What the results explorer of the book shows: every experiment, data source and metric.
 
-The largest preset of every data source is shown, and no smoke run.  All statistics are made here;
+The largest of the presets that differ in size is shown, every other preset, and no smoke run.  All statistics are made here;
 the script only draws them.
 """
 
@@ -30,11 +30,16 @@ EXPERIMENTS = {  # the folders in results/, as a reader knows them
     "molecules": "molecules",
     "own_model": "your own model",
 }
-RANK = {"own": 0, **{name: rank for rank, name in enumerate(PRESETS) if name != "smoke"}}
 METRICS = {  # with their units; a metric that is not listed shows its name
     "test_error": "test error above the noise",
     "cross_entropy": "cross-entropy (nats per token)",
+    "cross_entropy_best_temperature": "cross-entropy at the best temperature (nats per token)",
+    "cross_entropy_sampling_temperature": "cross-entropy at the sampling temperature (nats per token)",
+    "best_temperature": "temperature of the best prediction",
+    "reference_cross_entropy": "cross-entropy of samples, reference model (nats per token)",
     "bits_per_character": "bits per character",
+    "nats_per_story": "loss of a story (nats)",
+    "trained_tokens": "tokens of training",
     "distinct_2": "distinct pairs of tokens (share)",
     "vocabulary_share": "real vocabulary in use (share)",
     "mean_length": "mean length of a story (tokens)",
@@ -64,27 +69,36 @@ GRID = {"sigma2": 1.0, "x": "same"}  # the part of the linear grid that is shown
 REAL = "_real"  # what the name of a metric of real data ends with
 
 
-def largest(folder: Path, section: str) -> list[Path]:
-    """The folder of every data source of a section at its largest preset, the built-in source last.
+def shown_folders(folder: Path, section: str) -> list[Path]:
+    """The results of a section that the pages show, the built-in data source last.
 
-    A folder counts if it has chains of replace and of accumulate: a preset under way may lack one.
+    Of a data source these are the largest of the presets that differ in size, and every preset of
+    another kind, but no smoke run.  A folder counts if it has chains of replace and of accumulate: a
+    preset under way may lack one.
     """
-    best: dict[str, Path] = {}
+    best: dict[tuple[str, str], Path] = {}
     for path in sorted((folder / section).glob("*/metrics.csv")):
         preset, _, source = path.parent.name.partition("-")
-        there = best.get(source)
-        if preset in RANK and (there is None or RANK[preset] > RANK[there.name.partition("-")[0]]):
-            frame = results.read_csv(path)
-            if {"replace", "accumulate"} <= set(frame["regime"]):
-                best[source] = path.parent
+        if preset == "smoke" or not {"replace", "accumulate"} <= set(results.read_csv(path)["regime"]):
+            continue
+        kind = (source, "") if preset in PRESETS else (source, preset)
+        if kind not in best or PRESETS.index(preset) > PRESETS.index(preset_of(best[kind])):
+            best[kind] = path.parent
     built_in = sections.default_source(section) if section in sections.NAMES else ""
-    return [best[source] for source in sorted(best, key=lambda name: (name == built_in, name))]
+    return [best[kind] for kind in sorted(best, key=lambda kind: (kind[0] == built_in, kind))]
+
+
+def preset_of(folder: Path) -> str:
+    """The preset of a folder of results, which is named after preset and data source."""
+    return folder.name.partition("-")[0]
 
 
 def describe(folder: Path) -> Json:
     """The title of a folder of results, and one line on where its numbers come from."""
     preset, _, source = folder.name.partition("-")
     title = (SIMULATED | DATA).get(source, source)
+    if preset not in (*PRESETS, source):
+        title += f", preset {preset}"
     name = f"{folder.parent.name}/{folder.name}"
     return {"title": title, "folder": name, "about": f"Preset {preset}, from results/{name}"}
 
@@ -233,7 +247,7 @@ def explorer(folder: Path) -> Json:
     experiments = []
     for section, title in EXPERIMENTS.items():
         grids = sorted(folder.glob(f"{section}/*/grid.csv"))
-        paths = [] if grids else largest(folder, section)
+        paths = [] if grids else shown_folders(folder, section)
         data = [_grid(path) for path in grids[-1:]] + [_collected(folder, path) for path in paths]
         if data:
             headline = next(iter(data[0]["settings"][0]["curves"]))

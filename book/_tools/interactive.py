@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collapse_utils.linear import theory
+from collapse_utils.pages.figures import LABELS
 
 from .explorer import Json, explorer
 from .samples import faces, molecules, rows_of, stories
@@ -22,12 +23,6 @@ from .samples import faces, molecules, rows_of, stories
 FOLDER = "interactive"  # in _static
 SHARED = ("interactive.js", "chart.js")
 STYLE = "interactive.css"
-LABELS = {  # as in interactive.js
-    "replace": "replace",
-    "accumulate": "accumulate",
-    "accumulate_subsample": "accumulate at equal size",
-    "replace_multiple": "replace, t times the data",
-}
 GAUSSIAN_N = 20  # items of the static version of "run your own collapse", as in collapse.js
 LINEAR = {"d": 32, "T": 100}  # of the static version of the theorem explorer, as in theorem.js
 STATIC_FITS = (1, 2, 5, 10, 20, 50)

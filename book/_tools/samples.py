@@ -1,6 +1,6 @@
 """What the generation slider of the book shows: faces, stories and molecules of every fit.
 
-They come from results/*/*/samples, at the largest preset of every data source.
+They come from results/*/*/samples, from the folders that the results explorer shows, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collapse_utils.evidence import results
 from collapse_utils.evidence.statistics import by_iteration
 from collapse_utils.regimes import REGIMES
 
-from .explorer import METRICS, Json, describe, largest, number, setting, settings
+from .explorer import METRICS, Json, describe, number, setting, settings, shown_folders
 
 FACE = 64  # CSS pixels of a face on the page
 FACES_BUDGET = 320_000  # bytes of all sheets of faces, as text
@@ -58,7 +58,7 @@ def _samples(
     the entries that hold the samples.
     """
     data, metric = [], sections.module(section).HEADLINE
-    for path in largest(folder, section):
+    for path in shown_folders(folder, section):
         shown, frame = [], results.read_csv(path / "metrics.csv")
         for record in sorted(settings(path).values(), key=order):
             variant = record["variant"]

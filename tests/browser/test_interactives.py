@@ -392,7 +392,7 @@ def test_the_explorer_reads_out_and_saves_what_the_build_computed(page):
 
     with page.expect_download() as download:
         explorer.get_by_role("button", name="Download picture").press("Enter")
-    picture = ET.parse(download.value.path()).getroot()  # noqa: S314 our own file
+    picture = ET.parse(download.value.path()).getroot()
     text = ET.tostring(picture, encoding="unicode")
     assert (
         picture.find("{http://www.w3.org/2000/svg}title").text == "faces, ORL faces, equal number of epochs, recall (share)"
