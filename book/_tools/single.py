@@ -19,12 +19,13 @@ from collapse_utils.errors import InputError
 
 from .build import mathjax_folder
 from .contents import pages
+from .interactive import FOLDER
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 REFERRING = ("for", "aria-labelledby", "aria-describedby", "aria-controls")  # attributes that hold ids
-UNWANTED = "script, a.headerlink"
+UNWANTED = "script:not([type='application/json']), a.headerlink"  # JSON is what an interactive shows
 IMPORTED = re.compile(r"""@import\s+(?:url\()?['"]([^'"]+)['"]\)?\s*;""")
 POINTED = re.compile(r"""url\(\s*(['"]?)(?!data:)([^'")]+)\1\s*\)""")
 STYLE = """
@@ -100,6 +101,14 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
     return found
 
 
+def files_of(site: Path, soups: dict[str, BeautifulSoup], selector: str, attribute: str) -> list[Path]:
+    """The files that the pages load by the tags ``selector``, each once, in the order of the pages."""
+    found = [
+        (site / name).parent / urlsplit(tag[attribute]).path for name, soup in soups.items() for tag in soup.select(selector)
+    ]
+    return list(dict.fromkeys(path.resolve() for path in found))
+
+
 def script(text: str) -> str:
     """A script that can stand inside a page: nothing in it looks like the page's own markup."""
     return "<script>" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "</script>"
@@ -120,7 +129,8 @@ def single(root: Path, site: Path, output: Path) -> Path:
         raise InputError("--site", str(site), f"a built book with the page {missing[0]}.html: make site")
     soups = {name: BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser") for name in names}
     first = soups[names[0]]
-    sheets = [site / names[0] / ".." / urlsplit(link["href"]).path for link in first.select("link[rel=stylesheet]")]
+    sheets = files_of(site, soups, "link[rel=stylesheet]", "href")
+    interactive = files_of(site, soups, f"script[src*='/{FOLDER}/']", "src")
     settings = [tag.string for tag in first.select("script") if (tag.string or "").startswith("window.MathJax")]
     title = html.escape(first.select_one("h1").find(string=True).strip())
     entries = "".join(
@@ -130,7 +140,7 @@ def single(root: Path, site: Path, output: Path) -> Path:
     parts = [
         f'<!DOCTYPE html>\n<html lang="en" data-theme="light">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        *(f"<style>{style_sheet(sheet.resolve())}</style>" for sheet in sheets),
+        *(f"<style>{style_sheet(sheet)}</style>" for sheet in sheets),
         f"<style>{STYLE}</style>",
         script(MODE),
         *(script(text) for text in settings),
@@ -139,6 +149,7 @@ def single(root: Path, site: Path, output: Path) -> Path:
         *(str(article(site, names, name, soup)) for name, soup in soups.items()),
         "</main>",
         script(REACH),
+        *(script(path.read_text(encoding="utf-8")) for path in interactive),
         # The bundle that draws formulas as SVG needs neither fonts nor further files.
         script((mathjax_folder() / "tex-svg-full.js").read_text(encoding="utf-8")),
         "</body>\n</html>\n",

@@ -84,6 +84,26 @@ def test_files_are_inside(book):
     assert 'window.MathJax = {"x": 1}' in text
 
 
+def test_interactives_keep_their_data_scripts_and_styles(book):
+    root, site = book
+    page = site / "notebooks" / "two.html"
+    text = page.read_text(encoding="utf-8")
+    head = '<link rel="stylesheet" href="../_static/interactive/interactive.css?v=1">'
+    scripts = "".join(f'<script defer src="../_static/interactive/{name}.js?v=1"></script>' for name in "ab")
+    body = '<script type="application/json">{"key": [1]}</script></article>'
+    page.write_text(text.replace("</head>", head + scripts + "</head>").replace("</article>", body), encoding="utf-8")
+    folder = site / "_static" / "interactive"
+    folder.mkdir()
+    (folder / "interactive.css").write_text(".interactive { color: red }", encoding="utf-8")
+    for name in "ab":
+        (folder / f"{name}.js").write_text(f'run("{name}");', encoding="utf-8")
+    soup = BeautifulSoup(single(root, site, root / "book.html").read_text(encoding="utf-8"), "html.parser")
+    assert soup.select_one("main script[type='application/json']").string == '{"key": [1]}'
+    assert any(".interactive { color: red }" in style.string for style in soup.select("style"))
+    after = [script.string for script in soup.select("main ~ script")]
+    assert after.index('run("a");') < after.index('run("b");')
+
+
 def test_a_style_sheet_brings_what_it_points_to(book):
     text = style_sheet(book[1] / "_static/styles/theme.css")
     assert text.startswith("p { color: red; }")

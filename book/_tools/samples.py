@@ -1,0 +1,210 @@
+"""What the generation slider of the book shows: faces, stories and molecules of every fit.
+
+They come from results/*/*/samples, from the folders that the results explorer shows, too.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from collapse_utils import sections
+from collapse_utils.durable.files import read_json
+from collapse_utils.evidence import results
+from collapse_utils.evidence.statistics import by_iteration
+from collapse_utils.regimes import REGIMES
+
+from .explorer import METRICS, Json, describe, number, setting, settings, shown_folders
+
+FACE = 64  # CSS pixels of a face on the page
+FACES_BUDGET = 320_000  # bytes of all sheets of faces, as text
+QUALITIES = (90, 80, 65, 50, 35)  # of their pictures, tried in this order
+STORIES, STORY = 3, 300  # stories of a fit, and characters of a story, that a page shows
+SENTENCE = re.compile(r"[^.!?]+[.!?]*")
+
+Files = dict[str, dict[int, Path]]  # regime -> fit -> file of samples
+
+
+def _fits(path: Path, name: str) -> dict[int, Path]:
+    """The sample files of one chain by fit."""
+    files = path.glob(f"iteration-*/{name}")
+    return dict(sorted((int(file.parent.name.rpartition("-")[2]), file) for file in files))
+
+
+def _of_every_fit(read: Callable[[Path], Any], files: Files) -> Json:
+    """``read(file)`` for every fit of every regime."""
+    return {r: {fit: read(file) for fit, file in fits.items()} for r, fits in files.items()}
+
+
+def _samples(
+    folder: Path,
+    section: str,
+    name: str,
+    read: Callable[[Path, Files], Json],
+    order: Callable[[Json], tuple] = lambda record: (),
+) -> Json:
+    """Every data source of a section, with the mean loss and the samples of every fit.
+
+    Shown are settings that have samples ``name`` of replace and of accumulate, in the ``order`` of
+    their provenance records; without it the preset itself comes first.  ``read(path, files)`` gives
+    the entries that hold the samples.
+    """
+    data, metric = [], sections.module(section).HEADLINE
+    for path in shown_folders(folder, section):
+        shown, frame = [], results.read_csv(path / "metrics.csv")
+        for record in sorted(settings(path).values(), key=order):
+            variant = record["variant"]
+            home = path / "samples" / (variant or "base")
+            files = {regime: _fits(home / regime, name) for regime in REGIMES}
+            files = {regime: fits for regime, fits in files.items() if fits}
+            if not {"replace", "accumulate"} <= set(files):
+                continue
+            losses = {}
+            for regime in files:
+                table = by_iteration(frame, metric, regime=regime, variant=variant)
+                means = map(number, table["mean"])
+                losses[regime] = dict(zip(table["iteration"], means, strict=True))
+            shown.append({"title": setting(record), "losses": losses, **read(path, files)})
+        if shown:
+            data.append({**describe(path), "settings": shown})
+    return {"data": data, "loss": METRICS[metric]}
+
+
+def picture(pixels: np.ndarray, quality: int) -> str:
+    """Pixels (height, width, 3) as the address of a WebP picture that holds its content."""
+    from PIL import Image
+
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, "WEBP", quality=quality, method=6)
+    return "data:image/webp;base64," + base64.b64encode(written.getvalue()).decode()
+
+
+def rows_of(sheet: str, rows: int, chosen: list[int]) -> str:
+    """A sheet of ``rows`` rows, cut down to the rows ``chosen``."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(sheet.partition(",")[2]))) as image:
+        parts = np.split(np.asarray(image.convert("RGB")), rows)
+    return picture(np.concatenate([parts[row] for row in chosen]), QUALITIES[0])
+
+
+def _sheets(path: Path, files: Files, quality: int) -> Json:
+    """One sheet a regime, a row a fit; previews have a gap of one pixel between square images."""
+    from PIL import Image
+
+    record = next(iter(read_json(path / "provenance.json")))
+    side, sheets, places = record["config"]["size"], {}, {}
+    for regime, fits in files.items():
+        rows = []
+        for file in fits.values():
+            with Image.open(file) as image:
+                pixels = np.asarray(image.convert("RGB"))
+            tops, lefts = (range(0, length, side + 1) for length in pixels.shape[:2])
+            shown = [pixels[y : y + side, x : x + side] for y in tops for x in lefts]
+            rows.append(np.concatenate(shown, axis=1))
+        sheets[regime] = picture(np.concatenate(rows), quality)
+        places[regime] = {fit: row for row, fit in enumerate(fits)}
+    most = max(map(len, places.values()))
+    return {"columns": len(shown), "rows": most, "sheets": sheets, "regimes": places}
+
+
+def faces(folder: Path) -> Json:
+    """Faces of every fit in the first setting, at the best quality within ``FACES_BUDGET``."""
+    for quality in QUALITIES:
+        read = functools.partial(_sheets, quality=quality)
+        found = _samples(folder, "images", "samples.png", read)
+        for one in found["data"]:
+            one["settings"] = one["settings"][:1]
+        if len(json.dumps(found)) <= FACES_BUDGET:
+            break
+    return {**found, "size": FACE}
+
+
+def _beginning(text: str) -> str:
+    """The beginning of a story, up to the end of a word."""
+    return text if len(text) <= STORY else text[:STORY].rsplit(" ", 1)[0] + " …"
+
+
+def _stories(path: Path, files: Files) -> Json:
+    def one(file: Path) -> Json:
+        texts = read_json(file)
+        sentences = [part.strip() for text in texts for part in SENTENCE.findall(text)]
+        sentences = [sentence for sentence in sentences if sentence]
+        shown = [_beginning(text) for text in texts[:STORIES]]
+        return {"texts": shown, "distinct": len(set(sentences)), "all": len(sentences)}
+
+    return {"regimes": _of_every_fit(one, files)}
+
+
+def stories(folder: Path) -> Json:
+    """The first stories of every fit, and how many sentences of all its stories are different."""
+
+    def low_temperature_first(record: Json) -> tuple:  # there one reads what the loss does not show
+        config = record["config"]
+        return config["architecture"] != "llama", config["temperature"], record["variant"]
+
+    return _samples(folder, "language", "stories.json", _stories, low_temperature_first)
+
+
+def flat(positions: np.ndarray) -> np.ndarray:
+    """The rotation that lays the longest axis of positions (atoms, 3) along x, the shortest along z."""
+    axes = np.linalg.svd(positions - positions.mean(0))[2].T
+    return axes @ np.diag([1.0, 1.0, np.linalg.det(axes)])
+
+
+def turned(moving: np.ndarray, still: np.ndarray) -> np.ndarray:
+    """Positions (atoms, 3), centred, in the rotation closest to those of ``still`` (Kabsch 1976)."""
+    left, _, right = np.linalg.svd((moving - moving.mean(0)).T @ (still - still.mean(0)))
+    flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+    return (moving - moving.mean(0)) @ left @ flip @ right
+
+
+def molecules(folder: Path) -> Json:
+    """Atoms, bonds, and positions in hundredths of an angstrom, rotated onto the real conformation.
+
+    ``bond`` and ``angle`` are mean absolute differences to the real conformation, in angstrom and
+    degrees.
+    """
+    from rdkit import Chem
+
+    from collapse_utils.molecules.measures import bonds_and_angles, degrees, lengths
+
+    def read(file: Path) -> list[Chem.Mol]:
+        return list(Chem.SDMolSupplier(str(file), removeHs=False, sanitize=False))
+
+    def whole(positions: np.ndarray) -> list[int]:
+        return np.rint(np.clip(positions, -99, 99) * 100).astype(int).ravel().tolist()
+
+    def sampled(molecule: Chem.Mol, real: np.ndarray) -> Json:
+        bonds, angles = bonds_and_angles(molecule)
+        both = np.stack([molecule.GetConformer().GetPositions(), real])
+        bond = np.abs(np.diff(lengths(both, bonds), axis=0)).mean()
+        angle = np.abs(np.diff(degrees(both, angles), axis=0)).mean()
+        at = whole(turned(both[0], real))
+        return {"at": at, "bond": round(float(bond), 3), "angle": round(float(angle), 1)}
+
+    def samples(path: Path, files: Files) -> Json:
+        first = read(next(iter(files["replace"].values())))[0::2]  # real and sampled in turn
+        places = [molecule.GetConformer().GetPositions() for molecule in first]
+        reals = [(real - real.mean(0)) @ flat(real) for real in places]
+        shown = []
+        for place, (molecule, real) in enumerate(zip(first, reals, strict=True), 1):
+            title = f"{place} ({molecule.GetNumHeavyAtoms()} heavy atoms)"
+            atoms = [atom.GetSymbol() for atom in molecule.GetAtoms()]
+            bonds = bonds_and_angles(molecule)[0].tolist()
+            shown.append({"title": title, "atoms": atoms, "bonds": bonds, "real": whole(real)})
+
+        def one(file: Path) -> list[Json]:
+            return [sampled(m, real) for m, real in zip(read(file)[1::2], reals, strict=True)]
+
+        return {"molecules": shown, "regimes": _of_every_fit(one, files)}
+
+    return _samples(folder, "molecules", "molecules.sdf", samples)
