@@ -1,6 +1,8 @@
-"""``claims.json``: every claim with its effects, intervals, outcomes and links, for programs, published with the site.
+"""``claims.json``: every claim with its effects, intervals, outcomes and links, for programs,
+published with the site.
 
-The ids are stable: a claim that changes its meaning gets another one.  ``book/claims.schema.json`` describes the file.
+The ids are stable: a claim that changes its meaning gets another one.  ``book/claims.schema.json``
+describes the file.
 """
 
 from __future__ import annotations

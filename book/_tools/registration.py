@@ -1,10 +1,11 @@
-"""When each claim was registered: the commit since which ``book/claims.yml`` has defined it as it is now.
+"""When each claim was registered: the commit since which ``book/claims.yml`` has defined it as it
+is now.
 
     python -m book._tools register
 
-writes ``book/registered.yml`` from the history of the repository.  A verdict is *confirmatory* where its claim, with its
-test and margins, was committed before the first chain that decides it had begun, and *exploratory* elsewhere.  Wording
-and outcomes are no part of the definition.
+writes ``book/registered.yml`` from the history of the repository.  A verdict is *confirmatory*
+where its claim, with its test and margins, was committed before the first chain that decides it had
+begun, and *exploratory* elsewhere.  Wording and outcomes are no part of the definition.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ from collapse_utils.evidence.claims import Claim
 CLAIMS, REGISTERED = "book/claims.yml", "book/registered.yml"
 CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
 HEAD = """\
-# Since which commit claims.yml has defined each claim as it is now, and which results were made after it.
-# Written by `make register` from the history of the repository; not to be edited.
+# Since which commit claims.yml has defined each claim as it is now, and which results were made
+# after it. Written by `make register` from the history of the repository; not to be edited.
 """
 Chain = tuple[str, str, int]  # variant, regime, seed
 GRID = ("", "", 0)  # in the place of the chains of a grid of simulations
 
 
 def definitions(text: str) -> dict[str, dict]:
-    """What decides each claim of a file of claims, in any version of it: claim -> test, options, metric, and so on."""
+    """What decides each claim of a file of claims, in any version of it: claim -> test, options,
+    metric, and so on.
+    """
     content, found = yaml.safe_load(text), {}
     for entry in content["claims"]:
         page = content["sections"][entry["section"]]
@@ -59,9 +62,11 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def history(root: Path) -> dict[str, dict]:
-    """Claim -> the commit that registered it, its date, and the results whose every chain was begun after it.
+    """Claim -> the commit that registered it, its date, and the results whose every chain was begun
+    after it.
 
-    InputError without a git repository, or in a shallow clone, whose oldest commit would pass for the first.
+    InputError without a git repository, or in a shallow clone, whose oldest commit would pass for
+    the first.
     """
     if _git(root, "rev-parse", "--is-shallow-repository").strip() != "false":
         raise InputError("history", str(root), "a git repository with its whole history (git fetch --unshallow)")
@@ -83,10 +88,11 @@ def history(root: Path) -> dict[str, dict]:
 
 
 def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
-    """Table of results -> when each of its chains was begun for the first time; of a grid, when it was committed.
+    """Table of results -> when each of its chains was begun for the first time; of a grid, when it
+    was committed.
 
-    A chain that was run again, from the same configuration on the same data, gives the same numbers: they were known
-    when it was first run, and the history of its record says when.
+    A chain that was run again, from the same configuration on the same data, gives the same
+    numbers: they were known when it was first run, and the history of its record says when.
     """
     found: dict[str, dict[Chain, datetime]] = {}
     for path in sorted((root / "results").glob("*/*/provenance.json")):
@@ -137,5 +143,7 @@ def read(root: Path) -> dict[str, dict]:
 
 
 def kind(claim: Claim, name: str, registered: dict[str, dict]) -> str:
-    """Whether the results called ``name`` confirm a claim that was registered before them, or were known to it."""
+    """Whether the results called ``name`` confirm a claim that was registered before them, or were
+    known to it.
+    """
     return CONFIRMATORY if name in registered.get(claim.id, {}).get("confirmed_by", []) else EXPLORATORY

@@ -1,4 +1,6 @@
-"""The scorecard: every claim with the paper's number, ours, the verdict, and links to what shows and registers it."""
+"""The scorecard: every claim with the paper's number, ours, the verdict, and links to what shows
+and registers it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]  # section -> claims,
 
 @dataclass(frozen=True)
 class Place:
-    """Where a table is: in the book, which knows badges and labels, or in the README, which has paths alone."""
+    """Where a table is: in the book, which knows badges and labels, or in the README, which has
+    paths alone.
+    """
 
     root: Path
     in_book: bool
@@ -64,7 +68,9 @@ def title(section: str) -> str:
 
 
 def judged(root: Path) -> Judged:
-    """Section -> every claim, each before its details, with its verdict on each of the results that it reads."""
+    """Section -> every claim, each before its details, with its verdict on each of the results that
+    it reads.
+    """
     found: Judged = {}
     frames: dict[tuple[str, str], pd.DataFrame] = {}
     home = root / "results"
@@ -93,7 +99,9 @@ def name_of(page: Page, name: str) -> str:
 
 
 def scale_of(section: str, name: str) -> str:
-    """How the scale of results compares with the paper's: the linear grid is its own; of the rest the preset says it."""
+    """How the scale of results compares with the paper's: the linear grid is its own; of the rest
+    the preset says it.
+    """
     if section == "own_model":
         return OWN
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
@@ -185,7 +193,9 @@ def details(root: Path, judged: Judged) -> str:
 
 
 def short(root: Path, judged: Judged, up: str) -> str:
-    """How many claims of each section came out how, on each of the results; ``up`` leads to the root."""
+    """How many claims of each section came out how, on each of the results; ``up`` leads to the
+    root.
+    """
     lines = ["| experiment | data | the paper's claims | our own |", "|---|---|---|---|"]
     for section, rows in judged.items():
         page = rows[0][0].page
@@ -204,7 +214,9 @@ def _counted(outcomes: Counter) -> str:
 
 
 def families(judged: Judged) -> list[tuple[str, list[Verdict]]]:
-    """The verdicts that a correction for many claims counts: those of the scorecard, and those with their details."""
+    """The verdicts that a correction for many claims counts: those of the scorecard, and those with
+    their details.
+    """
     every = [(claim, verdict) for rows in judged.values() for claim, verdicts in rows for verdict in verdicts.values()]
     main = [verdict for claim, verdict in every if not claim.detail_of]
     return [("the scorecard", main), ("the scorecard and its details", [verdict for _, verdict in every])]

@@ -1,8 +1,8 @@
 """The claims of the paper and our own, from ``book/claims.yml``, decided on results.
 
-The file says of each claim where the paper makes it, which test decides it, which results it reads, and the outcome.  The
-outcome is written there by hand: a changed result that reverses it fails the tests until somebody has reviewed it and
-revised the prose.
+The file says of each claim where the paper makes it, which test decides it, which results it reads,
+and the outcome.  The outcome is written there by hand: a changed result that reverses it fails the
+tests until somebody has reviewed it and revised the prose.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Claim:
     unit: str = ""
     beside: str = ""  # a metric in whose unit the effect is shown as well
     models: tuple[str, ...] = ()  # the claim holds if it does for each of these that was run
-    # Which reported rows are the paper's: {where: ..., models: [...], until: the last iteration taken, note: what differs}
+    # Which reported rows are the paper's: {where: ..., models: [...], until: the last iteration
+    # taken, note: what differs}
     reported: dict = field(default_factory=dict)
     detail_of: str = ""  # the claim of which this is a detail
 
@@ -81,7 +82,9 @@ class Claim:
         return effects.describe(self.test, self.options, self.scale or self.page.scale)
 
     def unit_of(self, metric: str) -> str:
-        """The unit of an effect on ``metric``; empty for a ratio, and for a test whose effect has none."""
+        """The unit of an effect on ``metric``; empty for a ratio, and for a test whose effect has
+        none.
+        """
         if self.unit or self.ratio or self.test in ("trends_up", "makes_share"):
             return self.unit
         return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
@@ -106,7 +109,9 @@ def file() -> Path:
 
 @functools.cache
 def load(path: Path | None = None) -> tuple[Claim, ...]:
-    """Every claim, in the file's order, each before its details; InputError names the claim and the field that is wrong."""
+    """Every claim, in the file's order, each before its details; InputError names the claim and the
+    field that is wrong.
+    """
     content = yaml.safe_load((path or file()).read_text(encoding="utf-8"))
     pages = {}
     for section, given in content["sections"].items():
@@ -190,7 +195,9 @@ def page(section: str) -> Page:
 
 
 def of_each_source(names: Iterable[str]) -> list[str]:
-    """Of names of results, such as ``cpu-bible``, the first of every data source: that at its largest preset."""
+    """Of names of results, such as ``cpu-bible``, the first of every data source: that at its
+    largest preset.
+    """
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(name.partition("-")[2], name)
@@ -214,7 +221,9 @@ def every_arm(claim: Claim) -> set[tuple[str, str]]:
 
 
 def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the chains that a claim reads; all of them where rows are no chains, as in the linear grid."""
+    """The rows of the chains that a claim reads; all of them where rows are no chains, as in the
+    linear grid.
+    """
     if "variant" not in frame:
         return frame
     wanted = every_arm(claim)
@@ -240,8 +249,8 @@ def parts(claim: Claim, frame: pd.DataFrame, metric: str = "") -> list[Part]:
 def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
     """The verdict on a claim; *not run* where ``frame`` lacks a regime or variant that it needs.
 
-    Rows with ``look`` 2 are of seeds that were added after the first had been looked at.  A part that reads such seeds
-    is decided at the level of two looks.
+    Rows with ``look`` 2 are of seeds that were added after the first had been looked at.  A part
+    that reads such seeds is decided at the level of two looks.
     """
     used = chains(claim, frame)
     added = set(used[used["look"] > 1]["seed"]) if "look" in used else set()
@@ -281,7 +290,8 @@ def _beside(claim: Claim, frame: pd.DataFrame, verdict: Verdict) -> str:
 def reported_frames(claim: Claim, root: Path | None = None) -> list[pd.DataFrame]:
     """The paper's rows that a claim is about, one frame a model, in the form of our own results.
 
-    Every regime starts from the same first fit, so a curve that lacks it takes it from the same source.
+    Every regime starts from the same first fit, so a curve that lacks it takes it from the same
+    source.
     """
     path = results.root(root) / "reported" / f"{claim.page.section}.csv"
     if not claim.reported or not path.is_file():
@@ -314,14 +324,18 @@ def _temperature(variant: str) -> float:
 
 
 def paper_metric(claim: Claim, root: Path | None = None) -> str:
-    """The metric in which the paper reports the effect of a claim: the claim's own, or that beside it."""
+    """The metric in which the paper reports the effect of a claim: the claim's own, or that beside
+    it.
+    """
     reported = {metric for frame in reported_frames(claim, root) for metric in frame["metric"]}
     own = claim.metric or claim.page.metric
     return next((metric for metric in (own, claim.beside) if metric in reported), own)
 
 
 def paper_effects(claim: Claim, root: Path | None = None) -> list[float]:
-    """The effect of a claim in the paper's own numbers, a value a model: of the part that supports it least."""
+    """The effect of a claim in the paper's own numbers, a value a model: of the part that supports
+    it least.
+    """
     metric, least = paper_metric(claim, root), []
     for frame in reported_frames(claim, root):
         values = [(part.margin(), part.effects[0]) for part in parts(claim, frame, metric) if part.effects]
@@ -330,7 +344,9 @@ def paper_effects(claim: Claim, root: Path | None = None) -> list[float]:
 
 
 def tags(claim: Claim, root: Path | None = None) -> list[str]:
-    """How sure the paper's numbers of a claim are: the tags of its reported rows, else the tag of the claim."""
+    """How sure the paper's numbers of a claim are: the tags of its reported rows, else the tag of
+    the claim.
+    """
     found = sorted({tag for frame in reported_frames(claim, root) for tag in frame["tag"]})
     return found or [claim.tag] * bool(claim.tag)
 

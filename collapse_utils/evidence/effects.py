@@ -1,8 +1,9 @@
-"""The tests that decide claims: each turns tidy results into parts, which hold effects, one value a seed.
+"""The tests that decide claims: each turns tidy results into parts, which hold effects, one value a
+seed.
 
-``book/claims.yml`` names them.  Effects are paired by seed, since chains of one seed share their first fit.  On the scale
-``difference`` the null effect is 0.  On ``ratio``, for losses whose level means nothing beyond one network and one data
-set, it is 1, and effects are compared as logarithms.
+``book/claims.yml`` names them.  Effects are paired by seed, since chains of one seed share their
+first fit.  On the scale ``difference`` the null effect is 0.  On ``ratio``, for losses whose level
+means nothing beyond one network and one data set, it is 1, and effects are compared as logarithms.
 
 A fit t is the model of iteration t; the *later* fits are all but the first.
 """
@@ -27,7 +28,9 @@ Arm = str | dict  # a regime, or {regime: ..., variant: ..., metric: ...}
 
 
 def joined(model: str, variant: str) -> str:
-    """The variant of a model of its own, such as ``architecture=gpt2`` and ``temperature=0.3`` together."""
+    """The variant of a model of its own, such as ``architecture=gpt2`` and ``temperature=0.3``
+    together.
+    """
     return ",".join(part for part in (model, variant) if part)
 
 
@@ -56,7 +59,9 @@ class Rows:
         return 1.0 if self.log else 0.0
 
     def part(self, effects: pd.Series, threshold: float | None = None, sign: int = +1) -> Part:
-        """The claim that effects on this scale, by seed, lie above (``sign`` +1) or below the threshold, or no effect."""
+        """The claim that effects on this scale, by seed, lie above (``sign`` +1) or below the
+        threshold, or no effect.
+        """
         return part(effects, self.null if threshold is None else threshold, sign, self.log)
 
     def table(self, arm: Arm) -> pd.DataFrame:
@@ -73,11 +78,15 @@ class Rows:
         return np.log(self.table(arm)) if self.log else self.table(arm)
 
     def effect(self, change: pd.Series | pd.DataFrame) -> pd.Series | pd.DataFrame:
-        """A change on the scale of :meth:`logged` as the effect that a reader sees: a difference, or a ratio."""
+        """A change on the scale of :meth:`logged` as the effect that a reader sees: a difference,
+        or a ratio.
+        """
         return np.exp(change) if self.log else change
 
     def changes(self, arm: Arm) -> pd.DataFrame:
-        """How far every later fit lies from the first, on the scale of :meth:`logged`: a row a seed, a column a fit."""
+        """How far every later fit lies from the first, on the scale of :meth:`logged`: a row a
+        seed, a column a fit.
+        """
         table = self.logged(arm)
         return table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0) if table.size else table
 
@@ -90,7 +99,9 @@ class Rows:
         return self.effect(tables[0][end] - tables[1][end])
 
     def rises_to_the_end(self, first: Arm, second: Arm) -> tuple[pd.Series, pd.Series]:
-        """How far each of two arms rises from its first fit to the last one that both have, as differences."""
+        """How far each of two arms rises from its first fit to the last one that both have, as
+        differences.
+        """
         tables = self.table(first), self.table(second)
         if any(table.shape[1] < 2 for table in tables):
             return NOTHING, NOTHING
@@ -100,7 +111,9 @@ class Rows:
 
 
 def slopes_up(rows: Rows, of: Arm) -> list[Part]:
-    """The slope of the least-squares line through the fits of a chain is positive; on logarithms for a ratio."""
+    """The slope of the least-squares line through the fits of a chain is positive; on logarithms
+    for a ratio.
+    """
     table = rows.logged(of)
     if table.shape[1] < 2:
         return [rows.part(NOTHING)]
@@ -109,9 +122,11 @@ def slopes_up(rows: Rows, of: Arm) -> list[Part]:
 
 
 def trends_up(rows: Rows, of: Arm) -> list[Part]:
-    """Fits are ordered as they follow one another: Page's trend test, whose permutations are within a chain.
+    """Fits are ordered as they follow one another: Page's trend test, whose permutations are within
+    a chain.
 
-    The effect is Spearman's correlation of a chain's losses with their iteration; the test's L is its sum over chains.
+    The effect is Spearman's correlation of a chain's losses with their iteration; the test's L is
+    its sum over chains.
     """
     table = rows.table(of)
     order, seeds = table.to_numpy(), tuple(table.index)
@@ -123,7 +138,9 @@ def trends_up(rows: Rows, of: Arm) -> list[Part]:
 
 
 def never_falls(rows: Rows, of: Arm, limit: float) -> list[Part]:
-    """No step from one fit to the next falls by more than ``limit``, as a difference or as a share: non-inferiority."""
+    """No step from one fit to the next falls by more than ``limit``, as a difference or as a share:
+    non-inferiority.
+    """
     steps = rows.logged(of).diff(axis=1).iloc[:, 1:]
     return [rows.part(rows.effect(steps[t]), 1 - limit if rows.log else -limit) for t in steps.columns]
 
@@ -152,7 +169,9 @@ def does_not_rise(rows: Rows, of: Arm, limit: float) -> list[Part]:
 
 
 def stays_equal(rows: Rows, of: Arm, limit: float) -> list[Part]:
-    """The later fits lie on average within ``limit`` of the first, on both sides: two one-sided tests."""
+    """The later fits lie on average within ``limit`` of the first, on both sides: two one-sided
+    tests.
+    """
     effects = rows.effect(rows.changes(of).mean(axis=1))
     return [rows.part(effects, 1 / limit if rows.log else -limit), rows.part(effects, limit, -1)]
 
@@ -160,9 +179,10 @@ def stays_equal(rows: Rows, of: Arm, limit: float) -> list[Part]:
 def stays_below_mixture_bound(rows: Rows, of: str, tokens: int) -> list[Part]:
     """The final fit t rises by less than log(t) nats a text above the first.
 
-    A model of t equal parts, one of which is the first model, pays at most log(t) nats a text for the others, whatever
-    they are: -log(p/t) = -log p + log t.  ``rows`` hold nats a token.  ``tokens`` is the most that a real test text can
-    have; it is used where the results do not hold the mean, and makes the claim a stricter one.
+    A model of t equal parts, one of which is the first model, pays at most log(t) nats a text for
+    the others, whatever they are: -log(p/t) = -log p + log t.  ``rows`` hold nats a token.
+    ``tokens`` is the most that a real test text can have; it is used where the results do not hold
+    the mean, and makes the claim a stricter one.
     """
     changes, lengths = rows.changes(of), rows.table({"regime": of, "metric": REAL_LENGTH})
     if not changes.shape[1]:
@@ -206,8 +226,9 @@ def makes_share(rows: Rows, of: Arm, than: Arm, limit: float) -> list[Part]:
 def follows_theory(rows: Rows, of: str, limit: float) -> list[Part]:
     """Simulation / closed form lies within ``limit`` of 1 at each T: two one-sided tests a T.
 
-    ``rows`` are the linear grid.  A cell (T, sigma2, regime) has random numbers of its own, so cells are independent
-    observations; iterations of one cell are not, and each cell contributes one iteration.
+    ``rows`` are the linear grid.  A cell (T, sigma2, regime) has random numbers of its own, so
+    cells are independent observations; iterations of one cell are not, and each cell contributes
+    one iteration.
     """
     from ..linear.grid import independent
 
@@ -256,7 +277,8 @@ def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
     return int((steps > 0).sum()), steps.size
 
 
-# What the effect of a test is, in words; {vs} is "-" or "/", and the other names are options of the test.
+# What the effect of a test is, in words; {vs} is "-" or "/", and the other names are options of the
+# test.
 EFFECTS = {
     "slopes_up": "slope over the fits{factor}",
     "trends_up": "rank correlation of loss and iteration",

@@ -1,7 +1,8 @@
 """The rules of decision: what a claim needs to be *reproduced*, *not reproduced* or *undecided*.
 
-A claim has one or more parts.  Each part is a set of effects, one a seed, with the side of a threshold on which the claim
-says that they lie, and a one-sided test of it (Student's t, on the logarithm where the effect is a ratio).
+A claim has one or more parts.  Each part is a set of effects, one a seed, with the side of a
+threshold on which the claim says that they lie, and a one-sided test of it (Student's t, on the
+logarithm where the effect is a ratio).
 
 - *reproduced*: every part is significant at ``level``.  The claim is false if any part is, so no correction is needed
   (intersection-union test).
@@ -31,7 +32,8 @@ VERDICT_SEEDS = 3  # fewer seeds than this get no verdict, only a direction
 
 
 def p_above(effects: np.ndarray, threshold: float = 0.0) -> np.ndarray:
-    """One-sided p of the hypothesis that the mean is at most ``threshold``: t-test along the last axis, (..., n) -> (...).
+    """One-sided p of the hypothesis that the mean is at most ``threshold``: t-test along the last
+    axis, (..., n) -> (...).
 
     1 for a single observation, which has no spread.
     """
@@ -47,7 +49,9 @@ def p_above(effects: np.ndarray, threshold: float = 0.0) -> np.ndarray:
 
 
 def settled(support: np.ndarray, against: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whether a claim is reproduced, and whether it is contradicted, from the p of its k parts, (..., k) -> two of (...)."""
+    """Whether a claim is reproduced, and whether it is contradicted, from the p of its k parts,
+    (..., k) -> two of (...).
+    """
     return np.all(support < level, axis=-1), np.any(against < level / np.shape(against)[-1], axis=-1)
 
 
@@ -55,8 +59,9 @@ def settled(support: np.ndarray, against: np.ndarray, level: np.ndarray) -> tupl
 class Part:
     """Effects, one a seed, that are claimed to lie above (``sign`` +1) or below (-1) the threshold.
 
-    ``log``: effect and threshold are ratios, compared as logarithms.  ``exact``: the p for and against the claim, from
-    a test that is not the t-test of the effects.  ``seeds`` are those of the effects, where they are chains.
+    ``log``: effect and threshold are ratios, compared as logarithms.  ``exact``: the p for and
+    against the claim, from a test that is not the t-test of the effects.  ``seeds`` are those of
+    the effects, where they are chains.
     """
 
     effects: Sequence[float]
@@ -78,7 +83,9 @@ class Part:
         return support, against
 
     def estimate(self) -> Estimate:
-        """The mean effect with its two-sided interval at 1 - 2 ``level``; without one for an exact test."""
+        """The mean effect with its two-sided interval at 1 - 2 ``level``; without one for an exact
+        test.
+        """
         if self.exact is not None:
             return Estimate(float(np.mean(self.effects)), math.nan, math.nan, len(self.effects))
         return estimate(self.effects, 1 - 2 * self.level, log=self.log)
@@ -90,7 +97,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim with its outcome, and the effect of its least certain part: the one whose p is largest for its level.
+    """A claim with its outcome, and the effect of its least certain part: the one whose p is
+    largest for its level.
 
     ``sign`` is +1 if the claim is that the effect lies above ``threshold``, -1 if below.
     """
@@ -109,7 +117,9 @@ class Verdict:
     beside: str = ""  # the effect in another unit, in words
 
     def line(self) -> str:
-        """The line a notebook prints; it holds no number, so that it is the same wherever the claim holds."""
+        """The line a notebook prints; it holds no number, so that it is the same wherever the claim
+        holds.
+        """
         return f"{self.outcome}: {self.claim}"
 
     def direction(self) -> str:
@@ -121,14 +131,17 @@ class Verdict:
 
 
 def decide(claim: str, parts: Sequence[Part]) -> Verdict:
-    """The verdict on a claim that holds if all of its parts do; *not run* without parts, or if one has no effects."""
+    """The verdict on a claim that holds if all of its parts do; *not run* without parts, or if one
+    has no effects.
+    """
     if not parts or any(len(part.effects) == 0 for part in parts):
         return Verdict(claim, NOT_RUN, Estimate(math.nan, -math.inf, math.inf, 0), 0.0, +1)
     support, against = np.transpose([part.p() for part in parts])
     level = np.array([part.level for part in parts])
     reproduced, contradicted = settled(support, against, level)
     outcome = REPRODUCED if reproduced else NOT_REPRODUCED if contradicted else UNDECIDED
-    # Of parts that are as uncertain as one another (one seed decides none), the one that lies furthest from the claim.
+    # Of parts that are as uncertain as one another (one seed decides none), the one that lies
+    # furthest from the claim.
     least = max(range(len(parts)), key=lambda k: (support[k] / level[k], -parts[k].margin()))
     part = parts[least]
     return Verdict(claim, outcome, part.estimate(), part.threshold, part.sign, float(support[least]), least, len(parts),
@@ -137,7 +150,9 @@ def decide(claim: str, parts: Sequence[Part]) -> Verdict:
 
 @dataclass(frozen=True)
 class Multiplicity:
-    """How many of many verdicts are *reproduced*, and how many of these survive a correction for their number."""
+    """How many of many verdicts are *reproduced*, and how many of these survive a correction for
+    their number.
+    """
 
     decided: int
     reproduced: int
@@ -146,7 +161,9 @@ class Multiplicity:
 
 
 def multiplicity(verdicts: Sequence[Verdict], rate: float = 0.05) -> Multiplicity:
-    """Count the verdicts that survive at the error ``rate``; those *not run* have no p and are left out."""
+    """Count the verdicts that survive at the error ``rate``; those *not run* have no p and are left
+    out.
+    """
     ran = [verdict for verdict in verdicts if verdict.outcome != NOT_RUN]
     if not ran:
         return Multiplicity(0, 0, 0, 0)
@@ -171,8 +188,8 @@ class ErrorRates:
 def error_rates(seeds: int, parts: int, trials: int, rng: np.random.Generator, first_look: int = 0) -> ErrorRates:
     """Measure the error rates of :func:`decide` on normal effects of ``parts`` independent parts.
 
-    With a ``first_look``, so many seeds decide where they can, and all of them only what those leave undecided; both
-    looks are at the level of two looks.
+    With a ``first_look``, so many seeds decide where they can, and all of them only what those
+    leave undecided; both looks are at the level of two looks.
     """
     level = np.full(parts, TWO_LOOKS if first_look else LEVEL)
     effects = rng.standard_normal((trials, parts, seeds))

@@ -179,10 +179,10 @@ def variety_sentence(frame: pd.DataFrame) -> str:
     if not all(shares):
         return ""
     return (
-        f"At τ = 0.3 the samples of the final fit keep {shares[0]} of the distinct-2 of the first fit under accumulate, and "
-        f"{shares[1]} under replace: both collapse. The test loss does not show it. A model of which one "
-        "part in t is the first model loses at most log t nats per story on real text, whatever the other parts write. "
-        "At τ = 1 the ratio is "
+        f"At τ = 0.3 the samples of the final fit keep {shares[0]} of the distinct-2 of the first "
+        f"fit under accumulate, and {shares[1]} under replace: both collapse. The test loss does not "
+        "show it. A model of which one part in t is the first model loses at most log t nats per "
+        "story on real text, whatever the other parts write. At τ = 1 the ratio is "
         f"{shares[2]} under replace, whose samples become worse without losing variety."
     )
 

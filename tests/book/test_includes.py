@@ -52,7 +52,8 @@ def small_book(root: Path) -> Path:
 def add_language_results(root: Path, preset: str, data: str, shift: float) -> None:
     """Two seeds; replace rises by 1 a fit, accumulate stays; a variant that the front page must not show."""
     rows = [
-        ("language", preset, data, variant, regime, seed, t, "cross_entropy", shift + value + 0.1 * seed)
+        ("language", preset, data, variant, regime, seed, t, metric, scale * (shift + value + 0.1 * seed))
+        for metric, scale in (("cross_entropy", 1.0), ("bits_per_character", 0.5))
         for variant, offset in (("", 0.0), ("temperature=0.3", 50.0))
         for regime, step in (("replace", 1.0), ("accumulate", 0.0))
         for seed in (0, 1)
@@ -84,9 +85,10 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     assert "it is [1](../results" in headline and "worse than it in none of the 1 panels" in headline
     assert "at fit 3 it is 4.05 under replace and 2.05 under accumulate" in headline  # its text for those who do not see it
     scores = (root / "book/_generated/scorecard.md").read_text(encoding="utf-8")
-    # Two seeds decide: 2 nats between the regimes at the end, the same in both; another source was not collected.
-    assert "Llama: replace ends above accumulate](#language-curves)" in scores
-    assert "| reproduced<br>2.000 [2.000,\u00a02.000] | not run |" in scores
+    # Two seeds decide: half a bit a fit, the same in both; another source was not collected.
+    assert "Under replace, the cross-entropy rises from fit to fit at τ = 1](#language-curves)" in scores
+    rise = "reproduced at reduced scale<br>0.5000 [0.5000,\u00a00.5000]<br>(1.000 nats per token per fit)"
+    assert f"| {rise}<br>exploratory; 4 of 4 steps rise; Llama | not run |" in scores
     readme = (root / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
     assert "(notebooks/02_language.ipynb)" in readme
@@ -103,7 +105,7 @@ def test_a_changed_result_makes_them_stale(tmp_path):
         "headline.md",
         "headline_table.md",
         "scorecard.md",
-        "scorecard_short.md",
+        "claims.json",
         "README.md",
     ]
     (root / "book/_generated/regimes.png").unlink()

@@ -1,4 +1,6 @@
-"""claims.yml: it says what the results say, and every test decides results made up to hold or to break a claim."""
+"""claims.yml: it says what the results say, and every test decides results made up to hold or to
+break a claim.
+"""
 
 from pathlib import Path
 
@@ -17,7 +19,9 @@ TURNED = {"replace": -0.1, "accumulate": -0.04, "accumulate_subsample": -0.02, "
 
 
 def made_up(slopes, metrics, variant="", seeds=3):
-    """Results whose metrics grow by ``slopes[regime]`` of their first value an iteration, from the same first fit."""
+    """Results whose metrics grow by ``slopes[regime]`` of their first value an iteration, from the
+    same first fit.
+    """
     rows = []
     for regime, slope in slopes.items():
         for seed in range(seeds):
@@ -31,7 +35,9 @@ def made_up(slopes, metrics, variant="", seeds=3):
 
 
 def every_variant(section, slopes, metrics, seeds=3):
-    """The same for every variant that the section's claims read; at temperature 0.3 everything grows twice as fast."""
+    """The same for every variant that the section's claims read; at temperature 0.3 everything
+    grows twice as fast.
+    """
     models = claims.page(section).models.values() or [""]
     wanted = {effects.joined(model, variant) for claim in claims.of(section) for variant in claims.variants(claim)
               for model in models}  # fmt: skip
@@ -114,7 +120,9 @@ def test_variety_is_lost_where_variance_and_modes_are_lower():
 
 
 def test_samples_can_lose_their_variety_while_the_loss_stays_below_its_bound():
-    """The finding of temperature 0.3: distinct-2 falls to a tenth, and the loss rises by less than log t nats a text."""
+    """The finding of temperature 0.3: distinct-2 falls to a tenth, and the loss rises by less than
+    log t nats a text.
+    """
     metrics, cold = {"cross_entropy": 2.0, "distinct_2": 0.4}, "temperature=0.3"
     frame = made_up({"accumulate": -0.3}, metrics, cold)
     frame.loc[frame["metric"] == "cross_entropy", "value"] = 2.0 + 0.001 * frame["iteration"] * (1 + 0.01 * frame["seed"])
@@ -148,7 +156,7 @@ def test_seeds_added_after_looking_are_decided_at_the_level_of_two_looks():
     assert claims.judge(claim, paired).level > TWO_LOOKS
 
 
-def test_the_published_plan_says_which_seeds_were_added_after_looking(tmp_path):
+def test_the_published_plan_says_which_seeds_were_added_after_looking():
     frame = results.named("language", "cpu-tinystories")
     base = frame[(frame["variant"] == "") & (frame["regime"] == "replace")]
     assert set(base[base["look"] == 2]["seed"]) == {3, 4} and set(base[base["look"] == 1]["seed"]) == {0, 1, 2}

@@ -1,7 +1,8 @@
-"""A second analysis of every claim, from the CSV files with pandas and scipy alone, against the published ``claims.json``.
+"""A second analysis of every claim, from the CSV files with pandas and scipy alone, against the
+published ``claims.json``.
 
-Nothing of ``collapse_utils`` or of the book's tools is imported here: the definitions are written a second time, claim by
-claim, so that an error in one of the two shows.
+Nothing of ``collapse_utils`` or of the book's tools is imported here: the definitions are written a
+second time, claim by claim, so that an error in one of the two shows.
 """
 
 import functools
@@ -60,7 +61,9 @@ class Data:
 
 
 class Part:
-    """One t-test: ``values`` (by seed) against ``threshold`` on the side of ``sign``; of logarithms for a ratio."""
+    """One t-test: ``values`` (by seed) against ``threshold`` on the side of ``sign``; of logarithms
+    for a ratio.
+    """
 
     def __init__(self, values, threshold, sign, log, added=frozenset()):
         values = values.dropna()
@@ -202,7 +205,9 @@ def same_rows(data):
 
 
 def theory(regime, limit):
-    """Simulation / theory at one iteration of each cell, which the place of the cell in the grid chooses."""
+    """Simulation / theory at one iteration of each cell, which the place of the cell in the grid
+    chooses.
+    """
 
     def parts(data):
         ratios = {}
@@ -308,7 +313,8 @@ def test_the_second_analysis_agrees(claim, result):
         outcome = "not reproduced"
     else:
         outcome = "undecided"
-    # The least certain part has the largest p, in units of its level; two sides of a margin can be equally uncertain.
+    # The least certain part has the largest p, in units of its level; two sides of a margin can be
+    # equally uncertain.
     ratios = [p / part.level for p, part in zip(support, parts, strict=True)]
     least = [part for part, ratio in zip(parts, ratios, strict=True) if ratio >= max(ratios) * (1 - 1e-9)]
     effect = result["effect"]

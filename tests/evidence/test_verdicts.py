@@ -25,7 +25,9 @@ TRIALS = 20_000
 
 
 def at_most(rate, nominal, trials=TRIALS):
-    """Whether a measured rate is consistent with a true one of at most ``nominal``: wrong once in 30,000 tests."""
+    """Whether a measured rate is consistent with a true one of at most ``nominal``: wrong once in
+    30,000 tests.
+    """
     return rate < nominal + 4 * (nominal * (1 - nominal) / trials) ** 0.5
 
 
@@ -110,7 +112,9 @@ def test_one_run_has_a_direction_and_no_verdict():
 @pytest.mark.parametrize("parts", [1, 4, 7, 9])
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_a_claim_of_any_number_of_parts_is_wrong_at_most_one_time_in_forty(parts, seeds):
-    """Both ways: reproduced though one part has no effect, and not reproduced though all parts are on their threshold."""
+    """Both ways: reproduced though one part has no effect, and not reproduced though all parts are
+    on their threshold.
+    """
     rates = error_rates(seeds, parts, TRIALS, np.random.default_rng(parts))
     assert at_most(rates.reproduced, LEVEL) and at_most(rates.not_reproduced, LEVEL)
     # The worst case is reached: neither level could be raised.
@@ -145,7 +149,8 @@ def test_multiplicity_counts_what_survives_by_brute_force():
     p = [0.001, 0.004, 0.012, 0.02, 0.024, 0.3, 0.6]
     counts = multiplicity([*verdicts_with(*p), decide("n", [])])
     assert (counts.decided, counts.reproduced) == (7, 5)
-    # Holm by its closed test: a hypothesis is rejected if every set that holds it is, each by Bonferroni.
+    # Holm by its closed test: a hypothesis is rejected if every set that holds it is, each by
+    # Bonferroni.
     sets = [s for r in range(1, 8) for s in itertools.combinations(range(7), r)]
     rejected = [all(min(p[j] for j in s) <= 0.05 / len(s) for s in sets if i in s) for i in range(7)]
     assert counts.holm == sum(rejected) == 2
