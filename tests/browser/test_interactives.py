@@ -39,7 +39,8 @@ def lab(tmp_path_factory) -> Path:
         f"import sys\nsys.path[:0] = [{str(ROOT / 'book' / '_ext')!r}, {str(ROOT)!r}]\n"
         "extensions = ['myst_parser', 'interactive']\nhtml_theme = 'sphinx_book_theme'\nhtml_css_files = ['book.css']\n"
         "html_context = {'default_mode': 'auto'}\n"
-        f"html_static_path = [{str(ROOT / 'book' / '_static')!r}]\nhtml_favicon = {str(ROOT / 'book' / '_static' / 'favicon.svg')!r}\n",
+        f"html_static_path = [{str(ROOT / 'book' / '_static')!r}]\n"
+        f"html_favicon = {str(ROOT / 'book' / '_static' / 'favicon.svg')!r}\n",
         encoding="utf-8",
     )
     figures = "\n\n".join(f"```{{interactive}} {name}\n:name: the-{name}\nA caption.\n```" for name in INTERACTIVES)
@@ -126,7 +127,10 @@ def test_the_explorer_is_worked_by_keyboard_and_reads_out_the_formulas(page):
     chart.focus()
     for fit in (4, 3, 2):
         read = cells(theorem.locator(".scroll"))
-        for regime, label in (("replace", "replace"), ("accumulate", "accumulate"), ("accumulate_subsample", "accumulate at equal size"),
+        for regime, label in (
+            ("replace", "replace"),
+            ("accumulate", "accumulate"),
+            ("accumulate_subsample", "accumulate at equal size"),
                               ("replace_multiple", "replace, t times the data")):  # fmt: skip
             expected = float(theory.test_error(regime, fit, 3, 102, 100.0))
             assert number(read[label][1]) == pytest.approx(expected, rel=1e-3)
@@ -218,7 +222,8 @@ def test_the_gaussian_chain_is_that_of_the_definition(page, regime):
 def test_the_expected_variance_is_the_closed_form(page, regime):
     """Within four standard errors at each of ten fits: by chance missed in about one run of 1,600."""
     n, seeds = 10, 1500
-    run = f"(args) => Array.from({{ length: {seeds} }}, (_, seed) => ({CHAIN})(['gaussian', ...args, seed + 1, 10]).map((row) => row.sd))"
+    one = f"({CHAIN})(['gaussian', ...args, seed + 1, 10]).map((row) => row.sd)"
+    run = f"(args) => Array.from({{ length: {seeds} }}, (_, seed) => {one})"
     variances = np.square(page.evaluate(run, [regime, n]))
     t = np.arange(1, 11)
     expected = (1 - 1 / n) ** t if regime == "replace" else np.cumprod(1 - 1 / (n * t**2))
