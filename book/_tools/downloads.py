@@ -17,6 +17,7 @@ MEANING = {
     "metrics.csv": "one metric of one fit of a chain",
     "curves.csv": "the training and validation loss at one step of a fit",
     "provenance.json": "one chain: its configuration, the checksums of its data, versions, machine, time and memory",
+    "epochs.csv": "one number of epochs of the first fit: its validation loss, and whether it was chosen",
     "grid.csv": "one fit at one setting of the linear grid: its mean test error and the formula's value",
     "quantiles.csv": "one setting near $T = d + 2$: quantiles of the first fit's test error",
     "zscores.csv": "one mean of the linear grid: its difference from the formula in standard errors",

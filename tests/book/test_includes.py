@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -9,9 +10,9 @@ import pytest
 from matplotlib.colors import to_hex
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from book._tools import includes, schematic, scorecard
+from book._tools import front, includes, schematic, scorecard
 from book._tools.__main__ import main
-from book._tools.headline import first_of_each, panels
+from book._tools.headline import REGIMES, first_of_each, panels
 from book._tools.pictures import digest_of, opening
 from collapse_utils import regimes
 from collapse_utils.pages.figures import COLOURS, LABELS
@@ -80,9 +81,10 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     found = panels(root / "results")
     assert digest_of(root / "book/_generated/headline.png") == opening(found, 2).digest
     assert digest_of(root / "book/_generated/headline-phone.png") == opening(found, 1).digest
-    # 4.05 / 2.05 and 2.05 / 2.05; with two seeds an interval reaches 0.64 to either side, so replace is clear of its first.
-    assert "worse than the first in every panel: its loss on real data is [1.98](" in headline
-    assert "it is [1](../results" in headline and "worse than it in none of the 1 panels" in headline
+    front = (root / "book/_generated/front.md").read_text(encoding="utf-8")
+    # 4.05 / 2.05 and 2.05 / 2.05; the control of equal size was not run.
+    assert "The final loss is 2 (language models) times the first." in front
+    assert "prevents most of it: 1 (language models) times." in front and "equal size" not in front
     assert "at fit 3 it is 4.05 under replace and 2.05 under accumulate" in headline  # its text for those who do not see it
     scores = (root / "book/_generated/scorecard.md").read_text(encoding="utf-8")
     # Two seeds decide: half a bit a fit, the same in both; another source was not collected.
@@ -91,7 +93,7 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     assert f"| {rise}<br>exploratory; 4 of 4 steps rise; Llama | not run |" in scores
     readme = (root / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
-    assert "(notebooks/02_language.ipynb)" in readme
+    assert "The final loss is 2 (language models)" in readme
 
 
 def test_a_changed_result_makes_them_stale(tmp_path):
@@ -123,14 +125,18 @@ def test_fetched_data_come_first_and_the_embedded_default_stays_beside_them(tmp_
     assert len(rows) == 2
     assert "TinyStories, preset cpu" in rows[0] and "offline" not in rows[0]
     assert "Bible in Basic English, preset smoke" in rows[1] and "*offline*" in rows[1] and "12.1 [" in rows[1]
-    assert "smoke-bible" not in includes.answer(found, {}, "../")
+    assert "10" not in front.bullets(first_of_each(found), {})[0]
 
 
-def test_the_answer_says_what_is_left_at_equal_training():
-    told = includes.at_equal_training(scorecard.judged(ROOT), "../")
-    assert "it still ends below replace in every neural experiment" in told and "(../book/claims.md)" in told
-    some = {name: rows for name, rows in scorecard.judged(ROOT).items() if name != "images"}
-    assert includes.at_equal_training(some, "../") == ""  # before the controls have run everywhere
+def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_claims():
+    found, judged = first_of_each(panels(ROOT / "results")), scorecard.judged(ROOT)
+    lines = front.bullets(found, judged)
+    assert len(lines) == 4 and "Part of that is more training data" in lines[2] and "molecules" in lines[2]
+    outcomes = front.papers_claims(judged)
+    counts = Counter(outcome.verdict.outcome for outcome in outcomes)
+    assert f"{counts['reproduced']} are reproduced" in front.count(outcomes)
+    assert front.strip(outcomes).count("](#") == len(outcomes)
+    assert "1,000 stories" in front.smallness(ROOT)
 
 
 def test_a_preset_under_way_is_not_shown(tmp_path):
@@ -142,19 +148,21 @@ def test_a_preset_under_way_is_not_shown(tmp_path):
 
 
 @pytest.mark.parametrize("columns", [1, 2])
-def test_the_opening_figure_labels_its_lines_in_the_colours_of_the_regimes(columns):
+def test_the_opening_figure_shows_relative_losses_beside_the_papers_in_the_colours_of_the_regimes(columns):
     found = first_of_each(panels(ROOT / "results"))
     assert [panel.section for panel in found] == ["linear", "language", "images", "molecules"]
     figure = opening(found, columns).draw()
     assert len(figure.axes) == 4
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [LABELS[regime] for regime in REGIMES]
     for panel, ax in zip(found, figure.axes, strict=True):
-        assert ax.get_legend() is None and panel.measure in ax.get_ylabel()
-        words = {text.get_text(): text.get_color() for text in ax.texts}
+        assert panel.measure in ax.get_ylabel() and ax.get_yscale() == "log"
+        words = [text.get_text() for text in ax.texts]
         assert panel.name in words and any(panel.data in word for word in words)
-        for line, regime in zip(ax.lines, panel.curves, strict=True):
-            assert line.get_color() == words[LABELS[regime]] == COLOURS[regime]
-            assert list(line.get_ydata()) == list(panel.curves[regime]["mean"])
-        assert len(ax.collections) == 2  # an interval around each line
+        for regime in REGIMES:
+            ours, paper = (line for line in ax.lines if line.get_color() == COLOURS[regime])
+            assert list(ours.get_ydata()) == list(panel.relative(regime)["mean"])
+            assert list(paper.get_ydata()) == list(panel.paper[panel.paper["regime"] == regime]["value"])
+        assert len(ax.collections) == 3  # an interval around each line
 
 
 @pytest.mark.parametrize("columns", [1, 2])
