@@ -12,6 +12,7 @@ that is a mean over pixels and channels, and a sum over latent variables; a batc
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -67,6 +68,15 @@ def losses(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor
     error = (reconstruction - x).square().mean((1, 2, 3))
     kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
     return error, kl, reconstruction
+
+
+def pixel_noise(kl_weight: float, values: int) -> float:
+    """Standard deviation, in [0, 1] pixels, of the Gaussian decoder for which the loss is an evidence lower bound.
+
+    With variance s^2 for each of P = C H W values the negative bound is |x - decode(z)|^2 / (2 s^2) + KL, up to a constant.
+    It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so kl_weight = 2 s^2 / P.
+    """
+    return math.sqrt(kl_weight * values / 2)
 
 
 def to_float(images: np.ndarray, place: torch.device) -> Tensor:

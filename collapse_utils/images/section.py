@@ -25,7 +25,7 @@ from ..training.loop import Plan, device, train
 from . import measures
 from .config import ImagesConfig
 from .data import prepare
-from .model import VAE, build, losses, to_bytes, to_float
+from .model import VAE, build, losses, pixel_noise, to_bytes, to_float
 from .sources import SOURCES
 
 __all__ = ["HEADLINE", "SOURCES", "TITLE", "Images", "make"]
@@ -36,8 +36,8 @@ SHOWN = (2, 8)  # rows and columns of a preview: small enough to commit one for 
 
 
 def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> Images:
-    """The section on a source of images; the real data do not depend on ``seed``."""
-    return Images(config, data, cache)
+    """The section on a source of images; ``seed`` chooses the training images where ``config.draw`` is ``by_seed``."""
+    return Images(config, data, cache, seed)
 
 
 class Batches:
@@ -60,9 +60,9 @@ class Images:
 
     resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
 
-    def __init__(self, config: ImagesConfig, data: str | Path, cache: Path):
+    def __init__(self, config: ImagesConfig, data: str | Path, cache: Path, seed: int = 0):
         self.config = config
-        album, self.images = prepare(config, data, cache)
+        album, self.images = prepare(config, data, cache, seed)
         self.source, self.may_show = album.name, album.may_show
         self._reconstructions: np.ndarray | None = None
 
@@ -133,7 +133,10 @@ class Images:
 
     @torch.no_grad()
     def sample(self, model: VAE, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once) -> np.ndarray:
-        """``size`` images decoded from standard normal z, uint8 (size, C, size, size); a piece is a batch."""
+        """``size`` images decoded from standard normal z, uint8 (size, C, size, size); a piece is a batch.
+
+        With ``sample_noise`` a pixel is a draw from the decoder's Gaussian, not its mean.
+        """
         config = self.config
         torch.set_num_threads(config.threads)
         model.eval()
@@ -144,7 +147,8 @@ class Images:
         for start in range(0, size, config.sample_batch):
             part = out[start : start + config.sample_batch]
             z = noise.standard_normal((len(part), config.latent), np.float32)
-            part[:] = kept(partial(_decoded, model, torch.from_numpy(z), place))
+            pixels = seeds.generator(seed, "pixel noise", start) if config.sample_noise else None
+            part[:] = kept(partial(_decoded, model, torch.from_numpy(z), place, config.kl_weight, pixels))
         return out
 
     @torch.no_grad()
@@ -186,8 +190,15 @@ class Images:
             save_grid(self._reconstructions, columns, folder / "reconstructions.png")
 
 
-def _decoded(model: VAE, z: Tensor, place: torch.device) -> np.ndarray:
-    return to_bytes(model.decode(z.to(place)))
+def _decoded(
+    model: VAE, z: Tensor, place: torch.device, kl_weight: float, noise: np.random.Generator | None
+) -> np.ndarray:
+    """What the decoder makes of z, with its own noise added if there is a generator for it."""
+    pixels = model.decode(z.to(place))
+    if noise is not None:
+        scale = pixel_noise(kl_weight, pixels[0].numel())
+        pixels = pixels + scale * torch.from_numpy(noise.standard_normal(pixels.shape, np.float32)).to(place)
+    return to_bytes(pixels)
 
 
 def save_grid(images: np.ndarray, columns: int, path: Path) -> None:

@@ -27,6 +27,11 @@ class MoleculeConfig(Config):
 
     # Data
     molecules: int = setting(110, "real training molecules; 0 takes all the source has", at_least=0)
+    draw: str = setting(
+        "common",
+        "training molecules: common to all seeds, or by_seed, where each seed has molecules of its own",
+        choices=("common", "by_seed"),
+    )
     conformers: int = setting(2, "conformations of each molecule", at_least=1)
     max_atoms: int = setting(36, "larger molecules are left out (hydrogens count)", at_least=2)
     validation_molecules: int = setting(8, "real molecules for the learning curves", at_least=1)
@@ -49,8 +54,9 @@ class MoleculeConfig(Config):
     beta_1: float = setting(0.9, "Adam's first decay", at_least=0, below=1)
     clip: float = setting(300.0, "largest gradient norm", above=0)
     # Sampling
-    sampler: str = setting("deterministic", "langevin as in GeoDiff; deterministic: few steps on distances",
-                           choices=("deterministic", "langevin"))  # fmt: skip
+    sampler: str = setting("deterministic", "langevin as in GeoDiff; deterministic: few steps on distances; "
+                           "geometry: the rough geometry alone, without the network",
+                           choices=("deterministic", "langevin", "geometry"))  # fmt: skip
     sampling_steps: int = setting(20, "noise levels that a sample passes through", at_least=1)
     start_sigma: float = setting(0.5, "noise in angstrom on the rough geometry, deterministic sampler", above=0)
     rough_rounds: int = setting(300, "rounds of the fit of the rough geometry, deterministic sampler", at_least=0)
@@ -68,8 +74,10 @@ class MoleculeConfig(Config):
         super().__post_init__()
         if self.beta_end < self.beta_start:
             raise InputError("beta_end", self.beta_end, f"at least beta_start = {self.beta_start}")
-        if self.sampler == "deterministic" and not self.preconditioned:
+        if self.sampler != "langevin" and not self.preconditioned:
             raise InputError("sampler", self.sampler, "langevin with preconditioned=false (no spreads are known)")
+        if self.draw == "by_seed" and not self.molecules:
+            raise InputError("draw", self.draw, "common, unless molecules is >= 1")
         if self.sampling_steps > self.levels:
             raise InputError("sampling_steps", self.sampling_steps, f"at most levels = {self.levels}")
         if 0 < self.molecules * self.conformers < self.batch_size:

@@ -96,16 +96,20 @@ def lowest_energy(molecule: Chem.Mol) -> float | None:
     return min(energy for _, energy in AllChem.MMFFOptimizeMoleculeConfs(copy, maxIters=1000, mmffVariant="MMFF94"))
 
 
-def prepare(config: MoleculeConfig, data: str | Path, cache: Path) -> tuple[str, Conformers]:
+def prepare(config: MoleculeConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[str, Conformers]:
     """The source's name and its conformations, made once in ``cache`` and memory-mapped from there.
 
-    Raises InputError for a source that is not there, records that cannot be used, and too few molecules.
+    ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``: seed s takes the s-th ``config.molecules``
+    of them; test and validation molecules are common to all seeds.  Raises InputError for a source that is not there, records that cannot be used, and too few molecules.
     """
     name, content, read = sources.locate(data, config, cache)
     fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
     key = {"content": content, "layout": 2, **{field: getattr(config, field) for field in fields}}
+    draw = seed if config.draw == "by_seed" else None
+    if draw is not None:
+        key["draw"] = draw
     folder = cache / "molecules" / f"{name}-{fingerprint(key)}"
-    files.cached_folder(folder, lambda new: _prepare(config, name, read(), new))
+    files.cached_folder(folder, lambda new: _prepare(config, name, read(), draw, new))
     return name, load(folder)
 
 
@@ -119,7 +123,7 @@ def load(folder: Path) -> Conformers:
     return Conformers(**splits, graphs=graphs, molecules=molecules, info=files.read_json(folder / "info.json"))
 
 
-def _prepare(config: MoleculeConfig, name: str, found: sources.Read, new: Path) -> None:
+def _prepare(config: MoleculeConfig, name: str, found: sources.Read, draw: int | None, new: Path) -> None:
     RDLogger.DisableLog("rdApp.*")
     for line in found.problems[:5]:
         print(f"{name}: left out {line}", file=sys.stderr)
@@ -141,10 +145,19 @@ def _prepare(config: MoleculeConfig, name: str, found: sources.Read, new: Path) 
             "molecules", config.molecules, f"at most {most}: {name} has {len(order)} different molecules of at most "
             f"{config.max_atoms} atoms, {held_out} of them held out"
         )  # fmt: skip
+    if draw is not None:
+        seeds_served = most // config.molecules
+        if draw >= seeds_served:
+            raise InputError(
+                "seed", draw, f"below {seeds_served} with draw=by_seed: {name} has {most} training molecules of at most "
+                f"{config.max_atoms} atoms, {config.molecules} for each seed"
+            )  # fmt: skip
+        del order[held_out : held_out + draw * config.molecules]
     order = order[: held_out + config.molecules] if config.molecules else order
     molecules = sources.with_conformers([fitting[smiles] for smiles in order], config.conformers, made=found.flat)
     ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
-    width = max(molecule.GetNumAtoms() for molecule in molecules)
+    # The test set is common to all seeds, so its arrays have one shape for all of them.
+    width = config.max_atoms if draw is not None else max(molecule.GetNumAtoms() for molecule in molecules)
     start, info = 0, {"source": name, "records": found.records, "left_out": found.problems, "molecules": len(order)}
     for split, end in ends.items():
         array = to_array(molecules[start:end], range(start, end), width)

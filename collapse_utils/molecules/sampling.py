@@ -1,4 +1,4 @@
-"""Drawing conformations from a GeoDiff model: its annealed Langevin dynamics, and few deterministic steps.
+"""Drawing conformations from a GeoDiff model: its annealed Langevin dynamics, few deterministic steps, or no step.
 
 The Langevin sampler starts from Gaussian noise at the largest level.  The deterministic one starts lower, from a rough
 geometry whose distances are drawn from the mean and spread that the model keeps of its training set.  It then takes the
@@ -124,7 +124,7 @@ def langevin(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callabl
     """GeoDiff's annealed Langevin dynamics from Gaussian noise, one step at each noise level.
 
     The step at level t is step_size (sigma_t / 0.01)^2; the global force takes part below ``global_start_sigma``.
-    As in GeoDiff the levels are the lowest ``sampling_steps``, while the noise starts at the largest level.
+    As in GeoDiff these are the largest ``sampling_steps`` levels, so a sample that stops short keeps its noise.
     """
     positions = centred(model.sigma[-1] * draw(batch.atoms, 3), batch)
     filters = None if model.preconditioned else FilterTable(model, only_far=False)
@@ -145,7 +145,13 @@ def langevin(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callabl
     return positions
 
 
-SAMPLERS = {"deterministic": deterministic, "langevin": langevin}
+@torch.no_grad()
+def geometry(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """The rough geometry from which ``deterministic`` starts, without the network: an ablation of the diffusion model."""
+    return centred(rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds), batch)
+
+
+SAMPLERS = {"deterministic": deterministic, "langevin": langevin, "geometry": geometry}
 
 
 def sample_positions(

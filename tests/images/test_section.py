@@ -18,7 +18,7 @@ from collapse_utils.durable.checkpoints import Checkpoint
 from collapse_utils.durable.signals import Interrupted
 from collapse_utils.images import section as images_section
 from collapse_utils.images.config import PRESETS, ImagesConfig
-from collapse_utils.images.model import build, losses, to_bytes, to_float
+from collapse_utils.images.model import build, losses, pixel_noise, to_bytes, to_float
 from collapse_utils.images.section import Batches, Images, save_grid
 from collapse_utils.training.loop import read_curve
 
@@ -175,6 +175,24 @@ def test_samples_are_images_like_the_real_ones_and_depend_on_the_seed(section):
     one = section.sample(model, 30, 5)
     assert one.dtype == train.dtype and one.shape == (30, *train.shape[1:])
     assert np.array_equal(one, section.sample(model, 30, 5)) and not np.array_equal(one, section.sample(model, 30, 6))
+
+
+def test_noisy_samples_add_the_noise_for_which_the_loss_is_a_bound(section, cache):
+    """On a decoder whose mean is 1/2 everywhere, where few draws reach 0 or 1, and against the bound's own formula."""
+    assert pixel_noise(2 * 0.1**2 / 256, 256) == pytest.approx(0.1)
+    config = ImagesConfig(**SMALL, sample_noise=True, kl_weight=2 * 0.1**2 / 256)
+    noisy, model = Images(config, "orl", cache), model_of_section(section)
+    for layer in (model.decoder[-1].weight, model.decoder[-1].bias):
+        torch.nn.init.zeros_(layer)
+    pixels = noisy.sample(model, 100, 5) / 255
+    count = pixels.size
+    assert abs(pixels.mean() - 128 / 255) < 5 * 0.1 / count**0.5 + 1 / 510
+    assert abs(pixels.std() - 0.1) < 5 * 0.1 / (2 * count) ** 0.5 + 0.001  # five standard errors, and rounding to bytes
+    assert np.array_equal(noisy.sample(model, 100, 5) / 255, pixels)
+    x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    likelihood = [-Normal(centre, 0.1).log_prob(x).sum().item() for centre in (0.3, 0.6)]
+    errors = [(x - centre).square().mean().item() for centre in (0.3, 0.6)]
+    assert (errors[1] - errors[0]) / config.kl_weight == pytest.approx(likelihood[1] - likelihood[0], rel=1e-4)
 
 
 def test_the_test_loss_is_its_two_terms_whatever_the_batch(cache):
