@@ -114,6 +114,18 @@ def test_a_trained_model_samples_sensible_geometry_and_an_untrained_langevin_doe
     assert noise["bond_error"] > 3 * result["bond_error"]
 
 
+def test_the_rough_geometry_alone_depends_on_the_statistics_and_not_on_the_network(source):
+    made = make(source, sampler="geometry")
+    train, _ = made.real_data()
+    model = made.fit(train, 0, Checkpoint(source / "geometry"))
+    items = made.sample(model, len(train), 1)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    assert np.array_equal(made.sample(model, len(train), 1)["positions"], items["positions"])
+    model.mean += 0.5
+    assert not np.array_equal(made.sample(model, len(train), 1)["positions"], items["positions"])
+
+
 def test_langevin_follows_geodiffs_update(source):
     """One step by hand: step_size (sigma / 0.01)^2 along the force over sigma, and its noise."""
     made = make(source, sampler="langevin", sampling_steps=1)
