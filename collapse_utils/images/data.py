@@ -26,7 +26,7 @@ NAMED = 20  # damaged files that the provenance names
 
 
 @dataclass(frozen=True)
-class Images:
+class Faces:
     """Real images as uint8 arrays (n, C, size, size), memory-mapped."""
 
     train: np.ndarray
@@ -130,7 +130,7 @@ def _decode(decoder: _Decoder, candidates: Iterable[int], most: int, path: Path,
     return used
 
 
-def prepare(config: ImagesConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[Album, Images]:
+def prepare(config: ImagesConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[Album, Faces]:
     """The album and its decoded splits, made once in ``cache`` and memory-mapped from there.
 
     ``seed`` chooses the training images where ``config.draw`` is ``by_seed``: seed s takes the s-th ``config.images`` of
@@ -146,7 +146,7 @@ def prepare(config: ImagesConfig, data: str | Path, cache: Path, seed: int = 0) 
     folder = cache / "images" / f"{album.name}-{fingerprint(key)}"
     files.cached_folder(folder, partial(_prepare, config, album, draw))
     train, test = (np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in ("train", "test"))
-    return album, Images(train, test, files.read_json(folder / "info.json"))
+    return album, Faces(train, test, files.read_json(folder / "info.json"))
 
 
 def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path) -> None:

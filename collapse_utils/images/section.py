@@ -28,16 +28,16 @@ from .data import prepare
 from .model import VAE, build, losses, pixel_noise, to_bytes, to_float
 from .sources import SOURCES
 
-__all__ = ["HEADLINE", "SOURCES", "TITLE", "Images", "make"]
+__all__ = ["HEADLINE", "SOURCES", "TITLE", "ImagesSection", "make"]
 
 TITLE = "Variational autoencoders (section 2.3)"
 HEADLINE = "test_loss"
 SHOWN = (2, 8)  # rows and columns of a preview: small enough to commit one for every iteration
 
 
-def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> Images:
+def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> ImagesSection:
     """The section on a source of images; ``seed`` chooses the training images where ``config.draw`` is ``by_seed``."""
-    return Images(config, data, cache, seed)
+    return ImagesSection(config, data, cache, seed)
 
 
 class Batches:
@@ -55,7 +55,7 @@ class Batches:
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
 
-class Images:
+class ImagesSection:
     """The four methods of the chain, on one set of images."""
 
     resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
@@ -190,9 +190,7 @@ class Images:
             save_grid(self._reconstructions, columns, folder / "reconstructions.png")
 
 
-def _decoded(
-    model: VAE, z: Tensor, place: torch.device, kl_weight: float, noise: np.random.Generator | None
-) -> np.ndarray:
+def _decoded(model: VAE, z: Tensor, place: torch.device, kl_weight: float, noise: np.random.Generator | None) -> np.ndarray:
     """What the decoder makes of z, with its own noise added if there is a generator for it."""
     pixels = model.decode(z.to(place))
     if noise is not None:

@@ -17,7 +17,7 @@ DEFAULT_SOURCE = "rdkit"
 
 
 @dataclass(frozen=True)
-class MoleculeConfig(Config):
+class MoleculesConfig(Config):
     """GeoDiff's dual encoder, the data that it is trained on, and how it is sampled."""
 
     SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = (
@@ -84,9 +84,9 @@ class MoleculeConfig(Config):
             raise InputError("molecules", self.molecules, f"0, or at least one batch of {self.batch_size} conformations")
 
 
-PRESETS: dict[str, MoleculeConfig] = {
-    "smoke": MoleculeConfig(iterations=4),
-    "cpu": MoleculeConfig(
+PRESETS: dict[str, MoleculesConfig] = {
+    "smoke": MoleculesConfig(iterations=4),
+    "cpu": MoleculesConfig(
         iterations=8,
         molecules=0,
         conformers=2,
@@ -98,7 +98,7 @@ PRESETS: dict[str, MoleculeConfig] = {
         learning_rate=5e-3,
     ),
     # GeoDiff's full width on a part of the data, for one T4.
-    "colab": MoleculeConfig(
+    "colab": MoleculesConfig(
         iterations=5,
         molecules=0,
         conformers=5,
@@ -116,7 +116,7 @@ PRESETS: dict[str, MoleculeConfig] = {
         sample_batch=512,
     ),
     # 2.2: 40,000 training conformations (8,000 molecules, 5 each); the measured set is as large as the authors' 5,000.
-    "paper": MoleculeConfig(
+    "paper": MoleculesConfig(
         iterations=8,
         molecules=8000,
         conformers=5,

@@ -27,7 +27,7 @@ from ..durable import files
 from ..durable.run_dir import fingerprint
 from ..errors import InputError
 from . import sources
-from .config import MoleculeConfig
+from .config import MoleculesConfig
 from .graphs import Graphs
 
 
@@ -96,11 +96,13 @@ def lowest_energy(molecule: Chem.Mol) -> float | None:
     return min(energy for _, energy in AllChem.MMFFOptimizeMoleculeConfs(copy, maxIters=1000, mmffVariant="MMFF94"))
 
 
-def prepare(config: MoleculeConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[str, Conformers]:
+def prepare(config: MoleculesConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[str, Conformers]:
     """The source's name and its conformations, made once in ``cache`` and memory-mapped from there.
 
     ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``: seed s takes the s-th ``config.molecules``
-    of them; test and validation molecules are common to all seeds.  Raises InputError for a source that is not there, records that cannot be used, and too few molecules.
+    of them; test and validation molecules are common to all seeds.
+
+    Raises InputError for a source that is not there, records that cannot be used, and too few molecules.
     """
     name, content, read = sources.locate(data, config, cache)
     fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
@@ -123,7 +125,7 @@ def load(folder: Path) -> Conformers:
     return Conformers(**splits, graphs=graphs, molecules=molecules, info=files.read_json(folder / "info.json"))
 
 
-def _prepare(config: MoleculeConfig, name: str, found: sources.Read, draw: int | None, new: Path) -> None:
+def _prepare(config: MoleculesConfig, name: str, found: sources.Read, draw: int | None, new: Path) -> None:
     RDLogger.DisableLog("rdApp.*")
     for line in found.problems[:5]:
         print(f"{name}: left out {line}", file=sys.stderr)

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .config import MoleculeConfig
+from .config import MoleculesConfig
 from .graphs import EDGE_TYPES, Batch, Graphs
 
 LOCAL_WEIGHT, GLOBAL_WEIGHT = 5.0, 2.0  # of the two losses, as in GeoDiff
@@ -37,7 +37,7 @@ def betas(levels: int, start: float, end: float) -> np.ndarray:
     return start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, levels)))
 
 
-def sigmas(config: MoleculeConfig) -> np.ndarray:
+def sigmas(config: MoleculesConfig) -> np.ndarray:
     """Noise levels sigma_t in angstrom, (levels,), rising."""
     alphas = np.cumprod(1 - betas(config.levels, config.beta_start, config.beta_end))
     return np.sqrt((1 - alphas) / alphas)
@@ -149,7 +149,7 @@ class GeoDiff(nn.Module):
     Without it the network gives s from the distance alone, as GeoDiff does.
     """
 
-    def __init__(self, config: MoleculeConfig, environments: int, kinds: int):
+    def __init__(self, config: MoleculesConfig, environments: int, kinds: int):
         super().__init__()
         hidden = config.hidden
         self.cutoff, self.preconditioned = config.cutoff, config.preconditioned

@@ -16,7 +16,7 @@ import torch
 
 from .. import seeds
 from ..durable.checkpoints import at_once
-from .config import MoleculeConfig
+from .config import MoleculesConfig
 from .graphs import Batch, Graphs
 from .model import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
 
@@ -100,7 +100,7 @@ def rough_geometry(model: GeoDiff, batch: Batch, draws: torch.Tensor, rounds: in
 
 
 @torch.no_grad()
-def deterministic(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+def deterministic(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
     """Positions (atoms, 3) from a rough geometry, noised to ``start_sigma`` and denoised in ``sampling_steps`` steps."""
     positions = rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds)
     top = max(int((model.sigma <= config.start_sigma).sum()), 1)
@@ -120,7 +120,7 @@ def deterministic(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Ca
 
 
 @torch.no_grad()
-def langevin(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+def langevin(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
     """GeoDiff's annealed Langevin dynamics from Gaussian noise, one step at each noise level.
 
     The step at level t is step_size (sigma_t / 0.01)^2; the global force takes part below ``global_start_sigma``.
@@ -146,7 +146,7 @@ def langevin(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callabl
 
 
 @torch.no_grad()
-def geometry(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+def geometry(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
     """The rough geometry from which ``deterministic`` starts, without the network: an ablation of the diffusion model."""
     return centred(rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds), batch)
 
@@ -159,7 +159,7 @@ def sample_positions(
     graphs: Graphs,
     molecules: np.ndarray,
     width: int,
-    config: MoleculeConfig,
+    config: MoleculesConfig,
     seed: int,
     kept: Callable[..., np.ndarray] = at_once,
 ) -> np.ndarray:

@@ -20,7 +20,7 @@ from ..data import Data, Pool
 from ..durable.checkpoints import Checkpoint, at_once
 from ..errors import RunError
 from ..training.loop import Plan, device, save_finished, train
-from .config import MoleculeConfig
+from .config import MoleculesConfig
 from .data import item_type, prepare, with_positions
 from .graphs import Batch
 from .measures import measure_samples
@@ -28,7 +28,7 @@ from .model import GeoDiff, losses
 from .sampling import sample_positions
 from .sources import SOURCES
 
-__all__ = ["HEADLINE", "SOURCES", "TITLE", "Molecules", "make"]
+__all__ = ["HEADLINE", "SOURCES", "TITLE", "MoleculesSection", "make"]
 
 TITLE = "Molecular conformations (section 2.2)"
 HEADLINE = "local_loss"
@@ -39,9 +39,9 @@ EVALUATION_BATCH = 64  # conformations side by side when nothing is learnt
 Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]  # batch, positions, level of each molecule, noise
 
 
-def make(config: MoleculeConfig, *, data: str | Path, seed: int, cache: Path) -> Molecules:
+def make(config: MoleculesConfig, *, data: str | Path, seed: int, cache: Path) -> MoleculesSection:
     """The section on a source; ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``."""
-    return Molecules(config, data, cache, seed)
+    return MoleculesSection(config, data, cache, seed)
 
 
 def batch_order(items: int, batch_size: int, steps: int, seed: int) -> np.ndarray:
@@ -62,12 +62,12 @@ def split_noised(noised: Noised, parts: int) -> list[tuple[Noised, float]]:
     return pieces
 
 
-class Molecules:
+class MoleculesSection:
     """The four methods of the chain, on one set of molecules."""
 
     resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
 
-    def __init__(self, config: MoleculeConfig, data: str | Path, cache: Path, seed: int = 0):
+    def __init__(self, config: MoleculesConfig, data: str | Path, cache: Path, seed: int = 0):
         self.config = config
         self.source, self.real = prepare(config, data, cache, seed)
 

@@ -2,15 +2,16 @@
 
 import gzip
 import json
+import os
 import pickle
 
 import numpy as np
 import pytest
-from collapse_utils.__main__ import main
 from molecule_toys import SMILES, molecules, tiny, write_sdf
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
+from collapse_utils.__main__ import main
 from collapse_utils.durable import files
 from collapse_utils.errors import InputError
 from collapse_utils.molecules import geom, sources
@@ -208,6 +209,26 @@ def test_text_that_is_no_sdf_and_an_empty_file(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=name.split(".")[0]):
             prepared(tmp_path / name, tmp_path / "cache")
+
+
+def far_atom(molecule):
+    molecule.GetConformer().SetAtomPosition(0, (99999.9999, 0.0, 0.0))
+    return molecule
+
+
+def test_absurd_records_are_named(tmp_path, monkeypatch):
+    """An atom at the edge of what the format can write, a record without end, a pipe, and a list in another encoding."""
+    assert "angstrom apart" in sources.problem_of(far_atom(Chem.Mol(molecules()[0])))
+    write_sdf(tmp_path / "in.sdf")
+    monkeypatch.setattr(sources, "MOST_BYTES", 1000)
+    with pytest.raises(InputError, match="a record of more than 1,000 bytes"):
+        list(sources.read_sdf(tmp_path / "in.sdf"))
+    os.mkfifo(tmp_path / "pipe.sdf")
+    with pytest.raises(InputError, match="a regular file"):
+        prepared(tmp_path / "pipe.sdf", tmp_path / "cache")
+    (tmp_path / "list.smi").write_bytes("CCO Zoë".encode("latin-1"))
+    with pytest.raises(InputError, match="UTF-8"):
+        prepared(tmp_path / "list.smi", tmp_path / "cache")
 
 
 def test_smiles_that_cannot_be_read_or_embedded_are_named(tmp_path, monkeypatch):

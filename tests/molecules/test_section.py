@@ -39,7 +39,7 @@ def run(source, folder, regime="accumulate", seed=0, **fields):
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_a_chain_gives_the_same_bits_twice_in_every_regime(source, tmp_path, regime, monkeypatch):
-    monkeypatch.delattr(section.Molecules, "preview")  # drawing takes longer than all the rest
+    monkeypatch.delattr(section.MoleculesSection, "preview")  # drawing takes longer than all the rest
     first = run(source, tmp_path / "a" / "run", regime, steps=6)
     second = run(source, tmp_path / "b" / "run", regime, steps=6)
     assert first == second
@@ -170,7 +170,7 @@ def test_broken_samples_are_counted_and_never_left_out(source):
 
 def test_a_chain_whose_samples_are_all_lost_goes_on_only_when_asked(source, tmp_path, monkeypatch):
     """Both ways: nothing finite to train on stops the chain, or is the outcome of that iteration."""
-    monkeypatch.delattr(section.Molecules, "preview")
+    monkeypatch.delattr(section.MoleculesSection, "preview")
 
     def lost(made):
         original = made.sample
@@ -227,8 +227,8 @@ def test_presets_are_the_papers_where_they_say_so():
 
 
 def test_sampling_settings_do_not_change_the_first_fit():
-    fields = {field.name for field in dataclasses.fields(config.MoleculeConfig)}
-    assert set(config.MoleculeConfig.SAMPLING_FIELDS) <= fields
+    fields = {field.name for field in dataclasses.fields(config.MoleculesConfig)}
+    assert set(config.MoleculesConfig.SAMPLING_FIELDS) <= fields
 
 
 def test_the_section_has_what_the_registry_asks_for():
