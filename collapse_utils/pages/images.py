@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from .. import regimes
 from ..durable import files
 from ..evidence import statistics
-from ..evidence.statistics import by_iteration, estimate
+from ..evidence.statistics import by_iteration
 from . import figures, tables
 from .tables import cost_table
 
@@ -31,12 +31,7 @@ def growth(frame: pd.DataFrame, regime: str, variant: str = EPOCHS) -> pd.DataFr
 
 def reported_axis(ax: Axes, reported: pd.DataFrame) -> None:
     """The paper's digitised curves, in the colours of their regimes but grey-edged and dashed."""
-    for regime, curve in reported.groupby("regime", sort=False):
-        ax.plot(curve["iteration"], curve["value"], "--", color=figures.COLOURS[regime], marker=figures.MARKS[regime],
-                markerfacecolor="white", label=figures.LABELS[regime])  # fmt: skip
-    ax.set_xticks(range(1, int(reported["iteration"].max()) + 1))
-    ax.set_xlabel("model-fitting iteration")
-    ax.set_ylabel("test loss")
+    figures.reported(ax, reported, "test loss")
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
@@ -48,15 +43,11 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
             del found["ours, fixed steps"]
         for label, table in found.items():
             if table.size:
-                rows[figures.LABELS[regime], label] = {t: estimate(table[t], log=True).text(2) for t in table.columns[1:]}
-        curve = reported[reported["regime"] == regime].set_index("iteration")
+                rows[figures.LABELS[regime], label] = tables.change_cells(table)
+        curve = reported[reported["regime"] == regime]
         if len(curve):
-            cells = {t: f"{value / curve['value'][1]:.2f}" for t, value in curve["value"].items() if t > 1}
-            rows[figures.LABELS[regime], f"the paper ({curve['tag'].iloc[0]})"] = cells
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame = frame[sorted(frame.columns)].fillna("")
-    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["regime", "source"])
-    return frame.rename(columns=lambda t: f"t = {t}")
+            rows[figures.LABELS[regime], f"the paper ({curve['tag'].iloc[0]})"] = tables.reported_cells(curve)
+    return tables.change_frame(rows, ["regime", "source"])
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
