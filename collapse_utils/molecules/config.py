@@ -2,7 +2,7 @@
 
 ``paper`` is GeoDiff as the authors ran it.  The small presets change three things that make a small network good in little
 time, each behind its own field: the network predicts what the mean and spread of a kind of distance leave open
-(``preconditioned``), it is told the noise level, and the samples are drawn in few deterministic steps (``sampler``).
+(``preconditioned``), it reads the noise level, and the samples are drawn in few deterministic steps (``sampler``).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def item_type(max_atoms: int) -> np.dtype:
 
 
 def identity(molecule: Chem.Mol) -> str:
-    """The SMILES by which molecules are told apart in a split: without hydrogens, and without stereochemistry."""
+    """The SMILES by which molecules are distinguished in a split: without hydrogens, and without stereochemistry."""
     return Chem.MolToSmiles(Chem.RemoveHs(molecule), isomericSmiles=False)
 
 
@@ -59,8 +59,8 @@ def to_array(molecules: Iterable[Chem.Mol], numbers: Iterable[int], max_atoms: i
     for molecule, number in zip(molecules, numbers, strict=True):
         for conformer in molecule.GetConformers():
             positions = np.zeros((max_atoms, 3), np.float32)
-            found = conformer.GetPositions()
-            positions[: len(found)] = found - found.mean(axis=0)
+            atoms = conformer.GetPositions()
+            positions[: len(atoms)] = atoms - atoms.mean(axis=0)
             rows.append((number, positions))
     return np.array(rows, item_type(max_atoms))
 
@@ -69,9 +69,9 @@ def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.
     """A copy of the molecule with exactly the given conformations; the inverse of :func:`to_array`."""
     copy = Chem.Mol(molecule)
     copy.RemoveAllConformers()
-    for place in positions:
+    for coordinates in positions:
         conformer = Chem.Conformer(copy.GetNumAtoms())
-        conformer.SetPositions(np.ascontiguousarray(place[: copy.GetNumAtoms()], np.float64))
+        conformer.SetPositions(np.ascontiguousarray(coordinates[: copy.GetNumAtoms()], np.float64))
         copy.AddConformer(conformer, assignId=True)
     return copy
 
@@ -125,24 +125,24 @@ def load(folder: Path) -> Conformers:
     return Conformers(**splits, graphs=graphs, molecules=molecules, info=files.read_json(folder / "info.json"))
 
 
-def _prepare(config: MoleculesConfig, name: str, found: sources.Read, draw: int | None, new: Path) -> None:
+def _prepare(config: MoleculesConfig, name: str, read: sources.Read, draw: int | None, new: Path) -> None:
     RDLogger.DisableLog("rdApp.*")
-    for line in found.problems[:5]:
+    for line in read.problems[:5]:
         print(f"{name}: left out {line}", file=sys.stderr)
     fitting: dict[str, Chem.Mol] = {}
-    for molecule in found.molecules:  # stereoisomers fall together; the first one stands for them
+    for molecule in read.molecules:  # stereoisomers count as one molecule: the first
         if molecule.GetNumAtoms() <= config.max_atoms:
             fitting.setdefault(identity(molecule), molecule)
     order = sorted(fitting, key=lambda smiles: hashlib.blake2b(smiles.encode(), digest_size=16).digest())
     held_out = config.test_molecules + config.validation_molecules
-    wanted = held_out + (config.molecules or -(-config.batch_size // config.conformers))
+    required = held_out + (config.molecules or -(-config.batch_size // config.conformers))
     most = len(order) - held_out
     if most < -(-config.batch_size // config.conformers):
         raise InputError(
-            "--data", name, f"a source of {wanted:,} different molecules or more, as the preset wants, of at most "
+            "--data", name, f"a source of {required:,} different molecules or more, as the preset wants, of at most "
             f"{config.max_atoms} atoms, {held_out:,} of them held out; {name} has {len(order):,}"
         )  # fmt: skip
-    if len(order) < wanted:
+    if len(order) < required:
         raise InputError(
             "molecules", config.molecules, f"at most {most}: {name} has {len(order)} different molecules of at most "
             f"{config.max_atoms} atoms, {held_out} of them held out"
@@ -156,11 +156,11 @@ def _prepare(config: MoleculesConfig, name: str, found: sources.Read, draw: int 
             )  # fmt: skip
         del order[held_out : held_out + draw * config.molecules]
     order = order[: held_out + config.molecules] if config.molecules else order
-    molecules = sources.with_conformers([fitting[smiles] for smiles in order], config.conformers, made=found.flat)
+    molecules = sources.with_conformers([fitting[smiles] for smiles in order], config.conformers, made=read.flat)
     ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
     # The test set is common to all seeds, so its arrays have one shape for all of them.
     width = config.max_atoms if draw is not None else max(molecule.GetNumAtoms() for molecule in molecules)
-    start, info = 0, {"source": name, "records": found.records, "left_out": found.problems, "molecules": len(order)}
+    start, info = 0, {"source": name, "records": read.records, "left_out": read.problems, "molecules": len(order)}
     for split, end in ends.items():
         array = to_array(molecules[start:end], range(start, end), width)
         np.save(new / f"{split}.npy", array)

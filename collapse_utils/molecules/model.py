@@ -10,7 +10,7 @@ atoms.  Rotations, translations and permutations of atoms leave the distances as
 forces turn with the molecule.
 
 Two encoders read one set of embedded pairs: SchNet convolutions over local pairs and all pairs within the cutoff, and GIN
-convolutions over the local pairs.  (The public code of GeoDiff has a second edge encoder that it never calls; so do we not.)
+convolutions over the local pairs.  (GeoDiff's public code never calls its second edge encoder, so we leave it out.)
 """
 
 from __future__ import annotations
@@ -243,12 +243,12 @@ class FilterTable:
     POINTS = 2048
 
     def __init__(self, model: GeoDiff, *, only_far: bool):
-        place = model.sigma.device
+        device = model.sigma.device
         self.only_far, self.scale = only_far, self.POINTS / model.cutoff
-        distance = torch.linspace(0, model.cutoff, self.POINTS + 1, device=place)
+        distance = torch.linspace(0, model.cutoff, self.POINTS + 1, device=device)
         window = model.window(distance)[:, None]
         lengths = model.edge_length(distance[:, None])
-        types = model.edge_type(torch.arange(1 if only_far else EDGE_TYPES, device=place))
+        types = model.edge_type(torch.arange(1 if only_far else EDGE_TYPES, device=device))
         edges = torch.cat([lengths * kind for kind in types])
         window = window.repeat(len(types), 1)
         self.tables = [convolution.filter(edges) * window for convolution in model.global_convs]

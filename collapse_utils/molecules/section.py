@@ -19,7 +19,7 @@ from .. import seeds
 from ..data import Data, Pool
 from ..durable.checkpoints import Checkpoint, at_once
 from ..errors import RunError
-from ..training.loop import Plan, device, save_finished, train
+from ..training import loop
 from .config import MoleculesConfig
 from .data import item_type, prepare, with_positions
 from .graphs import Batch
@@ -79,29 +79,29 @@ class MoleculesSection:
 
         Levels are drawn in pairs t and T - 1 - t as in GeoDiff, unless they are given.
         """
-        place, molecules = device(), rows["molecule"]
+        device, molecules = loop.device(), rows["molecule"]
         if levels is None:
             half = rng.integers(self.config.levels, size=(len(rows) + 1) // 2)
             levels = np.concatenate([half, self.config.levels - 1 - half])[: len(rows)]
         positions = rows["positions"][self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])]
         noise = rng.standard_normal(positions.shape, np.float32)
-        tensors = (torch.from_numpy(part).to(place, non_blocking=True) for part in (positions, levels, noise))
-        return self.real.graphs.batch(molecules).to(place), *tensors
+        tensors = (torch.from_numpy(part).to(device, non_blocking=True) for part in (positions, levels, noise))
+        return self.real.graphs.batch(molecules).to(device), *tensors
 
     def fit(self, training_data: Data | Pool, seed: int, checkpoint: Checkpoint) -> GeoDiff:
         """A fresh model after ``steps`` steps on ``training_data``; samples that are not finite are passed over."""
         config = self.config
         torch.set_num_threads(config.threads)
         torch.manual_seed(seeds.derive(seed, "initialisation"))
-        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(device())
+        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(loop.device())
         usable = finite_rows(training_data)
         if len(usable) == 0:
             problem = f"none of the {len(training_data)} training conformations is finite"
             if config.diverged == "stop":
                 raise RunError(f"fit: {problem}")
-            model.eval()  # as it was initialised: there is nothing to learn from
+            model.eval()  # as it was initialised: no conformation is left to learn from
             if checkpoint.start() is None:
-                save_finished(model, checkpoint, 0, [], {"step": 0, "problem": problem})
+                loop.save_finished(model, checkpoint, 0, [], {"step": 0, "problem": problem})
             return model
         if config.preconditioned:
             model.set_statistics(self.real.graphs, training_data)
@@ -117,7 +117,7 @@ class MoleculesSection:
         plateau = {}
         if config.schedule == "plateau":  # on the total loss; the authors have one for each of the two encoders
             plateau = {"patience": PATIENCE, "decay": PLATEAU_DECAY, "validations": max(config.steps // 1000, 1)}
-        plan = Plan(
+        plan = loop.Plan(
             steps=config.steps,
             learning_rate=config.learning_rate,
             warmup=0.02 if config.schedule == "cosine" else 0.0,
@@ -129,7 +129,7 @@ class MoleculesSection:
             diverged=config.diverged,
             **plateau,
         )
-        train(
+        loop.train(
             model,
             batch_at,
             loss_of,

@@ -73,7 +73,7 @@ class Read:
 
 
 def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
-    """Why a record cannot be used, in words, or None; a molecule without bonds orders that add up is sanitised here."""
+    """Why a record cannot be used, in words, or None; the molecule is sanitised here."""
     if molecule is None:
         return "RDKit cannot read it"
     for atom in molecule.GetAtoms():
@@ -167,9 +167,9 @@ def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
 
 def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
     """One molecule a graph, with at most ``most`` of its conformations, atoms in the order of its first record."""
-    found: dict[str, Chem.Mol] = {}
+    by_smiles: dict[str, Chem.Mol] = {}
     for molecule in molecules:
-        first = found.setdefault(Chem.MolToSmiles(Chem.RemoveHs(molecule)), molecule)
+        first = by_smiles.setdefault(Chem.MolToSmiles(Chem.RemoveHs(molecule)), molecule)
         if first is molecule or first.GetNumConformers() >= most:
             continue
         order = _same_order(first, molecule)
@@ -177,11 +177,11 @@ def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
             conformer = Chem.Conformer(first.GetNumAtoms())
             conformer.SetPositions(molecule.GetConformer().GetPositions()[order])
             first.AddConformer(conformer, assignId=True)
-    return list(found.values())
+    return list(by_smiles.values())
 
 
 def _same_order(first: Chem.Mol, other: Chem.Mol) -> list[int] | None:
-    """For every atom of ``first`` the atom of ``other`` that stands for it; None if the graphs differ after all."""
+    """For every atom of ``first`` the atom of ``other`` that corresponds to it; None if the graphs differ after all."""
 
     def key(molecule: Chem.Mol) -> tuple:
         atoms = tuple(atom.GetAtomicNum() for atom in molecule.GetAtoms())
@@ -295,10 +295,10 @@ def locate(data: str | Path, config: MoleculesConfig, cache: Path) -> tuple[str,
     if path.is_dir():
         if (path / "summary_drugs.json").is_file():
             raise InputError("--data", str(data), f"GEOM-Drugs in its published layout is converted first: `{CONVERT}`")
-        found = sorted(entry for entry in path.iterdir() if _is_sdf(entry))
-        if len(found) != 1:
-            raise InputError("--data", str(data), f"a folder with one .sdf, .sdf.gz or .smi (it has {len(found)})")
-        path = found[0]
+        files = sorted(entry for entry in path.iterdir() if _is_sdf(entry))
+        if len(files) != 1:
+            raise InputError("--data", str(data), f"a folder with one .sdf, .sdf.gz or .smi (it has {len(files)})")
+        path = files[0]
     elif not _is_sdf(path):
         raise InputError("--data", str(data), "a file that ends in .sdf, .sdf.gz or .smi")
     if not path.is_file():
