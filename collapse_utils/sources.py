@@ -18,7 +18,6 @@ class Source:
     title: str
     licence: str
     citation: str
-    address: str  # where to find it: a URL or a DOI
     revision: str  # of the hub's data set, or the version of the package that ships the data
     address: str  # where a reader finds the data; empty for a reader's own file
     doi: str = ""  # of the data set, if it has one
