@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,10 +18,11 @@ from ..evidence.statistics import by_iteration
 from . import figures, tables
 from .tables import cost_table
 
-__all__ = ["change_table", "control_table", "cost_table", "data_table", "diversity_axis", "reconstructions", "reported_axis",
-           "sample_sheet"]  # fmt: skip
+__all__ = ["change_table", "control_table", "cost_table", "data_table", "diversity_axis", "long_axis",
+           "reconstructions", "reported_axis", "sample_sheet"]  # fmt: skip
 
 EPOCHS = ""  # the variant of a preset itself: training grows with the data
+LONG = "iterations=50,protocol=steps"  # long chains at the preset smoke
 STEPS = "protocol=steps"  # the variant in which every fit has as many steps as the first
 
 
@@ -48,6 +50,17 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
         if len(curve):
             rows[figures.LABELS[regime], f"the paper ({curve['tag'].iloc[0]})"] = tables.reported_cells(curve)
     return tables.change_frame(rows, ["regime", "source"])
+
+
+def long_axis(ax: Axes, frame: pd.DataFrame) -> None:
+    """The chains of 50 fits, and for accumulate the least-squares curves a + b H_t and a + b t over all fits."""
+    ours = frame[frame["variant"] == LONG]
+    figures.regimes(ax, ours, "test_loss", ["replace", "accumulate", "accumulate_subsample"])
+    mean = by_iteration(ours, "test_loss", regime="accumulate")
+    t = mean["iteration"].to_numpy(float)
+    for shape, style, label in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
+        slope, start = np.polyfit(shape, mean["mean"], 1)
+        ax.plot(t, start + slope * shape, style, color="black", linewidth=1, label=f"accumulate, ${label}$")
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
