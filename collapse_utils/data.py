@@ -12,6 +12,7 @@ refer to the files, so the memory of a chain does not grow with t.
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -26,12 +27,33 @@ if TYPE_CHECKING:
 Data: TypeAlias = "np.ndarray | Dataset"  # a string: datasets is imported only where Arrow data are met
 
 
+MOST_OPEN = 64  # files that a training set keeps mapped; opening one for each read costs about 1 ms a batch
+
+
 def arrow() -> ModuleType:
     """The ``datasets`` library, without its progress bars: imported when Arrow data are met and not before."""
     import datasets
 
     datasets.disable_progress_bars()
     return datasets
+
+
+class _Stored:
+    """Rows of an array in a file that is open only while they are read."""
+
+    def __init__(self, mapped: np.memmap):
+        self._file = {"filename": mapped.filename, "offset": mapped.offset, "dtype": mapped.dtype, "shape": mapped.shape}
+
+    def __len__(self) -> int:
+        return self._file["shape"][0]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(np.memmap(mode="r", **self._file)[rows])
+
+
+def _without_descriptors(blocks: list[np.ndarray]) -> list[np.ndarray | _Stored]:
+    """``blocks``, with files that are opened when read: a mapped file holds a descriptor, and a process has about 1,000."""
+    return [_Stored(b) if isinstance(b, np.memmap) and isinstance(b.base, mmap.mmap) else b for b in blocks]
 
 
 class Pool:
@@ -48,7 +70,7 @@ class Pool:
         for block in blocks:
             if block.dtype != first.dtype or block.shape[1:] != first.shape[1:]:
                 raise TypeError(f"blocks differ: {first.dtype}{first.shape[1:]} and {block.dtype}{block.shape[1:]}")
-        self._blocks = list(blocks)
+        self._blocks = list(blocks) if len(blocks) <= MOST_OPEN else _without_descriptors(list(blocks))
         self._ends = np.cumsum([len(block) for block in blocks])
         self._rows = rows
         self.dtype = first.dtype

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+DEPTH = 3  # folders below a local copy in which its files may lie
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where real data come from; shown in the book and by ``sections``."""
+    """Where real data come from; shown in the book and by ``collapse sections``."""
 
     title: str
     licence: str
@@ -22,15 +24,24 @@ class Source:
     entry: str = ""  # of the work to cite, in book/references.bib
 
     def __str__(self) -> str:
-        return "; ".join(filter(None, (self.title, f"licence: {self.licence}", self.address)))
+        parts = (self.title, f"licence: {self.licence}", f"cite: {self.citation}", self.address)
+        return "; ".join(filter(None, parts))
 
 
 def local_copy(name: str) -> Iterable[Path]:
-    """Where a named source may lie in the folder ``COLLAPSE_DATA``: a subfolder or file of that name, or the folder."""
+    """Where a named source may lie in the folder ``COLLAPSE_DATA``: a file or subfolder of that name, or itself."""
     home = os.environ.get("COLLAPSE_DATA")
     if not home:
         return []
     return [path for path in (*sorted(Path(home).glob(f"{name}*")), Path(home)) if path.exists()]
+
+
+def files_below(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """The regular files at most ``depth`` folders below ``folder``, which may be a whole disk."""
+    for path, folders, names in os.walk(folder):
+        if len(Path(path).relative_to(folder).parts) >= depth:
+            folders.clear()
+        yield from (file for name in names if (file := Path(path) / name).is_file())
 
 
 def content(files: Iterable[Path]) -> str:

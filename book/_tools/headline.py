@@ -27,7 +27,6 @@ DATA = {  # the data sources, as a reader knows them
     "orl": "ORL faces",
     "celeba": "CelebA faces",
     "celeba_89x109": "CelebA faces",
-    "fashion_mnist": "Fashion-MNIST",
     "rdkit": "EGFR and CDK2 inhibitors",
     "conformers": "drug-like molecules",
     "geom_drugs": "GEOM-Drugs",

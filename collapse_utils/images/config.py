@@ -22,6 +22,7 @@ class ImagesConfig(Config):
 
     SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = (
         "sample_batch",
+        "sample_noise",
         "evaluation_samples",
         "feature_dimensions",
         "neighbours",
@@ -30,6 +31,11 @@ class ImagesConfig(Config):
 
     # Data
     images: int = setting(0, "real training images, at most; 0: all the source has", at_least=0)
+    draw: str = setting(
+        "common",
+        "training images: common to all seeds, or by_seed, where each seed has images of its own",
+        choices=("common", "by_seed"),
+    )
     test_images: int = setting(80, "held-out images, at most a fifth of all; whole people if known", at_least=2)
     size: int = setting(32, "pixels of a side after cropping and scaling", at_least=8)
     crop: float = setting(0.0, "side of the square, as a share of the width; 0: the source's own", at_least=0, at_most=1)
@@ -53,6 +59,7 @@ class ImagesConfig(Config):
     clip: float = setting(1.0, "largest gradient norm", above=0)
     # Sampling and measuring
     sample_batch: int = setting(256, "images decoded side by side", at_least=1)
+    sample_noise: bool = setting(False, "add to samples the Gaussian noise that the loss implies (see pixel_noise)")
     evaluation_samples: int = setting(512, "images sampled to measure diversity", at_least=16)
     feature_dimensions: int = setting(32, "principal components of the real training images", at_least=1)
     neighbours: int = setting(3, "k of the k-nearest-neighbour precision and recall", at_least=1)
@@ -64,6 +71,8 @@ class ImagesConfig(Config):
             raise InputError("size", self.size, f"a multiple of 2^levels = {2**self.levels}")
         if 0 < self.images < self.batch_size:
             raise InputError("images", self.images, f"0, or at least one batch of {self.batch_size}")
+        if self.draw == "by_seed" and not self.images:
+            raise InputError("draw", self.draw, "common, unless images is >= 1")
         if self.neighbours >= self.test_images:
             raise InputError("neighbours", self.neighbours, f"fewer than test_images = {self.test_images}")
 

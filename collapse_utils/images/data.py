@@ -26,7 +26,7 @@ NAMED = 20  # damaged files that the provenance names
 
 
 @dataclass(frozen=True)
-class Images:
+class Faces:
     """Real images as uint8 arrays (n, C, size, size), memory-mapped."""
 
     train: np.ndarray
@@ -62,8 +62,8 @@ def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[in
         train = [i for i in order if photos[i].person not in held_out]
     else:
         return order[test_images:], order[:test_images], duplicates
-    strangers = {photos[i].person for i in test} - {""}
-    return [i for i in train if photos[i].person not in strangers], test, duplicates
+    tested_people = {photos[i].person for i in test} - {""}
+    return [i for i in train if photos[i].person not in tested_people], test, duplicates
 
 
 class _Decoder:
@@ -130,23 +130,33 @@ def _decode(decoder: _Decoder, candidates: Iterable[int], most: int, path: Path,
     return used
 
 
-def prepare(config: ImagesConfig, data: str | Path, cache: Path) -> tuple[Album, Images]:
+def prepare(config: ImagesConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[Album, Faces]:
     """The album and its decoded splits, made once in ``cache`` and memory-mapped from there.
 
-    Raises InputError, before any training, for a source that is not there, a file that is not what it should be (named),
-    and too few images.
+    ``seed`` chooses the training images where ``config.draw`` is ``by_seed``: seed s takes the s-th ``config.images`` of
+    them; the test images are common to all seeds.  Raises InputError, before any training, for a source that is not there,
+    a file that is not what it should be (named), and too few images.
     """
     album = locate(data)
     fields = ("images", "test_images", "size", "crop", "grey", "skip_damaged", "batch_size")
+    draw = seed if config.draw == "by_seed" else None
     key = {"content": album.content, "layout": 1, "cropped": album.crop, **{name: getattr(config, name) for name in fields}}
+    if draw is not None:
+        key["draw"] = draw
     folder = cache / "images" / f"{album.name}-{fingerprint(key)}"
-    files.cached_folder(folder, partial(_prepare, config, album))
+    files.cached_folder(folder, partial(_prepare, config, album, draw))
     train, test = (np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in ("train", "test"))
-    return album, Images(train, test, files.read_json(folder / "info.json"))
+    return album, Faces(train, test, files.read_json(folder / "info.json"))
 
 
-def _prepare(config: ImagesConfig, album: Album, folder: Path) -> None:
+def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path) -> None:
     train, test, duplicates = split(album.photos, config.test_images)
+    if draw is not None:
+        seeds_served = len(train) // config.images
+        if draw >= seeds_served:
+            raise InputError("seed", draw, f"below {seeds_served} with draw=by_seed: {album.name} has {len(train)} training "
+                             f"images, {config.images} for each seed")  # fmt: skip
+        train = train[draw * config.images : (draw + 1) * config.images]
     _enough(config, album, len(train), len(test))
     decoder = _Decoder(album, config)
     by_person = all(album.photos[i].person for i in test) and not album.photos[test[0]].part

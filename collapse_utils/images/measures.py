@@ -50,7 +50,7 @@ def fit_features(real_train: np.ndarray, dimensions: int, clusters: int) -> Feat
     components = centred.T @ (vectors[:, keep] / np.sqrt(np.maximum(values[keep], 1e-12)))
     features = centred @ components
     rng = seeds.generator(0, "image clusters")
-    centres, _ = kmeans2(features, min(clusters, len(rows)), iter=50, minit="++", missing="raise", seed=rng)
+    centres, _ = kmeans2(features, min(clusters, len(rows)), iter=50, minit="++", missing="raise", rng=rng)
     return Features(mean, components, centres, float(values[keep].sum() / values.sum()))
 
 

@@ -12,6 +12,7 @@ that is a mean over pixels and channels, and a sum over latent variables; a batc
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -69,9 +70,18 @@ def losses(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor
     return error, kl, reconstruction
 
 
-def to_float(images: np.ndarray, place: torch.device) -> Tensor:
+def pixel_noise(kl_weight: float, values: int) -> float:
+    """Standard deviation, in [0, 1] pixels, of the Gaussian decoder for which the loss is an evidence lower bound.
+
+    With variance s^2 for each of P = C H W values the negative bound is |x - decode(z)|^2 / (2 s^2) + KL, up to a constant.
+    It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so kl_weight = 2 s^2 / P.
+    """
+    return math.sqrt(kl_weight * values / 2)
+
+
+def to_float(images: np.ndarray, device: torch.device) -> Tensor:
     """uint8 images (n, C, H, W) as float32 in [0, 1] on the device, channels last in memory."""
-    batch = torch.from_numpy(images).to(place, non_blocking=True)
+    batch = torch.from_numpy(images).to(device, non_blocking=True)
     return batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 

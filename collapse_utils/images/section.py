@@ -20,24 +20,24 @@ from torch import Tensor
 from .. import seeds
 from ..data import Data, Pool
 from ..durable.checkpoints import Checkpoint, at_once
+from ..training import loop
 from ..training.allocator import keep_memory
-from ..training.loop import Plan, device, train
 from . import measures
 from .config import ImagesConfig
 from .data import prepare
-from .model import VAE, build, losses, to_bytes, to_float
+from .model import VAE, build, losses, pixel_noise, to_bytes, to_float
 from .sources import SOURCES
 
-__all__ = ["HEADLINE", "SOURCES", "TITLE", "Images", "make"]
+__all__ = ["HEADLINE", "SOURCES", "TITLE", "ImagesSection", "make"]
 
 TITLE = "Variational autoencoders (section 2.3)"
 HEADLINE = "test_loss"
 SHOWN = (2, 8)  # rows and columns of a preview: small enough to commit one for every iteration
 
 
-def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> Images:
-    """The section on a source of images; the real data do not depend on ``seed``."""
-    return Images(config, data, cache)
+def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> ImagesSection:
+    """The section on a source of images; ``seed`` chooses the training images where ``config.draw`` is ``by_seed``."""
+    return ImagesSection(config, data, cache, seed)
 
 
 class Batches:
@@ -49,20 +49,20 @@ class Batches:
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def __call__(self, step: int) -> np.ndarray:
-        epoch, place = divmod(step, self.steps_an_epoch)
+        epoch, batch = divmod(step, self.steps_an_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, seeds.generator(self.seed, "order", epoch).permutation(self.images)
-        return self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        return self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
 
 
-class Images:
+class ImagesSection:
     """The four methods of the chain, on one set of images."""
 
     resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
 
-    def __init__(self, config: ImagesConfig, data: str | Path, cache: Path):
+    def __init__(self, config: ImagesConfig, data: str | Path, cache: Path, seed: int = 0):
         self.config = config
-        album, self.images = prepare(config, data, cache)
+        album, self.images = prepare(config, data, cache, seed)
         self.source, self.may_show = album.name, album.may_show
         self._reconstructions: np.ndarray | None = None
 
@@ -82,11 +82,11 @@ class Images:
         real = self.images.train[: self.config.evaluation_samples]
         return measures.measure(real, self.images.test, self.features, self.config.neighbours)
 
-    def plan(self, images: int) -> Plan:
+    def plan(self, images: int) -> loop.Plan:
         """How a model is optimised on so many images: the decay keeps its shape, however many steps there are."""
         config = self.config
         counted = images if config.protocol == "epochs" else len(self.images.train)
-        return Plan(
+        return loop.Plan(
             steps=config.epochs * (counted // config.batch_size),
             learning_rate=config.learning_rate,
             warmup=0.0,
@@ -102,7 +102,7 @@ class Images:
 
     def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:
         """A fresh model, trained on uint8 images (n, C, size, size); whole batches are gathered by index."""
-        config, place = self.config, device()
+        config, device = self.config, loop.device()
         keep_memory()
         torch.set_num_threads(config.threads)
         model = build(
@@ -112,7 +112,7 @@ class Images:
             levels=config.levels,
             latent=config.latent,
             seed=seeds.derive(seed, "initialisation"),
-        ).to(place)
+        ).to(device)
         batches = Batches(len(training_data), config.batch_size, seed)
 
         def loss_of(model: VAE, x: Tensor) -> Tensor:
@@ -120,9 +120,9 @@ class Images:
             error, kl, _ = losses(model, x, noise)
             return error.mean() + config.kl_weight * kl.mean()
 
-        train(
+        loop.train(
             model,
-            lambda step: to_float(training_data[batches(step)], place),
+            lambda step: to_float(training_data[batches(step)], device),
             loss_of,
             self.plan(len(training_data)),
             seed=seed,
@@ -133,18 +133,22 @@ class Images:
 
     @torch.no_grad()
     def sample(self, model: VAE, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once) -> np.ndarray:
-        """``size`` images decoded from standard normal z, uint8 (size, C, size, size); a piece is a batch."""
+        """``size`` images decoded from standard normal z, uint8 (size, C, size, size); a piece is a batch.
+
+        With ``sample_noise`` a pixel is a draw from the decoder's Gaussian, not its mean.
+        """
         config = self.config
         torch.set_num_threads(config.threads)
         model.eval()
-        place = next(model.parameters()).device
+        device = next(model.parameters()).device
         noise = seeds.generator(seed, "latent")
         channels = self.images.train.shape[1]
         out = np.empty((size, channels, config.size, config.size), np.uint8)
         for start in range(0, size, config.sample_batch):
             part = out[start : start + config.sample_batch]
             z = noise.standard_normal((len(part), config.latent), np.float32)
-            part[:] = kept(partial(_decoded, model, torch.from_numpy(z), place))
+            pixels = seeds.generator(seed, "pixel noise", start) if config.sample_noise else None
+            part[:] = kept(partial(_decoded, model, torch.from_numpy(z), device, config.kl_weight, pixels))
         return out
 
     @torch.no_grad()
@@ -152,18 +156,18 @@ class Images:
         """Test loss and its terms on real images, and the diversity of ``evaluation_samples`` samples.
 
         The noise is the same in every iteration, so that iterations differ by their models alone.  The metrics that end
-        in ``_real`` hold real training images in the place of the samples.
+        in ``_real`` hold real training images instead of samples.
         """
         config = self.config
         torch.set_num_threads(config.threads)
         model.eval()
-        place = next(model.parameters()).device
+        device = next(model.parameters()).device
         noise = seeds.generator(0, "evaluation noise")
         errors, kls = [], []
         for start in range(0, len(real_test), config.sample_batch):
             images = np.array(real_test[start : start + config.sample_batch])  # a copy: the mapped file is read-only
-            z = torch.from_numpy(noise.standard_normal((len(images), config.latent), np.float32)).to(place)
-            error, kl, reconstruction = losses(model, to_float(images, place), z)
+            z = torch.from_numpy(noise.standard_normal((len(images), config.latent), np.float32)).to(device)
+            error, kl, reconstruction = losses(model, to_float(images, device), z)
             errors.append(error.double().cpu())
             kls.append(kl.double().cpu())
             if start == 0:
@@ -186,8 +190,13 @@ class Images:
             save_grid(self._reconstructions, columns, folder / "reconstructions.png")
 
 
-def _decoded(model: VAE, z: Tensor, place: torch.device) -> np.ndarray:
-    return to_bytes(model.decode(z.to(place)))
+def _decoded(model: VAE, z: Tensor, device: torch.device, kl_weight: float, noise: np.random.Generator | None) -> np.ndarray:
+    """The decoder's mean for z, or with a generator ``noise`` a draw from the decoder's Gaussian."""
+    pixels = model.decode(z.to(device))
+    if noise is not None:
+        scale = pixel_noise(kl_weight, pixels[0].numel())
+        pixels = pixels + scale * torch.from_numpy(noise.standard_normal(pixels.shape, np.float32)).to(device)
+    return to_bytes(pixels)
 
 
 def save_grid(images: np.ndarray, columns: int, path: Path) -> None:

@@ -15,11 +15,20 @@ import numpy as np
 from .. import seeds
 from ..data import Pool
 from ..errors import InputError
+from ..sources import Source
 from .config import DEFAULT_SOURCE, Linear, covariance_factor
 
 TITLE = "Linear regression (section 3)"
 HEADLINE = "test_error"
-SOURCES = {"gaussian": "Gaussian x with the covariance and noise of the configuration, drawn from the chain's seed"}
+SOURCES = {
+    "gaussian": Source(
+        title="Gaussian x with the covariance and noise of the configuration, drawn from the chain's seed",
+        licence="none is needed",
+        citation="Gerstgrasser et al., Is Model Collapse Inevitable?, 2024, section 3",
+        revision="the version of this package",
+        address="",
+    )
+}
 
 __all__ = ["HEADLINE", "SOURCES", "TITLE", "LinearSection", "make"]
 

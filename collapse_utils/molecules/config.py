@@ -2,7 +2,7 @@
 
 ``paper`` is GeoDiff as the authors ran it.  The small presets change three things that make a small network good in little
 time, each behind its own field: the network predicts what the mean and spread of a kind of distance leave open
-(``preconditioned``), it is told the noise level, and the samples are drawn in few deterministic steps (``sampler``).
+(``preconditioned``), it reads the noise level, and the samples are drawn in few deterministic steps (``sampler``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEFAULT_SOURCE = "rdkit"
 
 
 @dataclass(frozen=True)
-class MoleculeConfig(Config):
+class MoleculesConfig(Config):
     """GeoDiff's dual encoder, the data that it is trained on, and how it is sampled."""
 
     SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = (
@@ -27,6 +27,11 @@ class MoleculeConfig(Config):
 
     # Data
     molecules: int = setting(110, "real training molecules; 0 takes all the source has", at_least=0)
+    draw: str = setting(
+        "common",
+        "training molecules: common to all seeds, or by_seed, where each seed has molecules of its own",
+        choices=("common", "by_seed"),
+    )
     conformers: int = setting(2, "conformations of each molecule", at_least=1)
     max_atoms: int = setting(36, "larger molecules are left out (hydrogens count)", at_least=2)
     validation_molecules: int = setting(8, "real molecules for the learning curves", at_least=1)
@@ -49,8 +54,9 @@ class MoleculeConfig(Config):
     beta_1: float = setting(0.9, "Adam's first decay", at_least=0, below=1)
     clip: float = setting(300.0, "largest gradient norm", above=0)
     # Sampling
-    sampler: str = setting("deterministic", "langevin as in GeoDiff; deterministic: few steps on distances",
-                           choices=("deterministic", "langevin"))  # fmt: skip
+    sampler: str = setting("deterministic", "langevin as in GeoDiff; deterministic: few steps on distances; "
+                           "geometry: the rough geometry alone, without the network",
+                           choices=("deterministic", "langevin", "geometry"))  # fmt: skip
     sampling_steps: int = setting(20, "noise levels that a sample passes through", at_least=1)
     start_sigma: float = setting(0.5, "noise in angstrom on the rough geometry, deterministic sampler", above=0)
     rough_rounds: int = setting(300, "rounds of the fit of the rough geometry, deterministic sampler", at_least=0)
@@ -68,17 +74,19 @@ class MoleculeConfig(Config):
         super().__post_init__()
         if self.beta_end < self.beta_start:
             raise InputError("beta_end", self.beta_end, f"at least beta_start = {self.beta_start}")
-        if self.sampler == "deterministic" and not self.preconditioned:
+        if self.sampler != "langevin" and not self.preconditioned:
             raise InputError("sampler", self.sampler, "langevin with preconditioned=false (no spreads are known)")
+        if self.draw == "by_seed" and not self.molecules:
+            raise InputError("draw", self.draw, "common, unless molecules is >= 1")
         if self.sampling_steps > self.levels:
             raise InputError("sampling_steps", self.sampling_steps, f"at most levels = {self.levels}")
         if 0 < self.molecules * self.conformers < self.batch_size:
             raise InputError("molecules", self.molecules, f"0, or at least one batch of {self.batch_size} conformations")
 
 
-PRESETS: dict[str, MoleculeConfig] = {
-    "smoke": MoleculeConfig(iterations=4),
-    "cpu": MoleculeConfig(
+PRESETS: dict[str, MoleculesConfig] = {
+    "smoke": MoleculesConfig(iterations=4),
+    "cpu": MoleculesConfig(
         iterations=8,
         molecules=0,
         conformers=2,
@@ -90,7 +98,7 @@ PRESETS: dict[str, MoleculeConfig] = {
         learning_rate=5e-3,
     ),
     # GeoDiff's full width on a part of the data, for one T4.
-    "colab": MoleculeConfig(
+    "colab": MoleculesConfig(
         iterations=5,
         molecules=0,
         conformers=5,
@@ -108,7 +116,7 @@ PRESETS: dict[str, MoleculeConfig] = {
         sample_batch=512,
     ),
     # 2.2: 40,000 training conformations (8,000 molecules, 5 each); the measured set is as large as the authors' 5,000.
-    "paper": MoleculeConfig(
+    "paper": MoleculesConfig(
         iterations=8,
         molecules=8000,
         conformers=5,

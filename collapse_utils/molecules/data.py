@@ -27,7 +27,7 @@ from ..durable import files
 from ..durable.run_dir import fingerprint
 from ..errors import InputError
 from . import sources
-from .config import MoleculeConfig
+from .config import MoleculesConfig
 from .graphs import Graphs
 
 
@@ -49,7 +49,7 @@ def item_type(max_atoms: int) -> np.dtype:
 
 
 def identity(molecule: Chem.Mol) -> str:
-    """The SMILES by which molecules are told apart in a split: without hydrogens, and without stereochemistry."""
+    """The SMILES by which molecules are distinguished in a split: without hydrogens, and without stereochemistry."""
     return Chem.MolToSmiles(Chem.RemoveHs(molecule), isomericSmiles=False)
 
 
@@ -59,8 +59,8 @@ def to_array(molecules: Iterable[Chem.Mol], numbers: Iterable[int], max_atoms: i
     for molecule, number in zip(molecules, numbers, strict=True):
         for conformer in molecule.GetConformers():
             positions = np.zeros((max_atoms, 3), np.float32)
-            found = conformer.GetPositions()
-            positions[: len(found)] = found - found.mean(axis=0)
+            atoms = conformer.GetPositions()
+            positions[: len(atoms)] = atoms - atoms.mean(axis=0)
             rows.append((number, positions))
     return np.array(rows, item_type(max_atoms))
 
@@ -69,9 +69,9 @@ def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.
     """A copy of the molecule with exactly the given conformations; the inverse of :func:`to_array`."""
     copy = Chem.Mol(molecule)
     copy.RemoveAllConformers()
-    for place in positions:
+    for coordinates in positions:
         conformer = Chem.Conformer(copy.GetNumAtoms())
-        conformer.SetPositions(np.ascontiguousarray(place[: copy.GetNumAtoms()], np.float64))
+        conformer.SetPositions(np.ascontiguousarray(coordinates[: copy.GetNumAtoms()], np.float64))
         copy.AddConformer(conformer, assignId=True)
     return copy
 
@@ -96,16 +96,22 @@ def lowest_energy(molecule: Chem.Mol) -> float | None:
     return min(energy for _, energy in AllChem.MMFFOptimizeMoleculeConfs(copy, maxIters=1000, mmffVariant="MMFF94"))
 
 
-def prepare(config: MoleculeConfig, data: str | Path, cache: Path) -> tuple[str, Conformers]:
+def prepare(config: MoleculesConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[str, Conformers]:
     """The source's name and its conformations, made once in ``cache`` and memory-mapped from there.
+
+    ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``: seed s takes the s-th ``config.molecules``
+    of them; test and validation molecules are common to all seeds.
 
     Raises InputError for a source that is not there, records that cannot be used, and too few molecules.
     """
     name, content, read = sources.locate(data, config, cache)
     fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
     key = {"content": content, "layout": 2, **{field: getattr(config, field) for field in fields}}
+    draw = seed if config.draw == "by_seed" else None
+    if draw is not None:
+        key["draw"] = draw
     folder = cache / "molecules" / f"{name}-{fingerprint(key)}"
-    files.cached_folder(folder, lambda new: _prepare(config, name, read(), new))
+    files.cached_folder(folder, lambda new: _prepare(config, name, read(), draw, new))
     return name, load(folder)
 
 
@@ -119,33 +125,42 @@ def load(folder: Path) -> Conformers:
     return Conformers(**splits, graphs=graphs, molecules=molecules, info=files.read_json(folder / "info.json"))
 
 
-def _prepare(config: MoleculeConfig, name: str, found: sources.Read, new: Path) -> None:
+def _prepare(config: MoleculesConfig, name: str, read: sources.Read, draw: int | None, new: Path) -> None:
     RDLogger.DisableLog("rdApp.*")
-    for line in found.problems[:5]:
+    for line in read.problems[:5]:
         print(f"{name}: left out {line}", file=sys.stderr)
     fitting: dict[str, Chem.Mol] = {}
-    for molecule in found.molecules:  # stereoisomers fall together; the first one stands for them
+    for molecule in read.molecules:  # stereoisomers count as one molecule: the first
         if molecule.GetNumAtoms() <= config.max_atoms:
             fitting.setdefault(identity(molecule), molecule)
     order = sorted(fitting, key=lambda smiles: hashlib.blake2b(smiles.encode(), digest_size=16).digest())
     held_out = config.test_molecules + config.validation_molecules
-    wanted = held_out + (config.molecules or -(-config.batch_size // config.conformers))
+    required = held_out + (config.molecules or -(-config.batch_size // config.conformers))
     most = len(order) - held_out
     if most < -(-config.batch_size // config.conformers):
         raise InputError(
-            "--data", name, f"a source of {wanted:,} different molecules or more, as the preset wants, of at most "
+            "--data", name, f"a source of {required:,} different molecules or more, as the preset wants, of at most "
             f"{config.max_atoms} atoms, {held_out:,} of them held out; {name} has {len(order):,}"
         )  # fmt: skip
-    if len(order) < wanted:
+    if len(order) < required:
         raise InputError(
             "molecules", config.molecules, f"at most {most}: {name} has {len(order)} different molecules of at most "
             f"{config.max_atoms} atoms, {held_out} of them held out"
         )  # fmt: skip
+    if draw is not None:
+        seeds_served = most // config.molecules
+        if draw >= seeds_served:
+            raise InputError(
+                "seed", draw, f"below {seeds_served} with draw=by_seed: {name} has {most} training molecules of at most "
+                f"{config.max_atoms} atoms, {config.molecules} for each seed"
+            )  # fmt: skip
+        del order[held_out : held_out + draw * config.molecules]
     order = order[: held_out + config.molecules] if config.molecules else order
-    molecules = sources.with_conformers([fitting[smiles] for smiles in order], config.conformers, made=found.flat)
+    molecules = sources.with_conformers([fitting[smiles] for smiles in order], config.conformers, made=read.flat)
     ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
-    width = max(molecule.GetNumAtoms() for molecule in molecules)
-    start, info = 0, {"source": name, "records": found.records, "left_out": found.problems, "molecules": len(order)}
+    # The test set is common to all seeds, so its arrays have one shape for all of them.
+    width = config.max_atoms if draw is not None else max(molecule.GetNumAtoms() for molecule in molecules)
+    start, info = 0, {"source": name, "records": read.records, "left_out": read.problems, "molecules": len(order)}
     for split, end in ends.items():
         array = to_array(molecules[start:end], range(start, end), width)
         np.save(new / f"{split}.npy", array)

@@ -29,7 +29,7 @@ def flattest(positions: np.ndarray) -> np.ndarray:
 
 
 def aligned(positions: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Positions turned onto ``reference`` (Kabsch), mirrored if that fits better: distances do not tell hands apart."""
+    """Positions turned onto ``reference`` (Kabsch), mirrored if that fits better: distances do not fix the handedness."""
     a, b = positions - positions.mean(axis=0), reference - reference.mean(axis=0)
     u, _, v = np.linalg.svd(a.T @ b)
     return a @ (u @ v)
@@ -53,10 +53,10 @@ def draw(ax: Axes, molecule: Chem.Mol, positions: np.ndarray, half: np.ndarray, 
     for bond in molecule.GetBonds():
         i, j = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
         ax.plot(*positions[[i, j], :2].T, color="#8a8a8a", linewidth=1.6, zorder=1 + min(depth[i], depth[j]))
-    for atom, place in zip(molecule.GetAtoms(), positions, strict=True):
+    for atom, centre in zip(molecule.GetAtoms(), positions, strict=True):
         number = atom.GetAtomicNum()
-        disc = Circle(place[:2], RADII.get(number, LARGE), facecolor=COLOURS.get(number, OTHER), edgecolor="#202020",
-                      linewidth=0.6, zorder=1.01 + place[2])  # fmt: skip
+        disc = Circle(centre[:2], RADII.get(number, LARGE), facecolor=COLOURS.get(number, OTHER), edgecolor="#202020",
+                      linewidth=0.6, zorder=1.01 + centre[2])  # fmt: skip
         ax.add_patch(disc)
     ax.set_xlim(-half[0], half[0])
     ax.set_ylim(-half[1], half[1])
@@ -67,5 +67,5 @@ def draw_row(axes: Sequence[Axes], molecule: Chem.Mol, rows: Sequence[np.ndarray
     first = flattest(rows[0])
     turned = [first] + [aligned(row, first) if np.isfinite(row).all() else row for row in rows[1:]]
     half = np.minimum(frame(turned), 2.5 * frame([first]))  # an exploded sample must not shrink the rest to a dot
-    for ax, place, title in zip(axes, turned, titles, strict=True):
-        draw(ax, molecule, place, half, title)
+    for ax, coordinates, title in zip(axes, turned, titles, strict=True):
+        draw(ax, molecule, coordinates, half, title)

@@ -71,15 +71,15 @@ def convert(folder: Path, target: Path, *, conformers: int, molecules: int | Non
             for smiles, entry in files.read_json(summary).items():
                 if counts["molecules"] == molecules:
                     break
-                found = _most_probable(folder, entry, conformers) if entry.get("pickle_path") else []
-                if not found:
+                conformations = _most_probable(folder, entry, conformers) if entry.get("pickle_path") else []
+                if not conformations:
                     counts["left_out"] += 1
                     continue
-                for molecule in found:
+                for molecule in conformations:
                     molecule.SetProp("_Name", smiles)
                     writer.write(molecule)
                 counts["molecules"] += 1
-                counts["conformations"] += len(found)
+                counts["conformations"] += len(conformations)
             writer.close()
         temporary.replace(target)
     finally:
@@ -95,9 +95,9 @@ def _most_probable(folder: Path, entry: dict, most: int) -> list[Chem.Mol]:
     if folder.resolve() not in path.parents:
         raise InputError("--data", entry["pickle_path"], "a path inside the folder")
     content = read_pickle(path)
-    found = content.get("conformers", [])
-    if not 0 < entry.get("uniqueconfs", 0) <= len(found):
+    records = content.get("conformers", [])
+    if not 0 < entry.get("uniqueconfs", 0) <= len(records):
         return []
-    ordered = sorted(found, key=lambda one: -one.get("boltzmannweight", 0.0))[:most]
+    ordered = sorted(records, key=lambda one: -one.get("boltzmannweight", 0.0))[:most]
     molecules = [Chem.Mol(one["rd_mol"]) for one in ordered]
     return [] if any(problem_of(molecule) for molecule in molecules) else molecules

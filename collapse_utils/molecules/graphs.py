@@ -1,10 +1,10 @@
 """Molecular graphs as flat arrays, and batches of them as lists of atom pairs.
 
 What the model needs of a molecule does not change while it is noised and denoised: its atoms, its bonds, and how many bonds
-lie between two atoms.  It is worked out once with RDKit and kept as flat arrays.  Every pair of atoms stands once (i < j):
+lie between two atoms.  It is computed once with RDKit and kept as flat arrays.  Every pair of atoms is listed once (i < j):
 all that the network computes on a pair is symmetric, so an edge list with both directions would do all of it twice.  Pairs
 of order 1 to 3 (bonded, over one angle, over one dihedral) are the *local* edges; the others become *global* edges while
-they are shorter than the cutoff, which is one comparison a step on a list that is there already.
+they are shorter than the cutoff, which is one comparison a step on a list that exists already.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
             between = neighbours[i] & neighbours[j]  # two atoms in a ring of four
             kind, shape, middle = ANGLE, (ring(i, j),), min(environments[k] for k in between)
         elif distance == 3:
-            # Ends on the same or on opposite sides of the middle bond: rings tell it, and the bond whether it turns.
+            # Ends on one side or on two sides of the middle bond: rings decide it, and so does the bond type.
             paths = ((a, b) for a in neighbours[i] for b in neighbours[j] if b in neighbours[a])
             kind, (shape, middle) = DIHEDRAL, min(dihedral(i, a, b, j) for a, b in paths)
         else:
@@ -124,7 +124,7 @@ class Batch:
         return len(self.element)
 
     def part(self, first: int, last: int) -> tuple[Batch, slice]:
-        """The molecules in the rows first .. last - 1 as a batch of their own, and where their atoms stand in this one."""
+        """The molecules in the rows first .. last - 1 as a batch of their own, and where their atoms are in this one."""
         start, end = torch.searchsorted(self.molecule, torch.tensor([first, last], device=self.molecule.device)).tolist()
         atoms, here = slice(start, end), (self.pair_molecule >= first) & (self.pair_molecule < last)
         piece = Batch(
@@ -142,10 +142,10 @@ class Batch:
         )
         return piece, atoms
 
-    def to(self, place: torch.device) -> Batch:
-        if place.type == "cpu":
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
             return self
-        moved = {k: v.to(place, non_blocking=True) if torch.is_tensor(v) else v for k, v in vars(self).items()}
+        moved = {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in vars(self).items()}
         return Batch(**moved)
 
 
@@ -223,7 +223,7 @@ class Graphs:
             distance = np.linalg.norm(first - second, axis=1)
             for power in range(3):
                 sums[power] += np.bincount(kinds[pairs], distance**power, self.kinds)
-        where = np.unique(kinds, return_index=True)[1]  # one pair of every kind: it tells the family and the type
+        where = np.unique(kinds, return_index=True)[1]  # one pair of every kind: it gives the family and the type
         family, edge_type = self.arrays["family"][where], self.arrays["type"][where]
         families = int(family.max()) + 1
         type_of_family = np.zeros(families, np.int64)

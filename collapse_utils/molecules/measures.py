@@ -1,7 +1,7 @@
 """How good sampled conformations are: broken ones, bond lengths and angles, MMFF94 strain, coverage and matching.
 
 Real conformations of the same molecules are the reference for all of them.  No sample is left out of a count: a sample that
-is not finite or has fused atoms is *broken*; it covers nothing, and its strain stands at the far end.
+is not finite or has fused atoms is *broken*; it covers nothing, and its strain is the largest possible.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .data import mmff_energies, with_positions
 FUSED = 0.5  # angstrom; no two atoms of a molecule are closer
 TORN = 3.0  # angstrom; no bond is longer
 COVERED = 1.25  # angstrom; the threshold of GeoDiff for drug-like molecules
-MOST_STRAIN = 1e6  # kcal/mol; stands for the energy of a sample that has none
-WORST_RMSD = 10.0  # angstrom; stands for a sample that is not finite
+MOST_STRAIN = 1e6  # kcal/mol; the energy of a sample that has none
+WORST_RMSD = 10.0  # angstrom; that of a sample that is not finite
 MOST_MATCHES = 200  # symmetries tried when two conformations are aligned
 
 
@@ -67,8 +67,8 @@ def rmsd_table(molecule: Chem.Mol, references: np.ndarray, samples: np.ndarray) 
     for column, sample in enumerate(samples):
         if np.isfinite(sample).all():
             for row in range(count):
-                found = rdMolAlign.GetBestRMS(heavy, heavy, ids[count + column], ids[row], maxMatches=MOST_MATCHES)
-                table[row, column] = min(found, WORST_RMSD)
+                rmsd = rdMolAlign.GetBestRMS(heavy, heavy, ids[count + column], ids[row], maxMatches=MOST_MATCHES)
+                table[row, column] = min(rmsd, WORST_RMSD)
     return table
 
 
@@ -102,8 +102,8 @@ def measure_samples(
         matching.append(nearest.mean())
         if low is not None:
             energies = np.full(len(sampled), MOST_STRAIN)
-            found = np.array(mmff_energies(with_positions(molecule, kept))) - low
-            energies[finite] = np.where(np.isfinite(found), np.minimum(found, MOST_STRAIN), MOST_STRAIN)
+            strain = np.array(mmff_energies(with_positions(molecule, kept))) - low
+            energies[finite] = np.where(np.isfinite(strain), np.minimum(strain, MOST_STRAIN), MOST_STRAIN)
             strains.extend(energies / molecule.GetNumHeavyAtoms())
     bond_miss, angle_miss = np.concatenate(bond_misses), np.concatenate(angle_misses)
     if len(bond_miss) == 0:  # not one sample is finite

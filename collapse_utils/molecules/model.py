@@ -10,7 +10,7 @@ atoms.  Rotations, translations and permutations of atoms leave the distances as
 forces turn with the molecule.
 
 Two encoders read one set of embedded pairs: SchNet convolutions over local pairs and all pairs within the cutoff, and GIN
-convolutions over the local pairs.  (The public code of GeoDiff has a second edge encoder that it never calls; so do we not.)
+convolutions over the local pairs.  (GeoDiff's public code never calls its second edge encoder, so we leave it out.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .config import MoleculeConfig
+from .config import MoleculesConfig
 from .graphs import EDGE_TYPES, Batch, Graphs
 
 LOCAL_WEIGHT, GLOBAL_WEIGHT = 5.0, 2.0  # of the two losses, as in GeoDiff
@@ -37,7 +37,7 @@ def betas(levels: int, start: float, end: float) -> np.ndarray:
     return start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, levels)))
 
 
-def sigmas(config: MoleculeConfig) -> np.ndarray:
+def sigmas(config: MoleculesConfig) -> np.ndarray:
     """Noise levels sigma_t in angstrom, (levels,), rising."""
     alphas = np.cumprod(1 - betas(config.levels, config.beta_start, config.beta_end))
     return np.sqrt((1 - alphas) / alphas)
@@ -149,7 +149,7 @@ class GeoDiff(nn.Module):
     Without it the network gives s from the distance alone, as GeoDiff does.
     """
 
-    def __init__(self, config: MoleculeConfig, environments: int, kinds: int):
+    def __init__(self, config: MoleculesConfig, environments: int, kinds: int):
         super().__init__()
         hidden = config.hidden
         self.cutoff, self.preconditioned = config.cutoff, config.preconditioned
@@ -243,12 +243,12 @@ class FilterTable:
     POINTS = 2048
 
     def __init__(self, model: GeoDiff, *, only_far: bool):
-        place = model.sigma.device
+        device = model.sigma.device
         self.only_far, self.scale = only_far, self.POINTS / model.cutoff
-        distance = torch.linspace(0, model.cutoff, self.POINTS + 1, device=place)
+        distance = torch.linspace(0, model.cutoff, self.POINTS + 1, device=device)
         window = model.window(distance)[:, None]
         lengths = model.edge_length(distance[:, None])
-        types = model.edge_type(torch.arange(1 if only_far else EDGE_TYPES, device=place))
+        types = model.edge_type(torch.arange(1 if only_far else EDGE_TYPES, device=device))
         edges = torch.cat([lengths * kind for kind in types])
         window = window.repeat(len(types), 1)
         self.tables = [convolution.filter(edges) * window for convolution in model.global_convs]

@@ -1,8 +1,8 @@
-"""Drawing conformations from a GeoDiff model: its annealed Langevin dynamics, and few deterministic steps.
+"""Drawing conformations from a GeoDiff model: its annealed Langevin dynamics, few deterministic steps, or no step.
 
 The Langevin sampler starts from Gaussian noise at the largest level.  The deterministic one starts lower, from a rough
-geometry whose distances are drawn from the mean and spread that the model keeps of its training set.  It then takes the
-denoised *distances* d + sigma s at their word: the denoised positions are those whose distances fit them best (weighted
+geometry whose distances are drawn from the mean and spread that the model keeps of its training set.  It then fits
+the denoised *distances* d + sigma s: the denoised positions are those whose distances fit them best (weighted
 least squares, solved by majorisation), and the next noise level is reached by keeping the direction of the noise, as in
 DDIM.
 """
@@ -16,7 +16,7 @@ import torch
 
 from .. import seeds
 from ..durable.checkpoints import at_once
-from .config import MoleculeConfig
+from .config import MoleculesConfig
 from .graphs import Batch, Graphs
 from .model import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
 
@@ -66,7 +66,7 @@ class DistanceFit:
         rounds: int,
     ) -> torch.Tensor:  # fmt: skip
         """Positions (atoms, 3) after ``rounds`` rounds towards ``distances`` (pairs,) of the pairs i, j."""
-        weight, wanted = self.dense(weights, i, j), self.dense(distances, i, j)
+        weight, target = self.dense(weights, i, j), self.dense(distances, i, j)
         laplacian = torch.diag_embed(weight.double().sum(-1)) - weight.double() + self.base
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(laplacian)).to(positions.dtype)
         x = torch.zeros(self.size * self.width, 3, dtype=positions.dtype, device=positions.device)
@@ -76,7 +76,7 @@ class DistanceFit:
             norms = x.square().sum(-1)
             squared = norms[:, :, None] + norms[:, None, :] - 2 * (x @ x.mT)
             distance = squared.clamp_(min=LEAST_DISTANCE**2).sqrt_()
-            pull = weight * (wanted / distance - 1)
+            pull = weight * (target / distance - 1)
             force = pull.sum(-1, keepdim=True) * x - pull @ x
             x = x + RELAXATION * (inverse @ force)
         return x.view(-1, 3)[self.atom]
@@ -90,17 +90,17 @@ def rough_geometry(model: GeoDiff, batch: Batch, draws: torch.Tensor, rounds: in
     """
     fit = DistanceFit(batch)
     spread = model.spread[batch.kind]
-    wanted = (model.mean[batch.kind] + spread * draws).clamp(min=0.7)
-    squared = fit.dense(wanted.double().square(), batch.i, batch.j)
+    target = (model.mean[batch.kind] + spread * draws).clamp(min=0.7)
+    squared = fit.dense(target.double().square(), batch.i, batch.j)
     centring = torch.diag_embed(fit.real) - fit.means
     values, vectors = torch.linalg.eigh(-0.5 * centring @ squared @ centring)
     top = vectors[:, :, -3:] * values[:, None, -3:].clamp(min=0).sqrt()
     positions = top.reshape(-1, 3)[fit.atom].float()
-    return fit(positions, batch.i, batch.j, wanted, 1 / spread.clamp(max=WIDEST).square(), rounds)
+    return fit(positions, batch.i, batch.j, target, 1 / spread.clamp(max=WIDEST).square(), rounds)
 
 
 @torch.no_grad()
-def deterministic(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+def deterministic(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
     """Positions (atoms, 3) from a rough geometry, noised to ``start_sigma`` and denoised in ``sampling_steps`` steps."""
     positions = rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds)
     top = max(int((model.sigma <= config.start_sigma).sum()), 1)
@@ -120,11 +120,11 @@ def deterministic(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Ca
 
 
 @torch.no_grad()
-def langevin(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+def langevin(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
     """GeoDiff's annealed Langevin dynamics from Gaussian noise, one step at each noise level.
 
     The step at level t is step_size (sigma_t / 0.01)^2; the global force takes part below ``global_start_sigma``.
-    As in GeoDiff the levels are the lowest ``sampling_steps``, while the noise starts at the largest level.
+    As in GeoDiff these are the largest ``sampling_steps`` levels, so a sample that stops short keeps its noise.
     """
     positions = centred(model.sigma[-1] * draw(batch.atoms, 3), batch)
     filters = None if model.preconditioned else FilterTable(model, only_far=False)
@@ -145,7 +145,13 @@ def langevin(model: GeoDiff, batch: Batch, config: MoleculeConfig, draw: Callabl
     return positions
 
 
-SAMPLERS = {"deterministic": deterministic, "langevin": langevin}
+@torch.no_grad()
+def geometry(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """The rough geometry from which ``deterministic`` starts, without the network: an ablation of the diffusion model."""
+    return centred(rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds), batch)
+
+
+SAMPLERS = {"deterministic": deterministic, "langevin": langevin, "geometry": geometry}
 
 
 def sample_positions(
@@ -153,17 +159,17 @@ def sample_positions(
     graphs: Graphs,
     molecules: np.ndarray,
     width: int,
-    config: MoleculeConfig,
+    config: MoleculesConfig,
     seed: int,
     kept: Callable[..., np.ndarray] = at_once,
 ) -> np.ndarray:
-    """A conformation for each of ``molecules`` (numbers, repeated as often as wanted), (len(molecules), width, 3).
+    """A conformation for each of ``molecules`` (numbers, repeated as often as needed), (len(molecules), width, 3).
 
     Conformations are drawn in blocks of molecules of similar size; every block has random numbers of its own, so that the
     result depends on nothing but the arguments, and every block is a piece for ``kept``.  What the sampler could not keep
     finite comes back as it is.
     """
-    place = model.sigma.device
+    device = model.sigma.device
     result = np.zeros((len(molecules), width, 3), np.float32)
     order = np.argsort(graphs.atoms[molecules], kind="stable")
     for number, begin in enumerate(range(0, len(order), config.sample_batch)):
@@ -171,10 +177,10 @@ def sample_positions(
         rng = seeds.generator(seed, "sample", number)
 
         def draw(*shape: int, rng: np.random.Generator = rng) -> torch.Tensor:
-            return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(place)
+            return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(device)
 
         def block(rows: np.ndarray = rows, draw: Callable[..., torch.Tensor] = draw) -> np.ndarray:
-            batch = graphs.batch(molecules[rows]).to(place)
+            batch = graphs.batch(molecules[rows]).to(device)
             return SAMPLERS[config.sampler](model, batch, config, draw).cpu().numpy()
 
         padded = np.zeros((len(rows), width, 3), np.float32)

@@ -19,8 +19,8 @@ from .. import seeds
 from ..data import Data, Pool
 from ..durable.checkpoints import Checkpoint, at_once
 from ..errors import RunError
-from ..training.loop import Plan, device, save_finished, train
-from .config import MoleculeConfig
+from ..training import loop
+from .config import MoleculesConfig
 from .data import item_type, prepare, with_positions
 from .graphs import Batch
 from .measures import measure_samples
@@ -28,7 +28,7 @@ from .model import GeoDiff, losses
 from .sampling import sample_positions
 from .sources import SOURCES
 
-__all__ = ["HEADLINE", "SOURCES", "TITLE", "Molecules", "make"]
+__all__ = ["HEADLINE", "SOURCES", "TITLE", "MoleculesSection", "make"]
 
 TITLE = "Molecular conformations (section 2.2)"
 HEADLINE = "local_loss"
@@ -39,9 +39,9 @@ EVALUATION_BATCH = 64  # conformations side by side when nothing is learnt
 Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]  # batch, positions, level of each molecule, noise
 
 
-def make(config: MoleculeConfig, *, data: str | Path, seed: int, cache: Path) -> Molecules:
-    """The section on a source of molecules; the real data do not depend on ``seed``."""
-    return Molecules(config, data, cache)
+def make(config: MoleculesConfig, *, data: str | Path, seed: int, cache: Path) -> MoleculesSection:
+    """The section on a source; ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``."""
+    return MoleculesSection(config, data, cache, seed)
 
 
 def batch_order(items: int, batch_size: int, steps: int, seed: int) -> np.ndarray:
@@ -62,14 +62,14 @@ def split_noised(noised: Noised, parts: int) -> list[tuple[Noised, float]]:
     return pieces
 
 
-class Molecules:
+class MoleculesSection:
     """The four methods of the chain, on one set of molecules."""
 
     resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
 
-    def __init__(self, config: MoleculeConfig, data: str | Path, cache: Path):
+    def __init__(self, config: MoleculesConfig, data: str | Path, cache: Path, seed: int = 0):
         self.config = config
-        self.source, self.real = prepare(config, data, cache)
+        self.source, self.real = prepare(config, data, cache, seed)
 
     def real_data(self) -> tuple[Data, Data]:
         return self.real.train, self.real.test
@@ -79,29 +79,29 @@ class Molecules:
 
         Levels are drawn in pairs t and T - 1 - t as in GeoDiff, unless they are given.
         """
-        place, molecules = device(), rows["molecule"]
+        device, molecules = loop.device(), rows["molecule"]
         if levels is None:
             half = rng.integers(self.config.levels, size=(len(rows) + 1) // 2)
             levels = np.concatenate([half, self.config.levels - 1 - half])[: len(rows)]
         positions = rows["positions"][self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])]
         noise = rng.standard_normal(positions.shape, np.float32)
-        tensors = (torch.from_numpy(part).to(place, non_blocking=True) for part in (positions, levels, noise))
-        return self.real.graphs.batch(molecules).to(place), *tensors
+        tensors = (torch.from_numpy(part).to(device, non_blocking=True) for part in (positions, levels, noise))
+        return self.real.graphs.batch(molecules).to(device), *tensors
 
     def fit(self, training_data: Data | Pool, seed: int, checkpoint: Checkpoint) -> GeoDiff:
         """A fresh model after ``steps`` steps on ``training_data``; samples that are not finite are passed over."""
         config = self.config
         torch.set_num_threads(config.threads)
         torch.manual_seed(seeds.derive(seed, "initialisation"))
-        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(device())
+        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(loop.device())
         usable = finite_rows(training_data)
         if len(usable) == 0:
             problem = f"none of the {len(training_data)} training conformations is finite"
             if config.diverged == "stop":
                 raise RunError(f"fit: {problem}")
-            model.eval()  # as it was initialised: there is nothing to learn from
+            model.eval()  # as it was initialised: no conformation is left to learn from
             if checkpoint.start() is None:
-                save_finished(model, checkpoint, 0, [], {"step": 0, "problem": problem})
+                loop.save_finished(model, checkpoint, 0, [], {"step": 0, "problem": problem})
             return model
         if config.preconditioned:
             model.set_statistics(self.real.graphs, training_data)
@@ -117,7 +117,7 @@ class Molecules:
         plateau = {}
         if config.schedule == "plateau":  # on the total loss; the authors have one for each of the two encoders
             plateau = {"patience": PATIENCE, "decay": PLATEAU_DECAY, "validations": max(config.steps // 1000, 1)}
-        plan = Plan(
+        plan = loop.Plan(
             steps=config.steps,
             learning_rate=config.learning_rate,
             warmup=0.02 if config.schedule == "cosine" else 0.0,
@@ -129,7 +129,7 @@ class Molecules:
             diverged=config.diverged,
             **plateau,
         )
-        train(
+        loop.train(
             model,
             batch_at,
             loss_of,

@@ -12,44 +12,50 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from typing import IO
 
+import numpy as np
 from rdkit import Chem, RDConfig, RDLogger
 from rdkit.Chem import AllChem
 
 from ..errors import InputError
-from ..sources import Source
-from .config import MoleculeConfig
+from ..sources import Source, content, local_copy
+from .config import MoleculesConfig
 
 BAD_SHARE = 0.05  # of a source's records that may be unusable before the source is refused
 KNOWN_ELEMENTS = range(1, 100)  # atomic numbers of the embedding, as in GeoDiff
 SHIPPED = ("PBF/testData/egfr.sdf", "Fastcluster/testdata/cdk2.sdf")  # in RDKit's Contrib folder
+MOST_BYTES = 64 * 2**20  # of one record of an SDF
+MOST_EXTENT = 1000.0  # angstrom; the largest protein that could be meant is smaller
 CONVERT = "python -m collapse_utils convert FOLDER geom_drugs.sdf.gz"
+
 
 SOURCES: dict[str, Source] = {
     "rdkit": Source(
-        "Inhibitors of EGFR and CDK2 that the rdkit wheel ships, with conformers by ETKDGv3 and MMFF94",
-        "BSD 3-Clause (RDKit)",
-        "RDKit: open-source cheminformatics (rdkit.org); Wang et al., ETKDGv3, J. Chem. Inf. Model. 60:2044, 2020",
-        "the installed rdkit",
-        "https://www.rdkit.org",
+        title="Inhibitors of EGFR and CDK2 that the rdkit wheel ships, with conformers by ETKDGv3 and MMFF94",
+        licence="BSD 3-Clause (RDKit)",
+        citation="RDKit: open-source cheminformatics (rdkit.org); Wang et al., ETKDGv3, J. Chem. Inf. Model. 60:2044, 2020",
+        revision="the installed rdkit",
+        address="https://www.rdkit.org",
         entry="wang2020",
     ),
     "sdf": Source(
-        "Any SDF or SDF.gz with hydrogens and 3D positions (--data FILE)",
-        "that of the file",
-        "that of the file",
-        "the file's checksum",
-        "",
+        title="Any SDF or SDF.gz with hydrogens and 3D positions (--data FILE)",
+        licence="that of the file",
+        citation="that of the file",
+        revision="the file's checksum",
+        address="",
     ),
     "geom_drugs": Source(
-        "GEOM-Drugs, converted once by `" + CONVERT + "`",
-        "CC0 1.0",
-        "Axelrod and Gomez-Bombarelli, GEOM, Scientific Data 9:185, 2022",
-        "the converted file's checksum",
-        "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/JNGTDF",
+        title=f"GEOM-Drugs, converted once by `{CONVERT}`",
+        licence="CC0 1.0",
+        citation="Axelrod and Gomez-Bombarelli, GEOM, Scientific Data 9:185, 2022",
+        revision="the converted file's checksum",
+        address="https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/JNGTDF",
         doi="10.7910/DVN/JNGTDF",
         entry="axelrod2022",
     ),
@@ -67,7 +73,7 @@ class Read:
 
 
 def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
-    """Why a record cannot be used, in words, or None; a molecule without bonds orders that add up is sanitised here."""
+    """Why a record cannot be used, in words, or None; the molecule is sanitised here."""
     if molecule is None:
         return "RDKit cannot read it"
     for atom in molecule.GetAtoms():
@@ -90,6 +96,9 @@ def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
     if conformer is None or not conformer.Is3D() or abs(conformer.GetPositions()).max() == 0:
         return "no 3D positions"
     positions = conformer.GetPositions()
+    extent = np.ptp(positions, axis=0).max()
+    if not extent <= MOST_EXTENT:
+        return f"its atoms are {extent:,.0f} angstrom apart (at most {MOST_EXTENT:,.0f})"
     if molecule.GetNumAtoms() > 3 and abs(positions[:, 2]).max() == 0:
         return "no 3D positions (all z are 0)"
     Chem.AssignStereochemistryFrom3D(molecule)
@@ -116,11 +125,27 @@ def _usable(records: Iterable[tuple[str, Chem.Mol | None]], where: str, *, flat:
     return Read(molecules, problems, count, flat)
 
 
+class _Limited:
+    """A binary file that refuses to give more than ``MOST_BYTES`` for one record, as a gzip bomb would."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file, self.since_record = file, 0
+
+    def read(self, size: int) -> bytes:
+        self.since_record += size
+        if self.since_record > MOST_BYTES:
+            raise OSError(f"a record of more than {MOST_BYTES:,} bytes")
+        return self.file.read(size)
+
+
 def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
     """(label, molecule) of every record, not yet sanitised, with its one conformation."""
     with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
+        limited = _Limited(file)
         try:
-            for number, molecule in enumerate(Chem.ForwardSDMolSupplier(file, sanitize=False, removeHs=False), 1):
+            records = Chem.ForwardSDMolSupplier(limited, sanitize=False, removeHs=False)
+            for number, molecule in enumerate(records, 1):
+                limited.since_record = 0
                 name = molecule.GetProp("_Name") if molecule is not None and molecule.HasProp("_Name") else ""
                 yield f"record {number}" + (f" ({name})" if name else ""), molecule
         except (OSError, EOFError, UnicodeDecodeError, SystemError) as reason:  # RDKit turns a reader's error into the last
@@ -130,7 +155,11 @@ def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
 
 def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
     """(label, molecule) of every line ``SMILES [name]``; without conformations."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as reason:
+        raise InputError("--data", str(path), f"a list of SMILES in UTF-8 ({reason})") from None
+    for number, line in enumerate(lines, 1):
         if line.strip():
             smiles = line.split()[0]
             yield f"line {number} ({smiles})", Chem.MolFromSmiles(smiles, sanitize=False)
@@ -138,9 +167,9 @@ def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
 
 def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
     """One molecule a graph, with at most ``most`` of its conformations, atoms in the order of its first record."""
-    found: dict[str, Chem.Mol] = {}
+    by_smiles: dict[str, Chem.Mol] = {}
     for molecule in molecules:
-        first = found.setdefault(Chem.MolToSmiles(Chem.RemoveHs(molecule)), molecule)
+        first = by_smiles.setdefault(Chem.MolToSmiles(Chem.RemoveHs(molecule)), molecule)
         if first is molecule or first.GetNumConformers() >= most:
             continue
         order = _same_order(first, molecule)
@@ -148,11 +177,11 @@ def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
             conformer = Chem.Conformer(first.GetNumAtoms())
             conformer.SetPositions(molecule.GetConformer().GetPositions()[order])
             first.AddConformer(conformer, assignId=True)
-    return list(found.values())
+    return list(by_smiles.values())
 
 
 def _same_order(first: Chem.Mol, other: Chem.Mol) -> list[int] | None:
-    """For every atom of ``first`` the atom of ``other`` that stands for it; None if the graphs differ after all."""
+    """For every atom of ``first`` the atom of ``other`` that corresponds to it; None if the graphs differ after all."""
 
     def key(molecule: Chem.Mol) -> tuple:
         atoms = tuple(atom.GetAtomicNum() for atom in molecule.GetAtoms())
@@ -222,11 +251,6 @@ def with_conformers(molecules: list[Chem.Mol], count: int, *, made: bool) -> lis
 # Finding a source
 
 
-def _checksum(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _shipped() -> Read:
     records = []
     for name in SHIPPED:
@@ -250,7 +274,7 @@ def _is_sdf(path: Path) -> bool:
     return path.name.endswith((".sdf", ".sdf.gz", ".smi"))
 
 
-def locate(data: str | Path, config: MoleculeConfig, cache: Path) -> tuple[str, str, Callable[[], Read]]:
+def locate(data: str | Path, config: MoleculesConfig, cache: Path) -> tuple[str, str, Callable[[], Read]]:
     """The source's name for the results, a checksum of its content, and the function that reads it.
 
     ``data`` is the name of a source, or a local file, or a folder with one SDF in it.  A named source that lies in the
@@ -261,21 +285,22 @@ def locate(data: str | Path, config: MoleculeConfig, cache: Path) -> tuple[str, 
     if str(data) == "sdf":
         raise InputError("--data", "sdf", "the path of an SDF or SDF.gz with hydrogens and 3D positions")
     if str(data) == "geom_drugs":
-        home = os.environ.get("COLLAPSE_DATA")
-        path = Path(home or ".") / "geom_drugs.sdf.gz"
-        if not path.is_file():
-            raise InputError("--data", "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`")
-        return "geom_drugs", _checksum(path), lambda: _file(path, config.conformers)
+        for path in local_copy("geom_drugs"):
+            if path.name == "geom_drugs.sdf.gz" and path.is_file():
+                return "geom_drugs", content([path]), partial(_file, path, config.conformers)
+        raise InputError("--data", "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`")
     path = Path(data)
     if not path.exists():
         raise InputError("--data", str(data), "one of " + ", ".join(SOURCES) + ", or a file or folder that exists")
     if path.is_dir():
         if (path / "summary_drugs.json").is_file():
             raise InputError("--data", str(data), f"GEOM-Drugs in its published layout is converted first: `{CONVERT}`")
-        found = sorted(entry for entry in path.iterdir() if _is_sdf(entry))
-        if len(found) != 1:
-            raise InputError("--data", str(data), f"a folder with one .sdf, .sdf.gz or .smi (it has {len(found)})")
-        path = found[0]
+        files = sorted(entry for entry in path.iterdir() if _is_sdf(entry))
+        if len(files) != 1:
+            raise InputError("--data", str(data), f"a folder with one .sdf, .sdf.gz or .smi (it has {len(files)})")
+        path = files[0]
     elif not _is_sdf(path):
         raise InputError("--data", str(data), "a file that ends in .sdf, .sdf.gz or .smi")
-    return path.name.split(".")[0], _checksum(path), lambda: _file(path, config.conformers)
+    if not path.is_file():
+        raise InputError("--data", str(data), "a regular file, not a pipe or a device")
+    return path.name.split(".")[0], content([path]), partial(_file, path, config.conformers)

@@ -106,6 +106,19 @@ def regimes(ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], *,
     ax.set_ylabel(label or metric.replace("_", " "))
 
 
+def reported(ax: Axes, curves: pd.DataFrame, label: str) -> None:
+    """The paper's curves of one metric, in the colours of their regimes, hollow and dashed.
+
+    ``curves`` has the columns regime, iteration and value.
+    """
+    for regime, line in curves.groupby("regime", sort=False):
+        ax.plot(line["iteration"], line["value"], "--", color=COLOURS[regime], marker=MARKS[regime],
+                markerfacecolor="white", label=LABELS[regime])  # fmt: skip
+    ax.set_xticks(range(1, int(curves["iteration"].max()) + 1))
+    ax.set_xlabel("model-fitting iteration")
+    ax.set_ylabel(label)
+
+
 PANELS = {1: (6.6, 4.2), 2: (4.8, 4.0), 3: (3.6, 3.5)}  # inches, by the number of panels in a row
 
 

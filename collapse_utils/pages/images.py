@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,14 +14,15 @@ from matplotlib.figure import Figure
 from .. import regimes
 from ..durable import files
 from ..evidence import statistics
-from ..evidence.statistics import by_iteration, estimate
+from ..evidence.statistics import by_iteration
 from . import figures, tables
 from .tables import cost_table
 
-__all__ = ["change_table", "control_table", "cost_table", "data_table", "diversity_axis", "reconstructions", "reported_axis",
-           "sample_sheet"]  # fmt: skip
+__all__ = ["change_table", "control_table", "cost_table", "data_table", "diversity_axis", "long_axis",
+           "reconstructions", "reported_axis", "sample_sheet"]  # fmt: skip
 
 EPOCHS = ""  # the variant of a preset itself: training grows with the data
+LONG = "iterations=50,protocol=steps"  # long chains at the preset smoke
 STEPS = "protocol=steps"  # the variant in which every fit has as many steps as the first
 
 
@@ -31,12 +33,7 @@ def growth(frame: pd.DataFrame, regime: str, variant: str = EPOCHS) -> pd.DataFr
 
 def reported_axis(ax: Axes, reported: pd.DataFrame) -> None:
     """The paper's digitised curves, in the colours of their regimes but grey-edged and dashed."""
-    for regime, curve in reported.groupby("regime", sort=False):
-        ax.plot(curve["iteration"], curve["value"], "--", color=figures.COLOURS[regime], marker=figures.MARKS[regime],
-                markerfacecolor="white", label=figures.LABELS[regime])  # fmt: skip
-    ax.set_xticks(range(1, int(reported["iteration"].max()) + 1))
-    ax.set_xlabel("model-fitting iteration")
-    ax.set_ylabel("test loss")
+    figures.reported(ax, reported, "test loss")
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
@@ -48,15 +45,22 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
             del found["ours, fixed steps"]
         for label, table in found.items():
             if table.size:
-                rows[figures.LABELS[regime], label] = {t: estimate(table[t], log=True).text(2) for t in table.columns[1:]}
-        curve = reported[reported["regime"] == regime].set_index("iteration")
+                rows[figures.LABELS[regime], label] = tables.change_cells(table)
+        curve = reported[reported["regime"] == regime]
         if len(curve):
-            cells = {t: f"{value / curve['value'][1]:.2f}" for t, value in curve["value"].items() if t > 1}
-            rows[figures.LABELS[regime], f"the paper ({curve['tag'].iloc[0]})"] = cells
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame = frame[sorted(frame.columns)].fillna("")
-    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["regime", "source"])
-    return frame.rename(columns=lambda t: f"t = {t}")
+            rows[figures.LABELS[regime], f"the paper ({curve['tag'].iloc[0]})"] = tables.reported_cells(curve)
+    return tables.change_frame(rows, ["regime", "source"])
+
+
+def long_axis(ax: Axes, frame: pd.DataFrame) -> None:
+    """The chains of 50 fits, and for accumulate the least-squares curves a + b H_t and a + b t over all fits."""
+    ours = frame[frame["variant"] == LONG]
+    figures.regimes(ax, ours, "test_loss", ["replace", "accumulate", "accumulate_subsample"])
+    mean = by_iteration(ours, "test_loss", regime="accumulate")
+    t = mean["iteration"].to_numpy(float)
+    for shape, style, label in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
+        slope, start = np.polyfit(shape, mean["mean"], 1)
+        ax.plot(t, start + slope * shape, style, color="black", linewidth=1, label=f"accumulate, ${label}$")
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:

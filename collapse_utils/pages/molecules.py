@@ -30,12 +30,7 @@ LANGEVIN = "sampler=langevin,sampling_steps=1000"  # the variant that samples as
 
 def reported_axis(ax: Axes, reported: pd.DataFrame, metric: str) -> None:
     """The authors' values of one loss, in the colours of their regimes, hollow and dashed."""
-    for regime, curve in reported[reported["metric"] == metric].groupby("regime", sort=False):
-        ax.plot(curve["iteration"], curve["value"], "--", color=figures.COLOURS[regime], marker=figures.MARKS[regime],
-                markerfacecolor="white", label=figures.LABELS[regime])  # fmt: skip
-    ax.set_xticks(range(1, int(reported["iteration"].max()) + 1))
-    ax.set_xlabel("model-fitting iteration")
-    ax.set_ylabel(metric.replace("_", " "))
+    figures.reported(ax, reported[reported["metric"] == metric], metric.replace("_", " "))
     ax.set_ylim(bottom=0)
 
 
@@ -47,17 +42,12 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
         for regime in regimes.REGIMES:
             table = growth(ours, metric, regime)
             if table.size:
-                rows[name, figures.LABELS[regime], "ours"] = {
-                    t: estimate(table[t], log=True).text(2) for t in table.columns[1:]
-                }
-            curve = reported[(reported["regime"] == regime) & (reported["metric"] == metric)].set_index("iteration")
+                rows[name, figures.LABELS[regime], "ours"] = tables.change_cells(table)
+            curve = reported[(reported["regime"] == regime) & (reported["metric"] == metric)]
             if len(curve):
-                cells = {t: f"{value / curve['value'][1]:.2f}" for t, value in curve["value"].items() if t > 1}
-                rows[name, figures.LABELS[regime], f"the authors ({curve['tag'].iloc[0]})"] = cells
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame = frame[sorted(frame.columns)].fillna("")
-    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["loss", "regime", "source"])
-    return frame.rename(columns=lambda t: f"t = {t}")
+                source = f"the authors ({curve['tag'].iloc[0]})"
+                rows[name, figures.LABELS[regime], source] = tables.reported_cells(curve)
+    return tables.change_frame(rows, ["loss", "regime", "source"])
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:

@@ -35,6 +35,31 @@ def control_table(ours: pd.DataFrame, metric: str, items: str, *, digits: int = 
     return pd.DataFrame(rows, columns=columns).set_index("regime")
 
 
+def change_cells(growth: pd.DataFrame) -> dict[int, str]:
+    """A metric as a multiple of that of the first fit, with its interval, by iteration.
+
+    ``growth`` has a row for each seed and a column for each iteration; the interval is taken on the log scale.
+    """
+    return {t: estimate(growth[t], log=True).text(2) for t in growth.columns[1:]}
+
+
+def reported_cells(curve: pd.DataFrame) -> dict[int, str]:
+    """The same of one reported curve, with the columns iteration and value."""
+    values = curve.set_index("iteration")["value"]
+    return {t: f"{value / values[1]:.2f}" for t, value in values.items() if t > 1}
+
+
+def change_frame(rows: dict[tuple[str, ...], dict[int, str]], names: list[str]) -> pd.DataFrame:
+    """The cells of :func:`change_cells` and :func:`reported_cells` as a table.
+
+    A key of ``rows`` has one part for each of ``names``.
+    """
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame = frame[sorted(frame.columns)].fillna("")
+    frame.index = pd.MultiIndex.from_tuples(frame.index, names=names)
+    return frame.rename(columns=lambda t: f"t = {t}")
+
+
 def cost_table(folder: Path) -> pd.DataFrame:
     """Median time and memory of the reference chains by variant and regime, from their provenance."""
     records = files.read_json(folder / "provenance.json")

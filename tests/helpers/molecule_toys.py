@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from rdkit import Chem
 
-from collapse_utils.molecules.config import MoleculeConfig
+from collapse_utils.molecules.config import MoleculesConfig
 from collapse_utils.molecules.data import to_array
 from collapse_utils.molecules.graphs import Graphs
 from collapse_utils.molecules.sources import embed
@@ -45,9 +45,9 @@ def write_sdf(path, made=None, conformers: int = 2) -> None:
                 writer.write(molecule, confId=conformer.GetId())
 
 
-def tiny(**fields) -> MoleculeConfig:
+def tiny(**fields) -> MoleculesConfig:
     """A configuration for the toy molecules that trains in a second."""
-    return MoleculeConfig(**{
+    return MoleculesConfig(**{
         "iterations": 3, "molecules": 8, "conformers": 2, "max_atoms": 20, "validation_molecules": 1, "test_molecules": 3,
         "hidden": 8, "local_convs": 1, "cutoff": 5.0, "steps": 12, "batch_size": 4, "sampling_steps": 3, "rough_rounds": 20,
         "fitting_rounds": 5, "loss_draws": 2, **fields,

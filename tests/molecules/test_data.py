@@ -2,15 +2,16 @@
 
 import gzip
 import json
+import os
 import pickle
 
 import numpy as np
 import pytest
-from collapse_utils.molecules.__main__ import main
 from molecule_toys import SMILES, molecules, tiny, write_sdf
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
+from collapse_utils.__main__ import main
 from collapse_utils.durable import files
 from collapse_utils.errors import InputError
 from collapse_utils.molecules import geom, sources
@@ -74,6 +75,20 @@ def test_splits_share_no_molecule_nor_stereoisomer(tmp_path):
             assert np.abs(positions[:atoms].mean(axis=0)).max() < 1e-5 and not positions[atoms:].any()
             bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in real.molecules[number].GetBonds()]
             assert all(0.9 < np.linalg.norm(positions[i] - positions[j]) < 2.0 for i, j in bonds)
+
+
+def test_with_draw_by_seed_seeds_share_the_test_set_and_no_training_molecule(tmp_path):
+    path = tmp_path / "set.sdf"
+    write_sdf(path, molecules())
+    config = tiny(draw="by_seed", molecules=4, batch_size=2)
+    reals = [prepare(config, path, tmp_path / "cache", seed)[1] for seed in (0, 1)]
+    trained = [{identity(real.molecules[k]) for k in real.train["molecule"]} for real in reals]
+    assert [len(names) for names in trained] == [4, 4] and not trained[0] & trained[1]
+    assert all(reals[0].test.tobytes() == real.test.tobytes() for real in reals)
+    with pytest.raises(InputError, match=r"seed: got 2; allowed: below 2 with draw=by_seed"):
+        prepare(config, path, tmp_path / "cache", 2)
+    with pytest.raises(InputError, match="draw"):
+        tiny(draw="by_seed", molecules=0)
 
 
 def test_the_cache_is_made_once_and_made_again_when_it_is_damaged(tmp_path):
@@ -196,6 +211,26 @@ def test_text_that_is_no_sdf_and_an_empty_file(tmp_path):
             prepared(tmp_path / name, tmp_path / "cache")
 
 
+def far_atom(molecule):
+    molecule.GetConformer().SetAtomPosition(0, (99999.9999, 0.0, 0.0))
+    return molecule
+
+
+def test_absurd_records_are_named(tmp_path, monkeypatch):
+    """An atom at the edge of what the format can write, a record without end, a pipe, and a list in another encoding."""
+    assert "angstrom apart" in sources.problem_of(far_atom(Chem.Mol(molecules()[0])))
+    write_sdf(tmp_path / "in.sdf")
+    monkeypatch.setattr(sources, "MOST_BYTES", 1000)
+    with pytest.raises(InputError, match="a record of more than 1,000 bytes"):
+        list(sources.read_sdf(tmp_path / "in.sdf"))
+    os.mkfifo(tmp_path / "pipe.sdf")
+    with pytest.raises(InputError, match="a regular file"):
+        prepared(tmp_path / "pipe.sdf", tmp_path / "cache")
+    (tmp_path / "list.smi").write_bytes("CCO Zoë".encode("latin-1"))
+    with pytest.raises(InputError, match="UTF-8"):
+        prepared(tmp_path / "list.smi", tmp_path / "cache")
+
+
 def test_smiles_that_cannot_be_read_or_embedded_are_named(tmp_path, monkeypatch):
     path = tmp_path / "list.smi"
     path.write_text("\n".join([*SMILES[:3], "C1CC"]) + "\n")
@@ -264,7 +299,7 @@ def geom_folder(path, content=None):
 def test_geom_is_converted_once_into_an_sdf_that_the_section_reads(tmp_path, capsys, monkeypatch):
     folder = geom_folder(tmp_path / "geom")
     target = tmp_path / "geom_drugs.sdf.gz"
-    assert main([str(folder), str(target), "--conformers", "1"]) == 0
+    assert main(["convert", str(folder), str(target), "--conformers", "1"]) == 0
     assert capsys.readouterr().out.strip() == "12 molecules, 12 conformations, 1 left out"
     with gzip.open(target, "rb") as file:
         first = next(Chem.ForwardSDMolSupplier(file, removeHs=False))
@@ -278,7 +313,7 @@ def test_geom_is_converted_once_into_an_sdf_that_the_section_reads(tmp_path, cap
 
 def test_a_pickle_of_another_class_is_refused_by_name_and_runs_nothing(tmp_path, capsys):
     folder = geom_folder(tmp_path / "geom", {"conformers": [Intruder()]})
-    assert main([str(folder), str(tmp_path / "out.sdf.gz")]) == 2
+    assert main(["convert", str(folder), str(tmp_path / "out.sdf.gz")]) == 2
     said = capsys.readouterr()
     assert "asks for builtins.print" in said.err and "0.pickle" in said.err and "run\n" not in said.out
     assert not (tmp_path / "out.sdf.gz").exists()

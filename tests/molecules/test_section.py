@@ -39,7 +39,7 @@ def run(source, folder, regime="accumulate", seed=0, **fields):
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_a_chain_gives_the_same_bits_twice_in_every_regime(source, tmp_path, regime, monkeypatch):
-    monkeypatch.delattr(section.Molecules, "preview")  # drawing takes longer than all the rest
+    monkeypatch.delattr(section.MoleculesSection, "preview")  # drawing takes longer than all the rest
     first = run(source, tmp_path / "a" / "run", regime, steps=6)
     second = run(source, tmp_path / "b" / "run", regime, steps=6)
     assert first == second
@@ -114,6 +114,18 @@ def test_a_trained_model_samples_sensible_geometry_and_an_untrained_langevin_doe
     assert noise["bond_error"] > 3 * result["bond_error"]
 
 
+def test_the_rough_geometry_alone_depends_on_the_statistics_and_not_on_the_network(source):
+    made = make(source, sampler="geometry")
+    train, _ = made.real_data()
+    model = made.fit(train, 0, Checkpoint(source / "geometry"))
+    items = made.sample(model, len(train), 1)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    assert np.array_equal(made.sample(model, len(train), 1)["positions"], items["positions"])
+    model.mean += 0.5
+    assert not np.array_equal(made.sample(model, len(train), 1)["positions"], items["positions"])
+
+
 def test_langevin_follows_geodiffs_update(source):
     """One step by hand: step_size (sigma / 0.01)^2 along the force over sigma, and its noise."""
     made = make(source, sampler="langevin", sampling_steps=1)
@@ -158,7 +170,7 @@ def test_broken_samples_are_counted_and_never_left_out(source):
 
 def test_a_chain_whose_samples_are_all_lost_goes_on_only_when_asked(source, tmp_path, monkeypatch):
     """Both ways: nothing finite to train on stops the chain, or is the outcome of that iteration."""
-    monkeypatch.delattr(section.Molecules, "preview")
+    monkeypatch.delattr(section.MoleculesSection, "preview")
 
     def lost(made):
         original = made.sample
@@ -215,8 +227,8 @@ def test_presets_are_the_papers_where_they_say_so():
 
 
 def test_sampling_settings_do_not_change_the_first_fit():
-    fields = {field.name for field in dataclasses.fields(config.MoleculeConfig)}
-    assert set(config.MoleculeConfig.SAMPLING_FIELDS) <= fields
+    fields = {field.name for field in dataclasses.fields(config.MoleculesConfig)}
+    assert set(config.MoleculesConfig.SAMPLING_FIELDS) <= fields
 
 
 def test_the_section_has_what_the_registry_asks_for():

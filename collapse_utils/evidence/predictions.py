@@ -1,0 +1,125 @@
+"""Predictions that were registered before their runs, ``results/predictions.yml``, held against the results.
+
+The file defines the statistics and says how each is decided; this module computes them.  A chain is one observation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ..errors import InputError
+from . import results
+from .statistics import Estimate, by_seed, estimate
+
+FILE = "predictions.yml"
+UNDECIDED, NOT_RUN = "undecided", "not run"
+PLATEAU = 0.05  # of the logarithm of a loss between the two windows below
+EARLIER, LATER = range(21, 31), range(41, 51)  # fits whose means are compared
+
+
+def _residual(y: np.ndarray, shape: np.ndarray) -> float:
+    """Sum of squared residuals of y = a + b shape, by least squares."""
+    design = np.column_stack([np.ones_like(shape), shape])
+    return float(np.square(y - design @ np.linalg.lstsq(design, y, rcond=None)[0]).sum())
+
+
+def _prefers_harmonic(table: pd.DataFrame, other: np.ndarray) -> list[float]:
+    """log(residual with ``other`` / residual with H_t) of each chain: above 0 where H_t fits better."""
+    harmonic = np.cumsum(1 / np.arange(1.0, table.shape[1] + 1))
+    return [float(np.log(_residual(y, other) / _residual(y, harmonic))) for y in table.to_numpy()]
+
+
+def growth(table: pd.DataFrame) -> list[float]:
+    """Whether a loss grows like H_t (above 0) or like a line; ``table`` has a row a chain, a column a fit 1, 2, ..."""
+    return _prefers_harmonic(table, np.arange(1.0, table.shape[1] + 1))
+
+
+def bounded(table: pd.DataFrame) -> list[float]:
+    """Whether a loss grows like H_t (above 0) or like the sum of 1/i^2, which converges."""
+    return _prefers_harmonic(table, np.cumsum(1 / np.arange(1.0, table.shape[1] + 1) ** 2))
+
+
+def late_change(table: pd.DataFrame) -> list[float]:
+    """Mean log loss of the fits ``LATER`` minus that of ``EARLIER``."""
+    logs = np.log(table)
+    return (logs[list(LATER)].mean(axis=1) - logs[list(EARLIER)].mean(axis=1)).tolist()
+
+
+def final_ratio(table: pd.DataFrame) -> list[float]:
+    """log(loss of the final fit / loss of the first)."""
+    return np.log(table.iloc[:, -1] / table.iloc[:, 0]).tolist()
+
+
+def final_gap(table: pd.DataFrame, other: pd.DataFrame) -> list[float]:
+    """log(loss of the final fit / that of ``other``) for the seeds that both have."""
+    return np.log(table.iloc[:, -1] / other.iloc[:, -1]).dropna().tolist()
+
+
+STATISTICS = {"growth": growth, "bounded": bounded, "late_change": late_change, "final_ratio": final_ratio}
+SIGNS = {  # what a statistic above 0 and below 0 says
+    "growth": ("H_t", "a line"),
+    "bounded": ("H_t", "S_t"),
+    "final_ratio": ("above 0", "below 0"),
+    "final_gap": ("above 0", "below 0"),
+}
+
+
+def outcome(statistic: str, values: list[float]) -> tuple[Estimate, str]:
+    """The mean of a statistic over chains with its 95% interval, and what it says by the rule in the file."""
+    effect = estimate(values)
+    if statistic == "late_change":
+        narrow = estimate(values, 0.90)  # two one-sided tests at 5%
+        if narrow.low > -PLATEAU and narrow.high < PLATEAU:
+            return effect, "plateau"
+        return effect, "still rising" if effect.low > 0 else UNDECIDED
+    above, below = SIGNS[statistic]
+    return effect, above if effect.low > 0 else below if effect.high < 0 else UNDECIDED
+
+
+def read(given: str | Path | None = None) -> list[dict[str, Any]]:
+    """The entries of the file; InputError for a statistic that it does not define."""
+    entries = yaml.safe_load((results.root(given) / FILE).read_text(encoding="utf-8"))
+    for entry in entries:
+        for prediction in entry["predictions"]:
+            if prediction["statistic"] not in {*STATISTICS, "final_gap"}:
+                raise InputError(entry["id"], prediction["statistic"], "one of " + ", ".join([*STATISTICS, "final_gap"]))
+    return entries
+
+
+def _table(entry: dict[str, Any], source: str, regime: str, given: str | Path | None) -> pd.DataFrame:
+    """The metric of an entry: a row for each registered seed that has been run, a column for each fit."""
+    if not (results.root(given) / entry["section"] / f"{entry['preset']}-{source}" / "metrics.csv").exists():
+        return pd.DataFrame()
+    frame = results.named(entry["section"], f"{entry['preset']}-{source}", given)
+    table = by_seed(frame, entry["metric"], regime=regime, variant=entry["variant"])
+    return table[table.index.isin(entry["seeds"])]
+
+
+def outcomes(given: str | Path | None = None) -> pd.DataFrame:
+    """Every prediction beside what came out, one row for each data source."""
+    entries = {entry["id"]: entry for entry in read(given)}
+    rows = []
+    for name, entry in entries.items():
+        sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
+        for source in sources:
+            for prediction in entry["predictions"]:
+                regime, over, statistic = prediction["regime"], prediction.get("over"), prediction["statistic"]
+                table = _table(entry, source, regime, given)
+                if over is None:
+                    values = STATISTICS[statistic](table) if table.size else []
+                else:
+                    other = _table(entries[over], source, regime, given) if over in entries else \
+                        _table(entry, source, over, given)  # fmt: skip
+                    values = final_gap(table, other) if table.size and other.size else []
+                effect, said = outcome(statistic, values) if values else (None, NOT_RUN)
+                rows.append({
+                    "id": name, "source": source, "regime": regime, "over": over or "", "statistic": statistic,
+                    "expected": prediction["expect"], "probability": prediction["probability"],
+                    "chains": len(values), "value": "" if effect is None else effect.text(3), "outcome": said,
+                })  # fmt: skip
+    return pd.DataFrame(rows)
