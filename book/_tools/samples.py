@@ -155,7 +155,7 @@ def stories(folder: Path) -> Json:
 
 
 def flat(positions: np.ndarray) -> np.ndarray:
-    """The rotation that lays the longest axis of positions (atoms, 3) along x, the least along z."""
+    """The rotation that lays the longest axis of positions (atoms, 3) along x."""
     axes = np.linalg.svd(positions - positions.mean(0))[2].T
     return axes @ np.diag([1.0, 1.0, np.linalg.det(axes)])
 

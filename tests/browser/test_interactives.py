@@ -1,4 +1,4 @@
-"""The interactives in a browser: the numbers are Python's, the keyboard works, nothing is in the way."""
+"""The interactives in a browser: their numbers are those of Python, and the keyboard works them."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ A caption.
 """
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TEXTS = "(all) => all.map((quote) => quote.textContent)"
+POINTS = "(all) => all.map((line) => line.points.length)"
 PICTURES = "(all) => all.map((canvas) => canvas.toDataURL())"
 
 
@@ -430,7 +431,7 @@ def test_every_choice_of_the_explorer_draws_a_chart(page, data):
             for box in ("relative to the first fit", "logarithmic axis"):
                 explorer.get_by_label(box).set_checked(drawn % 2 == 0)
             assert "NaN" not in svg.inner_html(), metric
-            points = svg.locator("polyline").evaluate_all("(all) => all.map((p) => p.points.length)")
+            points = svg.locator("polyline").evaluate_all(POINTS)
             assert len(points) >= 2 and all(points), metric
             drawn += 1
     assert drawn >= 20
