@@ -1,4 +1,4 @@
-"""Sphinx extension: ``{interactive} NAME`` puts one of the book's interactives on a page, as a figure.
+"""Sphinx extension: ``{interactive} NAME`` puts one of the interactives on a page, as a figure.
 
     ```{interactive} theorem
     :name: theorem-explorer

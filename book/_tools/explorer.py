@@ -1,7 +1,7 @@
 """What the results explorer of the book shows: every experiment, data source and metric.
 
-The largest of the presets that differ in size is shown, every other preset, and no smoke run.  All statistics are made here;
-the script only draws them.
+Of the presets that differ in size the largest is shown, and no smoke run.  All statistics are made
+here; the script only draws them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ METRICS = {  # with their units; a metric that is not listed shows its name
     "test_error": "test error above the noise",
     "cross_entropy": "cross-entropy (nats per token)",
     "cross_entropy_best_temperature": "cross-entropy at the best temperature (nats per token)",
-    "cross_entropy_sampling_temperature": "cross-entropy at the sampling temperature (nats per token)",
+    "cross_entropy_sampling_temperature": "cross-entropy at sampling temperature (nats per token)",
     "best_temperature": "temperature of the best prediction",
     "reference_cross_entropy": "cross-entropy of samples, reference model (nats per token)",
     "bits_per_character": "bits per character",
@@ -73,13 +73,14 @@ def shown_folders(folder: Path, section: str) -> list[Path]:
     """The results of a section that the pages show, the built-in data source last.
 
     Of a data source these are the largest of the presets that differ in size, and every preset of
-    another kind, but no smoke run.  A folder counts if it has chains of replace and of accumulate: a
-    preset under way may lack one.
+    another kind, but no smoke run.  A folder counts if it has chains of replace and of accumulate:
+    a preset under way may lack one.
     """
     best: dict[tuple[str, str], Path] = {}
     for path in sorted((folder / section).glob("*/metrics.csv")):
         preset, _, source = path.parent.name.partition("-")
-        if preset == "smoke" or not {"replace", "accumulate"} <= set(results.read_csv(path)["regime"]):
+        regimes = set() if preset == "smoke" else set(results.read_csv(path)["regime"])
+        if not {"replace", "accumulate"} <= regimes:
             continue
         kind = (source, "") if preset in PRESETS else (source, preset)
         if kind not in best or PRESETS.index(preset) > PRESETS.index(preset_of(best[kind])):

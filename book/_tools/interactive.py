@@ -46,7 +46,7 @@ def _collapse(data: Json, folder: Path) -> str:
     replace = ["replace", *(f"{(1 - 1 / n) ** t:.3f}" for t in STATIC_FITS)]
     products = (math.prod(1 - 1 / (n * k * k) for k in range(1, t + 1)) for t in STATIC_FITS)
     rows = [replace, ["accumulate", *(f"{value:.3f}" for value in products)]]
-    text = f"Expected variance of a Gaussian fitted to n = {n} items, as a share of the real variance:"
+    text = f"Expected variance of a Gaussian fitted to n = {n} items / real variance:"
     return f"<p>{text}</p>" + table(["regime", *(f"fit {t}" for t in STATIC_FITS)], rows)
 
 
@@ -92,7 +92,7 @@ def _faces(data: Json, folder: Path) -> str:
         fits = setting["regimes"][regime]
         first, last = min(fits), max(fits)
         sheet = rows_of(setting["sheets"][regime], setting["rows"], [fits[first], fits[last]])
-        about = f"{LABELS[regime]}: {one['title']} sampled by fit {first} (above) and fit {last} (below)"
+        about = f"{LABELS[regime]}: {one['title']} of fit {first} (above) and fit {last} (below)"
         parts.append(f"<p>{about}:</p>" + _picture(sheet, about))
     return "".join(parts)
 
@@ -137,9 +137,10 @@ def _none(folder: Path) -> Json:
     return {}
 
 
+COLLAPSE = ("chains.js", "collapse.js")
 MOLECULES = ("generations.js", "molecules.js")
 INTERACTIVES = {
-    "collapse": Interactive("Run your own collapse", ("chains.js", "collapse.js"), _none, _collapse),
+    "collapse": Interactive("Run your own collapse", COLLAPSE, _none, _collapse),
     "theorem": Interactive("Theorem explorer", ("theorem.js",), _none, _theorem),
     "faces": Interactive("Faces by generation", ("generations.js",), faces, _faces),
     "stories": Interactive("Stories by generation", ("generations.js",), stories, _stories),
@@ -155,7 +156,7 @@ def as_json(data: Json) -> str:
 
 
 def markup(name: str, folder: Path) -> str:
-    """The element that the scripts turn into the interactive ``name``; ``folder`` holds the results."""
+    """The element that scripts turn into the interactive ``name``; ``folder`` holds the results."""
     one = INTERACTIVES[name]
     data = one.data(folder)
     if [] in (data.get("data"), data.get("experiments")):
@@ -168,6 +169,6 @@ def markup(name: str, folder: Path) -> str:
 
 
 def scripts(names: Sequence[str]) -> list[str]:
-    """The scripts of a page with the interactives ``names``, in the order in which they are loaded."""
+    """The scripts of a page with the interactives ``names``, in the order of loading."""
     own = [script for name in names for script in INTERACTIVES[name].scripts]
     return list(dict.fromkeys([*SHARED, *own])) if names else []

@@ -155,13 +155,13 @@ def stories(folder: Path) -> Json:
 
 
 def flat(positions: np.ndarray) -> np.ndarray:
-    """The rotation that lays the longest axis of positions (atoms, 3) along x, the shortest along z."""
+    """The rotation that lays the longest axis of positions (atoms, 3) along x."""
     axes = np.linalg.svd(positions - positions.mean(0))[2].T
     return axes @ np.diag([1.0, 1.0, np.linalg.det(axes)])
 
 
 def turned(moving: np.ndarray, still: np.ndarray) -> np.ndarray:
-    """Positions (atoms, 3), centred, in the rotation closest to those of ``still`` (Kabsch 1976)."""
+    """Positions (atoms, 3), centred, in the rotation closest to ``still`` (Kabsch 1976)."""
     left, _, right = np.linalg.svd((moving - moving.mean(0)).T @ (still - still.mean(0)))
     flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
     return (moving - moving.mean(0)) @ left @ flip @ right

@@ -1,4 +1,4 @@
-"""The interactives in a browser: their numbers are those of Python, the keyboard works them, and nothing is in the way."""
+"""The interactives in a browser: their numbers are those of Python, and the keyboard works them."""
 
 from __future__ import annotations
 
@@ -10,45 +10,63 @@ import math
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from chromium import serve
 
-from book._tools.interactive import INTERACTIVES, markup
+from book._tools.interactive import INTERACTIVES
 from collapse_utils.linear import theory
+from collapse_utils.pages.figures import LABELS
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "results"
-PAGE = """
-# A page with every interactive
-
-{figures}
+CONF = """
+import sys
+sys.path[:0] = [{extensions!r}, {root!r}]
+extensions = ["myst_parser", "interactive"]
+html_theme = "sphinx_book_theme"
+html_context = {{"default_mode": "auto"}}
+html_static_path = [{static!r}]
+html_css_files = ["book.css"]
+html_favicon = {static!r} + "/favicon.svg"
+"""
+FIGURE = """
+```{{interactive}} {name}
+:name: the-{name}
+A caption.
+```
 """
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-ERRORS = ("serious", "critical")
+TEXTS = "(all) => all.map((quote) => quote.textContent)"
+POINTS = "(all) => all.map((line) => line.points.length)"
+PICTURES = "(all) => all.map((canvas) => canvas.toDataURL())"
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Path:
     """A built page in the book's theme that holds every interactive."""
     source, pages = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("lab")
-    (source / "conf.py").write_text(
-        f"import sys\nsys.path[:0] = [{str(ROOT / 'book' / '_ext')!r}, {str(ROOT)!r}]\n"
-        "extensions = ['myst_parser', 'interactive']\nhtml_theme = 'sphinx_book_theme'\nhtml_css_files = ['book.css']\n"
-        "html_context = {'default_mode': 'auto'}\n"
-        f"html_static_path = [{str(ROOT / 'book' / '_static')!r}]\n"
-        f"html_favicon = {str(ROOT / 'book' / '_static' / 'favicon.svg')!r}\n",
-        encoding="utf-8",
-    )
-    figures = "\n\n".join(f"```{{interactive}} {name}\n:name: the-{name}\nA caption.\n```" for name in INTERACTIVES)
-    (source / "index.md").write_text(PAGE.format(figures=figures), encoding="utf-8")
-    (source / "results").symlink_to(RESULTS, target_is_directory=True)
+    book = ROOT / "book"
+    paths = {"extensions": book / "_ext", "root": ROOT, "static": book / "_static"}
+    conf = CONF.format(**{name: str(path) for name, path in paths.items()})
+    (source / "conf.py").write_text(conf, encoding="utf-8")
+    text = "# Every interactive\n" + "".join(FIGURE.format(name=name) for name in INTERACTIVES)
+    (source / "index.md").write_text(text, encoding="utf-8")
+    (source / "results").symlink_to(ROOT / "results", target_is_directory=True)
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(source), str(pages)]
     subprocess.run(command, cwd=ROOT, check=True)
     return pages
+
+
+@pytest.fixture(scope="module")
+def data(lab) -> dict[str, dict]:
+    """What the build wrote for every interactive."""
+    soup = BeautifulSoup((lab / "index.html").read_text(encoding="utf-8"), "html.parser")
+    hosts = soup.select("[data-interactive]")
+    return {host["data-interactive"]: json.loads(host.script.string) for host in hosts}
 
 
 @pytest.fixture(scope="module")
@@ -73,70 +91,69 @@ def choice(interactive, name: str):
     return interactive.get_by_role("combobox", name=name, exact=True)
 
 
-def cells(table) -> dict[str, list[str]]:
-    """The rows of a table of values: name -> cells."""
-    return {
-        row.locator("th").inner_text().strip(): [cell.strip() for cell in row.locator("td").all_inner_texts()]
-        for row in table.locator("tbody tr").all()
-    }
+def cells(interactive) -> dict[str, list[str]]:
+    """The table of values of an interactive: name of a row -> its cells."""
+    read = {}
+    for row in interactive.locator(".scroll tbody tr").all():
+        name = row.locator("th").inner_text().strip()
+        read[name] = [cell.strip() for cell in row.locator("td").all_inner_texts()]
+    return read
 
 
 def number(text: str) -> float:
     """A number as the page writes it, such as 1.20 or 1.2 × 10⁻⁵."""
-    if text == "∞":
-        return math.inf
     mantissa, _, power = text.partition(" × 10")
-    return float(mantissa) * 10 ** int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
+    raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    return float(mantissa) * 10 ** int(power.translate(raised) or 0)
 
 
 # The theorem explorer
 
+GROWTH = """([regime, d, T]) => Interactive.theory.growth[regime](100, d, T)
+    .map((value) => isFinite(value) ? value : 'inf')"""
+SIZES = [(1, 3), (2, 10), (32, 34), (32, 52), (32, 100), (32, 1000), (100, 2000)]
 
-@pytest.mark.parametrize(("d", "T"), [(1, 3), (2, 10), (32, 34), (32, 52), (32, 100), (32, 1000), (100, 2000)])
+
+@pytest.mark.parametrize(("d", "T"), SIZES)
 def test_the_formulas_are_those_of_the_package(page, d, T):
-    n = np.arange(1, 101)
-    for regime in ("replace", "accumulate", "accumulate_subsample", "replace_multiple"):
-        shown = page.evaluate(
-            "([regime, d, T]) => Interactive.theory.growth[regime](100, d, T).map((v) => isFinite(v) ? v : 'inf')",
-            [regime, d, T],
-        )
-        expected = theory.test_error(regime, n, d, T, 0.7)
-        base = page.evaluate("([d, T]) => Interactive.theory.base(d, T, 0.7)", [d, T])
-        assert base * np.array([float(v) for v in shown]) == pytest.approx(expected, rel=1e-9)
+    base = page.evaluate("([d, T]) => Interactive.theory.base(d, T, 0.7)", [d, T])
+    for regime in LABELS:
+        growth = np.array([float(value) for value in page.evaluate(GROWTH, [regime, d, T])])
+        expected = theory.test_error(regime, np.arange(1, 101), d, T, 0.7)
+        assert base * growth == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_explorer_is_worked_by_keyboard_and_reads_out_the_formulas(page):
     theorem = part(page, "theorem")
     sliders = theorem.locator("input[type=range]")
     d, T, sigma2, n = (sliders.nth(i) for i in range(4))
-    d.focus()
-    page.keyboard.press("End")  # d = 100, and T moves to its least value
+
+    def press(slider, *keys: str) -> None:
+        slider.focus()
+        for key in keys:
+            page.keyboard.press(key)
+
+    press(d, "End")  # d = 100, and T moves to its least value
     assert d.get_attribute("aria-valuetext") == "100"
     assert T.get_attribute("aria-valuetext") == "102"
-    d.focus()
-    for key in ("Home", "ArrowRight", "ArrowRight"):
-        page.keyboard.press(key)
-    sigma2.focus()
-    page.keyboard.press("End")
-    n.focus()
-    for key in ("Home", "ArrowRight", "ArrowRight"):  # n = 4
-        page.keyboard.press(key)
+    press(d, "Home", "ArrowRight", "ArrowRight")
+    press(sigma2, "End")
+    press(n, "Home", "ArrowRight", "ArrowRight")
     at = [float(slider.get_attribute("aria-valuetext")) for slider in (d, T, sigma2, n)]
     assert at == [3, 102, 100, 4]
     chart = theorem.locator("svg[role=slider]")
     chart.focus()
+    first = theory.base(3, 102, 100.0)
     for fit in (4, 3, 2):
-        read = cells(theorem.locator(".scroll"))
-        for regime, label in (
-            ("replace", "replace"),
-            ("accumulate", "accumulate"),
-            ("accumulate_subsample", "accumulate at equal size"),
-                              ("replace_multiple", "replace, t times the data")):  # fmt: skip
+        read = cells(theorem)
+        for regime, label in LABELS.items():
             expected = float(theory.test_error(regime, fit, 3, 102, 100.0))
-            assert number(read[label][1]) == pytest.approx(expected, rel=1e-3)
-            assert number(read[label][2]) == pytest.approx(expected / theory.base(3, 102, 100.0), rel=1e-3)
+            _, error, ratio, _ = read[label]
+            assert number(error) == pytest.approx(expected, rel=1e-3)
+            assert number(ratio) == pytest.approx(expected / first, rel=1e-3)
         assert chart.get_attribute("aria-valuenow") == str(fit)
-        assert f"fit {fit}: replace {read['replace'][1]}" in chart.get_attribute("aria-valuetext")
+        spoken = chart.get_attribute("aria-valuetext")
+        assert spoken.startswith(f"fit {fit}: replace {read['replace'][1]}")
         page.keyboard.press("ArrowLeft")
     page.keyboard.press("End")
     assert chart.get_attribute("aria-valuenow") == "4"
@@ -146,9 +163,9 @@ def test_an_undetermined_subsample_is_infinite_and_not_drawn(page):
     theorem = part(page, "theorem")
     T = theorem.locator("input[type=range]").nth(1)
     T.focus()
-    page.keyboard.press("Home")  # T = 34, d = 32: a subsample holds fewer different rows than features
+    page.keyboard.press("Home")  # a subsample of 34 rows holds fewer than 32 different ones
     assert T.get_attribute("aria-valuetext") == "34"
-    assert cells(theorem.locator(".scroll"))["accumulate at equal size"][1:3] == ["∞", "∞"]
+    assert cells(theorem)["accumulate at equal size"][1:3] == ["∞", "∞"]
     assert "NaN" not in theorem.locator("svg[role=slider]").inner_html()
 
 
@@ -161,6 +178,8 @@ CHAIN = """([model, regime, n, seed, fits]) => {
   return chain.rows.map(({ fit, left, loss, real, synthetic }) =>
     ({ sd: fit.sd, mean: fit.mean, left, loss, real: real.length, synthetic: synthetic.length }));
 }"""
+VARIANCES = f"""([regime, n, seeds]) => Array.from({{ length: seeds }}, (_, seed) =>
+    ({CHAIN})(['gaussian', regime, n, seed + 1, 10]).map((row) => row.sd ** 2))"""
 MASK = 0xFFFFFFFF
 
 
@@ -183,7 +202,7 @@ class Mulberry:
 
 
 def gaussian_chain(regime: str, n: int, seed: int, fits: int) -> list[tuple[float, float]]:
-    """(mean, standard deviation) of every fit, as the page computes it."""
+    """(mean, standard deviation) of every fit, by the definition of the regime."""
     rng = Mulberry(seed, 0, 1)
     blocks, found = [[rng.normal() for _ in range(n)]], []
     for t in range(1, fits + 1):
@@ -204,74 +223,67 @@ def gaussian_chain(regime: str, n: int, seed: int, fits: int) -> list[tuple[floa
 @pytest.mark.parametrize("regime", ["replace", "accumulate", "accumulate_subsample"])
 def test_the_gaussian_chain_is_that_of_the_definition(page, regime):
     rows = page.evaluate(CHAIN, ["gaussian", regime, 12, 3, 15])
-    expected = gaussian_chain(regime, 12, 3, 15)
-    for row, (mean, sd) in zip(rows, expected, strict=True):
+    for row, (mean, sd) in zip(rows, gaussian_chain(regime, 12, 3, 15), strict=True):
         assert (row["mean"], row["sd"]) == pytest.approx((mean, sd), rel=1e-9)
         divergence = math.log(sd) + (1 + mean**2) / (2 * sd**2) - 0.5
         assert row["loss"] == pytest.approx(divergence, rel=1e-9)
-    sizes = {
-        "replace": [12] * 15,
-        "accumulate": [12 * t for t in range(1, 16)],
-        "accumulate_subsample": [12] * 15,
-    }
-    assert [row["real"] + row["synthetic"] for row in rows] == sizes[regime]
-    assert [row["real"] for row in rows] == ([12] + [0] * 14 if regime == "replace" else [row["real"] for row in rows])
+    sizes = [row["real"] + row["synthetic"] for row in rows]
+    assert sizes == [12 * t if regime == "accumulate" else 12 for t in range(1, 16)]
+    if regime != "accumulate_subsample":
+        real = [row["real"] for row in rows]
+        assert real == [12 if t == 1 or regime == "accumulate" else 0 for t in range(1, 16)]
 
 
 @pytest.mark.parametrize("regime", ["replace", "accumulate"])
 def test_the_expected_variance_is_the_closed_form(page, regime):
-    """Within four standard errors at each of ten fits: by chance missed in about one run of 1,600."""
-    n, seeds = 10, 1500
-    one = f"({CHAIN})(['gaussian', ...args, seed + 1, 10]).map((row) => row.sd)"
-    run = f"(args) => Array.from({{ length: {seeds} }}, (_, seed) => {one})"
-    variances = np.square(page.evaluate(run, [regime, n]))
-    t = np.arange(1, 11)
-    expected = (1 - 1 / n) ** t if regime == "replace" else np.cumprod(1 - 1 / (n * t**2))
+    """Within four standard errors at each of ten fits: chance alone fails 1 run in 1,600."""
+    n, seeds, t = 10, 1500, np.arange(1, 11)
+    variances = np.array(page.evaluate(VARIANCES, [regime, n, seeds]))
+    products = np.cumprod(1 - 1 / (n * t**2))
+    expected = (1 - 1 / n) ** t if regime == "replace" else products
     errors = variances.std(0, ddof=1) / math.sqrt(seeds)
     assert np.all(np.abs(variances.mean(0) - expected) < 4 * errors)
 
 
 def test_the_mixture_loses_clusters_under_replace_and_keeps_them_under_accumulate(page):
     for seed in (1, 2, 3):
-        ends = {regime: page.evaluate(CHAIN, ["mixture", regime, 60, seed, 20]) for regime in ("replace", "accumulate")}
-        assert ends["replace"][0] == ends["accumulate"][0]  # one first fit, on the real data
-        assert 0 < ends["replace"][0]["loss"] < 1
-        assert ends["accumulate"][-1]["left"] == 6
-        assert ends["replace"][-1]["left"] < 6
-        assert ends["accumulate"][-1]["loss"] < 1 < 5 < ends["replace"][-1]["loss"]
+        replace = page.evaluate(CHAIN, ["mixture", "replace", 60, seed, 20])
+        accumulate = page.evaluate(CHAIN, ["mixture", "accumulate", 60, seed, 20])
+        assert replace[0] == accumulate[0]  # one first fit, on the real data
+        assert 0 < replace[0]["loss"] < 1
+        assert replace[-1]["left"] < accumulate[-1]["left"] == 6
+        assert accumulate[-1]["loss"] < 1 < 5 < replace[-1]["loss"]
 
 
 def test_the_collapse_is_worked_by_keyboard(page):
     collapse = part(page, "collapse")
-    status = collapse.locator("[role=status]")
-    assert status.inner_text().startswith("Fit 40.")  # the contrast is there before anything is pressed
-    share = [float(value) for value in re.findall(r"([\d.]+)%", status.inner_text())]
-    assert share[0] < 20 < 60 < share[1]
+    status, panels = collapse.locator("[role=status]"), collapse.locator(".panel")
+    assert status.inner_text().startswith("Fit 40.")  # the contrast is there at once
+    left = [float(value) for value in re.findall(r"([\d.]+)%", status.inner_text())]
+    assert left[0] < 20 < 60 < left[1]
 
-    def press(name: str, key: str = "Enter") -> None:
-        collapse.get_by_role("button", name=name).focus()
+    def press(name: str, key: str = "Enter"):
+        button = collapse.get_by_role("button", name=name)
+        button.focus()
         page.keyboard.press(key)
+        return button
 
     press("Reset")
     press("Next generation")
     press("Next generation", "Space")
     assert status.inner_text().startswith("Fit 3.")
-    rows = {regime: page.evaluate(CHAIN, ["gaussian", regime, 20, 1, 3])[-1] for regime in ("replace", "accumulate")}
-    panels = collapse.locator(".panel")
-    for place, regime in enumerate(rows):
-        words = panels.nth(place).inner_text()
-        assert float(re.search(r"([\d.]+)% of the real spread", words)[1]) == pytest.approx(
-            100 * rows[regime]["sd"], rel=0.06
-        )
+    for place, regime in enumerate(("replace", "accumulate")):
+        row = page.evaluate(CHAIN, ["gaussian", regime, 20, 1, 3])[-1]
+        share = re.search(r"([\d.]+)% of the real spread", panels.nth(place).inner_text())[1]
+        assert float(share) == pytest.approx(100 * row["sd"], rel=0.06)
     assert "trained on 20 synthetic items" in panels.nth(0).inner_text()
     assert "trained on 20 real + 40 synthetic items" in panels.nth(1).inner_text()
 
-    press("accumulate at equal size")
+    toggle = press("accumulate at equal size")
     assert panels.count() == 2
-    assert collapse.get_by_role("button", name="accumulate at equal size").get_attribute("aria-pressed") == "false"
+    assert toggle.get_attribute("aria-pressed") == "false"
 
-    chart = collapse.locator("svg[role=slider]")
-    chart.focus()
+    collapse.locator("svg[role=slider]").focus()
     page.keyboard.press("Home")
     assert status.inner_text().startswith("Fit 1.")
     before = panels.nth(0).inner_text()
@@ -279,8 +291,8 @@ def test_the_collapse_is_worked_by_keyboard(page):
     assert panels.nth(0).inner_text() != before
 
 
-def test_play_runs_to_the_end_and_can_be_paused(address, visit, browser):
-    page, _ = visit("about:blank")
+def test_play_runs_to_the_end_and_can_be_paused(address, visit):
+    page, _ = visit("about:blank", settled=False)
     page.clock.install(time=0)
     page.goto(address)
     page.clock.pause_at(3600)  # from here on only run_for moves it
@@ -302,60 +314,66 @@ def test_play_runs_to_the_end_and_can_be_paused(address, visit, browser):
 # The generation slider
 
 
-def test_faces_move_with_the_slider(page):
+def test_faces_move_with_the_slider(page, data):
     faces = part(page, "faces")
-    left = faces.locator("[role=img]").first
-    assert left.get_attribute("aria-label") == "16 faces sampled by fit 10 under replace"
-    box = left.locator("span").first.bounding_box()
+    setting = data["faces"]["data"][0]["settings"][0]
+    last = max(map(int, setting["regimes"]["replace"]))
+
+    def label(place: int) -> str:
+        return faces.locator("[role=img]").nth(place).get_attribute("aria-label")
+
+    def face():
+        return faces.locator("[role=img]").first.locator("span").first
+
+    assert label(0) == f"{setting['columns']} faces sampled by fit {last} under replace"
+    box = face().bounding_box()
     assert (box["width"], box["height"]) == (64, 64)
-    assert left.locator("span").first.evaluate("(face) => getComputedStyle(face).imageRendering") == "pixelated"
-    last = left.locator("span").first.evaluate("(face) => face.style.backgroundPosition")
+    assert face().evaluate("(face) => getComputedStyle(face).imageRendering") == "pixelated"
+    position = "(face) => face.style.backgroundPosition"
+    before = face().evaluate(position)
     faces.locator("input[type=range]").focus()
     page.keyboard.press("Home")
-    left = faces.locator("[role=img]").first
-    assert left.get_attribute("aria-label") == "16 faces sampled by fit 1 under replace"
-    assert left.locator("span").first.evaluate("(face) => face.style.backgroundPosition") != last
-    choice(faces, "Right").select_option("accumulate_subsample")
-    assert (
-        faces.locator("[role=img]").nth(1).get_attribute("aria-label")
-        == "16 faces sampled by fit 1 under accumulate at equal size"
-    )
+    assert label(0).endswith("fit 1 under replace")
+    assert face().evaluate(position) != before
+    other = next(regime for regime in setting["regimes"] if regime not in ("replace", "accumulate"))
+    choice(faces, "Right").select_option(other)
+    assert label(1).endswith(f"fit 1 under {LABELS[other]}")
 
 
-def test_stories_are_those_of_the_samples(page):
+def test_stories_show_the_chosen_setting_and_fit(page, data):
     stories = part(page, "stories")
-    choice(stories, "Setting").select_option(label="Llama, τ = 1")
-    slider = stories.locator("input[type=range]")
-    slider.focus()
+    setting = data["stories"]["data"][0]["settings"][1]
+    choice(stories, "Setting").select_option(label=setting["title"])
+    stories.locator("input[type=range]").focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    file = RESULTS / "language" / "cpu-tinystories" / "samples" / "base" / "accumulate" / "iteration-02" / "stories.json"
-    text = json.loads(file.read_text(encoding="utf-8"))[0]
-    shown = stories.locator(".panel").nth(1).locator("blockquote").first.evaluate("(quote) => quote.textContent")
-    assert shown.removesuffix(" …") == text[: len(shown.removesuffix(" …"))] and len(shown) > 50
+    panel = stories.locator(".panel").nth(1)
+    sample = setting["regimes"]["accumulate"]["2"]
+    assert panel.locator("blockquote").evaluate_all(TEXTS) == sample["texts"]
+    words = panel.inner_text()
+    assert f"{sample['distinct']} of {sample['all']} sentences are different" in words
+    loss = words.split(f"{data['stories']['loss']}: ")[1].split()[0]
+    assert number(loss) == pytest.approx(setting["losses"]["accumulate"]["2"], rel=0.01)
 
 
 def test_molecules_turn_with_keys_and_mouse(page):
     molecules = part(page, "molecules")
     canvases = molecules.locator("canvas")
     assert canvases.count() == 3
-
-    def pictures() -> list[str]:
-        return [canvases.nth(i).evaluate("(canvas) => canvas.toDataURL()") for i in range(3)]
-
-    seen = [pictures()]
+    canvases.nth(0).scroll_into_view_if_needed()
+    seen = [canvases.evaluate_all(PICTURES)]
     canvases.nth(1).focus()
     page.keyboard.press("ArrowRight")
-    seen.append(pictures())
+    seen.append(canvases.evaluate_all(PICTURES))
     box = canvases.nth(0).bounding_box()
     page.mouse.move(box["x"] + 40, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + 80, box["y"] + 60, steps=4)
     page.mouse.up()
-    seen.append(pictures())
+    seen.append(canvases.evaluate_all(PICTURES))
     choice(molecules, "Molecule").select_option("1")
-    seen.append(pictures())
-    for before, after in itertools.pairwise(seen):  # all three turn together
+    seen.append(canvases.evaluate_all(PICTURES))
+    for before, after in itertools.pairwise(seen):  # all three change together
         assert all(one != other for one, other in zip(before, after, strict=True))
     assert "the arrow keys turn it" in canvases.nth(2).get_attribute("aria-label")
 
@@ -363,64 +381,58 @@ def test_molecules_turn_with_keys_and_mouse(page):
 # The results explorer
 
 
-def test_the_explorer_reads_out_and_saves_what_the_build_computed(page):
-    data = json.loads(re.search(r"<script[^>]*>(.*?)</script>", markup("results", RESULTS))[1])
+def test_the_explorer_reads_out_and_saves_what_the_build_computed(page, data):
     explorer = part(page, "results")
-    choice(explorer, "Experiment").select_option(label="faces")
-    choice(explorer, "Data").select_option(label="ORL faces")
-    choice(explorer, "Metric").select_option("recall")
+    experiment = data["results"]["experiments"][-2]
+    source = experiment["data"][-1]
+    setting = source["settings"][0]
+    metric = list(setting["curves"])[1]
+    curves = setting["curves"][metric]
+    choice(explorer, "Experiment").select_option(label=experiment["title"])
+    choice(explorer, "Data").select_option(label=source["title"])
+    choice(explorer, "Metric").select_option(metric)
     explorer.get_by_label("relative to the first fit").uncheck()
-    faces = next(one for one in data["experiments"] if one["title"] == "faces")
-    orl = next(one for one in faces["data"] if one["title"] == "ORL faces")
-    curves = orl["settings"][0]["curves"]["recall"]
-    read = cells(explorer.locator(".scroll"))
-    assert read["replace"][0] == "10" and read["replace"][3] == str(curves["seeds"]["replace"])
     t, mean, low, high = curves["absolute"]["replace"][-1]
-    assert number(read["replace"][1]) == pytest.approx(mean, rel=0.01)
-    assert read["replace"][2] == page.evaluate(
-        "([a, b]) => `[${Interactive.format(a)}, ${Interactive.format(b)}]`", [low, high]
-    )
+    fit, shown, interval, seeds = cells(explorer)["replace"]
+    assert (int(fit), int(seeds)) == (t, curves["seeds"]["replace"])
+    assert number(shown) == pytest.approx(mean, rel=0.01)
+    between = "([a, b]) => `[${Interactive.format(a)}, ${Interactive.format(b)}]`"
+    assert interval == page.evaluate(between, [low, high])
 
     with page.expect_download() as download:
         explorer.get_by_role("button", name="Download data").press("Enter")
-    assert download.value.suggested_filename.endswith("recall-absolute.csv")
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+    assert download.value.suggested_filename.endswith(f"{metric.replace('_', '-')}-absolute.csv")
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == sum(map(len, curves["absolute"].values()))
     last = [row for row in rows if row["regime"] == "replace"][-1]
-    assert [float(last[name]) for name in ("iteration", "mean", "low", "high")] == [
-        t,
-        mean,
-        low,
-        high,
-    ]
-    assert last["seeds"] == str(curves["seeds"]["replace"])
+    numbers = [float(last[name]) for name in ("iteration", "mean", "low", "high", "seeds")]
+    assert numbers == [t, mean, low, high, curves["seeds"]["replace"]]
 
     with page.expect_download() as download:
         explorer.get_by_role("button", name="Download picture").press("Enter")
-    picture = ET.parse(download.value.path()).getroot()
-    text = ET.tostring(picture, encoding="unicode")
-    assert (
-        picture.find("{http://www.w3.org/2000/svg}title").text == "faces, ORL faces, equal number of epochs, recall (share)"
-    )
-    assert "accumulate at equal size" in text and "class=" not in text and "var(" not in text
-    assert re.search(r'stroke="rgb\(194, 78, 0\)"', text)  # the colour of replace
+    picture = ElementTree.parse(download.value.path()).getroot()
+    title = picture.find("{http://www.w3.org/2000/svg}title").text
+    assert title.startswith(f"{experiment['title']}, {source['title']}, {setting['title']}, ")
+    text = ElementTree.tostring(picture, encoding="unicode")
+    assert all(LABELS[regime] in text for regime in curves["absolute"])
+    assert "class=" not in text and "var(" not in text
+    assert 'stroke="rgb(194, 78, 0)"' in text  # the colour of replace
 
 
-def test_every_choice_of_the_explorer_draws_a_chart(page):
+def test_every_choice_of_the_explorer_draws_a_chart(page, data):
     explorer = part(page, "results")
-    drawn = 0
-    for experiment in range(choice(explorer, "Experiment").locator("option").count()):
-        choice(explorer, "Experiment").select_option(index=experiment)
-        values = explorer.locator("select").nth(3).locator("option").evaluate_all("(options) => options.map((o) => o.value)")
-        for value in values:
-            explorer.locator("select").nth(3).select_option(value, force=True)
+    svg, drawn = explorer.locator("svg[role=slider]"), 0
+    for experiment in data["results"]["experiments"]:
+        choice(explorer, "Experiment").select_option(label=experiment["title"])
+        for metric in experiment["data"][0]["settings"][0]["curves"]:
+            if choice(explorer, "Metric").count():  # one metric alone is no choice
+                choice(explorer, "Metric").select_option(metric)
             for box in ("relative to the first fit", "logarithmic axis"):
                 explorer.get_by_label(box).set_checked(drawn % 2 == 0)
-            svg = explorer.locator("svg[role=slider]")
-            assert "NaN" not in svg.inner_html() and svg.locator("polyline").count() >= 2
-            assert all(
-                point for point in svg.locator("polyline").evaluate_all("(all) => all.map((p) => p.getAttribute('points'))")
-            )
+            assert "NaN" not in svg.inner_html(), metric
+            points = svg.locator("polyline").evaluate_all(POINTS)
+            assert len(points) >= 2 and all(points), metric
             drawn += 1
     assert drawn >= 20
 
@@ -429,44 +441,45 @@ def test_the_explorer_follows_keys_and_pointer(page):
     explorer = part(page, "results")
     svg = explorer.locator("svg[role=slider]")
     svg.focus()
+    last = svg.get_attribute("aria-valuemax")
     page.keyboard.press("Home")
-    assert [row[0] for row in cells(explorer.locator(".scroll")).values()] == ["1"] * 4
+    assert {row[0] for row in cells(explorer).values()} == {"1"}
     page.keyboard.press("ArrowRight")
     assert svg.get_attribute("aria-valuenow") == "2"
     svg.scroll_into_view_if_needed()
     box = svg.bounding_box()
     page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] / 2)
-    assert svg.get_attribute("aria-valuenow") == "50"
+    assert svg.get_attribute("aria-valuenow") == last
 
 
 # All of them
 
+VIEWS = [("desktop", "light"), ("desktop", "dark"), ("phone", "light")]
+CONTROLS = "button:visible, select:visible, input:visible, [tabindex='0']:visible"
+OUTLINE = """(control) => document.activeElement === control
+    && getComputedStyle(control).outlineStyle + ' ' + getComputedStyle(control).outlineWidth"""
+HIDDEN = "(all) => all.every((one) => !one.getClientRects().length)"
 
-@pytest.mark.parametrize(("width", "mode"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")])
+
+@pytest.mark.parametrize(("width", "mode"), VIEWS)
 def test_nothing_is_in_the_way(address, visit, width, mode):
     from axe_playwright_python.sync_playwright import Axe
 
     page, log = visit(address, width, mode)
     assert page.locator(".interactive.ready").count() == len(INTERACTIVES)
     assert page.evaluate(SIDEWAYS) <= 0
-    found = Axe().run(page, context=".interactive", options={"resultTypes": ["violations"], "preload": False})
-    assert [(rule["id"], node["target"]) for rule in found.response["violations"] for node in rule["nodes"]] == []
+    options = {"resultTypes": ["violations"], "preload": False}
+    found = Axe().run(page, context=".interactive", options=options).response["violations"]
+    assert [(rule["id"], node["target"]) for rule in found for node in rule["nodes"]] == []
     assert log.complaints(address.rpartition("/")[0]) == []
 
 
 def test_focus_is_seen_and_reaches_every_control(page):
     for name in INTERACTIVES:
-        controls = part(page, name).locator("button:visible, select:visible, input:visible, [tabindex='0']:visible")
+        controls = part(page, name).locator(CONTROLS)
         controls.first.focus()
         for i in range(controls.count()):
-            assert controls.nth(i).evaluate("(control) => control === document.activeElement"), (
-                name,
-                i,
-            )
-            style = controls.nth(i).evaluate(
-                "(control) => getComputedStyle(control).outlineStyle + getComputedStyle(control).outlineWidth"
-            )
-            assert style == "solid3px", (name, i)
+            assert controls.nth(i).evaluate(OUTLINE) == "solid 3px", (name, i)
             page.keyboard.press("Tab")
 
 
@@ -477,7 +490,7 @@ def test_without_scripts_there_is_a_static_version(address, browser):
         page.goto(address)
         for name in INTERACTIVES:
             static = part(page, name).locator(".static")
-            assert static.is_visible() and len(static.inner_text()) > 40
+            assert static.is_visible() and len(static.inner_text()) > 40, name
     finally:
         context.close()
 
@@ -485,9 +498,9 @@ def test_without_scripts_there_is_a_static_version(address, browser):
 def test_print_shows_the_picture_without_its_controls(page):
     page.emulate_media(media="print")
     for name in INTERACTIVES:
-        body = part(page, name).locator(".live")
-        assert body.locator("svg.swatch, [role=slider], canvas").first.is_visible()
-        assert body.locator(".controls, .buttons").evaluate_all("(all) => all.every((e) => !e.getClientRects().length)")
+        live = part(page, name).locator(".live")
+        assert live.locator("svg, canvas").first.is_visible(), name
+        assert live.locator(".controls, .buttons").evaluate_all(HIDDEN), name
 
 
 def test_a_page_opened_as_a_file_works(lab, visit):
@@ -498,7 +511,8 @@ def test_a_page_opened_as_a_file_works(lab, visit):
 
 def test_the_single_file_holds_the_interactives(one_file, visit):
     page, log = visit(one_file.as_uri())
-    assert page.locator("[data-interactive]").count() == page.locator(".interactive.ready").count() > 0
+    ready = page.locator(".interactive.ready").count()
+    assert page.locator("[data-interactive]").count() == ready > 0
     collapse = part(page, "collapse").first
     collapse.get_by_role("button", name="Next generation").click()
     assert collapse.locator("[role=status]").inner_text().startswith("Fit 41.")
