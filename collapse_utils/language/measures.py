@@ -63,7 +63,12 @@ def best_temperature(model: torch.nn.Module, stories: Data) -> float:
     return float(TEMPERATURES[best] * 2 ** (0.5 * shift))
 
 
-def diversity(values: np.ndarray, offsets: np.ndarray, *, real_tokens: np.ndarray) -> dict[str, float]:
+def diversity(
+    values: np.ndarray,
+    offsets: np.ndarray,
+    *,
+    real_tokens: np.ndarray,
+) -> dict[str, float]:
     """What collapse looks like in token lists.
 
     Returns

@@ -65,7 +65,7 @@ class LanguageSection:
         return info
 
     def fit(self, training_data: Data, seed: int, checkpoint: Checkpoint) -> torch.nn.Module:
-        """A fresh model after ``epochs`` passes; with full measures it knows its ``trained_tokens``."""
+        """A fresh model after ``epochs`` passes; full measures add its ``trained_tokens``."""
 
         def validate(model: torch.nn.Module) -> float:
             return measures.cross_entropy(model, self.stories.validation)[0]
