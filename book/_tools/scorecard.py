@@ -107,7 +107,7 @@ def scale_of(section: str, name: str) -> str:
     """How the scale of results compares with the paper's: the linear grid is its own; of the rest
     the preset says it.
     """
-    if section == "own_model":
+    if section in TITLES:
         return OWN
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
 
