@@ -55,8 +55,9 @@ def sources() -> str:
 
 
 def _distinct(records: list[dict]) -> list[dict]:
-    """The different data of the chains of one folder."""
-    return list({(one["data"]["train"], one["data"]["test"]): one["data"] for one in records}.values())
+    """The different data of the chains of one folder; a simulation has none."""
+    read = [one["data"] for one in records if "train" in one["data"]]
+    return list({(data["train"], data["test"]): data for data in read}.values())
 
 
 def checksums(root: Path) -> str:
@@ -64,7 +65,10 @@ def checksums(root: Path) -> str:
     rows = []
     for path in sorted((root / "results").glob("*/*/provenance.json")):
         folder = path.parent.relative_to(root / "results").as_posix()
-        first, *others = _distinct(read_json(path))
+        different = _distinct(read_json(path))
+        if not different:
+            continue
+        first, *others = different
         for split in ("train", "test"):
             checksum = EACH_SEED if others else f"`{first[split]}`"
             rows.append((folder, split, f"{first[f'{split}_items']:,}", checksum))

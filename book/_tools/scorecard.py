@@ -21,7 +21,12 @@ from .contents import page_of
 from .headline import DATA
 
 BADGES = {"READ": "primary", "DIGITISED": "info", "DERIVED": "warning", "RECALLED": "secondary"}
-TITLES = {"own_model": "Your own model"}  # sections without a module of their own
+TITLES = {  # sections without a module of their own
+    "own_model": "Your own model",
+    "bias": "Bias under accumulation",
+    "gaussian": "Gaussians, words and lost tails",
+    "families": "The constant π²/6, and where it ends",
+}
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 
@@ -102,7 +107,7 @@ def scale_of(section: str, name: str) -> str:
     """How the scale of results compares with the paper's: the linear grid is its own; of the rest
     the preset says it.
     """
-    if section == "own_model":
+    if section in TITLES:
         return OWN
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
 

@@ -200,6 +200,15 @@ def mixture(variant, tokens):
     return of_one("cross_entropy", False, make, "accumulate", variant, both=True)
 
 
+def below(metric, regime, limit, variant="", log=False):
+    """The metric itself lies below the limit at the final fit."""
+
+    def make(table):
+        return [(table[t], limit, -1) for t in table.columns[-1:]]
+
+    return of_one(metric, log, make, regime, variant)
+
+
 def same_rows(data):
     return data.frame[data.frame.x == "same"]
 
@@ -237,6 +246,7 @@ BOUND = grid_last(lambda g: g["mean"]["accumulate"][50] / g["theory"]["accumulat
 TEN = grid_last(lambda g: g["mean"]["replace"][50] / g["mean"]["accumulate"][50], 10, 1)
 BITS, NATS, WORDS = "bits_per_character", "cross_entropy", "distinct_2"
 NLL = "negative_log_likelihood"
+ERROR = "formula_error"
 
 CLAIMS = {
     "linear-replace": theory("replace", 0.02),
@@ -292,6 +302,23 @@ CLAIMS = {
     "own-gap": end(NLL, False, "replace", "accumulate"),
     "own-accumulate-rises": last(NLL, False, "accumulate", 0),
     "own-subsample": end(NLL, False, "replace", "accumulate_subsample"),
+    "bias-kernel": below(ERROR, "accumulate", 0.02, "kernel"),
+    "bias-kernel-shrinking": below(ERROR, "accumulate", 0.02, "kernel-shrinking"),
+    "bias-vae": below(ERROR, "accumulate", 0.02, "vae"),
+    "bias-shrinkage": below(ERROR, "accumulate", 0.02, "shrinkage"),
+    "bias-faces-accumulate": below("prediction_error", "accumulate", 0.05),
+    "bias-faces-replace": below("prediction_error", "replace", 0.05),
+    "gaussian-accumulate": below(ERROR, "accumulate", 0.02, "n=10,d=1"),
+    "gaussian-replace": below(ERROR, "replace", 0.02, "n=10,d=1"),
+    "gaussian-states": below(ERROR, "accumulate", 0.02, "states"),
+    "gaussian-words-kept": end("value", True, "accumulate", "replace", 10, variant="words"),
+    "families-bernoulli": below(ERROR, "accumulate", 0.05, "Bernoulli"),
+    "families-exponential": below(ERROR, "accumulate", 0.05, "exponential"),
+    "families-uniform": below(ERROR, "accumulate", 0.05, "uniform"),
+    "families-collapsing": below(ERROR, "accumulate", 0.05, "collapsing"),
+    "families-breast-cancer": below("rise", "accumulate", 1.1, "breast-cancer", log=True),
+    "families-separable": below("rise", "accumulate", 1.1, "breast-cancer-30", log=True),
+    "families-logistic-replace": end("log_loss", True, "replace", "accumulate", 2, variant="diabetes"),
 }
 
 
