@@ -195,6 +195,12 @@ def molecules(folder: Path) -> Json:
         first = read(next(iter(files["replace"].values())))[0::2]  # real and sampled in turn
         places = [molecule.GetConformer().GetPositions() for molecule in first]
         reals = [(real - real.mean(0)) @ flat(real) for real in places]
+        smiles = [Chem.MolToSmiles(molecule) for molecule in first]
+
+        def same(file: Path) -> bool:  # chains of other seeds may sample other molecules
+            return [Chem.MolToSmiles(molecule) for molecule in read(file)[0::2]] == smiles
+
+        files = {r: fits for r, fits in files.items() if all(map(same, fits.values()))}
         shown = []
         for place, (molecule, real) in enumerate(zip(first, reals, strict=True), 1):
             title = f"{place} ({molecule.GetNumHeavyAtoms()} heavy atoms)"

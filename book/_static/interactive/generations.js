@@ -90,7 +90,8 @@
 
   // Stories: a sentence that occurs more than once among those shown is marked.
   Interactive.builders.stories = (body, data) => {
-    const sentences = (text) => text.match(/[^.!?]+[.!?]*["”]?\s*/g) || [text];
+    // Every character belongs to a part, so that the parts make up the text again.
+    const sentences = (text) => text.match(/[^.!?]+[.!?]*["”]?\s*|[.!?]+["”]?\s*/g) || [text];
     Interactive.slides(body, data, (side, { texts, distinct, all }) => {
       const counts = new Map();
       for (const one of texts.flatMap(sentences))
