@@ -1,0 +1,192 @@
+"""pi^2/6 beyond linear regression: where accumulating has it, and where it does not help.
+
+**Natural families with quadratic variance** (Morris 1982).  The fit is the mean mu of its
+training set, and items vary by v(mu) = v_0 + v_1 mu + v_2 mu^2: normal v_2 = 0, Poisson 0,
+Bernoulli -1, exponential and geometric 1.  A block strays from its model by v(mu)/n.  The fits
+form a martingale, so E v(mu_t) = v(mu) + v_2 E (mu_t - mu)^2.  With e_t = E (mu_t - mu)^2/v(mu),
+accumulate therefore adds (1 + v_2 e_{t-1})/(n t^2) at fit t, and 1 + v_2 e_t is a product:
+
+    replace     e_t = ((1 + v_2/n)^t - 1)/v_2
+    accumulate  e_t = (prod_{k<=t} (1 + v_2/(n k^2)) - 1)/v_2
+
+In units of e_1 = 1/n the second tends to pi^2/6 as n and t grow, whatever v_2 is.  That regular
+families share the constant is due to Dey and Donoho (2024); the products for finite n are ours.
+
+**Uniform on [0, theta]**, fitted by the largest item.  No synthetic item exceeds the fit that
+made it, so under accumulate nothing changes after the first fit.  Under replace theta shrinks by
+n/(n + 1) per fit.
+
+**A family in which accumulation itself collapses** (ours).  That such families exist is due to
+Barzilai and Shamir (2025); the formula of theirs was not available to us.  The truth is U[0, 1].
+
+    P_u  gives a code, uniform on 1..2^m(u), with probability c u; otherwise U[0, 1 - u]
+    Q_S  gives a code, uniform on the finite set S, with probability q; otherwise U[0, 1]
+
+Here 0 <= u < 1, 0 < c, q < 1 and m(u) = ceil(exp(1/u)); P_0 is the truth.  Why it collapses:
+
+1. On N items without codes the likelihood of P_u is ((1 - c u)/(1 - u))^N, which increases in u.
+   The fit is u = 1 - max.  It is consistent: its distance from the truth in total variation is u.
+2. A given code has probability c u 2^-m(u) under P_u, and u is about 1/n.  Explaining one code
+   costs P_u exp(1/u) log 2 nats, and costs Q_S, with S the codes seen, N log(1/(1 - q)).  A single
+   code therefore selects Q_S, unless N exceeds about exp(n).  No later data favour P_u again.
+3. Fit t has seen n (t - 1) items of P_u.  As n u -> Exp(1), it has collapsed with probability
+   1 - E exp(-c (t - 1) Exp(1)) = c (t - 1)/(1 + c (t - 1)): 0 at first, then to 1, whatever n is.
+
+The distance from the truth is then q for good, though the real data stay in the training set.
+
+Logistic regression on real tables, relabelled by its own fits, is in :mod:`.logistic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from .. import regimes
+from ..errors import InputError
+from . import chains
+
+
+@dataclass(frozen=True)
+class Family:
+    """A natural family with quadratic variance, by its mean."""
+
+    mean: float  # the real one, used in simulations
+    v2: float  # the quadratic coefficient of the variance
+    variance: Callable[[float], float]
+    sample: Callable[[np.random.Generator, np.ndarray, tuple[int, int]], np.ndarray]
+
+
+def _geometric(rng: np.random.Generator, mu: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return rng.geometric(1 / (1 + mu), shape) - 1  # failures before the first success
+
+
+FAMILIES = {
+    "normal": Family(0.0, 0.0, lambda mu: 1.0, lambda rng, mu, shape: rng.normal(mu, 1.0, shape)),
+    "Poisson": Family(3.0, 0.0, lambda mu: mu, lambda rng, mu, shape: rng.poisson(mu, shape)),
+    "Bernoulli": Family(
+        0.3, -1.0, lambda mu: mu * (1 - mu), lambda rng, mu, shape: rng.binomial(1, mu, shape)
+    ),
+    "exponential": Family(
+        1.0, 1.0, lambda mu: mu**2, lambda rng, mu, shape: rng.exponential(mu, shape)
+    ),
+    "geometric": Family(2.0, 1.0, lambda mu: mu + mu**2, _geometric),
+}
+
+
+def mean_risk(v2: float, n: int, regime: str, iterations: int) -> np.ndarray:
+    """E (mu_t - mu)^2/v(mu) for t = 1..N, exact at any n; :func:`chains.simulate` with
+    ``FAMILIES``.
+
+    ``accumulate_subsample`` has the recursion of the pool's variance and of its mean's error.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
+        raise InputError("n", n, "an integer >= 2")
+    if regimes.check(regime) == "accumulate_subsample":
+        return _subsample_risk(v2, n, iterations)
+    power = {"replace": 0, "replace_multiple": 1, "accumulate": 2}[regime]
+    steps = 1 / (n * np.arange(1.0, iterations + 1) ** power)
+    return np.cumsum(steps) if v2 == 0 else (np.cumprod(1 + v2 * steps) - 1) / v2
+
+
+def _subsample_risk(v2: float, n: int, iterations: int) -> np.ndarray:
+    V, P, risks = 1 - 1 / n, 1 / n, []  # variance of the pool, squared error of its mean
+    for t in range(1, iterations + 1):
+        stray = V * (t - 1) / (n * t - 1)  # of the mean of n picks from the mean of the pool
+        risks.append(P + stray)
+        s = 1 + v2 * risks[-1]  # expected variance of an item of the next block
+        P += (s / n + stray) / (t + 1) ** 2
+        V = t / (t + 1) * V + s * (1 - 1 / n) / (t + 1) + t / (t + 1) ** 2 * (s / n + stray)
+    return np.array(risks)
+
+
+def simulate_mean(
+    family: str, n: int, regime: str, iterations: int, repeats: int, rng: np.random.Generator
+) -> np.ndarray:
+    """(mu_t - mu)^2/v(mu) of simulated chains, (R, N)."""
+    if family not in FAMILIES:
+        raise InputError("family", family, "one of " + ", ".join(FAMILIES))
+    this = FAMILIES[family]
+
+    def sample(mu: np.ndarray, train: np.ndarray, size: int, t: int) -> np.ndarray:
+        return this.sample(rng, mu[:, None], (repeats, size)).astype(float)
+
+    real = sample(np.full(repeats, this.mean), np.empty(0), n, 0)
+    fits = chains.simulate(
+        real, lambda items: items, lambda mean, t: mean, sample, regime, iterations, rng
+    )
+    return np.square(fits - this.mean) / this.variance(this.mean)
+
+
+def uniform_risk(n: int, regime: str, iterations: int) -> np.ndarray:
+    """E (theta_t/theta - 1)^2 of the largest item, t = 1..N; not for ``accumulate_subsample``.
+
+    The largest of m items of U[0, theta] has moments m/(m + 1) theta and m/(m + 2) theta^2.
+    """
+    if regimes.check(regime) == "accumulate_subsample":
+        raise InputError("regime", regime, "replace, accumulate or replace_multiple")
+    m = n * (
+        np.arange(1.0, iterations + 1) if regime == "replace_multiple" else np.ones(iterations)
+    )
+    first, second = m / (m + 1), m / (m + 2)
+    if regime != "accumulate":
+        first, second = np.cumprod(first), np.cumprod(second)
+    return second - 2 * first + 1
+
+
+def simulate_uniform(
+    n: int, regime: str, iterations: int, repeats: int, rng: np.random.Generator
+) -> np.ndarray:
+    """theta_t/theta of simulated chains, (R, N)."""
+    theta, out = np.ones(repeats), []
+    for t in range(1, iterations + 1):
+        m = n * t if regimes.check(regime) == "replace_multiple" else n
+        largest = theta * rng.random((repeats, m)).max(axis=1)
+        theta = np.maximum(largest, theta) if regime == "accumulate" and t > 1 else largest
+        out.append(theta)
+    return np.stack(out, axis=1)
+
+
+def collapse_probability(c: float, n: int, iterations: int) -> np.ndarray:
+    """P(fit t of the collapsing family has collapsed) under accumulate, t = 1..N.
+
+    1 - E (1 - c u)^(n (t - 1)) with u = 1 - max of n uniforms, by Gauss-Laguerre quadrature in
+    x = -n log(1 - u) ~ Exp(1).  Neglects u > 1/log(t n), of probability about exp(-n/log(t n)).
+    """
+    nodes, weights = np.polynomial.laguerre.laggauss(64)
+    later = np.arange(iterations)[:, None]
+    x = nodes / (1 + c * later)
+    log_kept = n * later * np.log1p(c * np.expm1(-x / n)) - x + nodes
+    return 1 - (weights * np.exp(log_kept)).sum(axis=1) / (1 + c * later[:, 0])
+
+
+def simulate_collapse(
+    c: float, q: float, n: int, iterations: int, repeats: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Distance in total variation from the truth of accumulating maximum likelihood fits, (R, N).
+
+    Both likelihoods are computed at every fit, and nothing is assumed about which one wins.  A
+    code is drawn as a fraction of 2^m, which distinguishes codes as well as an m of this size
+    does.
+    """
+    distance = np.empty((repeats, iterations))
+    for r in range(repeats):
+        largest, codes, members = rng.random(n).max(), np.empty(0), None
+        for t in range(1, iterations + 1):
+            u, S = 1 - largest, np.unique(codes)
+            N, j = n * t, len(codes)
+            bits = np.ceil(np.exp(min(1 / u, 700.0)))
+            of_p = (N - j) * np.log((1 - c * u) / (1 - u)) + j * (np.log(c * u) - bits * np.log(2))
+            of_q = (N - j) * np.log1p(-q) + special.xlogy(j, q / max(len(S), 1))
+            members = S if j and of_q > of_p else None
+            distance[r, t - 1] = u if members is None else q
+            from_code = rng.random(n) < (c * u if members is None else q)
+            k = np.count_nonzero(from_code)
+            new = rng.random(k) if members is None else rng.choice(members, k)
+            codes = np.concatenate([codes, new])
+            top = (1 - u if members is None else 1.0) * rng.random(n - k).max(initial=0.0)
+            largest = max(largest, top)
+    return distance
