@@ -118,6 +118,21 @@ def vae_death(eigenvalue: float, sigma2: float, regime: str) -> float:
     return float(t)
 
 
+def vae_noise(eigenvalues: ArrayLike, kept: float) -> float:
+    """The sigma^2 at which the first fit keeps this much variance: sum (lambda_i - sigma^2)_+ = kept.
+
+    Calibrates a linear VAE on one fit, so that :func:`vae_eigenvalue` predicts all later ones.
+    """
+    values = np.sort(np.asarray(eigenvalues, float))[::-1]
+    if not 0 < kept <= values.sum():
+        raise InputError("kept", kept, f"a variance > 0, at most the sum {values.sum():.4g}")
+    alive = np.arange(1, len(values) + 1)
+    noise = (
+        np.cumsum(values) - kept
+    ) / alive  # if exactly the first 1, 2, ... directions are alive
+    return float(noise[np.flatnonzero(values >= noise)[-1]])
+
+
 def shrinkage(rho: float, regime: str, iterations: int) -> np.ndarray:
     """theta_t / theta_0 for t = 1..N when every fit is rho times the mean of its training set.
 

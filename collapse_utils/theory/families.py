@@ -57,23 +57,29 @@ class Family:
     mean: float  # the real one, used in simulations
     v2: float  # the quadratic coefficient of the variance
     variance: Callable[[float], float]
-    sample: Callable[[np.random.Generator, np.ndarray, tuple[int, int]], np.ndarray]
-
-
-def _geometric(rng: np.random.Generator, mu: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    return rng.geometric(1 / (1 + mu), shape) - 1  # failures before the first success
+    block: Callable[[np.random.Generator, np.ndarray, int, tuple[int, int]], np.ndarray]
+    """(rng, mean, n, shape) -> means of n items each."""
 
 
 FAMILIES = {
-    "normal": Family(0.0, 0.0, lambda mu: 1.0, lambda rng, mu, shape: rng.normal(mu, 1.0, shape)),
-    "Poisson": Family(3.0, 0.0, lambda mu: mu, lambda rng, mu, shape: rng.poisson(mu, shape)),
+    "normal": Family(
+        0.0, 0.0, lambda mu: 1.0, lambda rng, mu, n, shape: rng.normal(mu, n**-0.5, shape)
+    ),
+    "Poisson": Family(
+        3.0, 0.0, lambda mu: mu, lambda rng, mu, n, shape: rng.poisson(n * mu, shape) / n
+    ),
     "Bernoulli": Family(
-        0.3, -1.0, lambda mu: mu * (1 - mu), lambda rng, mu, shape: rng.binomial(1, mu, shape)
+        0.3, -1.0, lambda mu: mu - mu**2, lambda rng, mu, n, shape: rng.binomial(n, mu, shape) / n
     ),
     "exponential": Family(
-        1.0, 1.0, lambda mu: mu**2, lambda rng, mu, shape: rng.exponential(mu, shape)
+        1.0, 1.0, lambda mu: mu**2, lambda rng, mu, n, shape: rng.gamma(n, mu / n, shape)
     ),
-    "geometric": Family(2.0, 1.0, lambda mu: mu + mu**2, _geometric),
+    "geometric": Family(  # failures before the first success
+        2.0,
+        1.0,
+        lambda mu: mu + mu**2,
+        lambda rng, mu, n, shape: rng.negative_binomial(n, 1 / (1 + mu), shape) / n,
+    ),
 }
 
 
@@ -106,15 +112,19 @@ def _subsample_risk(v2: float, n: int, iterations: int) -> np.ndarray:
 def simulate_mean(
     family: str, n: int, regime: str, iterations: int, repeats: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """(mu_t - mu)^2/v(mu) of simulated chains, (R, N)."""
+    """(mu_t - mu)^2/v(mu) of simulated chains, (R, N).
+
+    A block enters by its mean, whose distribution is known; a subsample needs the items.
+    """
     if family not in FAMILIES:
         raise InputError("family", family, "one of " + ", ".join(FAMILIES))
     this = FAMILIES[family]
+    m = 1 if regime == "accumulate_subsample" else n  # items in one draw
 
     def sample(mu: np.ndarray, train: np.ndarray, size: int, t: int) -> np.ndarray:
-        return this.sample(rng, mu[:, None], (repeats, size)).astype(float)
+        return this.block(rng, mu[:, None], m, (repeats, size))
 
-    real = sample(np.full(repeats, this.mean), np.empty(0), n, 0)
+    real = sample(np.full(repeats, this.mean), np.empty(0), n // m, 0)
     fits = chains.simulate(
         real, lambda items: items, lambda mean, t: mean, sample, regime, iterations, rng
     )
@@ -144,7 +154,7 @@ def simulate_uniform(
     theta, out = np.ones(repeats), []
     for t in range(1, iterations + 1):
         m = n * t if regimes.check(regime) == "replace_multiple" else n
-        largest = theta * rng.random((repeats, m)).max(axis=1)
+        largest = theta * rng.random(repeats) ** (1 / m)  # as the largest of m uniform items
         theta = np.maximum(largest, theta) if regime == "accumulate" and t > 1 else largest
         out.append(theta)
     return np.stack(out, axis=1)

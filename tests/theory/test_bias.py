@@ -138,6 +138,20 @@ def test_linear_vae_until_a_direction_dies(regime):
     assert bias.vae_death(5.0, 1.0, "accumulate") == pytest.approx(np.exp(5 - bias.EULER), abs=0.52)
 
 
+def test_the_noise_of_a_linear_vae_from_what_its_first_fit_keeps():
+    """Against a search by bisection, on a spectrum with a long tail."""
+    eigenvalues = 1 / np.arange(1, 200.0) ** 1.5
+    for kept in (0.05, 0.5, 1.5, 2.4):
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            total = sum(max(value - middle, 0.0) for value in eigenvalues)
+            low, high = (middle, high) if total > kept else (low, middle)
+        assert bias.vae_noise(eigenvalues[::-1], kept) == pytest.approx(low, abs=1e-12)
+    first = bias.vae_eigenvalue(eigenvalues, bias.vae_noise(eigenvalues, 0.5), "replace", 1)
+    assert first.sum() == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("regime", REGIMES)
 def test_shrinkage(regime):
     simulated = bias.simulate_shrinkage(np.full(N, 0.8), 100, R, regime, np.random.default_rng(6))
@@ -173,6 +187,7 @@ def test_a_penalty_that_does_not_grow(regime):
         (lambda: bias.bias([0.1, np.nan], "accumulate"), "per_fit"),
         (lambda: bias.growth("discard", 3), "regime"),
         (lambda: bias.accumulate_limit(0.0), "decay"),
+        (lambda: bias.vae_noise([2.0, 1.0], 3.5), "kept"),
     ],
 )
 def test_bad_input_names_the_field(call, field):
