@@ -197,6 +197,12 @@ def ends_above(rows: Rows, above: Arm, below: Arm, limit: float | None = None) -
     return [rows.part(rows.at_the_end(above, below), limit)]
 
 
+def final_below(rows: Rows, of: Arm, limit: float) -> list[Part]:
+    """The metric itself lies below ``limit`` at the final fit."""
+    table = rows.table(of)
+    return [rows.part(table[t], limit, -1) for t in table.columns[-1:]]
+
+
 def ends_between(rows: Rows, low: Arm, middle: Arm, high: Arm) -> list[Part]:
     """A regime ends above one and below another."""
     return [*ends_above(rows, high, middle), *ends_above(rows, middle, low)]
@@ -265,8 +271,8 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
     test.__name__: test
     for test in (
         slopes_up, trends_up, never_falls, stays_above_first, ends_above_first, ends_below_first, does_not_rise, stays_equal,
-        stays_below_mixture_bound, ends_above, ends_between, ends_below_in, rises_more, makes_share, follows_theory,
-        grid_bounded, grid_ends_above,
+        stays_below_mixture_bound, ends_above, ends_between, ends_below_in, rises_more, makes_share, final_below,
+        follows_theory, grid_bounded, grid_ends_above,
     )
 }  # fmt: skip
 
@@ -290,6 +296,7 @@ EFFECTS = {
     "stays_equal": "mean of the later fits {vs} first fit",
     "stays_below_mixture_bound": "final fit - first fit",
     "ends_above": "{above} {vs} {below} at the final fit",
+    "final_below": "value at the final fit",
     "ends_between": "least certain of {high} {vs} {middle} and {middle} {vs} {low} at the final fit",
     "ends_below_in": "{below} {vs} {above} at the final fit, less certain of the two metrics",
     "rises_more": "rise of {of} - rise of {than}",
