@@ -98,6 +98,8 @@ reference: $(INSTALLED) ## repeat the published results (about 15 core-hours; co
 	$(COLLAPSE) grid
 	$(COLLAPSE) sweep --plan results/reference.yml --out runs/reference $(SOURCES)
 	$(COLLAPSE) collect runs/reference --into results
+	$(PY) -m collapse_utils.theory --out results
+	$(PY) benchmarks/face_spectrum.py
 
 serve: site ## the published book at http://localhost:8000
 	$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

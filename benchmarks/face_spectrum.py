@@ -17,22 +17,22 @@ ROOT = Path(__file__).parent.parent / "results"
 
 def main() -> None:
     from collapse_utils.evidence import results
-    from collapse_utils.pages import theory
+    from collapse_utils.pages import bias
     from collapse_utils.sections import DEFAULT
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", default="", help="the CelebA photographs: a source's name or a file in its layout")
     given = parser.parse_args()
-    for name in theory.FACES:
+    for name in bias.FACES:
         preset, _, data = name.partition("-")
         folder = ROOT / "bias" / name
         folder.mkdir(parents=True, exist_ok=True)
         source = DEFAULT if data == "orl" else given.faces
         if source:
-            spectrum = theory.face_spectrum(preset, source)
+            spectrum = bias.face_spectrum(preset, source)
             spectrum.round(8).to_csv(folder / "spectrum.csv", index=False, lineterminator="\n")
         spectrum = results.read_csv(folder / "spectrum.csv")
-        rows = theory.face_errors(results.named("images", name, ROOT), spectrum, data, preset)
+        rows = bias.face_errors(results.named("images", name, ROOT), spectrum, data, preset)
         rows.to_csv(folder / "metrics.csv", index=False, lineterminator="\n")
         print(f"{folder}: {len(rows)} rows")
 

@@ -21,6 +21,7 @@ MEANING = {
     "grid.csv": "one fit at one setting of the linear grid: its mean test error and the formula's value",
     "quantiles.csv": "one setting near $T = d + 2$: quantiles of the first fit's test error",
     "zscores.csv": "one mean of the linear grid: its difference from the formula in standard errors",
+    "spectrum.csv": "one eigenvalue of the covariance of real faces, as a share of their total variance",
     "summary.json": "a summary of these differences",
     "samplers.csv": "one sampler of molecules: its speed and the quality of its samples",
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",

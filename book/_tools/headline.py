@@ -29,6 +29,7 @@ DATA = {  # the data sources, as a reader knows them
     "celeba_89x109": "CelebA faces",
     "rdkit": "EGFR and CDK2 inhibitors",
     "conformers": "drug-like molecules",
+    "simulation": "simulation",
     "geom_drugs": "GEOM-Drugs",
 }
 

@@ -21,7 +21,12 @@ from .contents import page_of
 from .headline import DATA
 
 BADGES = {"READ": "primary", "DIGITISED": "info", "DERIVED": "warning", "RECALLED": "secondary"}
-TITLES = {"own_model": "Your own model"}  # sections without a module of their own
+TITLES = {  # sections without a module of their own
+    "own_model": "Your own model",
+    "bias": "Bias under accumulation",
+    "gaussian": "Gaussians, words and lost tails",
+    "families": "The constant π²/6, and where it ends",
+}
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 

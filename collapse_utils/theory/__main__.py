@@ -12,7 +12,9 @@ from . import published
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m collapse_utils.theory", description=__doc__)
     parser.add_argument(
-        "chapters", nargs="*", help="all unless named: " + ", ".join(published.CHAPTERS)
+        "chapters",
+        nargs="*",
+        help="all unless named: " + ", ".join(published.CHAPTERS),
     )
     parser.add_argument("--preset", default="cpu")
     parser.add_argument("--seeds", type=int, default=5, help="how many; seeds 0, 1, ...")

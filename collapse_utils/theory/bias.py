@@ -91,7 +91,10 @@ def accumulate_limit(decay: float) -> float:
 
 
 def vae_eigenvalue(
-    eigenvalue: ArrayLike, sigma2: float, regime: str, iterations: int
+    eigenvalue: ArrayLike,
+    sigma2: float,
+    regime: str,
+    iterations: int,
 ) -> np.ndarray:
     """Variance of decoder means along one eigenvector, at t = 1..N; shape (..., N).
 
@@ -119,7 +122,7 @@ def vae_death(eigenvalue: float, sigma2: float, regime: str) -> float:
 
 
 def vae_noise(eigenvalues: ArrayLike, kept: float) -> float:
-    """The sigma^2 at which the first fit keeps this much variance: sum (lambda_i - sigma^2)_+ = kept.
+    """The sigma^2 at which the first fit keeps this variance: sum (lambda_i - sigma^2)_+ = kept.
 
     Calibrates a linear VAE on one fit, so that :func:`vae_eigenvalue` predicts all later ones.
     """
@@ -127,9 +130,7 @@ def vae_noise(eigenvalues: ArrayLike, kept: float) -> float:
     if not 0 < kept <= values.sum():
         raise InputError("kept", kept, f"a variance > 0, at most the sum {values.sum():.4g}")
     alive = np.arange(1, len(values) + 1)
-    noise = (
-        np.cumsum(values) - kept
-    ) / alive  # if exactly the first 1, 2, ... directions are alive
+    noise = (np.cumsum(values) - kept) / alive  # if 1, 2, ... directions are alive
     return float(noise[np.flatnonzero(values >= noise)[-1]])
 
 
@@ -143,7 +144,7 @@ def shrinkage(rho: float, regime: str, iterations: int) -> np.ndarray:
     if regimes.check(regime) not in KEEPS:
         return rho**t
     return rho * np.exp(
-        special.gammaln(t + rho) - special.gammaln(t + 1) - special.gammaln(1 + rho)
+        special.gammaln(t + rho) - special.gammaln(t + 1) - special.gammaln(1 + rho),
     )
 
 
@@ -164,7 +165,11 @@ def fixed_penalty(c: float, regime: str, iterations: int) -> np.ndarray:
 
 
 def simulate_kernel(
-    bandwidths2: np.ndarray, n: int, repeats: int, regime: str, rng: np.random.Generator
+    bandwidths2: np.ndarray,
+    n: int,
+    repeats: int,
+    regime: str,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Second moments of kernel density estimates of N(0, 1), bandwidths^2 h_1^2..h_N^2: (R, N)."""
 
@@ -213,7 +218,11 @@ def simulate_vae(
 
 
 def simulate_shrinkage(
-    rhos: np.ndarray, n: int, repeats: int, regime: str, rng: np.random.Generator
+    rhos: np.ndarray,
+    n: int,
+    repeats: int,
+    regime: str,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Means of N(theta_t, 1) shrunk by rho_1..rho_N, from theta_0 = 1: (R, N)."""
 

@@ -25,7 +25,10 @@ PENALTY = 1e-3  # in total, times |theta|^2/2: keeps the fit of separable labels
 
 
 def fit(
-    X: np.ndarray, successes: np.ndarray, trials: np.ndarray, penalty: float = PENALTY
+    X: np.ndarray,
+    successes: np.ndarray,
+    trials: np.ndarray,
+    penalty: float = PENALTY,
 ) -> np.ndarray:
     """Maximum likelihood for R sets of labels on the same rows, by damped Newton steps: (R, d).
 
@@ -93,12 +96,12 @@ def chain(
         new = rng.binomial(labels, special.expit(fits[-1] @ X.T)).astype(float)
         total, count = (total + new, count + 1) if keeps else (new, np.full((repeats, n), labels))
         successes, trials = total, count
-        if (
-            regime == "accumulate_subsample"
-        ):  # n of the t n labels; those of one row are exchangeable
+        if regime == "accumulate_subsample":  # n of the t n labels; a row's are exchangeable
             trials = rng.multivariate_hypergeometric(np.full(n, t), n, repeats)
             successes = rng.hypergeometric(
-                total.astype(int), (count - total).astype(int), np.maximum(trials, 1)
+                total.astype(int),
+                (count - total).astype(int),
+                np.maximum(trials, 1),
             ) * (trials > 0)
         fits.append(fit(X, successes, trials, penalty))
     return np.stack(fits, axis=1)

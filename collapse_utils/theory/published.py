@@ -3,12 +3,11 @@
     results/<chapter>/<preset>-simulation/metrics.csv    one value of one metric of one fit
                                          /provenance.json
 
-A *variant* is the case of a chapter.  A seed stands for one independent simulation of ``repeats`` chains; a
-value is its mean over the chains.  Every variant has the metric ``value``, its distance to the closed form
-``formula_error`` = |value/formula - 1|, averaged over the fits so far, and, where its distribution
-is close to normal, ``z``.
+A *variant* is the case of a chapter, and a seed an independent simulation of many chains.  The
+metric ``value`` is their mean, ``formula_error`` its relative distance to the closed form, averaged
+over the fits so far, and ``z`` the distance in standard errors, where the mean is close to normal.
 
-    python -m collapse_utils theory --out results
+    python -m collapse_utils.theory --out results
 """
 
 from __future__ import annotations
@@ -60,7 +59,11 @@ def size(preset: str) -> Size:
 
 
 def _rows(
-    variant: str, regime: str, simulated: np.ndarray, formula: np.ndarray, z: bool = True
+    variant: str,
+    regime: str,
+    simulated: np.ndarray,
+    formula: np.ndarray,
+    z: bool = True,
 ) -> Rows:
     """Tidy rows of chains (R, N) beside their formula (N,)."""
     mean = simulated.mean(axis=0)
@@ -121,9 +124,7 @@ def gaussian_rows(size: Size, seed: int) -> Rows:
                 rng = seeds.generator(seed, "gaussian", case, regime)
                 repeats = size.repeats * (1 if d > 1 else 5 if subsample else 10)
                 found, log_dets = gaussian.simulate(regime, n, d, N, repeats, rng)
-                if (
-                    regime == "replace"
-                ):  # a few lucky chains make the mean of V, not that of its log
+                if regime == "replace":  # a few lucky chains make the mean of V
                     drift, _ = gaussian.log_drift(n, d)
                     yield from _rows(case, regime, log_dets / d, drift / d * np.arange(1.0, N + 1))
                 else:
@@ -236,7 +237,7 @@ def simulate(chapter: str, preset: str, seed: int) -> pd.DataFrame:
 
 
 def write(chapter: str, preset: str, chosen: list[int], out: Path) -> Path:
-    """Simulate the seeds and write the table of a chapter with its provenance; returns its folder."""
+    """Simulate and write the table of a chapter with its provenance; returns its folder."""
     frames, records = [], []
     for seed in chosen:
         begun = time.monotonic()

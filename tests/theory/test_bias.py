@@ -46,9 +46,8 @@ def test_variance_equals_the_variance_of_a_random_walk(regime):
         blocks = trains_on(regime, t)
         share = 1 / np.sqrt(t) if regime == "replace_multiple" else 1.0
         noise = {g: share * np.eye(N)[g] for g in {block.generation for block in blocks}}
-        thetas.append(
-            np.mean([thetas[g] + noise[g] for g in (b.generation for b in blocks)], axis=0)
-        )
+        made = [block.generation for block in blocks]
+        thetas.append(np.mean([thetas[g] + noise[g] for g in made], axis=0))
     squares = [theta @ theta for theta in thetas[1:]]
     assert bias.variance(regime, N) == pytest.approx(squares, rel=1e-12)
 

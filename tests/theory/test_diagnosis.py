@@ -25,15 +25,14 @@ def test_a_models_errors_are_told_apart(regime):
     estimates = np.array([one.bias_per_fit for one in found])
     assert abs(estimates.mean() - 0.05) < Z * estimates.std() / 20
     assert found[0].bias_at_horizon == pytest.approx(
-        found[0].bias_per_fit * bias.growth(regime, 1000)[-1]
+        found[0].bias_per_fit * bias.growth(regime, 1000)[-1],
     )
 
 
 def test_no_bias_is_found_where_there_is_none():
     """500 unbiased experiments of 4 seeds: 5% intervals exclude zero, within 4.5 sd (4.4%)."""
-    errors = (
-        bias.simulate_shrinkage(np.ones(5), 50, 2000, "accumulate", np.random.default_rng(9)) - 1
-    )
+    rng = np.random.default_rng(9)
+    errors = bias.simulate_shrinkage(np.ones(5), 50, 2000, "accumulate", rng) - 1
     found = [diagnosis.errors_accumulate(part, "accumulate") for part in errors.reshape(500, 4, 5)]
     assert abs(np.mean([one.biased for one in found]) - 0.05) < Z * np.sqrt(0.05 * 0.95 / 500)
     noise2 = np.mean([one.noise_per_fit**2 for one in found])

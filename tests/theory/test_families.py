@@ -92,10 +92,8 @@ def test_uniform_drawn_item_by_item(regime):
         data = [rng.random() for _ in range(5)]
         for t in range(1, 5):
             theta = max(data)
-            new = [
-                theta * rng.random()
-                for _ in range(5 * (t + 1) if regime == "replace_multiple" else 5)
-            ]
+            size = 5 * (t + 1) if regime == "replace_multiple" else 5
+            new = [theta * rng.random() for _ in range(size)]
             data = data + new if regime == "accumulate" else new
         found.append((theta - 1) ** 2)
     assert abs(z_scores(np.array(found), families.uniform_risk(5, regime, 4)[-1])) < Z
@@ -142,9 +140,8 @@ def test_the_chosen_member_is_the_most_likely_one():
         if max(items) > 1 - u:
             return -np.inf
         bits = np.ceil(np.exp(min(1 / u, 700)))
-        return len(items) * np.log((1 - c * u) / (1 - u)) + len(codes) * (
-            np.log(c * u) - bits * np.log(2)
-        )
+        one_code = np.log(c * u) - bits * np.log(2)
+        return len(items) * np.log((1 - c * u) / (1 - u)) + len(codes) * one_code
 
     def of_q(S, items, codes):
         if not set(codes) <= set(S):

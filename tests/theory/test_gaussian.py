@@ -51,7 +51,8 @@ def test_the_mean_strays_by_what_the_variance_loses(regime):
 
 def test_limits():
     assert gaussian.retained("accumulate", 10, 100_000)[-1] == pytest.approx(
-        gaussian.accumulate_limit(10), rel=1e-5
+        gaussian.accumulate_limit(10),
+        rel=1e-5,
     )
     assert gaussian.accumulate_limit(4) == pytest.approx(2 / np.pi)
     assert gaussian.retained("replace", 10, 1000)[-1] == pytest.approx(0.9**1000)
@@ -59,7 +60,8 @@ def test_limits():
     assert at[-1] / at[999] == pytest.approx(10**-0.1, rel=1e-3)
     late = gaussian.retained("accumulate_subsample", 100, 2000)
     assert 100 * (1 - late[-1]) == pytest.approx(
-        np.pi**2 / 2 - 2, abs=0.1
+        np.pi**2 / 2 - 2,
+        abs=0.1,
     )  # as in linear regression
 
 
@@ -90,7 +92,9 @@ def test_moments_of_the_simulation(regime, d, unbiased):
     rng = np.random.default_rng(1)
     simulated, _ = gaussian.simulate(regime, 12, d, 15, 1000, rng, unbiased=unbiased)
     for values, expected in zip(
-        simulated, gaussian.moments(regime, 12, 15, unbiased=unbiased), strict=True
+        simulated,
+        gaussian.moments(regime, 12, 15, unbiased=unbiased),
+        strict=True,
     ):
         assert np.all(np.abs(z_scores(values, expected)) < Z)
 
@@ -161,9 +165,8 @@ def test_fixation_time_of_many_states():
     _, states = gaussian.simulate_discrete("replace", p, 100, 2000, 400, rng)
     assert np.all(states[:, -1] == 1)
     times = 1 + np.sum(states > 1, axis=1)
-    assert (
-        abs(z_scores(times, gaussian.fixation_time(p, 100) - 1.25)) < Z
-    )  # 1.25: middle of (0, 2.5)
+    middle = gaussian.fixation_time(p, 100) - 1.25  # of the (0, 2.5) of the test above
+    assert abs(z_scores(times, middle)) < Z
     many = gaussian.fixation_time(np.full(1000, 1e-3), 50)
     assert many == pytest.approx(2 * 50, rel=1e-3)
 

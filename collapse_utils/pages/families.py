@@ -1,0 +1,110 @@
+"""What the chapter on families shows: the constant, the counter-example, logistic regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ..theory import families, published
+from ..theory.bias import variance
+from . import figures
+from .theory import line, points, table
+
+MARKS = {
+    "normal": "o",
+    "Poisson": "s",
+    "Bernoulli": "^",
+    "exponential": "D",
+    "geometric": "v",
+    "uniform": "x",
+}
+TITLES = {
+    "breast-cancer": "breast cancer, 10 features",
+    "diabetes": "diabetes",
+    "wine": "wine",
+    "breast-cancer-30": "breast cancer, 30 features",
+}
+
+
+def risks(ax: Axes, frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Risk in units of the first fit's: every family but the uniform on the curve of its regime."""
+    for regime in (name for name in names if name in ("replace", "accumulate")):
+        colour = figures.COLOURS[regime]
+        line(ax, regime, variance(regime, 1000 if regime == "accumulate" else 20))
+        for family, mark in MARKS.items():
+            shown = table(frame, family, regime)
+            values = shown["mean"] / shown["mean"].iloc[0]
+            few = shown["iteration"] <= (1000 if regime == "accumulate" else 20)
+            style = {"color": colour, "markersize": 5, "linestyle": "none", "mfc": "none"}
+            ax.plot(shown["iteration"][few], values[few], mark, **style)
+    for family, mark in MARKS.items():
+        ax.plot([], [], mark, color=figures.REPORTED, mfc="none", label=family)
+    ax.axhline(np.pi**2 / 6, color=figures.REPORTED, linewidth=1, linestyle=":")
+    ax.set(xscale="log", yscale="log", xlabel="iteration $t$", ylabel="risk / first fit")
+    ax.set(title="natural families and the uniform, $n$ = 100")
+
+
+def collapse(ax: Axes, frame: pd.DataFrame) -> None:
+    """The share of chains that have collapsed under accumulate, in our family."""
+    line(ax, "accumulate", families.collapse_probability(published.SPIKE, 100, 100))
+    points(ax, frame, "collapsing", "accumulate")
+    ax.set(xscale="log", xlabel="iteration $t$", ylabel="share of chains collapsed", ylim=(0, 1))
+    ax.set(title="a family that collapses while accumulating")
+
+
+def logistic(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Test log-loss of logistic regression on real tables, a panel each."""
+    for ax, (name, title) in zip(axes, TITLES.items(), strict=True):
+        for regime in names:
+            shown = table(frame, name, regime, "log_loss")
+            if len(shown):
+                figures.curve(ax, shown, regime)
+        ax.set(xscale="log", yscale="log", xlabel="iteration $t$", title=title)
+    axes[0].set_ylabel("test log-loss (nats)")
+
+
+def logistic_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Test log-loss at the first and the last fit, and the excess beside its expansion."""
+    rows = {}
+    for name, title in TITLES.items():
+        for regime in ("accumulate", "replace"):
+            loss = table(frame, name, regime, "log_loss").set_index("iteration")["mean"]
+            metrics = ("excess", "excess_formula")
+            excess, formula = (table(frame, name, regime, each)["mean"].iloc[-1] for each in metrics)
+            last = int(loss.index[-1])
+            rows[title, figures.LABELS[regime]] = {
+                "log-loss, fit 1": f"{loss.loc[1]:.3f}",
+                f"fit {last}": f"{loss.loc[last]:.3f}",
+                "excess over fit 1": f"{excess:.4f}",
+                "expansion": f"{formula:.4f}",
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def numbers(frame: pd.DataFrame) -> dict[str, float]:
+    """The numbers that the chapter's sentences hold."""
+    grown = []
+    for family in ("Poisson", "Bernoulli", "exponential", "geometric"):
+        risk = table(frame, family, "accumulate")["mean"]
+        grown.append(risk.iloc[-1] / risk.iloc[0])
+    far = table(frame, "collapsing", "accumulate").set_index("iteration")["mean"]
+    loss = {
+        (name, regime): table(frame, name, regime, "log_loss")["mean"]
+        for name in ("diabetes", "breast-cancer-30")
+        for regime in ("accumulate", "replace")
+    }
+    return {
+        "lowest": min(grown),
+        "highest": max(grown),
+        "collapsed_2": far.loc[2],
+        "collapsed_100": far.loc[100],
+        "diabetes_first": loss["diabetes", "replace"].iloc[0],
+        "diabetes_accumulate": loss["diabetes", "accumulate"].iloc[-1],
+        "diabetes_replace": loss["diabetes", "replace"].iloc[-1],
+        "separable_first": loss["breast-cancer-30", "replace"].iloc[0],
+        "separable_accumulate": loss["breast-cancer-30", "accumulate"].iloc[-1],
+        "separable_replace": loss["breast-cancer-30", "replace"].iloc[-1],
+    }
