@@ -20,6 +20,7 @@ from .theory import line, points
 FACES = {"cpu-celeba_89x109": "CelebA", "cpu-orl": "ORL"}  # results of the faces -> their name
 EQUAL_STEPS = {"replace": "", "accumulate": "protocol=steps"}  # variants trained for as many steps
 VARIETY = "sample_variance_ratio"
+FADING = "accumulate, bias that falls as data grow"
 LAWS = ("t", "H_t = Σ 1/i", "Σ 1/i²")
 
 
@@ -114,7 +115,7 @@ def law_table(root: Path) -> pd.DataFrame:
           for name, title in FACES.items()),
         *((("images", name, "protocol=steps", "frechet_distance"), f"{title}, Fréchet distance")
           for name, title in FACES.items()),
-        (("own_model", "own-own", "", "negative_log_likelihood"), "your own model, log-likelihood"),
+        (("own_model", "own-own", "", "negative_log_likelihood"), "own model, log-likelihood"),
     ]  # fmt: skip
     rows = {}
     for (section, name, variant, metric), label in wanted:
@@ -147,12 +148,12 @@ def growth(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) -> N
             axes[0],
             "accumulate",
             shrinking,
-            r"accumulate, $h^2 \propto t^{-0.4}$",
+            FADING,
             linestyle="--",
         )
         points(axes[0], frame, "kernel-shrinking", "accumulate", mfc="white")
         constant = bias.fixed_penalty(1 / published.SHRINKAGE - 1, "accumulate", 1000)
-        line(axes[2], "accumulate", constant, "accumulate, fixed total penalty", linestyle="--")
+        line(axes[2], "accumulate", constant, FADING, linestyle="--")
         points(axes[2], frame, "fixed-penalty", "accumulate", mfc="white")
     for ax, title in zip(axes, ("fixed kernel", "linear VAE", "shrinkage"), strict=True):
         ax.set(xscale="log", xlabel="iteration $t$", title=title)
@@ -168,6 +169,6 @@ def noise_and_bias(names: Sequence[str]) -> pd.DataFrame:
     for regime in names:
         growths = bias.growth(regime, 1000), bias.variance(regime, 1000)
         for kind, values in zip(("bias", "variance"), growths, strict=True):
-            row = {f"t = {t:,}": f"{values[t - 1]:.3g}" for t in shown}
+            row = {f"t = {t:,}": f"{values[t - 1]:,.2f}" for t in shown}
             rows[figures.LABELS[regime], kind] = row
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib import ticker
 from matplotlib.axes import Axes
 
 from ..theory import families, published
@@ -63,6 +64,10 @@ def logistic(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) ->
             if len(shown):
                 figures.curve(ax, shown, regime)
         ax.set(xscale="log", yscale="log", xlabel="iteration $t$", title=title)
+        ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 4)))
+        ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes[0].set_ylabel("test log-loss (nats)")
 
 
@@ -72,8 +77,8 @@ def logistic_table(frame: pd.DataFrame) -> pd.DataFrame:
     for name, title in TITLES.items():
         for regime in ("accumulate", "replace"):
             loss = table(frame, name, regime, "log_loss").set_index("iteration")["mean"]
-            metrics = ("excess", "excess_formula")
-            excess, formula = (table(frame, name, regime, each)["mean"].iloc[-1] for each in metrics)
+            excess = table(frame, name, regime, "excess")["mean"].iloc[-1]
+            formula = table(frame, name, regime, "excess_formula")["mean"].iloc[-1]
             last = int(loss.index[-1])
             rows[title, figures.LABELS[regime]] = {
                 "log-loss, fit 1": f"{loss.loc[1]:.3f}",

@@ -107,7 +107,7 @@ def bias_rows(size: Size, seed: int) -> Rows:
         expected = bias.fixed_penalty(penalty, regime, N)
         yield from _rows("fixed-penalty", regime, values, expected)
         N = min(N, 100)
-        values = bias.simulate_vae([EIGENVALUE], NOISE, 1000, R // 4, regime, N, rng["vae"])
+        values = bias.simulate_vae([EIGENVALUE], NOISE, 1000, R, regime, N, rng["vae"])
         expected = bias.vae_eigenvalue(EIGENVALUE, NOISE, regime, N)
         yield from _rows("vae", regime, values[..., 0], expected)
 
@@ -122,7 +122,7 @@ def gaussian_rows(size: Size, seed: int) -> Rows:
                     continue  # drawn item by item
                 case, N = f"n={n},d={d}", size.fits(regime)
                 rng = seeds.generator(seed, "gaussian", case, regime)
-                repeats = size.repeats * (1 if d > 1 else 5 if subsample else 10)
+                repeats = size.repeats * (5 if d > 1 or subsample else 40)
                 found, log_dets = gaussian.simulate(regime, n, d, N, repeats, rng)
                 if regime == "replace":  # a few lucky chains make the mean of V
                     drift, _ = gaussian.log_drift(n, d)
