@@ -14,6 +14,8 @@ of one row do not import one another (`make lint` checks both).
                   the four experiments, each with the same roles: config (fields and presets), sources
                   (where data come from, and every check of a file), data (split, cache, arrays),
                   model, measures (what collapse looks like) and section (the chain's four methods)
+    theory/       exact answers about small models: closed forms and simulations, and which errors of
+                  an own model accumulate
     training/     how a network is fitted: the optimisation loop, threads, memory
     durable/      a run that nothing loses: files, leases, signals, checkpoints, store, progress,
                   metrics, provenance
