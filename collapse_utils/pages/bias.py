@@ -12,13 +12,18 @@ from matplotlib.axes import Axes
 from .. import sections
 from ..durable.metrics import KEY
 from ..evidence import results
-from ..evidence.statistics import by_iteration, by_seed
+from ..evidence.statistics import by_iteration, by_seed, estimate
 from ..theory import bias, published
 from . import figures
 from .theory import line, points
 
-FACES = {"cpu-celeba_89x109": "CelebA", "cpu-orl": "ORL"}  # results of the faces -> their name
 EQUAL_STEPS = {"replace": "", "accumulate": "protocol=steps"}  # variants trained for as many steps
+LONG = "iterations=50,protocol=steps"
+FACES = {  # results of the faces -> their name, and the variant of each regime
+    "cpu-celeba_89x109": ("CelebA", EQUAL_STEPS),
+    "cpu-orl": ("ORL", EQUAL_STEPS),
+    "smoke-orl": ("ORL, 50 fits", {"replace": LONG, "accumulate": LONG}),
+}
 VARIETY = "sample_variance_ratio"
 FADING = "accumulate, bias that falls as data grow"
 LAWS = ("t", "H_t = Σ 1/i", "Σ 1/i²")
@@ -50,26 +55,42 @@ def predicted_variety(
     return bias.vae_eigenvalue(eigenvalues, noise, regime, iterations).sum(axis=0)
 
 
-def face_errors(
-    frame: pd.DataFrame,
-    spectrum: pd.DataFrame,
-    data: str,
-    preset: str,
-) -> pd.DataFrame:
+def measured(name: str, root: Path) -> dict[str, pd.DataFrame]:
+    """Variance share of the samples of faces at equal steps, by regime: a row a seed, a column a fit.
+
+    Regimes that the results ``name`` do not hold are left out.
+    """
+    frame, variants = results.named("images", name, root), FACES[name][1]
+    tables = {regime: by_seed(frame, VARIETY, regime=regime, variant=variant) for regime, variant in variants.items()}
+    return {regime: table for regime, table in tables.items() if table.size}
+
+
+def spectrum_of(name: str, root: Path) -> pd.DataFrame:
+    """The committed spectrum of the real faces of these results."""
+    return results.read_csv(root / "bias" / name / "spectrum.csv")
+
+
+def available(root: Path) -> list[str]:
+    """The names of ``FACES`` with chains and a spectrum."""
+    there = [name for name in FACES if (root / "bias" / name / "spectrum.csv").is_file()]
+    return [name for name in there if measured(name, root)]
+
+
+def face_errors(name: str, root: Path, spectrum: pd.DataFrame) -> pd.DataFrame:
     """Tidy rows of the distance |measured - predicted| of the faces' variance share.
 
     Each seed is calibrated on its own first fit; ``prediction_error`` averages over the later fits
     so far.
     """
     rows = []
-    for regime, variant in EQUAL_STEPS.items():
-        measured = by_seed(frame, VARIETY, regime=regime, variant=variant)
-        for seed, values in measured.iterrows():
+    for regime, table in measured(name, root).items():
+        for seed, values in table.iterrows():
             predicted = predicted_variety(spectrum, values.iloc[0], regime, len(values))
             errors = np.abs(values.to_numpy() - predicted)[1:]
             average = np.cumsum(errors) / np.arange(1, len(errors) + 1)
             for t, value in zip(values.index[1:], average, strict=True):
                 rows.append((regime, seed, t, "prediction_error", float(f"{value:.6g}")))
+    preset, _, data = name.partition("-")
     found = pd.DataFrame(rows, columns=["regime", "seed", "iteration", "metric", "value"])
     found = found.assign(section="bias", preset=preset, data=data, variant="")
     return found[[*KEY, "value"]]
@@ -77,32 +98,31 @@ def face_errors(
 
 def faces(axes: Sequence[Axes], root: Path) -> None:
     """Variance share of the samples of faces, on the lines of a linear VAE; a panel a data set."""
-    for ax, (name, title) in zip(axes, FACES.items(), strict=True):
-        frame = results.named("images", name, root)
-        spectrum = results.read_csv(root / "bias" / name / "spectrum.csv")
-        for regime, variant in EQUAL_STEPS.items():
-            measured = by_iteration(frame, VARIETY, regime=regime, variant=variant)
-            first = measured["mean"].iloc[0]
-            predicted = predicted_variety(spectrum, first, regime, len(measured))
+    for ax, name in zip(axes, available(root), strict=True):
+        spectrum = spectrum_of(name, root)
+        for regime, table in measured(name, root).items():
+            first, fits = table.iloc[:, 0].mean(), table.shape[1]
+            predicted = predicted_variety(spectrum, first, regime, fits)
             line(ax, regime, predicted, f"{figures.LABELS[regime]}, predicted from fit 1")
-            figures.curve(ax, measured, regime, linestyle="none")
-        ax.set(xlabel="model-fitting iteration $t$", title=title, ylim=(0, None))
-        ax.set_xticks(range(1, len(measured) + 1))
+            rows = [(t, *vars(estimate(table[t])).values()) for t in table.columns]
+            shown = pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"])
+            figures.curve(ax, shown, regime, linestyle="none", markersize=4 if fits > 10 else 6)
+        ax.set(xlabel="iteration $t$", title=FACES[name][0], ylim=(0, None))
+        ax.set_xticks(range(1, fits + 1) if fits <= 10 else [1, *range(10, fits + 1, 10)])
     axes[0].set_ylabel("variance of samples / real")
 
 
 def numbers(root: Path) -> dict[str, float]:
     """The numbers that the chapter's sentences hold: measured and predicted variance shares."""
     found = {}
-    for name, title in FACES.items():
-        frame = results.named("images", name, root)
-        spectrum = results.read_csv(root / "bias" / name / "spectrum.csv")
-        for regime, variant in EQUAL_STEPS.items():
-            measured = by_iteration(frame, VARIETY, regime=regime, variant=variant)["mean"]
-            predicted = predicted_variety(spectrum, measured.iloc[0], regime, len(measured))
+    for name in available(root):
+        title, spectrum = FACES[name][0], spectrum_of(name, root)
+        for regime, table in measured(name, root).items():
+            means = table.mean()
+            predicted = predicted_variety(spectrum, means.iloc[0], regime, len(means))
             found |= {
-                f"{title}_first": measured.iloc[0],
-                f"{title}_{regime}": measured.iloc[-1],
+                f"{title}_first": means.iloc[0],
+                f"{title}_{regime}": means.iloc[-1],
                 f"{title}_{regime}_predicted": predicted[-1],
             }
     return found
@@ -110,13 +130,15 @@ def numbers(root: Path) -> dict[str, float]:
 
 def law_table(root: Path) -> pd.DataFrame:
     """R^2 of the mean curve under accumulate on three laws of growth."""
+    names = {"cpu-celeba_89x109": "CelebA", "cpu-orl": "ORL"}
+    shown = {VARIETY: "variance", "frechet_distance": "Fréchet distance"}
     wanted = [
-        *((("images", name, "protocol=steps", VARIETY), f"{title}, variance")
-          for name, title in FACES.items()),
-        *((("images", name, "protocol=steps", "frechet_distance"), f"{title}, Fréchet distance")
-          for name, title in FACES.items()),
-        (("own_model", "own-own", "", "negative_log_likelihood"), "own model, log-likelihood"),
-    ]  # fmt: skip
+        (("images", name, "protocol=steps", metric), f"{title}, {words}")
+        for metric, words in shown.items()
+        for name, title in names.items()
+    ]
+    own = ("own_model", "own-own", "", "negative_log_likelihood")
+    wanted.append((own, "own model, log-likelihood"))
     rows = {}
     for (section, name, variant, metric), label in wanted:
         frame = results.named(section, name, root)
@@ -125,9 +147,9 @@ def law_table(root: Path) -> pd.DataFrame:
         laws = (i, np.cumsum(1 / i), np.cumsum(1 / i**2))
         squares = [np.corrcoef(values, mean)[0, 1] ** 2 for values in laws]
         rows[label] = {law: f"{square:.2f}" for law, square in zip(LAWS, squares, strict=True)}
-    shown = pd.DataFrame.from_dict(rows, orient="index")
-    shown.index.name = "R² under accumulate"
-    return shown
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index.name = "R² under accumulate"
+    return table
 
 
 def growth(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) -> None:
@@ -144,13 +166,7 @@ def growth(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) -> N
         points(axes[2], frame, "shrinkage", regime)
     if "accumulate" in names:
         shrinking = 1 + bias.bias(published.KERNEL * t**-0.4, "accumulate")
-        line(
-            axes[0],
-            "accumulate",
-            shrinking,
-            FADING,
-            linestyle="--",
-        )
+        line(axes[0], "accumulate", shrinking, FADING, linestyle="--")
         points(axes[0], frame, "kernel-shrinking", "accumulate", mfc="white")
         constant = bias.fixed_penalty(1 / published.SHRINKAGE - 1, "accumulate", 1000)
         line(axes[2], "accumulate", constant, FADING, linestyle="--")

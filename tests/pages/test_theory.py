@@ -24,12 +24,10 @@ def test_a_linear_vae_starts_from_the_measured_first_fit():
     assert bias.predicted_variety(spectrum, 0.3, "replace", 3) == pytest.approx([0.3, 0.1, 0.0])
 
 
-@pytest.mark.parametrize("name", bias.FACES)
+@pytest.mark.parametrize("name", bias.available(RESULTS))
 def test_committed_predictions_are_those_of_the_committed_faces(name):
     """If this fails, the faces have new results: run benchmarks/face_spectrum.py again."""
-    preset, _, data = name.partition("-")
-    spectrum = results.read_csv(RESULTS / "bias" / name / "spectrum.csv")
-    made = bias.face_errors(results.named("images", name, RESULTS), spectrum, data, preset)
+    made = bias.face_errors(name, RESULTS, bias.spectrum_of(name, RESULTS))
     committed = results.read_csv(RESULTS / "bias" / name / "metrics.csv")
     assert len(made) == len(committed)
     assert made["value"].to_numpy() == pytest.approx(committed["value"].to_numpy(), abs=1e-6)
