@@ -56,13 +56,17 @@ def predicted_variety(
 
 
 def measured(name: str, root: Path) -> dict[str, pd.DataFrame]:
-    """Variance share of the samples of faces at equal steps, by regime: a row a seed, a column a fit.
+    """Variance share of samples of faces at equal steps, by regime: a row a seed, a column a fit.
 
     Regimes that the results ``name`` do not hold are left out.
     """
     frame, variants = results.named("images", name, root), FACES[name][1]
-    tables = {regime: by_seed(frame, VARIETY, regime=regime, variant=variant) for regime, variant in variants.items()}
-    return {regime: table for regime, table in tables.items() if table.size}
+    found = {}
+    for regime, variant in variants.items():
+        table = by_seed(frame, VARIETY, regime=regime, variant=variant)
+        if table.size:
+            found[regime] = table
+    return found
 
 
 def spectrum_of(name: str, root: Path) -> pd.DataFrame:
@@ -124,6 +128,8 @@ def numbers(root: Path) -> dict[str, float]:
                 f"{title}_first": means.iloc[0],
                 f"{title}_{regime}": means.iloc[-1],
                 f"{title}_{regime}_predicted": predicted[-1],
+                f"{title}_{regime}_10": means.iloc[9],
+                f"{title}_{regime}_10_predicted": predicted[9],
             }
     return found
 
