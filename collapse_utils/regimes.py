@@ -6,16 +6,21 @@ needs t + 1 blocks because iteration t + 1 trains on (t + 1) n items from one mo
 therefore the same in every regime, and a chain never samples more than n items at once.
 
 Names in the authors' own code: replace, concatenate, concatenate_subsample, replace_multiple.
+
+Two regimes have a parameter: ``fixed_real=0.25`` and ``redrawn_real=0.25`` train on n items of which
+that share is real, always the same ones or others each time, and the rest from the last generation.
 """
 
 from __future__ import annotations
 
+import contextlib
 from numbers import Integral
 from typing import NamedTuple
 
 from .errors import InputError
 
 REGIMES = ("replace", "accumulate", "accumulate_subsample", "replace_multiple")
+MIXED = ("fixed_real", "redrawn_real")  # each with =SHARE
 
 
 class Block(NamedTuple):
@@ -27,9 +32,20 @@ class Block(NamedTuple):
 
 def check(regime: str) -> str:
     """``regime``, or an InputError that lists the regimes."""
-    if regime not in REGIMES:
-        raise InputError("regime", regime, "one of " + ", ".join(REGIMES))
+    share_of_real(regime)
     return regime
+
+
+def share_of_real(regime: str) -> float | None:
+    """The parameter of a regime that has one, else None; InputError for what is no regime."""
+    name, _, text = str(regime).partition("=")
+    with contextlib.suppress(ValueError):
+        if name in MIXED and 0 <= float(text) <= 1 and text == f"{float(text):g}":  # one spelling
+            return float(text)
+    if regime not in REGIMES:
+        every = [*REGIMES, *(f"{name}=SHARE" for name in MIXED)]
+        raise InputError("regime", regime, f"one of {', '.join(every)} (a share such as 0.25)")
+    return None
 
 
 def _check_iteration(iteration: int) -> None:
@@ -39,25 +55,24 @@ def _check_iteration(iteration: int) -> None:
 
 def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
     """The blocks from which iteration t = 1, 2, ... draws its training set, oldest first."""
-    check(regime)
+    share = share_of_real(regime)
     _check_iteration(iteration)
-    if iteration == 1:
+    if iteration == 1 or share == 1:
         return (Block(0, 0),)
     last = iteration - 1
-    if regime == "replace":
+    if regime == "replace" or share == 0:
         return (Block(last, 0),)
+    if share is not None:
+        return (Block(0, 0), Block(last, 0))
     if regime == "replace_multiple":
         return tuple(Block(last, block) for block in range(iteration))
     return tuple(Block(generation, 0) for generation in range(iteration))
 
 
 def training_size(regime: str, iteration: int) -> int:
-    """How many items iteration t trains on, in units of n.
-
-    ``accumulate_subsample`` draws n items uniformly and without replacement from all of :func:`trains_on`; every other
-    regime uses its blocks whole.
-    """
-    return 1 if regime == "accumulate_subsample" else len(trains_on(regime, iteration))
+    """How many items iteration t trains on, in units of n; which ones, says ``picks.py``."""
+    blocks = len(trains_on(regime, iteration))
+    return blocks if regime in ("accumulate", "replace_multiple") else 1
 
 
 def blocks_sampled(regime: str, iteration: int) -> int:
