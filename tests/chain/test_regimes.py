@@ -81,8 +81,10 @@ def test_whole_blocks_need_no_rows():
 
 @pytest.mark.parametrize(
     "regime",
-    "fixed_real fixed_real= fixed_real=1.1 fixed_real=-0.1 fixed_real=nan fixed_real=0.250 "
-    "fixed_real=.25 replace=0.5 redrawn_real=half =0.5".split(),
+    [
+        *("fixed_real", "fixed_real=", "fixed_real=1.1", "fixed_real=-0.1", "fixed_real=nan"),
+        *("fixed_real=0.250", "fixed_real=.25", "replace=0.5", "redrawn_real=half", "=0.5"),
+    ],
 )
 def test_a_share_that_is_none_is_refused(regime):
     with pytest.raises(InputError, match=r"regime: got .*fixed_real=SHARE or redrawn_real=SHARE"):
