@@ -13,14 +13,14 @@ that share is real, always the same ones or others each time, and the rest from 
 
 from __future__ import annotations
 
-import contextlib
+import re
 from numbers import Integral
 from typing import NamedTuple
 
 from .errors import InputError
 
 REGIMES = ("replace", "accumulate", "accumulate_subsample", "replace_multiple")
-MIXED = ("fixed_real", "redrawn_real")  # each with =SHARE
+MIXED = re.compile(r"(fixed_real|redrawn_real)=(0|1|0\.\d*[1-9])")  # one spelling for each share
 
 
 class Block(NamedTuple):
@@ -38,14 +38,11 @@ def check(regime: str) -> str:
 
 def share_of_real(regime: str) -> float | None:
     """The parameter of a regime that has one, else None; InputError for what is no regime."""
-    name, _, text = str(regime).partition("=")
-    with contextlib.suppress(ValueError):
-        if name in MIXED and 0 <= float(text) <= 1 and text == f"{float(text):g}":  # one spelling
-            return float(text)
-    if regime not in REGIMES:
-        every = [*REGIMES, *(f"{name}=SHARE" for name in MIXED)]
-        raise InputError("regime", regime, f"one of {', '.join(every)} (a share such as 0.25)")
-    return None
+    mixed = MIXED.fullmatch(str(regime))
+    if not mixed and regime not in REGIMES:
+        every = ", ".join((*REGIMES, "fixed_real=SHARE", "redrawn_real=SHARE"))
+        raise InputError("regime", regime, f"one of {every} (SHARE from 0 to 1, such as 0.25)")
+    return float(mixed[2]) if mixed else None
 
 
 def _check_iteration(iteration: int) -> None:
@@ -71,8 +68,8 @@ def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
 
 def training_size(regime: str, iteration: int) -> int:
     """How many items iteration t trains on, in units of n; which ones, says ``picks.py``."""
-    blocks = len(trains_on(regime, iteration))
-    return blocks if regime in ("accumulate", "replace_multiple") else 1
+    part = regime == "accumulate_subsample" or share_of_real(regime) is not None
+    return 1 if part else len(trains_on(regime, iteration))
 
 
 def blocks_sampled(regime: str, iteration: int) -> int:

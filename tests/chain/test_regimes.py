@@ -87,5 +87,5 @@ def test_whole_blocks_need_no_rows():
     ],
 )
 def test_a_share_that_is_none_is_refused(regime):
-    with pytest.raises(InputError, match=r"regime: got .*fixed_real=SHARE or redrawn_real=SHARE"):
+    with pytest.raises(InputError, match=r"regime: got .*fixed_real=SHARE, redrawn_real=SHARE"):
         trains_on(regime, 2)
