@@ -20,7 +20,7 @@ import yaml
 
 from .. import paths
 from ..errors import InputError
-from . import effects, results
+from . import effects, results, theory_effects  # noqa: F401 (which adds its tests to effects)
 from .effects import Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide

@@ -112,8 +112,8 @@ def sharpening_rows(seed: int, repeats: int) -> Iterator[Row]:
 
 
 CHAPTERS: dict[str, tuple[Callable[[int, int], Iterator[Row]], int]] = {
-    "mixing": (mixing_rows, 4000),
-    "sharpening": (sharpening_rows, 400),
+    "mixing": (mixing_rows, 10_000),
+    "sharpening": (sharpening_rows, 1000),
 }
 
 
@@ -133,7 +133,8 @@ def write(out: Path, chapter: str, seed: int = SEED, repeats: int | None = None)
         table.writerows([_text(row[column]) for column in COLUMNS] for row in rows)
     chain = {"section": "theory", "preset": chapter, "variant": "", "regime": "all", "seed": seed}
     cost = provenance.collect(1, wall_s=time.monotonic() - started)
-    files.write_json(folder / "provenance.json", [{**chain, "repeats": repeats, "provenance": cost}])
+    record = {**chain, "repeats": repeats, "provenance": cost}
+    files.write_json(folder / "provenance.json", [record])
     return rows
 
 
