@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..evidence.effects import Rows
-from ..evidence.statistics import estimate
-from ..evidence.theory_effects import INNER, KINDS, predicted, rises
+from ..evidence.shares import INNER, KINDS, predicted, rises
+from ..evidence.statistics import by_iteration, estimate
 from ..theory import mixing
+from ..theory.cells import SETS, mixing_formula
 from . import figures
 
 METRIC = "test_loss"
@@ -63,18 +64,14 @@ def in_short(frame: pd.DataFrame) -> str:
 
 def simulated(axes: Sequence[Axes], frame: pd.DataFrame, shown: Sequence[str]) -> None:
     """Simulated errors by iteration on their closed forms, a panel a form, a line a setting."""
+    t = np.arange(1, int(frame["iteration"].max()) + 1)
     for ax, name in zip(axes, shown, strict=True):
-        rows = frame[frame["regime"] == name]
-        settings = list(rows.groupby("variant", sort=False))
-        shades = np.linspace(0.3, 1, len(settings))
-        for (variant, chains), shade in zip(settings, shades, strict=True):
-            mean = chains.groupby(["metric", "iteration"])["value"].mean()
-            formula, value = mean["formula"], mean["value"]
-            first = formula.iloc[0]
-            ax.plot(formula.index, formula / first, color=FRESH, alpha=shade)
-            ax.plot(value.index, value / first, "k.", markersize=5)
-            label = variant.replace("r=", "").replace(",s=", ":")
-            ax.annotate(label, (formula.index[-1], formula.iloc[-1] / first), fontsize=9)
+        for (r, s), shade in zip(SETS, np.linspace(0.3, 1, len(SETS)), strict=True):
+            formula = mixing_formula(name, r, s, t)
+            ax.plot(t, formula, color=FRESH, alpha=shade)
+            ax.annotate(f"{r}:{s}", (t[-1], formula[-1]), fontsize=9)
+            points = by_iteration(frame, "value", regime=name, variant=f"r={r},s={s}")
+            ax.plot(points["iteration"], points["mean"], "k.", markersize=5)
         ax.set(xlabel="model-fitting iteration t", title=name.replace("-", " "), yscale="log")
     axes[0].set_ylabel("error / error of the first fit")
 

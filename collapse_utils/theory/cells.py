@@ -2,11 +2,11 @@
 
     results/<chapter>/cpu-simulation/metrics.csv, provenance.json
 
-A row is a metric of one fit.  The *regime* is the closed form that is checked, the *variant* its
-setting, and a seed an independent simulation of many chains.  ``value`` is their mean, ``formula``
-the closed form, ``z`` their distance in standard errors.
+A *regime* is the closed form that is checked, a *variant* its setting, and a seed an independent
+simulation of many chains.  ``value`` is their mean, ``formula_error`` is |value/formula - 1|,
+averaged over the fits so far, and ``z`` the distance to the formula in standard errors.
 
-    python -m collapse_utils.theory.cells mixing sharpening
+    python -m collapse_utils.theory.cells
 """
 
 from __future__ import annotations
@@ -24,106 +24,131 @@ from ..durable import provenance
 from ..durable.files import write_json, write_text
 from ..durable.metrics import KEY
 from ..errors import InputError
+from ..presets import NAMES
 from . import mixing, sharpening
 
-Rows = Iterator[dict]
+SOURCE = "simulation"
 SEEDS = 5
-PRESET, SOURCE = "cpu", "simulation"
+TIMES = (1, 2, 5, 10, 20)
+REPEATS = {"smoke": 40, "cpu": 200}  # colab and paper are cpu
+# Variant, regime, chains (R, N), and the formula (N,) if there is one.
+Case = tuple[str, str, np.ndarray, np.ndarray | None]
+Rows = Iterator[dict]
 
 
-def _rows(regime: str, variant: str, values: np.ndarray, formula: np.ndarray, step: int) -> Rows:
-    """Every ``step``-th iteration of chains (repeats, iterations) beside their formula."""
-    mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    for t in range(1, len(formula) + 1, step):
-        at = {"regime": regime, "variant": variant, "iteration": t}
-        yield {**at, "metric": "value", "value": mean[t - 1]}
-        yield {**at, "metric": "formula", "value": formula[t - 1]}
-        if error[t - 1] > 1e-12:
-            z = (mean[t - 1] - formula[t - 1]) / error[t - 1]
-            yield {**at, "metric": "z", "value": z}
+def _rows(variant: str, regime: str, simulated: np.ndarray, formula: np.ndarray | None) -> Rows:
+    spread = simulated.std(axis=0, ddof=1) / np.sqrt(len(simulated))
+    errors = []
+    for t in (t for t in TIMES if t <= simulated.shape[1]):
+        at = {"variant": variant, "regime": regime, "iteration": t}
+        mean = simulated[:, t - 1].mean()
+        yield {**at, "metric": "value", "value": mean}
+        if formula is None:
+            continue
+        expected = formula[t - 1]
+        errors.append(abs(mean / expected - 1) if expected else abs(mean))
+        yield {**at, "metric": "formula_error", "value": np.mean(errors)}
+        if spread[t - 1] > 1e-12:
+            yield {**at, "metric": "z", "value": (mean - expected) / spread[t - 1]}
 
 
 # Chapter: what real data are worth
 
-SETS = ((1, 9), (1, 4), (1, 2), (1, 1), (2, 1), (4, 1))  # sets of real and of synthetic labels
+SETS = ((1, 9), (1, 4), (1, 1), (4, 1))  # sets of real and of synthetic labels
 
 
-def mixing_rows(seed: int, repeats: int) -> Rows:
-    """Real data that are fresh, fixed, from a pool, weighted, with new rows, and accumulated."""
-    t = np.arange(1, 20)
+def mixing_formula(regime: str, r: int, s: int, t: np.ndarray) -> np.ndarray:
+    """The closed form of a regime of this chapter, in units of the first fit's error."""
+    if regime == "accumulated":
+        return mixing.accumulated(t, r / (r + s))
+    if regime == "new-rows":
+        return mixing.fresh_error(t, 12 * r, 12 * s, 3) / mixing.fresh_error(1, 12 * r, 12 * s, 3)
+    fields = {
+        "fresh": {},
+        "fixed": {"pool": r},
+        "pool": {"pool": 3 * r},
+        "weighted": {"weight": mixing.best_weight(r, s)},
+    }[regime]
+    return mixing.growth(t, r, s, **fields) * (r + s)
 
-    def chains(name: str, formula: np.ndarray, **fields: object) -> Rows:
-        config = mixing.Mixing(r=r, s=s, iterations=len(t), repeats=repeats, **fields)
-        yield from _rows(name, f"r={r},s={s}", mixing.simulate(config, seed), formula, 6)
 
-    base = mixing.Mixing.d / (mixing.Mixing.T - mixing.Mixing.d - 1)
+FORMS = ("fresh", "fixed", "pool", "weighted", "accumulated", "new-rows")
+
+
+def mixing_cases(repeats: int, seed: int) -> Iterator[Case]:
+    """Real data that are fresh, fixed, from a pool, weighted, accumulated, and with new rows."""
+    t = np.arange(1, 21)
     for r, s in SETS:
-        u, share = mixing.best_weight(r, s), r / (r + s)
-        yield from chains("fresh", base * mixing.growth(t, r, s))
-        yield from chains("fixed", base * mixing.growth(t, r, s, pool=r), pool=r)
-        yield from chains("pool", base * mixing.growth(t, r, s, pool=3 * r), pool=3 * r)
-        yield from chains("weighted", base * mixing.growth(t, r, s, weight=u), weight=u)
-        accumulated = base / (r + s) * mixing.accumulated(t, share)
-        yield from chains("accumulated", accumulated, accumulate=True)
-        new_rows = mixing.fresh_error(t, 12 * r, 12 * s, 3)
-        yield from chains("new-rows", new_rows, d=3, T=12, new_rows=True)
+        own = {
+            "fixed": {"pool": r},
+            "pool": {"pool": 3 * r},
+            "weighted": {"weight": mixing.best_weight(r, s)},
+            "accumulated": {"accumulate": True},
+            "new-rows": {"d": 3, "T": 12, "new_rows": True},
+        }
+        for regime in FORMS:
+            fields = own.get(regime, {})
+            config = mixing.Mixing(r, s, iterations=len(t), repeats=50 * repeats, **fields)
+            errors = mixing.simulate(config, seed)
+            rows = config.T * (r + s) if config.new_rows else config.T
+            base = config.d / (rows - config.d - 1) / (1 if config.new_rows else r + s)
+            yield f"r={r},s={s}", regime, errors / base, mixing_formula(regime, r, s, t)
 
 
 # Chapter: what the loss cannot see
 
-TAUS = (0.3, 0.5, 0.7, 0.9)
-REGIMES = (("accumulate", None), ("share", 0.1), ("share", 0.5))
+TAUS = (0.3, 0.9)
+SHARES = {"accumulate": None, "fixed_real=0.1": 0.1, "fixed_real=0.5": 0.5}
 
 
-def sharpening_rows(seed: int, repeats: int) -> Rows:
-    """Depths and words of the learner that keeps components, and the bound on its loss."""
-    t_all = range(1, 11)
+def sharpening_cases(repeats: int, seed: int) -> Iterator[Case]:
+    """Depths and words of the learner that keeps components, and the rise of its loss."""
+    t_all = range(1, 21)
     for tau in TAUS:
-        for regime, share in REGIMES:
-            kind = regime if share is None else f"{regime}={share}"
-            fields = {"iterations": len(t_all), "stories": 100, "repeats": repeats}
-            config = sharpening.Stories(tau=tau, regime=regime, share=share, **fields)
-            found = sharpening.simulate(config, seed)
-            variant, p = f"tau={tau},{kind}", sharpening.zipf(config.words)
+        for name, share in SHARES.items():
+            regime = "accumulate" if share is None else "share"
+            fields = {"regime": regime, "share": share, "repeats": 2 * repeats}
+            config = sharpening.Stories(tau=tau, iterations=len(t_all), **fields)
+            found, p = sharpening.simulate(config, seed), sharpening.zipf(config.words)
             weights = [sharpening.depths(t, regime, share) for t in t_all]
             depth = np.array([w @ np.arange(len(w)) for w in weights])
-            yield from _rows("depth", variant, found["depths"] @ np.arange(len(depth)), depth, 3)
+            yield f"depth,tau={tau}", name, found["depths"] @ np.arange(len(depth)), depth
             words = [sharpening.sampled_words(p, tau, t, regime, share)[0] for t in t_all]
             first = found["words"][..., 0] / found["words"].sum(axis=2)
-            yield from _rows("words", variant, first, np.array(words), 3)
-            rise = found["loss"] - found["loss"][:, :1]
-            bound = -np.log([w[0] for w in weights])
-            yield from _rows("bound", variant, rise, bound, 3)
+            yield f"words,tau={tau}", name, first, np.array(words)
+            yield f"rise,tau={tau}", name, found["loss"] - found["loss"][:, :1], None
 
 
-CHAPTERS: dict[str, tuple[Callable[[int, int], Rows], int]] = {
-    "mixing": (mixing_rows, 4000),
-    "sharpening": (sharpening_rows, 400),
+CHAPTERS: dict[str, Callable[[int, int], Iterator[Case]]] = {
+    "mixing": mixing_cases,
+    "sharpening": sharpening_cases,
 }
 
 
-def simulate(chapter: str, seed: int, repeats: int | None = None) -> pd.DataFrame:
-    """One seed of a chapter as a tidy frame; InputError for an unknown chapter."""
+def simulate(chapter: str, preset: str, seed: int) -> pd.DataFrame:
+    """The rows of one seed of a chapter; InputError for an unknown chapter or preset."""
     if chapter not in CHAPTERS:
         raise InputError("chapter", chapter, "one of " + ", ".join(CHAPTERS))
-    rows_of, usual = CHAPTERS[chapter]
-    rows = pd.DataFrame(rows_of(seed, usual if repeats is None else repeats))
-    rows = rows.assign(section=chapter, preset=PRESET, data=SOURCE, seed=seed)
+    if preset not in NAMES:
+        raise InputError("preset", preset, "one of " + ", ".join(NAMES))
+    cases = CHAPTERS[chapter](REPEATS.get(preset, REPEATS["cpu"]), seed)
+    rows = pd.DataFrame([row for case in cases for row in _rows(*case)])
+    rows = rows.assign(section=chapter, preset=preset, data=SOURCE, seed=seed)
     return rows[[*KEY, "value"]]
 
 
-def write(chapter: str, out: Path, seeds: int = SEEDS) -> Path:
+def write(chapter: str, out: Path, preset: str = "cpu", seeds: int = SEEDS) -> Path:
     """Simulate seeds 0, 1, ... of a chapter into ``out``; returns its folder."""
     frames, records = [], []
     for seed in range(seeds):
         begun = time.monotonic()
-        frames.append(simulate(chapter, seed))
+        frames.append(simulate(chapter, preset, seed))
         run = provenance.collect(1, wall_s=time.monotonic() - begun)
-        chain = {"section": chapter, "preset": PRESET, "variant": "", "regime": "", "seed": seed}
-        config = {"repeats": CHAPTERS[chapter][1]}
+        chain = {"section": chapter, "preset": preset, "variant": "", "regime": "", "seed": seed}
+        config = {"repeats": REPEATS[preset]}
         record = {**chain, "config": config, "data": {"source": SOURCE}}
         records.append({**record, "package_version": __version__, "provenance": run})
-    folder = out / chapter / f"{PRESET}-{SOURCE}"
+    folder = out / chapter / f"{preset}-{SOURCE}"
     folder.mkdir(parents=True, exist_ok=True)
     frame = pd.concat(frames).sort_values(KEY, kind="stable")
     frame["value"] = [float(f"{value:.6g}") for value in frame["value"]]

@@ -1,4 +1,4 @@
-"""The tests of claims on theory chapters, on results whose truth is known."""
+"""The tests of claims on a share of real items, on chains whose truth is known."""
 
 import math
 
@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from collapse_utils.evidence import theory_effects as effects
+from collapse_utils.evidence import claims
+from collapse_utils.evidence import shares as effects
 from collapse_utils.evidence.effects import Rows
 from collapse_utils.theory import mixing
 
@@ -87,21 +88,11 @@ def test_chains_that_were_not_run_give_no_effects(test, options):
     assert parts and all(part.effects == [] for part in parts)
 
 
-def simulation(values):
-    """Rows of two settings, the metric value for each seed beside a formula of 2 and of 0."""
-    rows = []
-    for seed, value in enumerate(values):
-        for variant, formula, found in (("a", 2.0, value), ("b", 0.0, 0.0)):
-            rows.append(("depth", variant, seed, 1, "formula", formula))
-            rows.append(("depth", variant, seed, 1, "value", found))
-    columns = ["regime", "variant", "seed", "iteration", "metric", "value"]
-    return Rows(pd.DataFrame(rows, columns=columns), "value", "ratio")
-
-
-def test_simulations_beside_formulas():
-    assert holds(effects.agrees_with_theory(simulation([2.01, 1.99]), "depth", 0.02))
-    assert not holds(effects.agrees_with_theory(simulation([2.05, 2.06]), "depth", 0.02))
-    assert not holds(effects.agrees_with_theory(simulation([1.9, 1.91]), "depth", 0.02))
-    assert holds(effects.stays_below_theory(simulation([1.5, 2.0]), "depth"))
-    assert not holds(effects.stays_below_theory(simulation([1.5, 2.001]), "depth"))
-    assert effects.agrees_with_theory(simulation([2.0]), "words", 0.02)[0].effects == []
+def test_a_claim_reads_the_chains_that_its_test_compares():
+    found = {claim.id: claims.every_arm(claim) for claim in claims.of("mixing")}
+    fixed = {(regime, "") for regime in effects.regimes_of("fixed_real").values()}
+    assert found["mixing-faces-bias"] == fixed and len(fixed) == 6
+    both = fixed | {(regime, "") for regime in effects.regimes_of("redrawn_real").values()}
+    assert found["mixing-faces-alike"] == both and len(both) == 10
+    assert len(found["mixing-faces-share"]) == 20
+    assert found["mixing-fresh"] == {("fresh", "r=1,s=4")}
