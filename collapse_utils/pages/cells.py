@@ -1,12 +1,37 @@
-"""The table of simulations beside closed forms that a theory chapter shows."""
+"""What theory chapters share: their results, and the table of simulations beside closed forms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from ..evidence import results
 from ..evidence.statistics import estimate
+from ..theory import cells
+from . import notebook
+
+
+def open_chapter(
+    chapter: str,
+    *,
+    preset: str,
+    seeds: Sequence[int],
+    regimes: Sequence[str],
+    recompute: bool,
+    results_dir: str = "",
+) -> notebook.Opened:
+    """The committed results of a chapter and, with ``recompute``, its simulations at a preset."""
+    notebook.check_parameters(preset, seeds, regimes, recompute)
+    root = results.root(results_dir)
+    folders = sorted(path.parent.name for path in (root / chapter).glob("*/metrics.csv"))
+    first = f"cpu-{cells.SOURCE}"
+    names = [first, *(name for name in folders if name != first)]
+    committed = {name: results.named(chapter, name, root) for name in names}
+    run = None
+    if recompute:
+        run = pd.concat([cells.simulate(chapter, preset, seed) for seed in seeds])
+    return notebook.Opened(chapter, committed, run, f"{preset}-{cells.SOURCE}", list(regimes), root)
 
 
 def agreement(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:
