@@ -1,4 +1,4 @@
-"""Which items of its blocks iteration t trains on.  Pure functions: the same arguments, the same items."""
+"""Which items of its blocks iteration t trains on: pure functions of their arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import regimes, seeds
 def rows(regime: str, iteration: int, n: int, seed: int) -> np.ndarray | None:
     """The places of the items in ``regimes.trains_on``, whose blocks have n items each; None: all.
 
-    ``accumulate_subsample`` draws n items uniformly and without replacement.  A regime with a share
+    ``accumulate_subsample`` draws n items uniformly, without replacement.  A regime with a share
     of real items draws these so, and takes its synthetic ones, which are in no order, from the start
     of their block.  ``seed`` is that of the chain.
     """

@@ -26,6 +26,8 @@ TITLES = {  # sections without a module of their own
     "bias": "Bias under accumulation",
     "gaussian": "Gaussians, words and lost tails",
     "families": "The constant π²/6, and where it ends",
+    "mixing": "What real data are worth",
+    "sharpening": "What the loss cannot see",
 }
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit

@@ -16,6 +16,14 @@ from ..theory.cells import SETS, mixing_formula
 from . import figures
 
 METRIC = "test_loss"
+FORMS = {  # as the table names them
+    "fresh": "fresh",
+    "fixed": "always the same",
+    "pool": "from a pool of $3r$ sets",
+    "weighted": "fresh, best weight",
+    "accumulated": "fresh, accumulated",
+    "new-rows": "fresh, other rows",
+}
 SIZES = {"": "n", "images=160,epochs=40,decay=0.9487": "n/2"}  # as many steps a fit in both
 FRESH, FIXED = figures.COLOURS["accumulate"], figures.COLOURS["replace"]
 STYLES = {  # of faces: colour, mark, label

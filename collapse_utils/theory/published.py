@@ -27,7 +27,7 @@ from ..durable.metrics import KEY
 from ..errors import InputError
 from ..presets import NAMES
 from ..regimes import REGIMES
-from . import bias, families, gaussian, logistic
+from . import bias, cells, families, gaussian, logistic
 
 SOURCE = "simulation"
 TIMES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -220,10 +220,25 @@ def table(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 TABLES = ("breast-cancer", "diabetes", "wine", "breast-cancer-30")  # the last one is separable
 
+
+def mixing_rows(size: Size, seed: int) -> Rows:
+    """Least squares with a part of real data in every training set."""
+    for case in cells.mixing_cases(size.repeats, seed):
+        yield from _rows(*case)
+
+
+def sharpening_rows(size: Size, seed: int) -> Rows:
+    """Stories sampled from stories below temperature 1."""
+    for case in cells.sharpening_cases(size.repeats, seed):
+        yield from _rows(*case)
+
+
 CHAPTERS: dict[str, Callable[[Size, int], Rows]] = {
     "bias": bias_rows,
     "gaussian": gaussian_rows,
     "families": families_rows,
+    "mixing": mixing_rows,
+    "sharpening": sharpening_rows,
 }
 
 

@@ -25,7 +25,10 @@ def test_a_seed_gives_the_same_rows_again(chapter):
     assert not first["value"].equals(other["value"])
 
 
-@pytest.mark.parametrize(("chapter", "rows"), [("bias", 25), ("gaussian", 50), ("families", 30)])
+CASES = [("bias", 25), ("gaussian", 50), ("families", 30), ("mixing", 10)]
+
+
+@pytest.mark.parametrize(("chapter", "rows"), CASES)
 def test_the_committed_rows_come_out_again(chapter, rows):
     """The first cases of seed 0, to the six digits that are stored."""
     committed = results.named(chapter, "cpu-simulation", RESULTS)
