@@ -22,6 +22,7 @@ from ..data import Data, Pool
 from ..durable.checkpoints import Checkpoint, at_once
 from ..training import loop
 from ..training.allocator import keep_memory
+from ..training.batches import Batches
 from . import measures
 from .config import ImagesConfig
 from .data import prepare
@@ -38,21 +39,6 @@ SHOWN = (2, 8)  # rows and columns of a preview: small enough to commit one for 
 def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> ImagesSection:
     """The section on a source of images; ``seed`` chooses the training images where ``config.draw`` is ``by_seed``."""
     return ImagesSection(config, data, cache, seed)
-
-
-class Batches:
-    """The images of every step: a function of the step alone, each image once an epoch, the short last batch left out."""
-
-    def __init__(self, images: int, batch_size: int, seed: int):
-        self.images, self.batch_size, self.seed = images, batch_size, seed
-        self.steps_an_epoch = images // batch_size
-        self._epoch, self._order = -1, np.empty(0, np.int64)
-
-    def __call__(self, step: int) -> np.ndarray:
-        epoch, batch = divmod(step, self.steps_an_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, seeds.generator(self.seed, "order", epoch).permutation(self.images)
-        return self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
 
 
 class ImagesSection:

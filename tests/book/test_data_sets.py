@@ -22,7 +22,7 @@ def test_every_named_source_has_a_row_with_its_address_and_its_licence():
         (row,) = [line for line in rows if line.startswith(f"| `{name}`")]
         link = f"https://doi.org/{source.doi}" if source.doi else source.address
         assert f"]({link})" in row and source.licence in row
-        assert source.address.startswith("https://")
+        assert source.address.startswith(("https://", "http://"))
 
 
 def test_a_data_set_with_a_doi_links_to_it():

@@ -19,7 +19,7 @@ from collapse_utils.durable.signals import Interrupted
 from collapse_utils.images import section as images_section
 from collapse_utils.images.config import PRESETS, ImagesConfig
 from collapse_utils.images.model import build, losses, pixel_noise, to_bytes, to_float
-from collapse_utils.images.section import Batches, ImagesSection, save_grid
+from collapse_utils.images.section import ImagesSection, save_grid
 from collapse_utils.training.loop import read_curve
 
 SMALL = {
@@ -93,15 +93,6 @@ def test_bytes_survive_the_way_to_floats_and_back():
 
 
 # Training
-
-
-def test_batches_show_every_image_once_an_epoch_and_depend_on_the_step_alone():
-    batches = Batches(50, 8, seed=5)
-    epoch = np.concatenate([batches(step) for step in range(6)])
-    assert len(set(epoch)) == len(epoch) == 48 and batches.steps_an_epoch == 6
-    later = batches(9).tolist()
-    assert batches(0).tolist() == epoch[:8].tolist() and Batches(50, 8, seed=5)(9).tolist() == later
-    assert later != batches(3).tolist()  # another order in the next epoch
 
 
 def test_the_learning_rate_falls_once_an_epoch_and_keeps_its_shape_with_a_fixed_number_of_steps(section, cache):

@@ -21,7 +21,8 @@ def test_the_committed_results_are_whole(committed):
     assert (counts[~long] == 3 * 6).all() and counts[~long].size == 8
     assert set(counts[long]) <= {2 * 50, 3 * 50} and long.sum() == 3
     first = committed[(committed["metric"] == "test_loss") & (committed["iteration"] == 1)]
-    assert (first.groupby("seed")["value"].nunique() == 1).all()  # one first fit a seed, whatever the regime and protocol
+    machine = first["variant"] == images.LONG  # the long chains ran on another one, with other last digits
+    assert (first.groupby([machine, "seed"])["value"].nunique() == 1).all()  # one first fit, whatever regime and protocol
 
 
 def test_the_table_of_changes_is_what_the_results_say(committed):
