@@ -57,6 +57,10 @@ def test_what_make_would_run_is_a_command_that_there_is(target):
             from collapse_utils.__main__ import parser
 
             parser().parse_args(words[1:])
+        elif words[0] == "collapse_utils.theory":
+            from collapse_utils.theory.__main__ import parser as theory_parser
+
+            theory_parser().parse_args(words[1:])
         else:
             from book._tools.__main__ import parser as book_parser
 
