@@ -183,7 +183,7 @@ class _Bar:
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
 
     def __call__(self, state: dict) -> None:
-        from .sweeps.local import fraction
+        from .durable.progress import fraction
 
         self.bar.n = fraction(state)
         self.bar.set_description_str(f"iteration {state['iteration']}, {state['phase']}", refresh=False)
@@ -199,7 +199,8 @@ class _Bar:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from .sweeps import jobs, local
+    from .durable.progress import last_line
+    from .sweeps import jobs
 
     planned = _planned(options)
     for job in planned:
@@ -215,7 +216,7 @@ def _sweep(options: argparse.Namespace) -> int:
     listen()
     failed = engine(mine)
     for job in failed:
-        print(f"failed: {job.label}: {local.last_line(job.log)} ({job.log})", file=sys.stderr)
+        print(f"failed: {job.label}: {last_line(job.log)} ({job.log})", file=sys.stderr)
     print(f"{len(mine) - len(failed)} of {len(mine)} chains are done in {options.out}")
     return 1 if failed else 0
 

@@ -27,6 +27,7 @@ TITLES = {  # sections without a module of their own
     "gaussian": "Gaussians, words and lost tails",
     "families": "The constant π²/6, and where it ends",
 }
+LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows chains of 50 fits
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 
@@ -97,6 +98,8 @@ def name_of(page: Page, name: str) -> str:
     preset, _, source = name.partition("-")
     if page.section == "own_model":
         return "ORL faces"
+    if name == LONG:
+        return "ORL faces, 50 fits"
     if not source:
         return "the paper's grid"
     several = [other for other in page.results if other.partition("-")[2] == source]
