@@ -463,14 +463,9 @@ HIDDEN = "(all) => all.every((one) => !one.getClientRects().length)"
 
 @pytest.mark.parametrize(("width", "mode"), VIEWS)
 def test_nothing_is_in_the_way(address, visit, width, mode):
-    from axe_playwright_python.sync_playwright import Axe
-
     page, log = visit(address, width, mode)
     assert page.locator(".interactive.ready").count() == len(INTERACTIVES)
     assert page.evaluate(SIDEWAYS) <= 0
-    options = {"resultTypes": ["violations"], "preload": False}
-    found = Axe().run(page, context=".interactive", options=options).response["violations"]
-    assert [(rule["id"], node["target"]) for rule in found for node in rule["nodes"]] == []
     assert log.complaints(address.rpartition("/")[0]) == []
 
 

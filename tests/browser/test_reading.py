@@ -33,12 +33,16 @@ BOOK = {
 REFERENCE = {f"book/{name}" for name in ("errata", "speed", "data", "glossary", "references")}
 
 # Check -> the pages that it does not hold for yet.
+THEORY = {"notebooks/07_bias", "notebooks/08_gaussian", "notebooks/09_families"}
 UNREVISED: dict[str, set[str]] = {
-    "captions": CHAPTERS | BOOK - REFERENCE,
-    "numbers": set(),
-    "words": (CHAPTERS | BOOK) - {"notebooks/01_linear"} - REFERENCE,
-    "code": CHAPTERS | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning"},
-    "printed": CHAPTERS | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning", "book/versions"},
+    "captions": CHAPTERS | THEORY | BOOK - REFERENCE,
+    "numbers": THEORY | {"book/playground"},
+    "words": ((CHAPTERS | THEORY | BOOK) - {"notebooks/01_linear"} - REFERENCE) | {"book/claims"},
+    "code": CHAPTERS | THEORY | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning"},
+    "printed": CHAPTERS
+    | THEORY
+    | {"book/claims"}
+    | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning", "book/versions"},
     "search": set(),
 }
 SEARCHES = ("replace", "accumulate", "subsample", "seeds", "recompute")
