@@ -461,14 +461,6 @@ OUTLINE = """(control) => document.activeElement === control
 HIDDEN = "(all) => all.every((one) => !one.getClientRects().length)"
 
 
-@pytest.mark.parametrize(("width", "mode"), VIEWS)
-def test_nothing_is_in_the_way(address, visit, width, mode):
-    page, log = visit(address, width, mode)
-    assert page.locator(".interactive.ready").count() == len(INTERACTIVES)
-    assert page.evaluate(SIDEWAYS) <= 0
-    assert log.complaints(address.rpartition("/")[0]) == []
-
-
 def test_focus_is_seen_and_reaches_every_control(page):
     for name in INTERACTIVES:
         controls = part(page, name).locator(CONTROLS)
