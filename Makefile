@@ -94,7 +94,7 @@ cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two o
 	$(PY) -m pip install --quiet --editable '.[cluster]'
 	$(PY) -m pytest tests/sweeps/test_ray.py
 
-reference: $(INSTALLED) ## repeat the published results (about 15 core-hours; continues where it was stopped)
+reference: $(INSTALLED) ## repeat the published results (many core-hours; continues where it was stopped)
 	$(COLLAPSE) grid
 	$(COLLAPSE) sweep --plan results/reference.yml --out runs/reference $(SOURCES)
 	$(COLLAPSE) collect runs/reference --into results
