@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from . import __version__, regimes, sections
 from .durable.signals import stopped
-from .errors import InputError, RunError
+from .errors import InputError, Occupied, RunError
 from .training.threads import use_threads
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (RunError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
-        return 1
+        return Occupied.STATUS if isinstance(problem, Occupied) else 1
     except KeyboardInterrupt as interrupt:
         return stopped(interrupt)
 

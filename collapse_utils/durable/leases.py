@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from ..errors import RunError
+from ..errors import Occupied
 
 HEARTBEAT_S = 10.0  # how often an owner renews its lease
 DEAD_AFTER_S = 120.0  # a lease of another machine that looks older than this, or younger than now, is watched ...
@@ -48,7 +48,7 @@ class Lease:
     """The right to write a directory: one process at a time, renewed by a heartbeat, taken over from a dead owner.
 
     With ``wait`` it waits for a live owner to go, and calls ``waiting`` once with the owner's name; otherwise a live owner
-    is a RunError.  A holder calls :meth:`check` before every write.
+    is an :class:`~collapse_utils.errors.Occupied`.  A holder calls :meth:`check` before every write.
     """
 
     def __init__(self, directory: Path, *, wait: bool = False, waiting: Callable[[str], None] = lambda owner: None):
@@ -89,7 +89,7 @@ class Lease:
         return True
 
     def acquire(self) -> Lease:
-        """Take the lease; RunError names a live owner, or with ``wait`` the call waits until it has gone."""
+        """Take the lease; Occupied names a live owner, or with ``wait`` the call waits until it has gone."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         pid = os.getpid()
         me = {
@@ -114,7 +114,7 @@ class Lease:
                     continue
                 name = f"process {owner['pid']} on {owner['host']}" if owner else "another process"
                 if not self._wait:
-                    raise RunError(f"{self.path.parent}: {name} is writing here") from None
+                    raise Occupied(f"{self.path.parent}: {name} is writing here") from None
                 if not told:
                     self._waiting(name)
                     told = True
@@ -144,10 +144,10 @@ class Lease:
                 os.utime(self.path)
 
     def check(self) -> None:
-        """RunError if somebody else has taken the lease: a process that slept too long must not write."""
+        """Occupied if somebody else has taken the lease: a process that slept too long must not write."""
         owner = self._owner()
         if owner is None or owner.get("token") != self._token:
-            raise RunError(f"{self.path.parent}: this process has lost its lease; it stops without writing")
+            raise Occupied(f"{self.path.parent}: this process has lost its lease; it stops without writing")
 
     def release(self) -> None:
         self._stop.set()

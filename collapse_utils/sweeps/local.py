@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..durable import leases, progress
 from ..durable.progress import fraction
+from ..errors import Occupied
 from .jobs import Job
 from .live import Live
 
@@ -60,7 +61,7 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
                 if process.poll() is None:
                     continue
                 del running[job]
-                if process.returncode and leases.held(job.run_dir):  # another process was there a moment earlier
+                if process.returncode == Occupied.STATUS:  # another process was there a moment earlier
                     waiting.append(job)
                     live.again(job)
                     continue

@@ -25,7 +25,7 @@ from typing import Any
 
 from .. import __version__
 from ..durable import files, leases, progress
-from ..errors import RunError
+from ..errors import Occupied, RunError
 from . import local
 from .jobs import Job
 
@@ -102,7 +102,7 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
         except BaseException:  # the sweep was stopped, and Ray cancels its tasks
             local.stop([process])
             raise
-        if process.returncode and leases.held(job.run_dir):  # an orphan was there a moment earlier
+        if process.returncode == Occupied.STATUS:  # an orphan was there a moment earlier
             continue
         local.explain(job, process.returncode)
         if process.returncode or not job.done():

@@ -15,7 +15,7 @@ import pytest
 
 from collapse_utils.durable import files, leases
 from collapse_utils.durable.leases import Lease
-from collapse_utils.errors import RunError
+from collapse_utils.errors import Occupied, RunError
 
 
 def long_ago(path: Path, seconds: float) -> None:
@@ -124,7 +124,7 @@ def test_two_processes_on_one_folder(tmp_path):
     owner.send_signal(signal.SIGSTOP)  # alive, and slow
     second = start(tmp_path / "run", *LONG)
     told = second.communicate(timeout=300)[1]
-    assert second.returncode == 1
+    assert second.returncode == Occupied.STATUS
     assert told == f"error: {tmp_path / 'run'}: process {owner.pid} on {socket.gethostname()} is writing here\n"
     owner.kill()  # not waited for: a dead process that its parent has not buried is dead all the same
     time.sleep(0.1)
@@ -158,7 +158,7 @@ def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch):
     finally:
         orphan.send_signal(signal.SIGCONT)
     told = orphan.communicate(timeout=300)[1]
-    assert orphan.returncode == 1
+    assert orphan.returncode == Occupied.STATUS
     assert told == f"error: {tmp_path / 'run'}: this process has lost its lease; it stops without writing\n"
     after = snapshot(tmp_path / "run")
     assert {path: state for path, state in after.items() if path.is_file()} == {

@@ -17,8 +17,8 @@ import pytest
 from collapse_utils.__main__ import main
 from collapse_utils.durable import files, leases, progress
 from collapse_utils.durable.leases import process_began
-from collapse_utils.errors import InputError
-from collapse_utils.sweeps import jobs, live, status
+from collapse_utils.errors import InputError, Occupied
+from collapse_utils.sweeps import jobs, live, local, status
 from collapse_utils.sweeps.local import explain, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,6 +170,21 @@ def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
     assert process.communicate()[1].strip() == "stopped; the same command goes on from here" and process.returncode == 130
     assert job.log.read_text() == "stopped; the same command goes on from here\n"
     assert not leases.held(job.run_dir)
+
+
+def test_a_chain_that_another_process_finished_meanwhile_is_done_and_not_failed(tmp_path, monkeypatch):
+    """The other process was there when ours started, and had ended when the sweep looked at ours."""
+    (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=TINY[1::2])
+
+    def start_too_late(job):
+        with leases.Lease(job.run_dir):
+            process = start(job)
+            assert process.wait() == Occupied.STATUS
+        assert main(job.command()[3:]) == 0
+        return process
+
+    monkeypatch.setattr(local, "start", start_too_late)
+    assert local.run([job], quiet=True) == [] and job.done()
 
 
 def test_two_sweeps_on_one_folder_share_the_work(tmp_path):
