@@ -1,9 +1,11 @@
-"""What checkpoints cost: the share of a run that is spent saving when a state is written every 60 seconds.
+"""What checkpoints cost: the share of a run that is spent saving when a state is written every 60
+seconds.
 
-``language smoke``: fits of the preset's model on its real stories, alternately without a save and with one after every
-``EVERY`` steps; a save costs the difference of the medians over the number of saves, and one every 60 s that cost over
-60 s.  ``language paper``: states of the paper's model, with its optimiser, are written; its training is too long for this
-machine.  Everything is flushed to the disk, as in a run.  Writes ``benchmarks/results/checkpoint_cost.json``.
+``language smoke``: fits of the preset's model on its real stories, alternately without a save and
+with one after every ``EVERY`` steps; a save costs the difference of the medians over the number of
+saves, and one every 60 s that cost over 60 s.  ``language paper``: states of the paper's model,
+with its optimiser, are written; its training is too long for this machine.  Everything is flushed
+to the disk, as in a run.  Writes ``benchmarks/results/checkpoint_cost.json``.
 
     python benchmarks/checkpoint_cost.py [--rounds 5] [--stories 400]
 """
@@ -52,7 +54,9 @@ def smoke(rounds: int, stories: int) -> dict:
     from collapse_utils.language.section import LanguageSection
     from collapse_utils.paths import default_cache
 
-    section = LanguageSection(dataclasses.replace(PRESETS["smoke"], stories=stories), DEFAULT_SOURCE, default_cache())
+    section = LanguageSection(
+        dataclasses.replace(PRESETS["smoke"], stories=stories), DEFAULT_SOURCE, default_cache()
+    )
     train, _ = section.real_data()
 
     def fit(every: int) -> tuple[float, list[float]]:
@@ -60,7 +64,8 @@ def smoke(rounds: int, stories: int) -> dict:
             checkpoint = Timed(Path(scratch) / "fit", every)
             started = time.perf_counter()
             section.fit(train, 0, checkpoint)
-            return time.perf_counter() - started, checkpoint.times[:-1]  # the last is of the finished fit: both have it
+            # the last is of the finished fit: both have it
+            return time.perf_counter() - started, checkpoint.times[:-1]
 
     fit(EVERY)  # libraries load on their first use
     plain, saving, single = [], [], []
@@ -91,16 +96,24 @@ def paper(saves: int) -> dict:
 
     config = PRESETS["paper"]
     names = ("architecture", "layers", "hidden", "heads", "ffn", "vocabulary", "dropout")
-    model = build(**{name: getattr(config, name) for name in names}, max_length=config.positions, seed=0)
-    plan = Plan(steps=saves + 2, learning_rate=1e-3, warmup=0.0, final_rate=0.1, weight_decay=0.1, clip=1.0)
+    model = build(
+        **{name: getattr(config, name) for name in names}, max_length=config.positions, seed=0
+    )
+    plan = Plan(
+        steps=saves + 2, learning_rate=1e-3, warmup=0.0, final_rate=0.1, weight_decay=0.1, clip=1.0
+    )
 
     def loss_of(model: torch.nn.Module, batch: None) -> torch.Tensor:
-        return sum(p.square().mean() for p in model.parameters())  # every parameter has a gradient, and so a state
+        # every parameter has a gradient, and so a state
+        return sum(p.square().mean() for p in model.parameters())
 
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = Timed(Path(scratch) / "fit", 1)
-        train(model, lambda step: None, loss_of, plan, seed=0, checkpoint=checkpoint, items_a_step=1)
-        size = sum(path.stat().st_size for path in checkpoint.states()[1].iterdir())  # the newest has no optimiser
+        train(
+            model, lambda step: None, loss_of, plan, seed=0, checkpoint=checkpoint, items_a_step=1
+        )
+        # the newest has no optimiser
+        size = sum(path.stat().st_size for path in checkpoint.states()[1].iterdir())
     median = statistics.median(checkpoint.times[1:-1])
     return {
         "state_mb": round(size / 1e6, 1),
@@ -111,12 +124,17 @@ def paper(saves: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stories", type=int, default=400)
     options = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    found = {"language smoke": smoke(options.rounds, options.stories), "language paper": paper(2 * options.rounds)}
+    found = {
+        "language smoke": smoke(options.rounds, options.stories),
+        "language paper": paper(2 * options.rounds),
+    }
     OUT.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 

@@ -39,17 +39,31 @@ COLUMNS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", default="trained")
     parser.add_argument("--data", default=DEFAULT)
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--candidates", type=int, nargs="+", default=[1, 2, 3, 4, 6, 8, 12, 16, 24, 32])
-    parser.add_argument("--gain", type=float, default=0.01, help="nats per token that a longer fit must bring")
-    parser.add_argument("--split", choices=("train", "reference"), default="train", help="stories that are fitted")
+    parser.add_argument(
+        "--candidates", type=int, nargs="+", default=[1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+    )
+    parser.add_argument(
+        "--gain", type=float, default=0.01, help="nats per token that a longer fit must bring"
+    )
+    parser.add_argument(
+        "--split", choices=("train", "reference"), default="train", help="stories that are fitted"
+    )
     options = parser.parse_args()
-    section, chain = make("language", preset=options.preset, regime="replace", seed=options.seed, data=options.data,
-                          assignments=options.set)  # fmt: skip
+    section, chain = make(
+        "language",
+        preset=options.preset,
+        regime="replace",
+        seed=options.seed,
+        data=options.data,
+        assignments=options.set,
+    )
     stories = getattr(section.stories, options.split)
     seed = seeds.derive(options.seed, "iteration", 1, "fit")
     rows: list[dict] = []
@@ -59,12 +73,23 @@ def main() -> None:
             model = fit(config, stories, seed, Checkpoint(Path(scratch)))
         loss = measures.cross_entropy(model, section.stories.validation)[0]
         print(f"{epochs:3} epochs: {loss:.4f} nats per token", flush=True)
-        values = (options.preset, section.source, chain.variant, options.seed, len(stories), parameters(model), epochs,
-                  round(loss, 4), False)  # fmt: skip
+        values = (
+            options.preset,
+            section.source,
+            chain.variant,
+            options.seed,
+            len(stories),
+            parameters(model),
+            epochs,
+            round(loss, 4),
+            False,
+        )
         rows.append(dict(zip(COLUMNS, values, strict=True)))
         if len(rows) > 1 and rows[-2]["validation_loss"] - loss < options.gain:
             break
-    stopped = len(rows) > 1 and rows[-2]["validation_loss"] - rows[-1]["validation_loss"] < options.gain
+    stopped = (
+        len(rows) > 1 and rows[-2]["validation_loss"] - rows[-1]["validation_loss"] < options.gain
+    )
     rows[-2 if stopped else -1]["chosen"] = True
     new = not OUT.exists()
     with open(OUT, "a", newline="") as file:

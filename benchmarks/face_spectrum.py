@@ -1,8 +1,9 @@
 """How well a linear VAE, calibrated on the first fit, predicts the variety of the published faces.
 
-Writes ``results/bias/<preset>-<data>/spectrum.csv``, the eigenvalues of the real faces, and beside it ``metrics.csv``, the
-distance between prediction and the committed results of the faces.  Without ``--faces`` the spectrum of CelebA, whose
-photographs are not part of the repository, stays as it is.
+Writes ``results/bias/<preset>-<data>/spectrum.csv``, the eigenvalues of the real faces, and beside
+it ``metrics.csv``, the distance between prediction and the committed results of the faces.  Without
+``--faces`` the spectrum of CelebA, whose photographs are not part of the repository, stays as it
+is.
 
     python benchmarks/face_spectrum.py --faces celeba
 """
@@ -19,8 +20,14 @@ def main() -> None:
     from collapse_utils.pages import bias
     from collapse_utils.sections import DEFAULT
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", default="", help="the CelebA photographs: a source's name or a file in its layout")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--faces",
+        default="",
+        help="the CelebA photographs: a source's name or a file in its layout",
+    )
     given = parser.parse_args()
     for name in bias.FACES:
         if not bias.measured(name, ROOT):

@@ -1,9 +1,11 @@
-"""What the README's two commands take on a fresh machine: a new clone in a new folder, a new virtual environment.
+"""What the README's two commands take on a fresh machine: a new clone in a new folder, a new
+virtual environment.
 
-Clones the last commit, then runs ``make install``, ``make book``, ``make book`` again (which has nothing left to do) and
-``make test`` there, one after another, and writes what each took to ``benchmarks/results/front_door.json``: seconds, the
-largest memory of all its processes together (proportional shares: a shared page counts once), and the disk that the folder
-fills afterwards.  Nothing else should run on the machine.
+Clones the last commit, then runs ``make install``, ``make book``, ``make book`` again (which has
+nothing left to do) and ``make test`` there, one after another, and writes what each took to
+``benchmarks/results/front_door.json``: seconds, the largest memory of all its processes together
+(proportional shares: a shared page counts once), and the disk that the folder fills afterwards.
+Nothing else should run on the machine.
 
     python benchmarks/front_door.py [FOLDER]
 """
@@ -33,7 +35,10 @@ def memory_mb(process: psutil.Process) -> float:
     for one in [process, *process.children(recursive=True)]:
         try:
             total += one.memory_full_info().pss
-        except (psutil.Error, AttributeError):  # it has ended, or the system knows no proportional shares
+        except (
+            psutil.Error,
+            AttributeError,
+        ):  # it has ended, or the system knows no proportional shares
             continue
     return total / 1e6
 
@@ -54,18 +59,28 @@ def step(clone: Path, targets: list[str], log: Path, environment: dict[str, str]
     """Run one make command to its end; RuntimeError if it fails."""
     peak, started = 0.0, time.perf_counter()
     with open(log, "w") as file:
-        child = psutil.Popen(["make", *targets], cwd=clone, stdout=file, stderr=subprocess.STDOUT, env=environment)
+        child = psutil.Popen(
+            ["make", *targets], cwd=clone, stdout=file, stderr=subprocess.STDOUT, env=environment
+        )
         while child.poll() is None:
             peak = max(peak, memory_mb(child))
             time.sleep(POLL_S)
     if child.returncode:
-        raise RuntimeError(f"make {' '.join(targets)} failed with {child.returncode}; its output is in {log}")
+        raise RuntimeError(
+            f"make {' '.join(targets)} failed with {child.returncode}; its output is in {log}"
+        )
     seconds = time.perf_counter() - started
-    return {"seconds": round(seconds), "peak_memory_mb": round(peak, -1), "disk_mb": round(disk_mb(clone), -1)}
+    return {
+        "seconds": round(seconds),
+        "peak_memory_mb": round(peak, -1),
+        "disk_mb": round(disk_mb(clone), -1),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", nargs="?", type=Path, help="new; default: a temporary one")
     options = parser.parse_args()
     home = options.folder or Path(tempfile.mkdtemp(prefix="front-door-"))
@@ -73,9 +88,17 @@ def main() -> None:
     clone = home / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     # Nothing of this environment, no prepared data of earlier runs: the caches start empty.
-    environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")
+    }
     environment["COLLAPSE_CACHE"] = str(home / "cache")
-    report = {"machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}}
+    report = {
+        "machine": {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "system": platform.system(),
+        }
+    }
     for name, targets in STEPS.items():
         report[name] = step(clone, targets, home / f"{name.replace(' ', '-')}.log", environment)
         print(name, report[name], flush=True)

@@ -1,12 +1,15 @@
-"""Training images per second: the book's loop against a plain DataLoader loop that decodes JPEGs as it goes.
+"""Training images per second: the book's loop against a plain DataLoader loop that decodes JPEGs as
+it goes.
 
-Both sides train the same network from the same photographs, the same number a batch, in float32 with Adam.  ``loader`` is
-the way of the public PyTorch-VAE: a Dataset that opens a JPEG, cuts its centre, scales and converts it (we leave out its
-random flip), a DataLoader that shuffles, a network in torch's default memory layout.  It is measured with no worker process
-and with two, and the better of the two counts.  ``ours`` is ``Images.fit`` on the decoded, memory-mapped array, the
-gathering of batches included; what the one-time decoding takes is given beside it.  The photographs are the default faces at
-the size of an aligned CelebA photograph, in colour.  Each measurement is a process of its own; sides alternate, and the
-first steps, in which libraries load, are not counted.  Writes ``benchmarks/results/image_speed.json``.
+Both sides train the same network from the same photographs, the same number a batch, in float32
+with Adam.  ``loader`` is the way of the public PyTorch-VAE: a Dataset that opens a JPEG, cuts its
+centre, scales and converts it (we leave out its random flip), a DataLoader that shuffles, a network
+in torch's default memory layout.  It is measured with no worker process and with two, and the
+better of the two counts.  ``ours`` is ``Images.fit`` on the decoded, memory-mapped array, the
+gathering of batches included; what the one-time decoding takes is given beside it.  The photographs
+are the default faces at the size of an aligned CelebA photograph, in colour.  Each measurement is a
+process of its own; sides alternate, and the first steps, in which libraries load, are not counted.
+Writes ``benchmarks/results/image_speed.json``.
 
     python benchmarks/image_speed.py [--rounds 5] [--threads 2] [--network cpu]
 """
@@ -35,7 +38,10 @@ def settings(network: str) -> dict:
     from collapse_utils.images.config import PRESETS
 
     config = PRESETS[network]
-    return {name: getattr(config, name) for name in ("size", "width", "levels", "latent", "batch_size", "learning_rate")}
+    return {
+        name: getattr(config, name)
+        for name in ("size", "width", "levels", "latent", "batch_size", "learning_rate")
+    }
 
 
 def write_photos(folder: Path) -> None:
@@ -48,9 +54,13 @@ def write_photos(folder: Path) -> None:
     album = sources.locate("orl")
     rng = np.random.default_rng(0)
     for i in range(PHOTOS):
-        face = np.asarray(album.open(i % len(album.photos)).resize((178, 218), Image.Resampling.BICUBIC), float)
+        face = np.asarray(
+            album.open(i % len(album.photos)).resize((178, 218), Image.Resampling.BICUBIC), float
+        )
         colour = face[..., None] * rng.uniform(0.7, 1.0, 3) + rng.normal(0, 3, (218, 178, 3))
-        Image.fromarray(colour.clip(0, 255).astype(np.uint8)).save(folder / f"{i:06}.jpg", quality=90)
+        Image.fromarray(colour.clip(0, 255).astype(np.uint8)).save(
+            folder / f"{i:06}.jpg", quality=90
+        )
 
 
 class Marks:
@@ -90,7 +100,9 @@ def ours(network: str, photos: Path, threads: int) -> dict:
 
         images.losses = timed
         train, test = section.real_data()
-        checkpoint = Checkpoint(Path(scratch) / "fit", report=lambda step, steps, _: step == steps and marks.tick())
+        checkpoint = Checkpoint(
+            Path(scratch) / "fit", report=lambda step, steps, _: step == steps and marks.tick()
+        )
         model = section.fit(train, 0, checkpoint)
         images.losses = original
         started = time.perf_counter()
@@ -100,8 +112,12 @@ def ours(network: str, photos: Path, threads: int) -> dict:
         started = time.perf_counter()
         section.evaluate(model, test)
         evaluate_s = time.perf_counter() - started
-    return {"images_per_s": marks.rate(config.batch_size), "sampled_per_s": sample_rate, "decode_ms_an_image":
-            1e3 * decode_s / PHOTOS, "evaluate_s": evaluate_s}  # fmt: skip
+    return {
+        "images_per_s": marks.rate(config.batch_size),
+        "sampled_per_s": sample_rate,
+        "decode_ms_an_image": 1e3 * decode_s / PHOTOS,
+        "evaluate_s": evaluate_s,
+    }
 
 
 def loader(network: str, photos: Path, threads: int, workers: int) -> dict:
@@ -128,10 +144,18 @@ def loader(network: str, photos: Path, threads: int, workers: int) -> dict:
             return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
 
     torch.manual_seed(0)
-    model = VAE(channels=3, **{name: chosen[name] for name in ("size", "width", "levels", "latent")})
+    model = VAE(
+        channels=3, **{name: chosen[name] for name in ("size", "width", "levels", "latent")}
+    )
     adam = torch.optim.Adam(model.parameters(), lr=chosen["learning_rate"])
-    batches = DataLoader(Photos(), chosen["batch_size"], shuffle=True, num_workers=workers, drop_last=True,
-                         persistent_workers=workers > 0)  # fmt: skip
+    batches = DataLoader(
+        Photos(),
+        chosen["batch_size"],
+        shuffle=True,
+        num_workers=workers,
+        drop_last=True,
+        persistent_workers=workers > 0,
+    )
     marks = Marks(network)
     done = False
     while not done:
@@ -139,8 +163,12 @@ def loader(network: str, photos: Path, threads: int, workers: int) -> dict:
             if done := marks.tick():
                 break
             mean, log_variance = model.encode(x)
-            reconstruction = model.decode(mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean))
-            kl = torch.mean(-0.5 * torch.sum(1 + log_variance - mean**2 - log_variance.exp(), dim=1))
+            reconstruction = model.decode(
+                mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+            )
+            kl = torch.mean(
+                -0.5 * torch.sum(1 + log_variance - mean**2 - log_variance.exp(), dim=1)
+            )
             loss = torch.nn.functional.mse_loss(reconstruction, x) + 0.00025 * kl
             adam.zero_grad()
             loss.backward()
@@ -159,7 +187,9 @@ def measure(side: str, network: str, photos: Path, threads: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--network", choices=NETWORKS)
@@ -202,13 +232,20 @@ def summary(network: str, found: dict[str, list[dict]], options: argparse.Namesp
         "rounds": options.rounds,
         **settings(network),
         **{f"{side}_images_per_s": round(statistics.median(rates[side])) for side in SIDES},
-        "ours / better loader": {"median": round(statistics.median(ratios), 2), "low": round(ratios[0], 2),
-                                 "high": round(ratios[-1], 2), "better": better},
+        "ours / better loader": {
+            "median": round(statistics.median(ratios), 2),
+            "low": round(ratios[0], 2),
+            "high": round(ratios[-1], 2),
+            "better": better,
+        },
         "sampled_per_s": round(middle["sampled_per_s"]),
-        # A generation of n images is sampled in n / sampled_per_s, a fit under replace takes n * epochs / images_per_s.
-        "sampling_as_share_of_fit": round(middle["images_per_s"] / middle["sampled_per_s"] / epochs, 4),
+        # A generation of n images is sampled in n / sampled_per_s, a fit under replace takes n *
+        # epochs / images_per_s.
+        "sampling_as_share_of_fit": round(
+            middle["images_per_s"] / middle["sampled_per_s"] / epochs, 4
+        ),
         "decode_ms_an_image_once": round(middle["decode_ms_an_image"], 2),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -2,17 +2,21 @@
 
     python benchmarks/linear_speed.py
 
-Grid: d = 32, T in {100, 316, 1000}, five sigma2, four regimes, n = 1..50, 1,000 repeats: 3 million fits.
+Grid: d = 32, T in {100, 316, 1000}, five sigma2, four regimes, n = 1..50, 1,000 repeats: 3 million
+fits.
 
-Plain side: ``reference.errors``, one lstsq a fit.  Twice: on all the rows of the training set, as the regime says
-("all rows"), and for the regimes whose blocks share their rows on T rows with the mean of the labels ("averaged"), the
-leanest that one lstsq a fit can be.  It is measured on a few repeats of every (T, regime), on given draws, and
-extrapolated: its time is proportional to the number of repeats and does not depend on sigma2.
+Plain side: ``reference.errors``, one lstsq a fit.  Twice: on all the rows of the training set, as
+the regime says ("all rows"), and for the regimes whose blocks share their rows on T rows with the
+mean of the labels ("averaged"), the leanest that one lstsq a fit can be.  It is measured on a few
+repeats of every (T, regime), on given draws, and extrapolated: its time is proportional to the
+number of repeats and does not depend on sigma2.
 
-Fast side: ``simulation.simulate`` for all repeats, its random numbers included.  Twice: with draws of their own for
-every sigma2, and with the five sigma2 from one set of draws, which is exact because sigma2 only scales the noise.
+Fast side: ``simulation.simulate`` for all repeats, its random numbers included.  Twice: with draws
+of their own for every sigma2, and with the five sigma2 from one set of draws, which is exact
+because sigma2 only scales the noise.
 
-One thread each, the sides alternate, medians of five.  Equality is checked on the plain side's draws at every sigma2.
+One thread each, the sides alternate, medians of five.  Equality is checked on the plain side's
+draws at every sigma2.
 """
 
 from __future__ import annotations
@@ -46,7 +50,9 @@ def seconds(function, *arguments, **options):
 
 
 def measure(T: int, regime: str, rounds: int, repeats: int, plain_repeats: int) -> dict:
-    """Medians for one (T, regime) at sigma2 = 1, in seconds for ``repeats`` repeats; largest relative difference."""
+    """Medians for one (T, regime) at sigma2 = 1, in seconds for ``repeats`` repeats; largest
+    relative difference.
+    """
     config = Linear(d=D, T=T, iterations=ITERATIONS, repeats=repeats)
     times: dict[str, list[float]] = {"all_rows": [], "averaged": [], "fast": []}
     difference = 0.0
@@ -61,10 +67,21 @@ def measure(T: int, regime: str, rounds: int, repeats: int, plain_repeats: int) 
         times["fast"].append(seconds(simulation.simulate, config, regime, turn)[0])
         for sigma2 in SIGMA2_VALUES:
             scaled = dataclasses.replace(config, sigma2=sigma2)
-            expected = plain if sigma2 == 1 else reference.errors(scaled, regime, draws, average=regime in (
-                "replace", "accumulate", "replace_multiple"))  # fmt: skip
-            difference = max(difference, np.max(np.abs(simulation.errors(scaled, regime, draws) / expected - 1)),
-                             np.max(np.abs(sigma2 * simulation.errors(config, regime, draws) / expected - 1)))  # fmt: skip
+            expected = (
+                plain
+                if sigma2 == 1
+                else reference.errors(
+                    scaled,
+                    regime,
+                    draws,
+                    average=regime in ("replace", "accumulate", "replace_multiple"),
+                )
+            )
+            difference = max(
+                difference,
+                np.max(np.abs(simulation.errors(scaled, regime, draws) / expected - 1)),
+                np.max(np.abs(sigma2 * simulation.errors(config, regime, draws) / expected - 1)),
+            )
     medians = {name: statistics.median(values) for name, values in times.items()}
     return {"T": T, "regime": regime, **medians, "relative_difference": float(difference)}
 
@@ -79,45 +96,70 @@ def main() -> None:
     use_threads(1)  # core against core
     simulation.simulate(Linear(iterations=2, repeats=8), "replace", 0)  # first-call costs
     rows = []
-    print(f"{'T':>5} {'regime':21} {'all rows':>10} {'averaged':>10} {'fast':>8}   seconds for {arguments.repeats} repeats")
+    print(
+        f"{'T':>5} {'regime':21} {'all rows':>10} {'averaged':>10} {'fast':>8}   seconds for {arguments.repeats} repeats"
+    )
     for T in T_VALUES:
         for regime in REGIMES:
             row = measure(T, regime, arguments.rounds, arguments.repeats, arguments.plain_repeats)
             rows.append(row)
-            print(f"{T:>5} {regime:21} {row['all_rows']:>10.1f} {row['averaged']:>10.1f} {row['fast']:>8.3f}", flush=True)
+            print(
+                f"{T:>5} {regime:21} {row['all_rows']:>10.1f} {row['averaged']:>10.1f} {row['fast']:>8.3f}",
+                flush=True,
+            )
     levels = len(SIGMA2_VALUES)
-    total = {name: levels * sum(row[name] for row in rows) for name in ("all_rows", "averaged", "fast")}
+    total = {
+        name: levels * sum(row[name] for row in rows) for name in ("all_rows", "averaged", "fast")
+    }
     total["fast_shared_draws"] = total["fast"] / levels
     whole = [row for row in rows if row["regime"] != "accumulate_subsample"]
     ratios = {
-        "all_rows / fast, one set of draws for all sigma2": total["all_rows"] / total["fast_shared_draws"],
+        "all_rows / fast, one set of draws for all sigma2": total["all_rows"]
+        / total["fast_shared_draws"],
         "all_rows / fast, own draws for each sigma2": total["all_rows"] / total["fast"],
-        "averaged / fast, one set of draws for all sigma2": total["averaged"] / total["fast_shared_draws"],
+        "averaged / fast, one set of draws for all sigma2": total["averaged"]
+        / total["fast_shared_draws"],
         "averaged / fast, own draws for each sigma2": total["averaged"] / total["fast"],
-        "three regimes of whole blocks, all_rows / fast, own draws":
-            sum(row["all_rows"] for row in whole) / sum(row["fast"] for row in whole),
-        "three regimes of whole blocks, averaged / fast, own draws":
-            sum(row["averaged"] for row in whole) / sum(row["fast"] for row in whole),
-    }  # fmt: skip
+        "three regimes of whole blocks, all_rows / fast, own draws": sum(
+            row["all_rows"] for row in whole
+        )
+        / sum(row["fast"] for row in whole),
+        "three regimes of whole blocks, averaged / fast, own draws": sum(
+            row["averaged"] for row in whole
+        )
+        / sum(row["fast"] for row in whole),
+    }
     result = {
-        "grid": {"d": D, "T": T_VALUES, "sigma2": SIGMA2_VALUES, "iterations": ITERATIONS, "repeats": arguments.repeats},
+        "grid": {
+            "d": D,
+            "T": T_VALUES,
+            "sigma2": SIGMA2_VALUES,
+            "iterations": ITERATIONS,
+            "repeats": arguments.repeats,
+        },
         "method": f"one thread each, sides alternate, medians of {arguments.rounds}; plain sides measured on "
-                  f"{arguments.plain_repeats} repeat(s) of every (T, regime) and extrapolated, drawing not counted; "
-                  "fast side measured whole, drawing counted; grid = five times the sum over (T, regime)",
+        f"{arguments.plain_repeats} repeat(s) of every (T, regime) and extrapolated, drawing not counted; "
+        "fast side measured whole, drawing counted; grid = five times the sum over (T, regime)",
         "seconds_for_the_grid": total,
         "ratios": ratios,
         "largest_relative_difference": max(row["relative_difference"] for row in rows),
         "cells": rows,
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version(),
-                    "numpy": np.__version__},
-    }  # fmt: skip
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": platform.machine(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+    }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(_rounded(result), indent=2) + "\n", encoding="utf-8")
     for name, value in total.items():
         print(f"{name:20} {value:>10.1f} s for the grid")
     for name, value in ratios.items():
         print(f"{value:>8.0f}  {name}")
-    print(f"largest relative difference for the same draws: {result['largest_relative_difference']:.1e}")
+    print(
+        f"largest relative difference for the same draws: {result['largest_relative_difference']:.1e}"
+    )
 
 
 def _rounded(value):

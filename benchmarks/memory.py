@@ -1,9 +1,11 @@
-"""Peak memory of a chain by iteration: accumulate at t = 10 trains on ten times the data of t = 1, in the same memory.
+"""Peak memory of a chain by iteration: accumulate at t = 10 trains on ten times the data of t = 1,
+in the same memory.
 
-One chain of each section runs ten iterations in a process of its own.  Linux keeps a process's peak resident memory; it is
-reset at the start of every iteration and read at its end.  Resident memory counts the pages of the memory-mapped generations
-that happen to be cached, which the system takes back when it needs them; the peak without them is given beside it.
-Writes ``benchmarks/results/memory.json``.
+One chain of each section runs ten iterations in a process of its own.  Linux keeps a process's peak
+resident memory; it is reset at the start of every iteration and read at its end.  Resident memory
+counts the pages of the memory-mapped generations that happen to be cached, which the system takes
+back when it needs them; the peak without them is given beside it. Writes
+``benchmarks/results/memory.json``.
 
     python benchmarks/memory.py [SECTION ...]
 """
@@ -24,8 +26,23 @@ SHOWN = (1, 5, 10)
 # Small models and many items, so that what could grow is the data.
 SETTINGS = {
     "linear": ["T=2000", "d=8", "repeats=100"],
-    "language": ["stories=4000", "layers=1", "hidden=32", "heads=2", "ffn=32", "passage_words=20", "vocabulary=512"],
-    "molecules": ["conformers=10", "steps=20", "hidden=8", "sampling_steps=2", "rough_rounds=5", "fitting_rounds=2"],
+    "language": [
+        "stories=4000",
+        "layers=1",
+        "hidden=32",
+        "heads=2",
+        "ffn=32",
+        "passage_words=20",
+        "vocabulary=512",
+    ],
+    "molecules": [
+        "conformers=10",
+        "steps=20",
+        "hidden=8",
+        "sampling_steps=2",
+        "rough_rounds=5",
+        "fitting_rounds=2",
+    ],
     "images": ["size=128", "levels=3", "width=4", "latent=8", "epochs=1", "evaluation_samples=32"],
 }
 REGIMES = ("accumulate", "replace_multiple")
@@ -66,7 +83,9 @@ def one(section: str, regime: str) -> None:
 
     assignments = ["iterations=10", *SETTINGS[section]]
     use_threads(1)
-    made, chain = sections.make(section, preset="smoke", regime=regime, seed=0, assignments=assignments)
+    made, chain = sections.make(
+        section, preset="smoke", regime=regime, seed=0, assignments=assignments
+    )
     peak, peaks, current = Peak(), {}, 1
 
     def report(state: dict) -> None:
@@ -79,13 +98,19 @@ def one(section: str, regime: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         run_chain(made, chain, Path(scratch) / "run", report=report)
         peaks[current] = peak.read()
-        disk = sum(p.stat().st_size for p in Path(scratch).glob("run/generation-*/**/*") if p.is_file())
+        disk = sum(
+            p.stat().st_size for p in Path(scratch).glob("run/generation-*/**/*") if p.is_file()
+        )
     print(json.dumps({"peaks": peaks, "generations_mb": disk / 1e6}))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("section", nargs="*", choices=[*SETTINGS, []], help="default: every section")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "section", nargs="*", choices=[*SETTINGS, []], help="default: every section"
+    )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -99,9 +124,20 @@ def main() -> None:
             if done.returncode:
                 raise SystemExit(done.stderr)
             found = json.loads(done.stdout.strip().splitlines()[-1])
-            row = {f"t = {t}": dict(zip(("resident_mb", "without_mapped_files_mb"), found["peaks"][str(t)], strict=True))
-                   for t in SHOWN}  # fmt: skip
-            report[f"{section} {regime}"] = {**row, "generations_on_disk_mb": round(found["generations_mb"], 1)}
+            row = {
+                f"t = {t}": dict(
+                    zip(
+                        ("resident_mb", "without_mapped_files_mb"),
+                        found["peaks"][str(t)],
+                        strict=True,
+                    )
+                )
+                for t in SHOWN
+            }
+            report[f"{section} {regime}"] = {
+                **row,
+                "generations_on_disk_mb": round(found["generations_mb"], 1),
+            }
             print(f"{section} {regime}: {report[f'{section} {regime}']}")
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(report, indent=2) + "\n")

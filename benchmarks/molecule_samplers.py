@@ -1,8 +1,10 @@
-"""What the fast sampler of the molecule section costs in fidelity, and saves in time: one model, four ways to sample it.
+"""What the fast sampler of the molecule section costs in fidelity, and saves in time: one model,
+four ways to sample it.
 
-Trains the first fit of the ``smoke`` preset once and measures samples of the held-out molecules by the deterministic sampler
-with few and with many steps, by GeoDiff's Langevin dynamics, and by the rough geometry alone, which no network has touched.
-Writes ``results/molecules/samplers.csv``, which the notebook shows.
+Trains the first fit of the ``smoke`` preset once and measures samples of the held-out molecules by
+the deterministic sampler with few and with many steps, by GeoDiff's Langevin dynamics, and by the
+rough geometry alone, which no network has touched. Writes ``results/molecules/samplers.csv``, which
+the notebook shows.
 
     python benchmarks/molecule_samplers.py
 """
@@ -26,7 +28,9 @@ def main() -> None:
     from collapse_utils.paths import default_cache
     from collapse_utils.seeds import derive
 
-    made = section.make(config.PRESETS["smoke"], data=config.DEFAULT_SOURCE, seed=0, cache=default_cache())
+    made = section.make(
+        config.PRESETS["smoke"], data=config.DEFAULT_SOURCE, seed=0, cache=default_cache()
+    )
     train, test = made.real_data()
     with tempfile.TemporaryDirectory() as scratch:
         model = made.fit(train, derive(0, "iteration", 1, "fit"), Checkpoint(Path(scratch)))
@@ -45,7 +49,13 @@ def main() -> None:
         made.conformations(model, test["molecule"], 1)
         seconds = time.perf_counter() - started
         found = made.evaluate(model, test)
-        rows.append({"sampler": name, "samples_per_second": len(test) / seconds, **{key: found[key] for key in SHOWN}})
+        rows.append(
+            {
+                "sampler": name,
+                "samples_per_second": len(test) / seconds,
+                **{key: found[key] for key in SHOWN},
+            }
+        )
     OUT.parent.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(rows)
     frame.round(4).to_csv(OUT, index=False, lineterminator="\n")

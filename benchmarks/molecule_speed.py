@@ -1,17 +1,21 @@
-"""Conformations per second: the book's GeoDiff against a straightforward one in ``torch_geometric``.
+"""Conformations per second: the book's GeoDiff against a straightforward one in
+``torch_geometric``.
 
-Both sides are the same dual encoder at the paper's width (hidden 128, 6 SchNet and 4 GIN convolutions, cutoff 10 angstrom)
-with the same batches of 32 drug-like molecules, in float32 on two threads.  The other side is written as the public
-GeoDiff is: ``MessagePassing`` layers on edges in both directions; in training it works out the edges up to order 3 from a
-dense adjacency matrix of the whole batch at every step, in sampling it has them; it finds the radius graph at every
-step and merges the two as sparse matrices.  Two kinder variants are timed beside it: ``float``, with the adjacency
-in floating point, which BLAS multiplies, and ``cached``, which has all edges up to order 3 in training, too.  (Its radius
-graph is a matrix of distances of the whole batch, because no build of torch-cluster fits every torch; it takes 1 to 2% of
-the other side's time.)  The weights are copied from one side to the other and the losses compared, so that both are
-known to compute the same numbers.  Writes ``benchmarks/results/molecule_speed.json``.
+Both sides are the same dual encoder at the paper's width (hidden 128, 6 SchNet and 4 GIN
+convolutions, cutoff 10 angstrom) with the same batches of 32 drug-like molecules, in float32 on two
+threads.  The other side is written as the public GeoDiff is: ``MessagePassing`` layers on edges in
+both directions; in training it works out the edges up to order 3 from a dense adjacency matrix of
+the whole batch at every step, in sampling it has them; it finds the radius graph at every step and
+merges the two as sparse matrices.  Two kinder variants are timed beside it: ``float``, with the
+adjacency in floating point, which BLAS multiplies, and ``cached``, which has all edges up to order
+3 in training, too.  (Its radius graph is a matrix of distances of the whole batch, because no build
+of torch-cluster fits every torch; it takes 1 to 2% of the other side's time.)  The weights are
+copied from one side to the other and the losses compared, so that both are known to compute the
+same numbers.  Writes ``benchmarks/results/molecule_speed.json``.
 
     pip install torch_geometric
-    python benchmarks/molecule_speed.py [--rounds 5] [--threads 2] [--only training|sampling|layout] [--more]
+    python benchmarks/molecule_speed.py [--rounds 5] [--threads 2] [--only training|sampling|layout]
+    [--more]
 """
 
 from __future__ import annotations
@@ -44,7 +48,9 @@ def configuration():
 
 
 def setting():
-    """The model, the graphs, and a batch of conformations, made from molecules that the rdkit wheel ships."""
+    """The model, the graphs, and a batch of conformations, made from molecules that the rdkit wheel
+    ships.
+    """
     import numpy as np
     import torch
     from rdkit import Chem
@@ -61,7 +67,9 @@ def setting():
     torch.manual_seed(0)
     model = GeoDiff(configuration(), graphs.environments, graphs.kinds)
     batch = graphs.batch(np.arange(MOLECULES))
-    positions = torch.from_numpy(items["positions"][graphs.real_atoms(items["molecule"], items["positions"].shape[1])])
+    positions = torch.from_numpy(
+        items["positions"][graphs.real_atoms(items["molecule"], items["positions"].shape[1])]
+    )
     return model, graphs, batch, positions
 
 
@@ -87,11 +95,19 @@ def other_model(ours):
         def __init__(self, source, cutoff):
             super().__init__(aggr="add")
             self.nn, self.lin1, self.lin2, self.last, self.cutoff = (
-                source.filter, source.inside, source.outside, source.last, cutoff,
-            )  # fmt: skip
+                source.filter,
+                source.inside,
+                source.outside,
+                source.last,
+                cutoff,
+            )
 
         def forward(self, h, edge_index, edge_length, edge_attr):
-            c = 0.5 * (torch.cos(edge_length * math.pi / self.cutoff) + 1.0) * (edge_length <= self.cutoff)
+            c = (
+                0.5
+                * (torch.cos(edge_length * math.pi / self.cutoff) + 1.0)
+                * (edge_length <= self.cutoff)
+            )
             w = self.nn(edge_attr) * c.view(-1, 1)
             x = self.lin2(self.propagate(edge_index, x=self.lin1(h), w=w))
             return self.last(F.softplus(x) - math.log(2))
@@ -172,19 +188,27 @@ class Edges:
         for _ in range(2):
             powers.append(((powers[-1] @ powers[1]) > 0).to(number))
         order = sum((powers[k] - powers[k - 1]) * k for k in range(1, 4)).long()
-        types = to_dense_adj(self.bond_index, edge_attr=self.bond_type, max_num_nodes=self.n).squeeze(0).long()
+        types = (
+            to_dense_adj(self.bond_index, edge_attr=self.bond_type, max_num_nodes=self.n)
+            .squeeze(0)
+            .long()
+        )
         index, kind = dense_to_sparse(types + torch.where(order > 1, order + 4, 0))
         return coalesce(index, kind.long(), self.n)
 
     def with_radius(self, positions, index, kind, cutoff):
         import torch
 
-        close = (torch.cdist(positions, positions) <= cutoff) & (self.batch[:, None] == self.batch[None, :])
+        close = (torch.cdist(positions, positions) <= cutoff) & (
+            self.batch[:, None] == self.batch[None, :]
+        )
         close.fill_diagonal_(False)
         radius = close.nonzero().t()
         shape = (self.n, self.n)
         local = torch.sparse_coo_tensor(index, kind, shape)
-        merged = (local + torch.sparse_coo_tensor(radius, torch.zeros_like(radius[0]), shape)).coalesce()
+        merged = (
+            local + torch.sparse_coo_tensor(radius, torch.zeros_like(radius[0]), shape)
+        ).coalesce()
         return merged.indices(), merged.values()
 
 
@@ -205,9 +229,13 @@ def other_losses(model, edges, z, positions, level, noise):
     real = (positions[index[0]] - positions[index[1]]).norm(dim=-1, keepdim=True)
     target = (real - length) / sigma[edges.batch[index[0]]][:, None]
     far = ((length <= model.cutoff) & ~local[:, None]).float()
-    loss_global = eq_transform(s_global * far, noisy, index, length) - eq_transform(target * far, noisy, index, length)
+    loss_global = eq_transform(s_global * far, noisy, index, length) - eq_transform(
+        target * far, noisy, index, length
+    )
     near, near_length = index[:, local], length[local]
-    loss_local = eq_transform(s_local, noisy, near, near_length) - eq_transform(target[local], noisy, near, near_length)
+    loss_local = eq_transform(s_local, noisy, near, near_length) - eq_transform(
+        target[local], noisy, near, near_length
+    )
     return 5 * loss_local.square().sum(-1), 2 * loss_global.square().sum(-1)
 
 
@@ -225,10 +253,16 @@ def training(side: str, threads: int) -> dict:
     model, graphs, batch, positions = setting()
     if side == "ours":
         keep_memory()
-        step_of, network = (lambda level, noise: losses(model, fresh(graphs), positions, level, noise)), model
+        network = model
+
+        def step_of(level, noise):
+            return losses(model, fresh(graphs), positions, level, noise)
     else:
         network, edges = other_model(model), Edges(batch, side)
-        step_of = lambda level, noise: other_losses(network, edges, batch.element, positions, level, noise)  # noqa: E731
+
+        def step_of(level, noise):
+            return other_losses(network, edges, batch.element, positions, level, noise)
+
     adam = torch.optim.Adam(network.parameters(), lr=1e-3, betas=(0.95, 0.999))
     times, first = [], None
     for step in range(1 + (6 if side == "ours" else 3)):
@@ -246,7 +280,9 @@ def training(side: str, threads: int) -> dict:
 
 
 def fresh(graphs):
-    """A batch put together anew, as in training; the order of molecules is that of the timed conformations."""
+    """A batch put together anew, as in training; the order of molecules is that of the timed
+    conformations.
+    """
     import numpy as np
 
     return graphs.batch(np.arange(MOLECULES))
@@ -263,7 +299,11 @@ def sampling(side: str, threads: int) -> dict:
     model, _, batch, positions = setting()
     keep_memory()
     edges = Edges(batch, "cached")
-    network, filters = (model, FilterTable(model, only_far=False)) if side == "ours" else (other_model(model), None)
+    network, filters = (
+        (model, FilterTable(model, only_far=False))
+        if side == "ours"
+        else (other_model(model), None)
+    )
     times, first = [], None
     with torch.no_grad():
         for step, level in enumerate([500, *range(0, LEVELS, 90)]):
@@ -287,7 +327,9 @@ def sampling(side: str, threads: int) -> dict:
 
 
 def layout(side: str, threads: int) -> dict:
-    """Seconds for one SchNet convolution forward and back: each pair once, edges both ways, or padded molecules."""
+    """Seconds for one SchNet convolution forward and back: each pair once, edges both ways, or
+    padded molecules.
+    """
     import torch
 
     torch.set_num_threads(threads)
@@ -328,7 +370,9 @@ def layout(side: str, threads: int) -> dict:
         def once(h):
             weight = convolution.filter(edge) * window
             padded = (
-                torch.zeros(MOLECULES * width, hidden).index_copy(0, atom, convolution.inside(h)).view(-1, 1, width, hidden)
+                torch.zeros(MOLECULES * width, hidden)
+                .index_copy(0, atom, convolution.inside(h))
+                .view(-1, 1, width, hidden)
             )
             total = (weight * padded).sum(2).view(-1, hidden)[atom]
             return h + convolution.last(shifted_softplus(convolution.outside(total)))
@@ -350,7 +394,9 @@ PARTS = {
 
 
 def measure(part: str, side: str, threads: int) -> dict:
-    """One measurement in a process of its own, because the allocator's settings are those of a process."""
+    """One measurement in a process of its own, because the allocator's settings are those of a
+    process.
+    """
     command = [sys.executable, __file__, "--one", part, side, "--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -372,16 +418,24 @@ def main() -> None:
     result = json.loads(OUT.read_text()) if OUT.exists() else {}
     for part in options.only or PARTS:
         sides = PARTS[part][1]
-        runs = {side: list(result[part]["all"][side]) if options.more and part in result else [] for side in sides}
-        for _ in range(options.rounds):  # alternating, so that whatever else the machine does meets all sides
+        runs = {
+            side: list(result[part]["all"][side]) if options.more and part in result else []
+            for side in sides
+        }
+        # alternating, so that whatever else the machine does meets all sides
+        for _ in range(options.rounds):
             for side in sides:
                 runs[side].append(measure(part, side, options.threads))
         checks = [runs[side][0]["check"] for side in sides]
-        assert max(checks) - min(checks) <= 1e-3 * max(abs(c) for c in checks), f"{part}: the sides differ: {checks}"
+        assert max(checks) - min(checks) <= 1e-3 * max(abs(c) for c in checks), (
+            f"{part}: the sides differ: {checks}"
+        )
         seconds = {side: statistics.median(run["seconds"] for run in runs[side]) for side in sides}
         result[part] = {
             "seconds": seconds,
-            "conformations_per_second": {side: MOLECULES / value for side, value in seconds.items()},
+            "conformations_per_second": {
+                side: MOLECULES / value for side, value in seconds.items()
+            },
             "times_ours": {side: value / seconds[sides[0]] for side, value in seconds.items()},
             "rounds": len(runs[sides[0]]),
             "all": runs,

@@ -1,9 +1,11 @@
-"""Rates for the planning page: what one item costs at the presets ``colab`` and ``paper``, on one core of this machine.
+"""Rates for the planning page: what one item costs at the presets ``colab`` and ``paper``, on one
+core of this machine.
 
-A whole chain of these sizes is days here, so that a few real fits and samples of each model are timed on the data that the
-package ships, with fewer items, epochs, steps and noise levels than the preset has, and scaled by what the cost is
-proportional to.  What is scaled is written beside each section below.  Writes ``results/planning/rates.csv``, from which
-``python -m book._tools includes`` makes the tables of the page.
+A whole chain of these sizes is days here, so that a few real fits and samples of each model are
+timed on the data that the package ships, with fewer items, epochs, steps and noise levels than the
+preset has, and scaled by what the cost is proportional to.  What is scaled is written beside each
+section below.  Writes ``results/planning/rates.csv``, from which ``python -m book._tools includes``
+makes the tables of the page.
 
     python benchmarks/planning.py [SECTION ...]
 """
@@ -30,7 +32,9 @@ STEPS = (3, 9)  # of the two molecule fits that are timed
 def prepare(assignments: list[str], section: str, preset: str):
     from collapse_utils import sections
 
-    return sections.make(section, preset=preset, regime="accumulate", seed=0, assignments=assignments)
+    return sections.make(
+        section, preset=preset, regime="accumulate", seed=0, assignments=assignments
+    )
 
 
 def linear(preset: str):
@@ -44,28 +48,40 @@ def linear(preset: str):
 
 
 def language(preset: str):
-    """Measured with 1 to 32 stories in batches of 16; measuring is the held-out stories, and those sampled beside them."""
+    """Measured with 1 to 32 stories in batches of 16; measuring is the held-out stories, and those
+    sampled beside them.
+    """
     from collapse_utils import sections
     from collapse_utils.sweeps import estimate
 
     config, _ = sections.configuration("language", preset)
     test = 16
-    small = ["stories=2000", "batch_size=16", f"test_stories={test}", "evaluation_stories=2", "validation_stories=4"]
+    small = [
+        "stories=2000",
+        "batch_size=16",
+        f"test_stories={test}",
+        "evaluation_stories=2",
+        "validation_stories=4",
+    ]
     section, _ = prepare(small, "language", preset)
     fields = ("architecture", "layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
     model = tuple(getattr(config, field) for field in fields)
     if model not in MEASURED:  # colab and paper train one model
         MEASURED[model] = estimate.measure(section, CLOCK, (16, 32))
     rates = MEASURED[model]
-    evaluate_s = rates.evaluate_s * config.test_stories / test + rates.sample_item_s * config.evaluation_stories
+    evaluate_s = (
+        rates.evaluate_s * config.test_stories / test
+        + rates.sample_item_s * config.evaluation_stories
+    )
     return dataclasses.replace(rates, evaluate_s=evaluate_s), config.stories, config, False
 
 
 def images(preset: str):
-    """Four epochs instead of the preset's; measuring is in proportion to the held-out images and the samples.
+    """Four epochs instead of the preset's; measuring is in proportion to the held-out images and
+    the samples.
 
-    The shipped photographs are grey and those of CelebA are in colour: three times the bytes, and about the same work, since
-    only the first and the last layer see the colours.
+    The shipped photographs are grey and those of CelebA are in colour: three times the bytes, and
+    about the same work, since only the first and the last layer see the colours.
     """
     from collapse_utils import sections
     from collapse_utils.sweeps import estimate
@@ -92,15 +108,20 @@ def images(preset: str):
 def molecules(preset: str):
     """Two short fits give the time of a step, and the preset says how many.
 
-    Sampling, and measuring, which is mostly sampling, are in proportion to the noise levels; measuring also to the held-out
-    molecules.  The molecules are those of RDKit.
+    Sampling, and measuring, which is mostly sampling, are in proportion to the noise levels;
+    measuring also to the held-out molecules.  The molecules are those of RDKit.
     """
     from collapse_utils import sections
     from collapse_utils.sweeps import estimate
 
     config, _ = sections.configuration("molecules", preset)
     levels, test = 5, 4
-    small = ["molecules=40", f"conformers={min(config.conformers, 2)}", f"test_molecules={test}", "validation_molecules=2"]
+    small = [
+        "molecules=40",
+        f"conformers={min(config.conformers, 2)}",
+        f"test_molecules={test}",
+        "validation_molecules=2",
+    ]
     small += [f"sampling_steps={levels}"]
     times, section, rates = [], None, None
     for steps in STEPS:
@@ -114,7 +135,10 @@ def molecules(preset: str):
     step_s = (times[1] - times[0]) / (STEPS[1] - STEPS[0])
     fixed = max(times[0] - STEPS[0] * step_s, 0.0)
     more = config.sampling_steps / levels
-    molecules = config.molecules or shipped_molecules(config) - config.validation_molecules - config.test_molecules
+    molecules = (
+        config.molecules
+        or shipped_molecules(config) - config.validation_molecules - config.test_molecules
+    )
     items = molecules * config.conformers
     conformers = config.conformers / min(config.conformers, 2)
     return (
@@ -132,10 +156,16 @@ def molecules(preset: str):
 
 
 def shipped_molecules(config) -> int:
-    """How many different molecules RDKit's files hold; their conformations need not be made to be counted."""
+    """How many different molecules RDKit's files hold; their conformations need not be made to be
+    counted.
+    """
     from collapse_utils.molecules import data, sources
 
-    fitting = [molecule for molecule in sources._shipped().molecules if molecule.GetNumAtoms() <= config.max_atoms]
+    fitting = [
+        molecule
+        for molecule in sources._shipped().molecules
+        if molecule.GetNumAtoms() <= config.max_atoms
+    ]
     return len({data.identity(molecule) for molecule in fitting})
 
 
@@ -171,19 +201,35 @@ def one(section: str) -> None:
     use_threads(1)
     torch.set_num_threads(1)
     for preset in PRESETS:
-        how = {"linear": linear, "language": language, "images": images, "molecules": molecules}[section]
+        how = {"linear": linear, "language": language, "images": images, "molecules": molecules}[
+            section
+        ]
         rates, items, config, fixed_steps = how(preset)
-        row = {"section": section, "preset": preset, "items": items, "iterations": config.iterations,
-               "fixed_steps": fixed_steps}  # fmt: skip
+        row = {
+            "section": section,
+            "preset": preset,
+            "items": items,
+            "iterations": config.iterations,
+            "fixed_steps": fixed_steps,
+        }
         row |= {name: float(f"{value:.4g}") for name, value in dataclasses.asdict(rates).items()}
-        row |= {"core_gflops": round(core_gflops(), 1), "processor": provenance.processor(), "threads": 1,
-                "package_version": __version__, "date": datetime.date.today().isoformat()}  # fmt: skip
+        row |= {
+            "core_gflops": round(core_gflops(), 1),
+            "processor": provenance.processor(),
+            "threads": 1,
+            "package_version": __version__,
+            "date": datetime.date.today().isoformat(),
+        }
         print(json.dumps(row), flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("section", nargs="*", default=[], help=f"of {', '.join(NAMES)} (default: every one)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "section", nargs="*", default=[], help=f"of {', '.join(NAMES)} (default: every one)"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -194,7 +240,12 @@ def main() -> None:
     OUT.parent.mkdir(parents=True, exist_ok=True)
     place = {name: index for index, name in enumerate((*NAMES, *PRESETS))}
     for section in options.section or NAMES:
-        done = subprocess.run([sys.executable, __file__, "--one", section], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, __file__, "--one", section],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             raise SystemExit(done.stderr)
         rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -1,12 +1,15 @@
-"""Stories per second: the book's sampler against ``transformers`` ``generate``, for one and the same trained model.
+"""Stories per second: the book's sampler against ``transformers`` ``generate``, for one and the
+same trained model.
 
-Models of the ``cpu`` preset's shape and near it are trained as that preset does, on the embedded Bible text, so that
-stories end where a trained model ends them.  Both sides sample the same number of stories at temperature 1 up to the same
-length, in float32.  ``generate`` gets its best setting first: the fastest batch size with the dynamic and with the static
-cache (``sweep``).  Then the sides alternate (``race``), each in a process of its own that reports its time without
-loading, its peak memory (with that of its children), and the lengths of its stories, which must agree.  Ratios are those
-of runs that stood next to each other.  Every call adds its rounds to ``benchmarks/results/sampling_speed.json``, so that
-a long measurement can be taken in pieces; a new sweep starts a model's record afresh.
+Models of the ``cpu`` preset's shape and near it are trained as that preset does, on the embedded
+Bible text, so that stories end where a trained model ends them.  Both sides sample the same number
+of stories at temperature 1 up to the same length, in float32.  ``generate`` gets its best setting
+first: the fastest batch size with the dynamic and with the static cache (``sweep``).  Then the
+sides alternate (``race``), each in a process of its own that reports its time without loading, its
+peak memory (with that of its children), and the lengths of its stories, which must agree.  Ratios
+are those of runs that stood next to each other.  Every call adds its rounds to
+``benchmarks/results/sampling_speed.json``, so that a long measurement can be taken in pieces; a new
+sweep starts a model's record afresh.
 
     python benchmarks/sampling_speed.py train             # some minutes a model, kept in build/
     python benchmarks/sampling_speed.py sweep [--model "llama 1M"]
@@ -55,7 +58,12 @@ def train(name: str, threads: int) -> None:
     from collapse_utils.language.section import make
 
     config = dataclasses.replace(
-        PRESETS["cpu"], **MODELS[name], vocabulary=2048, max_length=MAX_LENGTH, positions=0, threads=threads
+        PRESETS["cpu"],
+        **MODELS[name],
+        vocabulary=2048,
+        max_length=MAX_LENGTH,
+        positions=0,
+        threads=threads,
     )
     section = make(config, data="bible", seed=0, cache=KEPT / "cache")
     started = time.perf_counter()
@@ -109,16 +117,27 @@ def sample(side: str, name: str, batch: int, cache: str, count: int, threads: in
             start = torch.full((min(batch, stories - len(lengths)), 1), END)
             with torch.inference_mode():
                 tokens = model.generate(
-                    start, attention_mask=torch.ones_like(start), do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
-                    max_length=length, eos_token_id=END, pad_token_id=END, use_cache=True, cache_implementation=cache,
-                )  # fmt: skip
+                    start,
+                    attention_mask=torch.ones_like(start),
+                    do_sample=True,
+                    temperature=1.0,
+                    top_k=0,
+                    top_p=1.0,
+                    max_length=length,
+                    eos_token_id=END,
+                    pad_token_id=END,
+                    use_cache=True,
+                    cache_implementation=cache,
+                )
             ended = (tokens[:, 1:] == END).int()
             drawn = torch.where(ended.any(1), ended.argmax(1) + 1, tokens.shape[1] - 1)
             lengths.extend((drawn + 1).tolist())
         return np.array(lengths)
 
     def ours(stories: int, length: int) -> np.ndarray:
-        _, offsets = sample_stories(model, stories, max_length=length, bos=END, eos=END, seed=1, batch=batch)
+        _, offsets = sample_stories(
+            model, stories, max_length=length, bos=END, eos=END, seed=1, batch=batch
+        )
         return np.diff(offsets)
 
     run = {"ours": ours, "generate": generate}[side]
@@ -142,8 +161,25 @@ def sample(side: str, name: str, batch: int, cache: str, count: int, threads: in
 
 def measure(side: str, name: str, batch: int, cache: str, count: int, threads: int) -> dict:
     """The same in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
-    words = ["one", "--side", side, "--model", name, "--batch", batch, "--cache", cache, "--count", count]
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_OFFLINE": "1",
+    }
+    words = [
+        "one",
+        "--side",
+        side,
+        "--model",
+        name,
+        "--batch",
+        batch,
+        "--cache",
+        cache,
+        "--count",
+        count,
+    ]
     words = [sys.executable, __file__, *map(str, words), "--threads", str(threads)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -165,11 +201,24 @@ def sweep(name: str, threads: int) -> None:
     found = {}
     for cache, batches in BATCHES.items():
         for batch in batches:
-            found[f"{cache} {batch}"] = measure("generate", name, batch, cache, STORIES["sweep"], threads)["stories_per_s"]
+            found[f"{cache} {batch}"] = measure(
+                "generate", name, batch, cache, STORIES["sweep"], threads
+            )["stories_per_s"]
             print(name, cache, batch, found[f"{cache} {batch}"], flush=True)
     report = record()
-    report.update({"threads": threads, "max_length": MAX_LENGTH, "stories": STORIES["race"], "our_batch": OURS})
-    report["models"][name] = {"generate_settings": found, "best": max(found, key=found.get), "rounds": []}
+    report.update(
+        {
+            "threads": threads,
+            "max_length": MAX_LENGTH,
+            "stories": STORIES["race"],
+            "our_batch": OURS,
+        }
+    )
+    report["models"][name] = {
+        "generate_settings": found,
+        "best": max(found, key=found.get),
+        "rounds": [],
+    }
     write(report)
 
 
@@ -188,7 +237,10 @@ def race(name: str, rounds: int, threads: int) -> None:
         mine["rounds"].append(pair)
         ratio = pair["ours"]["stories_per_s"] / pair["generate"]["stories_per_s"]
         print(name, f"{ratio:.2f}", pair, flush=True)
-        ratios = [one["ours"]["stories_per_s"] / one["generate"]["stories_per_s"] for one in mine["rounds"]]
+        ratios = [
+            one["ours"]["stories_per_s"] / one["generate"]["stories_per_s"]
+            for one in mine["rounds"]
+        ]
         apart = [
             (one["ours"]["mean_length"] - one["generate"]["mean_length"])
             / (one["ours"]["standard_error"] ** 2 + one["generate"]["standard_error"] ** 2) ** 0.5
@@ -203,7 +255,14 @@ def race(name: str, rounds: int, threads: int) -> None:
             **{
                 side: {
                     field: statistics.median(one[side][field] for one in mine["rounds"])
-                    for field in ("stories_per_s", "tokens_per_s", "peak_mb", "sampling_mb", "mean_length", "at_the_limit")
+                    for field in (
+                        "stories_per_s",
+                        "tokens_per_s",
+                        "peak_mb",
+                        "sampling_mb",
+                        "mean_length",
+                        "at_the_limit",
+                    )
                 }
                 for side in ("ours", "generate")
             },
@@ -214,7 +273,9 @@ def race(name: str, rounds: int, threads: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("train", "sweep", "race", "one"))
     parser.add_argument("--model", choices=MODELS)
     parser.add_argument("--threads", type=int, default=2)
@@ -225,7 +286,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=STORIES["race"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.what == "one":
-        arguments = (options.side, options.model, options.batch, options.cache, options.count, options.threads)
+        arguments = (
+            options.side,
+            options.model,
+            options.batch,
+            options.cache,
+            options.count,
+            options.threads,
+        )
         print(json.dumps(sample(*arguments)))
         return
     for name in [options.model] if options.model else MODELS:

@@ -1,11 +1,14 @@
-"""Training tokens per second: the book's loop against ``transformers.Trainer``, and against this machine's matrix products.
+"""Training tokens per second: the book's loop against ``transformers.Trainer``, and against this
+machine's matrix products.
 
-All sides train the same model from the same weights on the same stories, the same number a batch, in float32 with fused
-AdamW and gradient clipping.  ``trainer`` gets the very batches that our loop gets, padded, with the attention mask that
-its users pass.  ``trainer_grouped`` gets batches of stories of similar length, Trainer's own remedy for padding (which we
-do not use: it sorts real from synthetic stories).  Tokens are those that are predicted, never padding.  Each measurement is
-a process of its own, since the allocator's settings are those of a process; sides alternate, and the first steps, in which
-libraries load, are not counted.  Writes ``benchmarks/results/training_speed.json``.
+All sides train the same model from the same weights on the same stories, the same number a batch,
+in float32 with fused AdamW and gradient clipping.  ``trainer`` gets the very batches that our loop
+gets, padded, with the attention mask that its users pass.  ``trainer_grouped`` gets batches of
+stories of similar length, Trainer's own remedy for padding (which we do not use: it sorts real from
+synthetic stories).  Tokens are those that are predicted, never padding.  Each measurement is a
+process of its own, since the allocator's settings are those of a process; sides alternate, and the
+first steps, in which libraries load, are not counted.  Writes
+``benchmarks/results/training_speed.json``.
 
     python benchmarks/training_speed.py [--rounds 5] [--threads 2]
 """
@@ -26,9 +29,30 @@ from pathlib import Path
 
 OUT = Path(__file__).parent / "results" / "training_speed.json"
 MODELS = {
-    "llama 1M": {"architecture": "llama", "layers": 4, "hidden": 128, "heads": 4, "ffn": 512, "vocabulary": 2048},
-    "gpt2 1M": {"architecture": "gpt2", "layers": 4, "hidden": 128, "heads": 4, "ffn": 512, "vocabulary": 2048},
-    "llama 3M": {"architecture": "llama", "layers": 6, "hidden": 192, "heads": 6, "ffn": 768, "vocabulary": 2048},
+    "llama 1M": {
+        "architecture": "llama",
+        "layers": 4,
+        "hidden": 128,
+        "heads": 4,
+        "ffn": 512,
+        "vocabulary": 2048,
+    },
+    "gpt2 1M": {
+        "architecture": "gpt2",
+        "layers": 4,
+        "hidden": 128,
+        "heads": 4,
+        "ffn": 512,
+        "vocabulary": 2048,
+    },
+    "llama 3M": {
+        "architecture": "llama",
+        "layers": 6,
+        "hidden": 192,
+        "heads": 6,
+        "ffn": 768,
+        "vocabulary": 2048,
+    },
 }
 STORIES, MAX_LENGTH = 16, 256
 WARM, STEPS = 6, 36
@@ -37,7 +61,8 @@ WARM, STEPS = 6, 36
 def prepared(name: str, *, grouped: bool = False):
     """The model and the stories of every batch, as (values, offsets).
 
-    Lengths are drawn to resemble TinyStories at this vocabulary and limit: mean 199 tokens, 17% of stories at the limit.
+    Lengths are drawn to resemble TinyStories at this vocabulary and limit: mean 199 tokens, 17% of
+    stories at the limit.
     """
     import numpy as np
 
@@ -47,7 +72,11 @@ def prepared(name: str, *, grouped: bool = False):
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.normal(205, 53, STORIES * STEPS).astype(int), 40, MAX_LENGTH)
     stories = [rng.integers(1, 2048, n).astype(np.uint16) for n in lengths]
-    order = rng.permutation(np.argsort(lengths).reshape(-1, STORIES)) if grouped else rng.permutation(len(lengths))
+    order = (
+        rng.permutation(np.argsort(lengths).reshape(-1, STORIES))
+        if grouped
+        else rng.permutation(len(lengths))
+    )
     batches = []
     for rows in order.reshape(-1, STORIES):
         offsets = np.concatenate([[0], np.cumsum(lengths[rows])])
@@ -61,7 +90,9 @@ def predicted(batches: list) -> int:
 
 
 def ours(name: str, threads: int) -> float:
-    """Tokens per second of ``collapse_utils.training.train``, the making of the batches included."""
+    """Tokens per second of ``collapse_utils.training.train``, the making of the batches
+    included.
+    """
     from collapse_utils.durable.checkpoints import Checkpoint
     from collapse_utils.language.batches import NAME, batch, token_losses
     from collapse_utils.training.loop import Plan, train
@@ -76,9 +107,19 @@ def ours(name: str, threads: int) -> float:
         return batch(*batches[step])
 
     with tempfile.TemporaryDirectory() as scratch:
-        checkpoint = Checkpoint(Path(scratch), report=lambda step, steps, figures: marks.update({step: time.perf_counter()}))
-        train(model, batch_at, lambda model, batch: token_losses(model, batch).mean(), plan, seed=0,
-              checkpoint=checkpoint, items_a_step=STORIES)  # fmt: skip
+        checkpoint = Checkpoint(
+            Path(scratch),
+            report=lambda step, steps, figures: marks.update({step: time.perf_counter()}),
+        )
+        train(
+            model,
+            batch_at,
+            lambda model, batch: token_losses(model, batch).mean(),
+            plan,
+            seed=0,
+            checkpoint=checkpoint,
+            items_a_step=STORIES,
+        )
     return predicted(batches) / (marks[len(batches)] - marks[WARM])
 
 
@@ -93,8 +134,12 @@ def trainer(name: str, threads: int, *, grouped: bool = False) -> float:
     for values, offsets in batches:
         rows = [torch.from_numpy(values[a:b].astype("int64")) for a, b in pairwise(offsets)]
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-        ready.append({"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)})
+        mask = torch.nn.utils.rnn.pad_sequence(
+            [torch.ones_like(row) for row in rows], batch_first=True
+        )
+        ready.append(
+            {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)}
+        )
     marks = {}
 
     class Clock(TrainerCallback):
@@ -103,13 +148,31 @@ def trainer(name: str, threads: int, *, grouped: bool = False) -> float:
 
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
-            output_dir=scratch, per_device_train_batch_size=1, max_steps=len(ready), learning_rate=1e-3,
-            lr_scheduler_type="cosine", warmup_steps=round(0.1 * len(ready)), weight_decay=0.1, max_grad_norm=1.0,
-            optim="adamw_torch_fused", save_strategy="no", report_to="none", logging_strategy="no", use_cpu=True,
-            disable_tqdm=True, dataloader_pin_memory=False, remove_unused_columns=False,
+            output_dir=scratch,
+            per_device_train_batch_size=1,
+            max_steps=len(ready),
+            learning_rate=1e-3,
+            lr_scheduler_type="cosine",
+            warmup_steps=round(0.1 * len(ready)),
+            weight_decay=0.1,
+            max_grad_norm=1.0,
+            optim="adamw_torch_fused",
+            save_strategy="no",
+            report_to="none",
+            logging_strategy="no",
+            use_cpu=True,
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+            remove_unused_columns=False,
             train_sampling_strategy="sequential",
-        )  # fmt: skip
-        Trainer(model, arguments, train_dataset=ready, data_collator=lambda rows: rows[0], callbacks=[Clock()]).train()
+        )
+        Trainer(
+            model,
+            arguments,
+            train_dataset=ready,
+            data_collator=lambda rows: rows[0],
+            callbacks=[Clock()],
+        ).train()
     return predicted(batches) / (marks[len(ready)] - marks[WARM])
 
 
@@ -139,24 +202,41 @@ def measure(side: str, name: str, threads: int) -> float:
 def _ratio(ours: list[float], theirs: list[float]) -> dict[str, float]:
     """Median and range of the ratios of runs that stood next to each other."""
     ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
-    return {"median": round(statistics.median(ratios), 3), "low": round(ratios[0], 3), "high": round(ratios[-1], 3)}
+    return {
+        "median": round(statistics.median(ratios), 3),
+        "low": round(ratios[0], 3),
+        "high": round(ratios[-1], 3),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", choices=MODELS)
-    parser.add_argument("--one", choices=("ours", "trainer", "trainer_grouped", "matmul"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--one", choices=("ours", "trainer", "trainer_grouped", "matmul"), help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     if options.one == "matmul":
         print(matmul_flops(options.threads))
         return
     if options.one:
-        sides = {"ours": ours, "trainer": trainer, "trainer_grouped": functools.partial(trainer, grouped=True)}
+        sides = {
+            "ours": ours,
+            "trainer": trainer,
+            "trainer_grouped": functools.partial(trainer, grouped=True),
+        }
         print(sides[options.one](options.model, options.threads))
         return
-    report = {"threads": options.threads, "rounds": options.rounds, "stories_a_batch": STORIES, "models": {}}
+    report = {
+        "threads": options.threads,
+        "rounds": options.rounds,
+        "stories_a_batch": STORIES,
+        "models": {},
+    }
     for name in [options.model] if options.model else MODELS:
         sides = {"ours": [], "trainer": [], "trainer_grouped": [], "matmul": []}
         for _ in range(options.rounds):
@@ -167,8 +247,14 @@ def main() -> None:
         middle = {side: statistics.median(found) for side, found in sides.items()}
         report["models"][name] = {
             "parameters": parameters,
-            **{f"{side}_tokens_per_s": round(middle[side]) for side in ("ours", "trainer", "trainer_grouped")},
-            **{f"ours / {side}": _ratio(sides["ours"], sides[side]) for side in ("trainer", "trainer_grouped")},
+            **{
+                f"{side}_tokens_per_s": round(middle[side])
+                for side in ("ours", "trainer", "trainer_grouped")
+            },
+            **{
+                f"ours / {side}": _ratio(sides["ours"], sides[side])
+                for side in ("trainer", "trainer_grouped")
+            },
             # Six operations a parameter and token: forward, and backward twice that.
             "share_of_matmul_rate": round(6 * parameters * middle["ours"] / middle["matmul"], 3),
         }

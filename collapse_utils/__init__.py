@@ -11,9 +11,10 @@ of one row do not import one another (`make lint` checks both).
     sections      the experiments by name
     chain         the loop: fit, measure, sample, choose the next training set
     linear/  language/  images/  molecules/
-                  the four experiments, each with the same roles: config (fields and presets), sources
-                  (where data come from, and every check of a file), data (split, cache, arrays),
-                  model, measures (what collapse looks like) and section (the chain's four methods)
+                  the four experiments, each with the same roles: config (fields and presets),
+                  sources (where data come from, and every check of a file), data (split, cache,
+                  arrays), model, measures (what collapse looks like) and section (the chain's four
+                  methods)
     theory/       exact answers about small models: closed forms and simulations, and which errors of
                   an own model accumulate
     training/     how a network is fitted: the optimisation loop, threads, memory
@@ -21,8 +22,8 @@ of one row do not import one another (`make lint` checks both).
                   metrics, provenance
     regimes       which data iteration t trains on
     seeds  presets  data  sources  loading  paths
-                  seeds by name, checked configurations, kinds of data, what a source tells of itself,
-                  a model's class from its file, where files are
+                  seeds by name, checked configurations, kinds of data, what a source tells of
+                  itself, a model's class from its file, where files are
     errors        a bad value, with its field and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in

@@ -1,7 +1,8 @@
 """The command line: ``python -m collapse_utils``, or ``collapse``.
 
     run SECTION        one chain in one folder, from wherever it stands
-    sweep SECTION|all  many chains: on this machine's cores, on a Ray cluster, or a part of them in a batch job
+    sweep SECTION|all  many chains: on this machine's cores, on a Ray cluster, or a part of them in
+    a batch job
     status DIR         how far a run, or every run below a folder, has come
     collect DIR        merge finished runs into a folder of results
     sections           sections, presets, data sources and fields
@@ -10,8 +11,8 @@
     grid               the closed forms of the linear section against a simulated grid
     convert DIR FILE   GEOM-Drugs from its published layout into one SDF.gz
 
-Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, told before any work; 130 or 143 stopped by a signal,
-in a state from which the same command goes on.
+Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, told before any work; 130 or 143
+stopped by a signal, in a state from which the same command goes on.
 """
 
 from __future__ import annotations
@@ -60,16 +61,32 @@ def _preset(options: argparse.Namespace) -> str:
 
 
 def _chain_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", help="smoke, cpu, colab or paper (default: smoke; an own model has one, own)")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="override a preset's field")
     parser.add_argument(
-        "--arg", action="append", default=[], metavar="NAME=VALUE", help="an argument of an own model's constructor"
+        "--preset", help="smoke, cpu, colab or paper (default: smoke; an own model has one, own)"
     )
-    parser.add_argument("--data", default=sections.DEFAULT, help="a source's name, or a local file or folder")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="override a preset's field",
+    )
+    parser.add_argument(
+        "--arg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an argument of an own model's constructor",
+    )
+    parser.add_argument(
+        "--data", default=sections.DEFAULT, help="a source's name, or a local file or folder"
+    )
 
 
 def parser() -> argparse.ArgumentParser:
-    top = _Parser(prog="python -m collapse_utils", description="Chains of model fits on their own output.")
+    top = _Parser(
+        prog="python -m collapse_utils", description="Chains of model fits on their own output."
+    )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
 
@@ -79,35 +96,75 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--regime", default="replace")
     run.add_argument("--seed", default="0")
     run.add_argument("--run-dir", required=True, type=Path)
-    run.add_argument("--shared", type=Path, help="folder of shared first fits (default: .shared beside the run)")
-    run.add_argument("--checkpoint-s", default="60", help="seconds of work that may be lost (default: 60)")
+    run.add_argument(
+        "--shared", type=Path, help="folder of shared first fits (default: .shared beside the run)"
+    )
+    run.add_argument(
+        "--checkpoint-s", default="60", help="seconds of work that may be lost (default: 60)"
+    )
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    sweep = commands.add_parser("sweep", help="run many chains: on this machine's cores, on a Ray cluster, in batch jobs")
+    sweep = commands.add_parser(
+        "sweep", help="run many chains: on this machine's cores, on a Ray cluster, in batch jobs"
+    )
     sweep.add_argument("section", nargs="?", help=f"{SECTION_HELP}; or all")
     _chain_options(sweep)
-    sweep.add_argument("--plan", type=Path, metavar="FILE", help="the chains of a file, in place of SECTION and its options")
     sweep.add_argument(
-        "--source", action="append", default=[], metavar="NAME=DATA",
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        help="the chains of a file, in place of SECTION and its options",
+    )
+    sweep.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="NAME=DATA",
         help="with --plan: where a source of the plan is, such as tinystories=stories.jsonl",
-    )  # fmt: skip
+    )
     sweep.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: 0)")
     sweep.add_argument("--regimes", default="all", help="all, or regimes separated by commas")
-    sweep.add_argument("--vary", action="append", default=[], metavar="FIELD=V1,V2", help="one chain for every value")
+    sweep.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="FIELD=V1,V2",
+        help="one chain for every value",
+    )
     sweep.add_argument("--out", required=True, type=Path)
     sweep.add_argument("--jobs", help="chains at a time (default: cores / threads of a chain)")
     sweep.add_argument("--quiet", action="store_true", help="no progress bars")
-    sweep.add_argument("--list", action="store_true", help="print the chains, numbered, and run nothing")
-    sweep.add_argument("--shard", metavar="K/N", help="only part K = 0 .. N - 1 of N, for batch jobs")
-    sweep.add_argument("--notebook", nargs="?", const="", metavar="FILE",
-                       help="every chain as a papermill run of the section's notebook (or of FILE)")  # fmt: skip
+    sweep.add_argument(
+        "--list", action="store_true", help="print the chains, numbered, and run nothing"
+    )
+    sweep.add_argument(
+        "--shard", metavar="K/N", help="only part K = 0 .. N - 1 of N, for batch jobs"
+    )
+    sweep.add_argument(
+        "--notebook",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="every chain as a papermill run of the section's notebook (or of FILE)",
+    )
     sweep.add_argument("--engine", default="local", help="local (default) or ray")
-    sweep.add_argument("--address", help="ray: the cluster, such as auto or HOST:6379 (default: Ray's own choice)")
-    sweep.add_argument("--cpus-per-job", help="ray: cores kept for one chain (default: the preset's threads)")
-    sweep.add_argument("--gpus-per-job", help="ray: GPUs of one chain, such as 1 or 0.5 (default: 0)")
-    sweep.add_argument("--retries", help="ray: how often a chain is begun again when its node dies (default: 5)")
-    sweep.add_argument("--copy-back", action="store_true",
-                       help="ray: OUT is not shared; finished runs are copied back")  # fmt: skip
+    sweep.add_argument(
+        "--address", help="ray: the cluster, such as auto or HOST:6379 (default: Ray's own choice)"
+    )
+    sweep.add_argument(
+        "--cpus-per-job", help="ray: cores kept for one chain (default: the preset's threads)"
+    )
+    sweep.add_argument(
+        "--gpus-per-job", help="ray: GPUs of one chain, such as 1 or 0.5 (default: 0)"
+    )
+    sweep.add_argument(
+        "--retries", help="ray: how often a chain is begun again when its node dies (default: 5)"
+    )
+    sweep.add_argument(
+        "--copy-back",
+        action="store_true",
+        help="ray: OUT is not shared; finished runs are copied back",
+    )
 
     status = commands.add_parser("status", help="how far runs have come")
     status.add_argument("directory", type=Path)
@@ -117,30 +174,43 @@ def parser() -> argparse.ArgumentParser:
     collect.add_argument("--into", required=True, type=Path)
 
     compare = commands.add_parser(
-        "compare", help="hold finished runs against the published rows; exit status 1 if they differ"
+        "compare",
+        help="hold finished runs against the published rows; exit status 1 if they differ",
     )
     compare.add_argument("directory", type=Path)
-    compare.add_argument("--results", default="", help="a folder of results (default: those of the package)")
+    compare.add_argument(
+        "--results", default="", help="a folder of results (default: those of the package)"
+    )
 
     commands.add_parser("sections", help="list sections, presets, data sources and fields")
 
-    grid = commands.add_parser("grid", help="simulate the grid of the linear section and write its results")
+    grid = commands.add_parser(
+        "grid", help="simulate the grid of the linear section and write its results"
+    )
     grid.add_argument("--out", type=Path, default=Path("results/linear/grid"))
     grid.add_argument("--seed", default="0")
-    grid.add_argument("--repeats", help="simulated chains of every cell (default: those of the published grid)")
+    grid.add_argument(
+        "--repeats", help="simulated chains of every cell (default: those of the published grid)"
+    )
     grid.add_argument("--threads", default="1", help="changes the speed and no digit of the result")
 
-    convert = commands.add_parser("convert", help="convert GEOM-Drugs from its published layout into one SDF.gz")
+    convert = commands.add_parser(
+        "convert", help="convert GEOM-Drugs from its published layout into one SDF.gz"
+    )
     convert.add_argument("folder", type=Path, help="holds summary_drugs.json and drugs/*.pickle")
     convert.add_argument("file", type=Path, help="the SDF.gz to write")
-    convert.add_argument("--conformers", default="5", help="most probable conformers of a molecule (default: 5)")
+    convert.add_argument(
+        "--conformers", default="5", help="most probable conformers of a molecule (default: 5)"
+    )
     convert.add_argument("--molecules", help="stop after so many molecules (default: all)")
 
     estimate = commands.add_parser("estimate", help="what a chain would cost on this machine")
     estimate.add_argument("section", help=SECTION_HELP)
     _chain_options(estimate)
     estimate.add_argument("--regime", default="accumulate")
-    estimate.add_argument("--items", help="items of the real training set (default: as the preset and the data give)")
+    estimate.add_argument(
+        "--items", help="items of the real training set (default: as the preset and the data give)"
+    )
     return top
 
 
@@ -165,7 +235,9 @@ def _run(options: argparse.Namespace) -> int:
     from .chain import run_chain
 
     with _Bar(config.iterations, options.quiet) as bar:
-        rows = run_chain(section, chain, options.run_dir, shared=options.shared, report=bar, checkpoint_s=every)
+        rows = run_chain(
+            section, chain, options.run_dir, shared=options.shared, report=bar, checkpoint_s=every
+        )
     headline = sections.headline(options.section) or rows[0]["metric"]
     values = [f"{row['value']:.4g}" for row in rows if row["metric"] == headline]
     print(f"{chain.section} {options.regime} seed {seed}: {headline} {' '.join(values)}")
@@ -186,9 +258,13 @@ class _Bar:
         from .durable.progress import fraction
 
         self.bar.n = fraction(state)
-        self.bar.set_description_str(f"iteration {state['iteration']}, {state['phase']}", refresh=False)
+        self.bar.set_description_str(
+            f"iteration {state['iteration']}, {state['phase']}", refresh=False
+        )
         if "loss" in state:
-            self.bar.set_postfix_str(f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False)
+            self.bar.set_postfix_str(
+                f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False
+            )
         self.bar.refresh()
 
     def __enter__(self) -> _Bar:
@@ -227,7 +303,9 @@ def _planned(options: argparse.Namespace) -> list[Job]:
     from .sweeps import jobs
 
     if (options.section is None) == (options.plan is None):
-        raise InputError("SECTION", options.section or "nothing", f"{SECTION_HELP}, all, or --plan FILE")
+        raise InputError(
+            "SECTION", options.section or "nothing", f"{SECTION_HELP}, all, or --plan FILE"
+        )
     if options.plan is not None:
         from .evidence import plan
 
@@ -238,7 +316,9 @@ def _planned(options: argparse.Namespace) -> list[Job]:
         return jobs.jobs_of(plan.read(options.plan), options.out, given)
     names = list(sections.NAMES) if options.section == "all" else [sections.check(options.section)]
     if options.section == "all" and options.data != sections.DEFAULT:
-        raise InputError("--data", options.data, "one section, since every section has data of its own kind")
+        raise InputError(
+            "--data", options.data, "one section, since every section has data of its own kind"
+        )
     planned = jobs.plan(
         names,
         options.preset or sections.default_preset(names[0]),
@@ -261,17 +341,24 @@ def _planned(options: argparse.Namespace) -> list[Job]:
 def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]:
     """What runs the jobs of a sweep, with its options checked."""
     for_ray = {
-        "--address": options.address, "--cpus-per-job": options.cpus_per_job, "--gpus-per-job": options.gpus_per_job,
-        "--retries": options.retries, "--copy-back": options.copy_back or None,
-    }  # fmt: skip
+        "--address": options.address,
+        "--cpus-per-job": options.cpus_per_job,
+        "--gpus-per-job": options.gpus_per_job,
+        "--retries": options.retries,
+        "--copy-back": options.copy_back or None,
+    }
     if options.engine == "ray":
         from .sweeps import ray_engine
 
         if options.jobs is not None:
-            raise InputError("--jobs", options.jobs, "--cpus-per-job or --gpus-per-job with --engine ray")
+            raise InputError(
+                "--jobs", options.jobs, "--cpus-per-job or --gpus-per-job with --engine ray"
+            )
         return ray_engine.engine(
             address=options.address,
-            cpus=None if options.cpus_per_job is None else _integer("--cpus-per-job", options.cpus_per_job, 1),
+            cpus=None
+            if options.cpus_per_job is None
+            else _integer("--cpus-per-job", options.cpus_per_job, 1),
             gpus=_number("--gpus-per-job", options.gpus_per_job or "0"),
             retries=5 if options.retries is None else _integer("--retries", options.retries, 0),
             copy_back=options.copy_back,
@@ -330,7 +417,17 @@ def _estimate(options: argparse.Namespace) -> int:
     from .sweeps import estimate
 
     items = None if options.items is None else _integer("--items", options.items, 1)
-    print(estimate.report(options.section, _preset(options), options.set, options.arg, options.data, options.regime, items))
+    print(
+        estimate.report(
+            options.section,
+            _preset(options),
+            options.set,
+            options.arg,
+            options.data,
+            options.regime,
+            items,
+        )
+    )
     return 0
 
 

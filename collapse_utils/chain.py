@@ -1,10 +1,10 @@
 """The chain of model fits: the one loop that every section runs.
 
 Iteration t = 1..N fits a freshly initialised model, measures it on real held-out data, and samples
-a synthetic generation; the regime chooses what iteration t + 1 trains on.  :func:`iterate` says this
-in four definitions that call one another.  A *store* makes each product once and keeps it: in memory
-(:class:`InMemory`) or in a run directory that survives the process (``durable/store.py``).  What is
-lost or damaged is made again by the definition that made it first, to the same last bit.
+a synthetic generation; the regime chooses what iteration t + 1 trains on.  :func:`iterate` says
+this in four definitions that call one another.  A *store* makes each product once and keeps it: in
+memory (:class:`InMemory`) or in a run directory that survives the process (``durable/store.py``).
+What is lost or damaged is made again by the definition that made it first, to the same last bit.
 
 A section gives the loop four methods:
 
@@ -14,9 +14,9 @@ A section gives the loop four methods:
     evaluate(model, real_test)   -> {metric name: value}
 
 and may give more: ``preview(data, folder)`` writes a few samples for people to look at, ``notes()``
-returns what the provenance should say of the run (a JSON-able dict), and ``resumable_sampling = True``
-says that ``sample`` takes a fourth argument, which resumes it in the middle of a generation (see
-:class:`~collapse_utils.durable.checkpoints.Pieces`).
+returns what the provenance should say of the run (a JSON-able dict), and ``resumable_sampling =
+True`` says that ``sample`` takes a fourth argument, which resumes it in the middle of a generation
+(see :class:`~collapse_utils.durable.checkpoints.Pieces`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Chain:
         seeds.sequence(self.seed)
 
 
-def iterate(section: Section, chain: Chain, real_train: data.Data, real_test: data.Data, store: Store) -> None:
+def iterate(
+    section: Section, chain: Chain, real_train: data.Data, real_test: data.Data, store: Store
+) -> None:
     """Make every model, generation and metric of ``chain``, each through ``store``."""
     n, last = len(real_train), chain.config.iterations
 
@@ -78,7 +80,10 @@ def iterate(section: Section, chain: Chain, real_train: data.Data, real_test: da
 
     def training_set(t: int) -> data.Data | data.Pool:
         """What iteration t trains on: real data and generations, or a random part of them."""
-        blocks = [generation(b) if b.generation else real_train for b in regimes.trains_on(chain.regime, t)]
+        blocks = [
+            generation(b) if b.generation else real_train
+            for b in regimes.trains_on(chain.regime, t)
+        ]
         available, size = sum(map(len, blocks)), regimes.training_size(chain.regime, t) * n
         if size == available:
             return data.join(blocks)
@@ -108,7 +113,9 @@ def iterate(section: Section, chain: Chain, real_train: data.Data, real_test: da
         return store.block(block, lambda: model(t), sample)
 
     def measure(t: int) -> None:
-        """Evaluate the model of iteration t on real held-out data, and keep a few samples to look at."""
+        """Evaluate the model of iteration t on real held-out data, and keep a few samples to look
+        at.
+        """
 
         def evaluate() -> dict[str, float]:
             fitted = model(t)
@@ -118,7 +125,11 @@ def iterate(section: Section, chain: Chain, real_train: data.Data, real_test: da
         def preview(folder: Path) -> None:
             few = min(PREVIEW_ITEMS, n)
             first = Block(t, 0)
-            shown = generation(first) if store.has(first) else section.sample(model(t), few, seed(t, "sample", 0))
+            shown = (
+                generation(first)
+                if store.has(first)
+                else section.sample(model(t), few, seed(t, "sample", 0))
+            )
             section.preview(shown, folder)
 
         store.metrics(t, evaluate, preview if hasattr(section, "preview") else None)
@@ -131,9 +142,13 @@ def iterate(section: Section, chain: Chain, real_train: data.Data, real_test: da
 
 
 def checked_sample(items: Any, real_train: data.Data, size: int) -> data.Data:
-    """What ``sample`` returned; RunError if it is not ``size`` items of the same kind as the real training set."""
+    """What ``sample`` returned; RunError if it is not ``size`` items of the same kind as the real
+    training set.
+    """
     if not data.same_kind(items, real_train):
-        raise RunError(f"sample: returned {data.describe(items)}; the real data are a {data.describe(real_train)}")
+        raise RunError(
+            f"sample: returned {data.describe(items)}; the real data are a {data.describe(real_train)}"
+        )
     if len(items) != size:
         raise RunError(f"sample: returned {len(items)} items; asked for {size}")
     return items
@@ -163,8 +178,10 @@ def run_chain(
     ----------
     section : the four methods.
     run_dir : a new folder, or one in which the same chain was begun.
-    shared : folder of the first fits and first generations; by default ``.shared`` beside ``run_dir``.
-    report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a second.
+    shared : folder of the first fits and first generations; by default ``.shared`` beside
+        ``run_dir``.
+    report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a
+        second.
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
 
     Returns
@@ -184,6 +201,8 @@ def run_chain(
         return rows
     with writing(run_dir, description) as lease:
         shared_dir = Path(shared) if shared is not None else run_dir.parent / ".shared"
-        store = RunDirectory(run_dir, shared_dir, lease, description, chain.config, report, checkpoint_s)
+        store = RunDirectory(
+            run_dir, shared_dir, lease, description, chain.config, report, checkpoint_s
+        )
         iterate(section, chain, real_train, real_test, store)
         return store.finish(section.notes() if hasattr(section, "notes") else None)

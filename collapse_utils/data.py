@@ -1,12 +1,15 @@
 """Data sets on disk and the training set of an iteration, without copies.
 
-Two kinds of data cross the border between a section and the chain, and both are memory-mapped once they are on disk:
+Two kinds of data cross the border between a section and the chain, and both are memory-mapped once
+they are on disk:
 
-* a :class:`numpy.ndarray` whose leading axis counts items (any dtype, structured ones too), kept as one ``.npy`` file;
+* a :class:`numpy.ndarray` whose leading axis counts items (any dtype, structured ones too), kept as
+  one ``.npy`` file;
 * a :class:`datasets.Dataset`, kept as Arrow.
 
-Several generations are put together as a :class:`Pool` (arrays) or with ``datasets.concatenate_datasets`` (Arrow); both
-refer to the files, so the memory of a chain does not grow with t.
+Several generations are put together as a :class:`Pool` (arrays) or with
+``datasets.concatenate_datasets`` (Arrow); both refer to the files, so the memory of a chain does
+not grow with t.
 """
 
 from __future__ import annotations
@@ -24,14 +27,18 @@ if TYPE_CHECKING:
     import pyarrow
     from datasets import Dataset
 
-Data: TypeAlias = "np.ndarray | Dataset"  # a string: datasets is imported only where Arrow data are met
+# a string: datasets is imported only where Arrow data are met
+Data: TypeAlias = "np.ndarray | Dataset"
 
 
-MOST_OPEN = 64  # files that a training set keeps mapped; opening one for each read costs about 1 ms a batch
+# files that a training set keeps mapped; opening one for each read costs about 1 ms a batch
+MOST_OPEN = 64
 
 
 def arrow() -> ModuleType:
-    """The ``datasets`` library, without its progress bars: imported when Arrow data are met and not before."""
+    """The ``datasets`` library, without its progress bars: imported when Arrow data are met and not
+    before.
+    """
     import datasets
 
     datasets.disable_progress_bars()
@@ -42,7 +49,12 @@ class _Stored:
     """Rows of an array in a file that is open only while they are read."""
 
     def __init__(self, mapped: np.memmap):
-        self._file = {"filename": mapped.filename, "offset": mapped.offset, "dtype": mapped.dtype, "shape": mapped.shape}
+        self._file = {
+            "filename": mapped.filename,
+            "offset": mapped.offset,
+            "dtype": mapped.dtype,
+            "shape": mapped.shape,
+        }
 
     def __len__(self) -> int:
         return self._file["shape"][0]
@@ -52,25 +64,36 @@ class _Stored:
 
 
 def _without_descriptors(blocks: list[np.ndarray]) -> list[np.ndarray | _Stored]:
-    """``blocks``, with files that are opened when read: a mapped file holds a descriptor, and a process has about 1,000."""
-    return [_Stored(b) if isinstance(b, np.memmap) and isinstance(b.base, mmap.mmap) else b for b in blocks]
+    """``blocks``, with files that are opened when read: a mapped file holds a descriptor, and a
+    process has about 1,000.
+    """
+    return [
+        _Stored(b) if isinstance(b, np.memmap) and isinstance(b.base, mmap.mmap) else b
+        for b in blocks
+    ]
 
 
 class Pool:
-    """Rows of several arrays of the same kind, seen as one array; reading rows gathers them, nothing else copies.
+    """Rows of several arrays of the same kind, seen as one array; reading rows gathers them,
+    nothing else copies.
 
     Parameters
     ----------
     blocks : arrays that agree in dtype and in every axis but the first.
-    rows : optional integer index into the concatenation, the rows that belong to the pool, in order.
+    rows : optional integer index into the concatenation, the rows that belong to the pool, in
+        order.
     """
 
     def __init__(self, blocks: Sequence[np.ndarray], rows: np.ndarray | None = None):
         first = blocks[0]
         for block in blocks:
             if block.dtype != first.dtype or block.shape[1:] != first.shape[1:]:
-                raise TypeError(f"blocks differ: {first.dtype}{first.shape[1:]} and {block.dtype}{block.shape[1:]}")
-        self._blocks = list(blocks) if len(blocks) <= MOST_OPEN else _without_descriptors(list(blocks))
+                raise TypeError(
+                    f"blocks differ: {first.dtype}{first.shape[1:]} and {block.dtype}{block.shape[1:]}"
+                )
+        self._blocks = (
+            list(blocks) if len(blocks) <= MOST_OPEN else _without_descriptors(list(blocks))
+        )
         self._ends = np.cumsum([len(block) for block in blocks])
         self._rows = rows
         self.dtype = first.dtype
@@ -80,7 +103,9 @@ class Pool:
         return self.shape[0]
 
     def __getitem__(self, key: int | slice | np.ndarray | Sequence[int]) -> np.ndarray:
-        """The rows of ``key`` (an integer, a slice, or integer or boolean indices) as an ordinary array."""
+        """The rows of ``key`` (an integer, a slice, or integer or boolean indices) as an ordinary
+        array.
+        """
         wanted = np.arange(len(self))[key]
         rows = np.atleast_1d(wanted if self._rows is None else self._rows[wanted])
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
@@ -101,7 +126,9 @@ def is_array(data: object) -> bool:
 
 
 def join(blocks: Sequence[Data], rows: np.ndarray | None = None) -> Data | Pool:
-    """The training set made of ``blocks``, or of the given ``rows`` of their concatenation; nothing is copied."""
+    """The training set made of ``blocks``, or of the given ``rows`` of their concatenation; nothing
+    is copied.
+    """
     if is_array(blocks[0]):
         return blocks[0] if len(blocks) == 1 and rows is None else Pool(blocks, rows)
     joined = blocks[0] if len(blocks) == 1 else arrow().concatenate_datasets(list(blocks))
@@ -125,7 +152,9 @@ def load(folder: Path) -> Data:
 
 
 def describe(data: Data) -> str:
-    """The kind of a data set in words, for messages: ``float64 array (100, 3)`` or ``Dataset(tokens)``."""
+    """The kind of a data set in words, for messages: ``float64 array (100, 3)`` or
+    ``Dataset(tokens)``.
+    """
     if is_array(data):
         return f"{data.dtype} array {data.shape}"
     return f"{type(data).__name__}({', '.join(getattr(data, 'column_names', []))})"
@@ -134,7 +163,11 @@ def describe(data: Data) -> str:
 def same_kind(data: object, like: Data) -> bool:
     """Whether ``data`` can stand beside ``like`` in one training set."""
     if is_array(like):
-        return isinstance(data, np.ndarray) and data.dtype == like.dtype and data.shape[1:] == like.shape[1:]
+        return (
+            isinstance(data, np.ndarray)
+            and data.dtype == like.dtype
+            and data.shape[1:] == like.shape[1:]
+        )
     return hasattr(data, "features") and data.features == like.features
 
 
@@ -154,7 +187,9 @@ def checksum(data: Data) -> str:
 
 
 def _hash_column(column: pyarrow.Array, digest: hashlib.blake2b) -> None:
-    """Add an Arrow column to ``digest`` by its values: two chunkings of the same values count as equal."""
+    """Add an Arrow column to ``digest`` by its values: two chunkings of the same values count as
+    equal.
+    """
     if hasattr(column, "flatten") and hasattr(column, "value_lengths"):  # a list column
         digest.update(column.value_lengths().to_numpy(zero_copy_only=False).tobytes())
         _hash_column(column.flatten(), digest)

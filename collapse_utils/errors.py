@@ -1,7 +1,7 @@
 """What a user did wrong, in one line: the field, the value, and what is allowed.
 
-Everything a person can get wrong raises :class:`InputError` before any work is done.  The command line prints the line
-and exits with status 2; a notebook shows it as the last line of its traceback.
+Everything a person can get wrong raises :class:`InputError` before any work is done.  The command
+line prints the line and exits with status 2; a notebook shows it as the last line of its traceback.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ class InputError(ValueError):
 
     Parameters
     ----------
-    field : what the user set, by the name they know it by (``temperature``, ``--regime``, a path's role).
+    field : what the user set, by the name they know it by (``temperature``, ``--regime``, a path's
+        role).
     value : what they set it to.
     allowed : what would have been accepted, and where it helps the reason.
     """
@@ -23,10 +24,14 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run directory that cannot be used as it is: another configuration, another owner, a damaged file."""
+    """A run directory that cannot be used as it is: another configuration, another owner, a damaged
+    file.
+    """
 
 
 class Occupied(RunError):
-    """Another living process writes in the run directory; the same command goes on once it has ended."""
+    """Another living process writes in the run directory; the same command goes on once it has
+    ended.
+    """
 
     STATUS = 75  # the exit status of the command line: EX_TEMPFAIL of sysexits.h, "try again later"

@@ -1,8 +1,9 @@
-"""A reader's own model: found by name, constructed, and wrapped so that its data may be of any usual kind.
+"""A reader's own model: found by name, constructed, and wrapped so that its data may be of any
+usual kind.
 
-An own model takes the place of a section's name on the command line, as ``path/to/file.py:Class`` or
-``package.module:Class``.  Its data may be NumPy arrays, torch tensors, Hugging Face data sets or lists
-of texts; the chain stores arrays and data sets, and the model gets back what it gave.
+An own model takes the place of a section's name on the command line, as ``path/to/file.py:Class``
+or ``package.module:Class``.  Its data may be NumPy arrays, torch tensors, Hugging Face data sets or
+lists of texts; the chain stores arrays and data sets, and the model gets back what it gave.
 """
 
 from __future__ import annotations
@@ -32,13 +33,19 @@ PRESET = "own"  # the preset and the data source of an own model, as they appear
 
 @dataclass(frozen=True)
 class OwnConfig(Config):
-    """What tells one experiment from another: a changed model must not be taken for one that was run before."""
+    """What tells one experiment from another: a changed model must not be taken for one that was
+    run before.
+    """
 
-    model: str = setting("", "the section's class, with a digest of its source and its plain attributes")
+    model: str = setting(
+        "", "the section's class, with a digest of its source and its plain attributes"
+    )
 
 
 def is_own(name: str) -> bool:
-    """Whether ``name`` is an own model rather than a section: ``file.py:Class`` or ``package.module:Class``."""
+    """Whether ``name`` is an own model rather than a section: ``file.py:Class`` or
+    ``package.module:Class``.
+    """
     return ":" in name
 
 
@@ -50,7 +57,9 @@ def model_class(spec: str) -> type:
     found = getattr(module, name, None)
     if not inspect.isclass(found):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
-        raise InputError("model", spec, f"a class of {place}: {', '.join(classes) or 'it defines none'}")
+        raise InputError(
+            "model", spec, f"a class of {place}: {', '.join(classes) or 'it defines none'}"
+        )
     return found
 
 
@@ -77,13 +86,17 @@ def _package_module(spec: str, name: str) -> ModuleType:
 
 
 def section_name(spec: str) -> str:
-    """The name of an own model in results and folders: its attribute ``NAME``, or its class in snake case."""
+    """The name of an own model in results and folders: its attribute ``NAME``, or its class in
+    snake case.
+    """
     found = model_class(spec)
     return getattr(found, "NAME", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", found.__name__).lower())
 
 
 def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
-    """``["bandwidth=0.3", "kernel=gaussian"]`` as keyword arguments; Python literals, and text for the rest."""
+    """``["bandwidth=0.3", "kernel=gaussian"]`` as keyword arguments; Python literals, and text for
+    the rest.
+    """
     arguments = {}
     for text in texts:
         name, sign, value = text.partition("=")
@@ -97,23 +110,33 @@ def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def construct(spec: str, arguments: Iterable[str] = ()) -> Any:
-    """An object of the class, made with ``arguments``; InputError if its constructor does not take them."""
+    """An object of the class, made with ``arguments``; InputError if its constructor does not take
+    them.
+    """
     found, keywords = model_class(spec), arguments_of(arguments)
     try:
         inspect.signature(found).bind(**keywords)
     except TypeError as problem:
-        raise InputError("--arg", ", ".join(keywords) or "nothing", f"{found.__name__}(...): {problem}") from None
+        raise InputError(
+            "--arg", ", ".join(keywords) or "nothing", f"{found.__name__}(...): {problem}"
+        ) from None
     return found(**keywords)
 
 
 def identity(section: object) -> str:
-    """The class of a section with a digest of its source code and of its numbers, texts and tuples of them."""
+    """The class of a section with a digest of its source code and of its numbers, texts and tuples
+    of them.
+    """
     kind = type(section)
     try:
         source = inspect.getsource(kind)
     except (OSError, TypeError):  # typed at a prompt: there is no source to read
         source = kind.__qualname__
-    plain = {name: value for name, value in vars(section).items() if isinstance(value, (int, float, str, bool, tuple))}
+    plain = {
+        name: value
+        for name, value in vars(section).items()
+        if isinstance(value, (int, float, str, bool, tuple))
+    }
     return f"{kind.__name__}-{hashlib.sha256(f'{source}{sorted(plain.items())}'.encode()).hexdigest()[:12]}"
 
 
@@ -128,7 +151,9 @@ def _stored_tensor(tensor: Any) -> Data:
     try:
         return tensor.detach().cpu().numpy()
     except TypeError:
-        raise InputError("data", f"a tensor of {tensor.dtype}", "a type that NumPy has, such as float32") from None
+        raise InputError(
+            "data", f"a tensor of {tensor.dtype}", "a type that NumPy has, such as float32"
+        ) from None
 
 
 def _tensor(items: Any) -> Any:
@@ -149,7 +174,9 @@ def _texts(items: Any) -> list[str]:
 
 
 def conversion(items: object, where: str) -> tuple[Convert, Convert]:
-    """(to what the chain stores, back to what the model gave) for data of this kind; InputError for any other kind."""
+    """(to what the chain stores, back to what the model gave) for data of this kind; InputError for
+    any other kind.
+    """
     import numpy as np
 
     if isinstance(items, np.ndarray) or hasattr(items, "features"):
@@ -159,7 +186,9 @@ def conversion(items: object, where: str) -> tuple[Convert, Convert]:
         return _stored_tensor, _tensor
     if isinstance(items, (list, tuple)) and items and all(isinstance(text, str) for text in items):
         return _stored_texts, _texts
-    allowed = "a NumPy array, a torch tensor, a Hugging Face data set, or a list of texts (not empty)"
+    allowed = (
+        "a NumPy array, a torch tensor, a Hugging Face data set, or a list of texts (not empty)"
+    )
     raise InputError(where, type(items).__name__, allowed)
 
 
@@ -179,7 +208,9 @@ class Adapted:
             raise InputError("real_data", type(pair).__name__, "two data sets: (train, test)")
         for name, part in zip(("train", "test"), pair, strict=True):
             if not hasattr(part, "__len__") or len(part) == 0:
-                raise InputError(f"real_data, {name}", type(part).__name__, "a data set with at least one item")
+                raise InputError(
+                    f"real_data, {name}", type(part).__name__, "a data set with at least one item"
+                )
         store, self._back = conversion(pair[0], "real_data")
         return tuple(store(part) for part in pair)
 

@@ -1,4 +1,5 @@
-"""A reader's own generative model through the whole experiment: all regimes, several seeds, plot, table and verdicts.
+"""A reader's own generative model through the whole experiment: all regimes, several seeds, plot,
+table and verdicts.
 
     class Mixture:
         def real_data(self): ...                          # train and test, two arrays whose first axis counts items
@@ -9,7 +10,8 @@
     frame = own.experiment(Mixture(), "runs/mixture", iterations=10, seeds=range(5))
     own.verdicts(frame, "negative_log_likelihood")
 
-The chains run one after another in this process, in run directories from which a stopped experiment goes on.
+The chains run one after another in this process, in run directories from which a stopped experiment
+goes on.
 """
 
 from __future__ import annotations
@@ -54,9 +56,11 @@ def experiment(
     Parameters
     ----------
     section : an object with the four methods (see ``chain.py``).
-    out : folder of the run directories, ``<out>/<regime>/seed-<seed>``; finished chains there are read, not repeated.
+    out : folder of the run directories, ``<out>/<regime>/seed-<seed>``; finished chains there are
+        read, not repeated.
     iterations : model fits of every chain.
-    check : "exact", "close" or False: whether and how strictly two equal fits are compared first, see :func:`trial`.
+    check : "exact", "close" or False: whether and how strictly two equal fits are compared first,
+        see :func:`trial`.
 
     Returns
     -------
@@ -64,9 +68,10 @@ def experiment(
 
     Raises
     ------
-    InputError : an unknown regime, a seed that is not an integer >= 0, or a folder in which another model was run; the
-        same class with other code is another model.
-    RunError : the section broke its contract; the message names the method, or what differed between two equal runs.
+    InputError : an unknown regime, a seed that is not an integer >= 0, or a folder in which another
+        model was run; the same class with other code is another model.
+    RunError : the section broke its contract; the message names the method, or what differed
+        between two equal runs.
     """
     seed_list = list(seeds)
     chains = [
@@ -90,8 +95,8 @@ def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> No
 
     Parameters
     ----------
-    check : "exact" (equal bits, as on a CPU) or "close" (samples and metrics within ``tolerance``, relative
-        to the largest value: a GPU may add in another order).
+    check : "exact" (equal bits, as on a CPU) or "close" (samples and metrics within ``tolerance``,
+        relative to the largest value: a GPU may add in another order).
 
     Raises
     ------
@@ -105,23 +110,39 @@ def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> No
     train, test = section.real_data()
     size, seed = min(TRIAL_ITEMS, len(train)), seeds.derive(0, "trial")
     with tempfile.TemporaryDirectory() as scratch:
-        models = [section.fit(train, seed, Checkpoint(Path(scratch) / str(number))) for number in (1, 2)]
-        samples = [_sampled(section, model, size, seed, train) for model in (models[0], models[0], models[1])]
-        measured = [checked(section.evaluate(model, test), None) for model in models]  # finite numbers, first of all
+        models = [
+            section.fit(train, seed, Checkpoint(Path(scratch) / str(number))) for number in (1, 2)
+        ]
+        samples = [
+            _sampled(section, model, size, seed, train)
+            for model in (models[0], models[0], models[1])
+        ]
+        # finite numbers, first of all
+        measured = [checked(section.evaluate(model, test), None) for model in models]
     margin = 0.0 if check == "exact" else tolerance
     if not _alike(samples[0], samples[1], margin):
-        raise RunError("sample: two calls with one model and one seed returned different items; "
-                       "draw every random number from the seed")  # fmt: skip
+        raise RunError(
+            "sample: two calls with one model and one seed returned different items; "
+            "draw every random number from the seed"
+        )
     if not _alike(samples[0], samples[2], margin):
-        raise RunError("fit: two fits with one seed gave different models; draw every random number from the seed"
-                       + ADVICE[check])  # fmt: skip
-    if not _alike(np.array(list(measured[0].values())), np.array(list(measured[1].values())), margin):
-        raise RunError(f"evaluate: two equal models measured {measured[0]!r} and {measured[1]!r}; "
-                       f"draw every random number from a fixed seed{ADVICE[check]}")  # fmt: skip
+        raise RunError(
+            "fit: two fits with one seed gave different models; draw every random number from the seed"
+            + ADVICE[check]
+        )
+    if not _alike(
+        np.array(list(measured[0].values())), np.array(list(measured[1].values())), margin
+    ):
+        raise RunError(
+            f"evaluate: two equal models measured {measured[0]!r} and {measured[1]!r}; "
+            f"draw every random number from a fixed seed{ADVICE[check]}"
+        )
 
 
 def _sampled(section: Adapted, model: object, size: int, seed: int, like: Data) -> Data:
-    items = section.sample(model, size, seed, *((at_once,) if getattr(section, "resumable_sampling", False) else ()))
+    items = section.sample(
+        model, size, seed, *((at_once,) if getattr(section, "resumable_sampling", False) else ())
+    )
     return checked_sample(items, like, size)
 
 
@@ -131,9 +152,18 @@ def _alike(first: object, second: object, tolerance: float) -> bool:
     first, second = np.asarray(first), np.asarray(second)
     if tolerance == 0 or first.dtype.kind != "f":
         return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
-    return bool(np.allclose(first, second, rtol=0, atol=tolerance * np.nanmax(np.abs(first)), equal_nan=True))
+    return bool(
+        np.allclose(
+            first, second, rtol=0, atol=tolerance * np.nanmax(np.abs(first)), equal_nan=True
+        )
+    )
 
 
 def verdicts(frame: pd.DataFrame, metric: str) -> list[Verdict]:
-    """The claims of the book on ``metric`` (lower is better), paired by seed; ``not run`` where a regime is missing."""
-    return [claims.judge(dataclasses.replace(claim, metric=metric), frame) for claim in claims.of("own_model")]
+    """The claims of the book on ``metric`` (lower is better), paired by seed; ``not run`` where a
+    regime is missing.
+    """
+    return [
+        claims.judge(dataclasses.replace(claim, metric=metric), frame)
+        for claim in claims.of("own_model")
+    ]

@@ -1,9 +1,10 @@
 """Configuration: frozen dataclasses whose fields know what they may hold.
 
-A section keeps one frozen dataclass and a table ``PRESETS`` (smoke, cpu, colab, paper) beside its code.  A field is
-declared with :func:`setting`, which records its meaning and its bounds, and the class derives from :class:`Config`,
-which checks them, so that no configuration with a bad value can exist.  ``--set field=value`` goes through
-:func:`override`: the text is parsed by the field's own type and never evaluated.
+A section keeps one frozen dataclass and a table ``PRESETS`` (smoke, cpu, colab, paper) beside its
+code.  A field is declared with :func:`setting`, which records its meaning and its bounds, and the
+class derives from :class:`Config`, which checks them, so that no configuration with a bad value can
+exist.  ``--set field=value`` goes through :func:`override`: the text is parsed by the field's own
+type and never evaluated.
 """
 
 from __future__ import annotations
@@ -29,8 +30,16 @@ def setting(
     below: float | None = None,
     choices: tuple | None = None,
 ) -> Any:
-    """A dataclass field with a one-line meaning and its bounds (``choices`` lists every allowed value)."""
-    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below, "choices": choices}
+    """A dataclass field with a one-line meaning and its bounds (``choices`` lists every allowed
+    value).
+    """
+    bounds = {
+        "at_least": at_least,
+        "above": above,
+        "at_most": at_most,
+        "below": below,
+        "choices": choices,
+    }
     return dataclasses.field(default=default, metadata={"meaning": meaning, **bounds})
 
 
@@ -41,7 +50,9 @@ def allowed(field: dataclasses.Field, kind: type) -> str:
         return "one of " + ", ".join(map(str, bounds["choices"]))
     noun = {int: "an integer", float: "a number", bool: "true or false", str: "text"}[kind]
     signs = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
-    limits = [f"{sign} {bounds[name]:g}" for name, sign in signs.items() if bounds.get(name) is not None]
+    limits = [
+        f"{sign} {bounds[name]:g}" for name, sign in signs.items() if bounds.get(name) is not None
+    ]
     return " ".join([noun, " and ".join(limits)]).strip()
 
 
@@ -66,14 +77,17 @@ def _fits(value: Any, kind: type, bounds: Mapping) -> bool:
 class Config:
     """Base of every section's configuration: field types and bounds are checked when it is made.
 
-    ``SAMPLING_FIELDS`` names the fields that change how a model is sampled and not how it is fitted; chains that differ
-    only in those share the first fit.  A subclass that has conditions across fields extends ``__post_init__``.
+    ``SAMPLING_FIELDS`` names the fields that change how a model is sampled and not how it is
+    fitted; chains that differ only in those share the first fit.  A subclass that has conditions
+    across fields extends ``__post_init__``.
     """
 
     SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = ()
 
     iterations: int = setting(5, "number N of model-fitting iterations", at_least=1)
-    threads: int = setting(1, "CPU threads of one chain; part of the result to the last bit", at_least=1)
+    threads: int = setting(
+        1, "CPU threads of one chain; part of the result to the last bit", at_least=1
+    )
     diverged: str = setting(
         "stop",
         "a loss that is not finite: stop the chain, or record it as that iteration's outcome and go on",
@@ -87,14 +101,17 @@ class Config:
             if not _fits(value, kind, field.metadata):
                 raise InputError(field.name, value, allowed(field, kind))
             if kind is float:
-                object.__setattr__(self, field.name, float(value))  # 1 and 1.0 are one configuration
+                # 1 and 1.0 are one configuration
+                object.__setattr__(self, field.name, float(value))
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def parse(config: Config, name: str, text: str) -> Any:
-    """``text`` as a value of the field ``name`` of ``config``; raises InputError for an unknown field or bad text."""
+    """``text`` as a value of the field ``name`` of ``config``; raises InputError for an unknown
+    field or bad text.
+    """
     fields = {field.name: field for field in dataclasses.fields(config)}
     if name not in fields:
         raise InputError("--set", name, "a field of this section: " + ", ".join(fields))
@@ -126,7 +143,9 @@ def choose(presets: Mapping[str, ConfigT], name: str) -> ConfigT:
 
 
 def variant(config: Config, base: Config) -> str:
-    """How ``config`` differs from the preset ``base`` as ``field=value`` pairs joined by commas; empty if it does not."""
+    """How ``config`` differs from the preset ``base`` as ``field=value`` pairs joined by commas;
+    empty if it does not.
+    """
     changed = [
         f"{field.name}={getattr(config, field.name)}"
         for field in dataclasses.fields(config)

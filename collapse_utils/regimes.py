@@ -1,9 +1,11 @@
-"""Regimes: which data iteration t trains on.  Pure functions of the iteration; nothing here reads or writes.
+"""Regimes: which data iteration t trains on.  Pure functions of the iteration; nothing here reads
+or writes.
 
-A generation is stored in blocks, each as large as the real training set (n items).  Generation 0 is the real data, one
-block.  Generation t is sampled by the model of iteration t, one block in every regime except ``replace_multiple``, which
-needs t + 1 blocks because iteration t + 1 trains on (t + 1) n items from one model.  Block 0 of generation 1 is
-therefore the same in every regime, and a chain never samples more than n items at once.
+A generation is stored in blocks, each as large as the real training set (n items).  Generation 0 is
+the real data, one block.  Generation t is sampled by the model of iteration t, one block in every
+regime except ``replace_multiple``, which needs t + 1 blocks because iteration t + 1 trains on (t +
+1) n items from one model.  Block 0 of generation 1 is therefore the same in every regime, and a
+chain never samples more than n items at once.
 
 Names in the authors' own code: replace, concatenate, concatenate_subsample, replace_multiple.
 """
@@ -34,7 +36,9 @@ def check(regime: str) -> str:
 
 def _check_iteration(iteration: int) -> None:
     if isinstance(iteration, bool) or not isinstance(iteration, Integral) or iteration < 1:
-        raise InputError("iteration", iteration, "an integer >= 1 (iteration 1 trains on real data alone)")
+        raise InputError(
+            "iteration", iteration, "an integer >= 1 (iteration 1 trains on real data alone)"
+        )
 
 
 def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
@@ -54,8 +58,8 @@ def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
 def training_size(regime: str, iteration: int) -> int:
     """How many items iteration t trains on, in units of n.
 
-    ``accumulate_subsample`` draws n items uniformly and without replacement from all of :func:`trains_on`; every other
-    regime uses its blocks whole.
+    ``accumulate_subsample`` draws n items uniformly and without replacement from all of
+    :func:`trains_on`; every other regime uses its blocks whole.
     """
     return 1 if regime == "accumulate_subsample" else len(trains_on(regime, iteration))
 

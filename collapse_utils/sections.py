@@ -1,7 +1,8 @@
 """The experiments by name: the four sections, and a reader's own model by its file and class.
 
-A section is a package ``collapse_utils/<name>`` with two modules: ``config`` (a frozen dataclass, ``PRESETS`` and
-``DEFAULT_SOURCE``; light: no torch) and ``section`` (TITLE, HEADLINE, SOURCES, ``make``).
+A section is a package ``collapse_utils/<name>`` with two modules: ``config`` (a frozen dataclass,
+``PRESETS`` and ``DEFAULT_SOURCE``; light: no torch) and ``section`` (TITLE, HEADLINE, SOURCES,
+``make``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ DEFAULT = "default"  # the data source that a pip dependency of the package ship
 
 
 def check(name: str) -> str:
-    """``name``, or an InputError that lists the sections; an own model is found by its file and class."""
+    """``name``, or an InputError that lists the sections; an own model is found by its file and
+    class.
+    """
     if loading.is_own(name):
         loading.model_class(name)
     elif name not in NAMES:
@@ -58,8 +61,8 @@ def configuration(
 ) -> tuple[presets.Config, str]:
     """The resolved preset of a section and its variant (how it differs from the preset, as text).
 
-    An own model has one preset; its variant is made of the ``arguments`` of its constructor and of every
-    field but the number of iterations.
+    An own model has one preset; its variant is made of the ``arguments`` of its constructor and of
+    every field but the number of iterations.
     """
     if loading.is_own(name):
         presets.choose({loading.PRESET: None}, preset)
@@ -85,7 +88,9 @@ def module(name: str) -> ModuleType:
 
 
 def headline(name: str) -> str:
-    """The metric that a section's chain is summed up by; empty for an own model, whose first one counts."""
+    """The metric that a section's chain is summed up by; empty for an own model, whose first one
+    counts.
+    """
     return "" if loading.is_own(name) else module(name).HEADLINE
 
 
@@ -100,7 +105,9 @@ def make(
     data: str | Path = DEFAULT,
     cache: Path | None = None,
 ) -> tuple[Section, Chain]:
-    """A section on its data, and the chain to run on it; everything a user can get wrong raises InputError here."""
+    """A section on its data, and the chain to run on it; everything a user can get wrong raises
+    InputError here.
+    """
     config, variant = configuration(name, preset, assignments, arguments)
     from . import seeds
     from .chain import Chain, check_methods
@@ -109,7 +116,11 @@ def make(
     seeds.sequence(seed)
     if loading.is_own(name):
         if str(data) != DEFAULT:
-            raise InputError("--data", str(data), "nothing: an own model brings its data (or takes them by --arg)")
+            raise InputError(
+                "--data",
+                str(data),
+                "nothing: an own model brings its data (or takes them by --arg)",
+            )
         own = loading.construct(name, arguments)
         check_methods(own)
         section = loading.Adapted(own)
@@ -125,7 +136,11 @@ def fields(name: str, preset: str) -> list[tuple[str, object, str, str]]:
     """Every field of a section: name, value at the preset, what is allowed, meaning."""
     config, _ = configuration(name, preset)
     return [
-        (field.name, getattr(config, field.name), presets.allowed(field, type(getattr(config, field.name))),
-         field.metadata["meaning"])
+        (
+            field.name,
+            getattr(config, field.name),
+            presets.allowed(field, type(getattr(config, field.name))),
+            field.metadata["meaning"],
+        )
         for field in dataclasses.fields(config)
-    ]  # fmt: skip
+    ]

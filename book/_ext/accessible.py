@@ -1,7 +1,8 @@
 """Sphinx extension: the markup of the pages is what a screen reader expects.
 
-docutils gives the entries of a bibliography a role that ARIA has withdrawn, so that a list of them counts as a list without
-items; pandas begins the head of a table with an empty header cell; sphinx-proof gives every theorem of a page the same id.
+docutils gives the entries of a bibliography a role that ARIA has withdrawn, so that a list of them
+counts as a list without items; pandas begins the head of a table with an empty header cell;
+sphinx-proof gives every theorem of a page the same id.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Sphinx extension: the bibliography is labelled by author and year, as the citations in the text are.
+"""Sphinx extension: the bibliography is labelled by author and year, as the citations in the text
+are.
 
-sphinxcontrib-bibtex cites as "[Dey and Donoho, 2024]" with ``bibtex_reference_style: author_year``, while every
-bibliography style of pybtex labels the same entry "[DD24]".  ``bibtex_default_style: author_year`` labels it
-"[Dey and Donoho, 2024]" as well, and sorts the list by these labels.
+sphinxcontrib-bibtex cites as "[Dey and Donoho, 2024]" with ``bibtex_reference_style: author_year``,
+while every bibliography style of pybtex labels the same entry "[DD24]".  ``bibtex_default_style:
+author_year`` labels it "[Dey and Donoho, 2024]" as well, and sorts the list by these labels.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Sphinx extension: the pages ask no other host for anything.
 
-Mathematics is typeset from files inside the built book.  The package sphinx-mathjax-offline brings MathJax 3, all 24 MB
-of it.  A page needs the TeX-to-HTML bundle, its fonts and the TeX packages that are loaded on demand: about 2 MB.  Those
-are copied to ``_static/mathjax`` after the build.
+Mathematics is typeset from files inside the built book.  The package sphinx-mathjax-offline brings
+MathJax 3, all 24 MB of it.  A page needs the TeX-to-HTML bundle, its fonts and the TeX packages
+that are loaded on demand: about 2 MB.  Those are copied to ``_static/mathjax`` after the build.
 
-Thebe (cells that run in the browser through a remote server) is not offered, so its scripts are taken out of the pages;
-Jupyter Book adds them twice, which a browser reports as an error.
+Thebe (cells that run in the browser through a remote server) is not offered, so its scripts are
+taken out of the pages; Jupyter Book adds them twice, which a browser reports as an error.
 """
 
 from __future__ import annotations
@@ -15,11 +15,18 @@ from pathlib import Path
 
 from book._tools.build import mathjax_folder
 
-NEEDED = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "output/chtml/fonts/tex.js", "input/tex/extensions")
+NEEDED = (
+    "tex-chtml.js",
+    "output/chtml/fonts/woff-v2",
+    "output/chtml/fonts/tex.js",
+    "input/tex/extensions",
+)
 
 
 def copy_mathjax(app, exception) -> None:
-    """Copy what a page loads into the built site; does nothing after a failed build or for another output format."""
+    """Copy what a page loads into the built site; does nothing after a failed build or for another
+    output format.
+    """
     if exception is not None or app.builder.format != "html":
         return
     source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
@@ -32,8 +39,9 @@ def copy_mathjax(app, exception) -> None:
 
 
 def drop_unread(app, exception) -> None:
-    """The theme ships maps for those who debug it, translations of its templates, and its icons a second time as TrueType
-    fonts, which no browser loads that reads WOFF 2: 5 MB that no page uses."""
+    """The theme ships maps for those who debug it, translations of its templates, and its icons a
+    second time as TrueType fonts, which no browser loads that reads WOFF 2: 5 MB that no page
+    uses."""
     for kind in ("*.map", "vendor/**/*.ttf"):
         for path in Path(app.outdir, "_static").rglob(kind):
             path.unlink()
@@ -45,13 +53,16 @@ def without_thebe(app, pagename, templatename, context, doctree) -> None:
     context["script_files"] = [
         script
         for script in context.get("script_files", ())
-        if "thebe" not in f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', '')}".lower()
+        if "thebe"
+        not in f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', '')}".lower()
     ]
 
 
 def setup(app):
     mathjax_folder()  # fail at the start of a build, not at its end
-    app.connect("config-inited", lambda app, config: setattr(config, "mathjax_path", "mathjax/tex-chtml.js"))
+    app.connect(
+        "config-inited", lambda app, config: setattr(config, "mathjax_path", "mathjax/tex-chtml.js")
+    )
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_unread, priority=900)

@@ -17,45 +17,96 @@ from .contents import book_root, literal, notebooks, strip
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m book._tools", description="Tools of the executable book.")
+    top = argparse.ArgumentParser(
+        prog="python -m book._tools", description="Tools of the executable book."
+    )
     top.add_argument("--root", default=".", help="the repository's root (default: here)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="execute the notebooks with papermill into build/NAME/notebooks")
-    prepare = commands.add_parser("prepare", help="committed notebooks with other parameters, for pytest --nbval-lax")
+    run = commands.add_parser(
+        "run", help="execute the notebooks with papermill into build/NAME/notebooks"
+    )
+    prepare = commands.add_parser(
+        "prepare", help="committed notebooks with other parameters, for pytest --nbval-lax"
+    )
     for command in (run, prepare):
-        command.add_argument("notebook", nargs="*", help="notebooks by name, as 01_linear (default: all)")
+        command.add_argument(
+            "notebook", nargs="*", help="notebooks by name, as 01_linear (default: all)"
+        )
         command.add_argument("--name", default="book", help="folder under build/ (default: book)")
         command.add_argument("--preset", default="smoke")
         command.add_argument("--seeds", default="0", help="as in 0-2,5 (default: 0)")
-        command.add_argument("--regimes", default="replace,accumulate", help="separated by commas, or 'all'")
-        command.add_argument("--data", help="a source's name or a folder (default: each section's own)")
-        command.add_argument("--runs", help="folder of the run directories (default: build/NAME/runs)")
+        command.add_argument(
+            "--regimes", default="replace,accumulate", help="separated by commas, or 'all'"
+        )
+        command.add_argument(
+            "--data", help="a source's name or a folder (default: each section's own)"
+        )
+        command.add_argument(
+            "--runs", help="folder of the run directories (default: build/NAME/runs)"
+        )
         command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
 
-    build = commands.add_parser("build", help="build the pages; the last line printed is the path of index.html")
+    build = commands.add_parser(
+        "build", help="build the pages; the last line printed is the path of index.html"
+    )
     build.add_argument("--name", default="book", help="folder under build/ (default: book)")
-    build.add_argument("--committed", action="store_true", help="from notebooks/ as they are, without executed copies")
-    build.add_argument("--output", type=Path, help="the pages go to OUTPUT/_build/html (default: build/NAME)")
+    build.add_argument(
+        "--committed",
+        action="store_true",
+        help="from notebooks/ as they are, without executed copies",
+    )
+    build.add_argument(
+        "--output", type=Path, help="the pages go to OUTPUT/_build/html (default: build/NAME)"
+    )
 
-    one = commands.add_parser("single", help="write a built book as one HTML file that opens without a network")
-    one.add_argument("--site", type=Path, default=Path("_build/html"), help="the built pages (default: _build/html)")
-    one.add_argument("--output", type=Path, default=Path("build/book.html"), help="default: build/book.html")
+    one = commands.add_parser(
+        "single", help="write a built book as one HTML file that opens without a network"
+    )
+    one.add_argument(
+        "--site",
+        type=Path,
+        default=Path("_build/html"),
+        help="the built pages (default: _build/html)",
+    )
+    one.add_argument(
+        "--output", type=Path, default=Path("build/book.html"), help="default: build/book.html"
+    )
 
-    attached = commands.add_parser("release", help="put the built book beside the wheel in dist/, and write the checksums")
-    attached.add_argument("--site", type=Path, default=Path("_build/html"), help="the built pages (default: _build/html)")
-    attached.add_argument("--single", type=Path, default=Path("build/book.html"), help="default: build/book.html")
+    attached = commands.add_parser(
+        "release", help="put the built book beside the wheel in dist/, and write the checksums"
+    )
+    attached.add_argument(
+        "--site",
+        type=Path,
+        default=Path("_build/html"),
+        help="the built pages (default: _build/html)",
+    )
+    attached.add_argument(
+        "--single", type=Path, default=Path("build/book.html"), help="default: build/book.html"
+    )
     attached.add_argument("--output", type=Path, default=Path("dist"), help="default: dist")
 
-    text = commands.add_parser("includes", help="write book/_generated and the README's table from results/")
-    text.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is out of date")
+    text = commands.add_parser(
+        "includes", help="write book/_generated and the README's table from results/"
+    )
+    text.add_argument(
+        "--check", action="store_true", help="write nothing; exit status 1 if a file is out of date"
+    )
 
-    commands.add_parser("register", help="write book/registered.yml: the commit that registered each claim")
+    commands.add_parser(
+        "register", help="write book/registered.yml: the commit that registered each claim"
+    )
 
-    move = commands.add_parser("repository", help="set the repository's address everywhere, or print it")
+    move = commands.add_parser(
+        "repository", help="set the repository's address everywhere, or print it"
+    )
     move.add_argument("url", nargs="?", help="https://github.com/OWNER/NAME")
 
-    commands.add_parser("strip", help="remove cell timings from the committed notebooks, and make their pictures small")
+    commands.add_parser(
+        "strip",
+        help="remove cell timings from the committed notebooks, and make their pictures small",
+    )
     return top
 
 
@@ -96,7 +147,12 @@ def _command(root: Path, options: argparse.Namespace) -> int:
         print(f"written: {registration.write(root).relative_to(root)}")
     elif options.command == "repository":
         changed = repository.move(root, options.url) if options.url else []
-        print("\n".join([f"written: {path.relative_to(root)}" for path in changed] + [repository.address(root)]))
+        print(
+            "\n".join(
+                [f"written: {path.relative_to(root)}" for path in changed]
+                + [repository.address(root)]
+            )
+        )
     elif options.command == "strip":
         for path in notebooks(root):
             print(f"{path.name}: {'stripped' if strip(path) else 'clean'}")

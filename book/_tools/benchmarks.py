@@ -1,4 +1,5 @@
-"""What the benchmarks have measured, as tables: book/_generated/speed.md and the README's line on its two commands.
+"""What the benchmarks have measured, as tables: book/_generated/speed.md and the README's line on
+its two commands.
 
 Reads the files in benchmarks/results; a benchmark that has not been run has no row.
 """
@@ -27,7 +28,11 @@ def times(median: float, low: float | None = None, high: float | None = None) ->
     """A ratio with its range, such as ``4.2 (3.9 to 4.5)``; the range does not break over lines."""
     digits = 0 if median >= 100 else 1 if median >= 10 else 2
     shown = f"{median:.{digits}f}"
-    return shown if low is None or high is None else f"{shown} ({low:.{digits}f}\u00a0to\u00a0{high:.{digits}f})"
+    return (
+        shown
+        if low is None or high is None
+        else f"{shown} ({low:.{digits}f}\u00a0to\u00a0{high:.{digits}f})"
+    )
 
 
 def _linear(root: Path) -> Iterator[list[str]]:
@@ -38,15 +43,28 @@ def _linear(root: Path) -> Iterator[list[str]]:
     }
     for key, words in wanted.items():
         if key in ratios:
-            yield ["the whole linear grid, " + words, "`numpy.linalg.lstsq` for each fit", times(ratios[key]), ""]
+            yield [
+                "the whole linear grid, " + words,
+                "`numpy.linalg.lstsq` for each fit",
+                times(ratios[key]),
+                "",
+            ]
 
 
 def _training(root: Path) -> Iterator[list[str]]:
     for model, found in read(root, "training_speed").get("models", {}).items():
         ours = f"{found['ours_tokens_per_s']:,} tokens/s; {found['share_of_matmul_rate']:.0%} of the rate of matrix products"
-        for key, words in (("trainer", "the same batches"), ("trainer_grouped", "batches of similar length")):
+        for key, words in (
+            ("trainer", "the same batches"),
+            ("trainer_grouped", "batches of similar length"),
+        ):
             ratio = found[f"ours / {key}"]
-            yield [f"training, {model.capitalize()}", f"`transformers.Trainer`, {words}", times(**ratio), ours]
+            yield [
+                f"training, {model.capitalize()}",
+                f"`transformers.Trainer`, {words}",
+                times(**ratio),
+                ours,
+            ]
             ours = ""
 
 
@@ -55,11 +73,18 @@ def _sampling(root: Path) -> Iterator[list[str]]:
         if "summary" in found:
             summary = found["summary"]
             ours, theirs = summary["ours"], summary["generate"]
-            memory = f"{ours['sampling_mb']:.0f} MB of memory against {theirs['sampling_mb']:.0f} MB"
+            memory = (
+                f"{ours['sampling_mb']:.0f} MB of memory against {theirs['sampling_mb']:.0f} MB"
+            )
             note = f"{ours['stories_per_s']:.0f} stories/s; {memory}"
             cache, batch = found["best"].split()
             against = f"`generate`, best setting ({cache} cache, batch {batch})"
-            yield [f"sampling stories, {model.capitalize()}", against, times(**summary["ratio"]), note]
+            yield [
+                f"sampling stories, {model.capitalize()}",
+                against,
+                times(**summary["ratio"]),
+                note,
+            ]
 
 
 def _images(root: Path) -> Iterator[list[str]]:
@@ -86,7 +111,11 @@ def _molecules(root: Path) -> Iterator[list[str]]:
                     against = "`torch_geometric`, radius graph rebuilt and merged at every step"
                 pairs = zip(runs[side], runs["ours"], strict=True)
                 ratios = sorted(theirs["seconds"] / ours["seconds"] for theirs, ours in pairs)
-                note = f"{found[part]['conformations_per_second']['ours']:.1f} conformations/s" if side == "public" else ""
+                note = (
+                    f"{found[part]['conformations_per_second']['ours']:.1f} conformations/s"
+                    if side == "public"
+                    else ""
+                )
                 ratio = times(statistics.median(ratios), ratios[0], ratios[-1])
                 yield [f"{part}, GeoDiff at the paper's width", against, ratio, note]
 
@@ -100,7 +129,11 @@ def _runs(root: Path) -> Iterator[list[str]]:
 
 def ratios(root: Path) -> str:
     """Ours against the usual way, a row each; empty if nothing was measured."""
-    rows = [row for part in (_linear, _training, _sampling, _images, _molecules, _runs) for row in part(root)]
+    rows = [
+        row
+        for part in (_linear, _training, _sampling, _images, _molecules, _runs)
+        for row in part(root)
+    ]
     if not rows:
         return ""
     table = markdown(("step", "compared with", "times as fast", "note"), rows)
@@ -120,7 +153,9 @@ def memory(root: Path) -> str:
         peaks = [f"{row[t]['without_mapped_files_mb']:,} MB" for t in iterations]
         disk = f"{row['generations_on_disk_mb']:,.0f} MB"
         rows.append((f"{section}, {regime.replace('_', ' ')}", *peaks, disk))
-    table = markdown(("chain", *(key.replace("t = ", "fit ") for key in iterations), "generations on disk"), rows)
+    table = markdown(
+        ("chain", *(key.replace("t = ", "fit ") for key in iterations), "generations on disk"), rows
+    )
     caption = "Peak memory of a chain up to a fit, without the files that it maps. It levels off after a few fits."
     return captioned(table, caption, "table-memory")
 
@@ -136,7 +171,9 @@ def _minutes(seconds: float) -> str:
 
 
 def front_door(root: Path) -> str:
-    """One paragraph on what ``make book`` and ``make test`` take, as measured; empty if they were not."""
+    """One paragraph on what ``make book`` and ``make test`` take, as measured; empty if they were
+    not.
+    """
     found = read(root, "front_door")
     if not found:
         return ""

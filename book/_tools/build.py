@@ -1,4 +1,6 @@
-"""Build the pages with Jupyter Book from a copy of the sources, every warning an error, and not twice from the same."""
+"""Build the pages with Jupyter Book from a copy of the sources, every warning an error, and not
+twice from the same.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,21 @@ COPIED = ("_config.yml", "_toc.yml", "book", "results")  # what a build needs be
 
 
 def mathjax_folder() -> Path:
-    """Where the installed package keeps MathJax (its folder name has hyphens, so it is found and not imported)."""
+    """Where the installed package keeps MathJax (its folder name has hyphens, so it is found and
+    not imported).
+    """
     spec = importlib.util.find_spec("sphinx-mathjax-offline")
     if spec is None or spec.origin is None:
-        raise RuntimeError("sphinx-mathjax-offline is not installed: pip install sphinx-mathjax-offline")
+        raise RuntimeError(
+            "sphinx-mathjax-offline is not installed: pip install sphinx-mathjax-offline"
+        )
     return Path(spec.origin).parent / "static" / "mathjax"
 
 
 def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
-    """Lay the book's files and the notebooks of ``folder`` under ``source``; returns a digest of all of them."""
+    """Lay the book's files and the notebooks of ``folder`` under ``source``; returns a digest of
+    all of them.
+    """
     wanted: dict[str, bytes] = {}
     for name in COPIED:
         base = root / name
@@ -36,7 +44,9 @@ def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
     for committed in notebooks(root):
         path = folder / committed.name
         if check_done and not finished(path):
-            raise InputError("executed notebook", str(path), "one that ran to its end: python -m book._tools run")
+            raise InputError(
+                "executed notebook", str(path), "one that ran to its end: python -m book._tools run"
+            )
         wanted[committed.relative_to(root).as_posix()] = path.read_bytes()
     for path in sorted(source.rglob("*"), reverse=True):
         if path.is_file() and path.relative_to(source).as_posix() not in wanted:
@@ -46,27 +56,47 @@ def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
         if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-    return digest(part for name, content in sorted(wanted.items()) for part in (name.encode(), content))
+    return digest(
+        part for name, content in sorted(wanted.items()) for part in (name.encode(), content)
+    )
 
 
 def build(root: Path, name: str, committed: bool = False, output: Path | None = None) -> Path:
-    """Build the pages; every warning is an error.  Returns the path of index.html, at once if nothing has changed.
+    """Build the pages; every warning is an error.  Returns the path of index.html, at once if
+    nothing has changed.
 
-    The pages go to <output>/_build/html; ``output`` is build/<name> unless given.  A build always starts from nothing:
-    after a failed one, Sphinx would read only the changed pages again and lose the warnings of the others.
+    The pages go to <output>/_build/html; ``output`` is build/<name> unless given.  A build always
+    starts from nothing: after a failed one, Sphinx would read only the changed pages again and lose
+    the warnings of the others.
     """
     folder = root / "notebooks" if committed else root / "build" / name / "notebooks"
     source = root / "build" / name / "source"
     output = (output or root / "build" / name).resolve()
-    mark = digest([assemble(root, source, folder, not committed).encode(), version("jupyter-book").encode()])
+    mark = digest(
+        [assemble(root, source, folder, not committed).encode(), version("jupyter-book").encode()]
+    )
     html, stamp = output / "_build" / "html", output / "_build" / "built.txt"
-    if (html / "index.html").is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == mark:
+    if (
+        (html / "index.html").is_file()
+        and stamp.is_file()
+        and stamp.read_text(encoding="utf-8") == mark
+    ):
         print("the pages are up to date", flush=True)
         return html / "index.html"
     stamp.unlink(missing_ok=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source)]
-    done = subprocess.run([*command, "--path-output", str(output), "--all", "-W", "-n", "--keep-going"], cwd=root)
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        str(source),
+    ]
+    done = subprocess.run(
+        [*command, "--path-output", str(output), "--all", "-W", "-n", "--keep-going"], cwd=root
+    )
     if done.returncode != 0:
-        raise SystemExit(f"the build has failed (exit status {done.returncode}); its warnings are above")
+        raise SystemExit(
+            f"the build has failed (exit status {done.returncode}); its warnings are above"
+        )
     write_text(stamp, mark, durable=False)
     return html / "index.html"

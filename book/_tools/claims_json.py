@@ -60,7 +60,11 @@ def _claim(
     tables: str,
     registered: dict[str, dict],
 ) -> dict[str, Any]:
-    page, entry, home = page_of(root, claim.page.section), registered.get(claim.id, {}), root / "results"
+    page, entry, home = (
+        page_of(root, claim.page.section),
+        registered.get(claim.id, {}),
+        root / "results",
+    )
     metric = claim.metric or claim.page.metric
     return {
         "id": claim.id,
@@ -69,7 +73,12 @@ def _claim(
         "statement": claim.statement,
         "in_the_paper": claim.where,
         "tags": claims.tags(claim, home),
-        "test": {"name": claim.test, "options": claim.options, "metric": metric, "variant": claim.variant},
+        "test": {
+            "name": claim.test,
+            "options": claim.options,
+            "metric": metric,
+            "variant": claim.variant,
+        },
         "effect": claim.effect,
         "ratio": claim.ratio,
         "unit": claim.unit_of(metric),
@@ -87,7 +96,10 @@ def _claim(
             "note": claim.reported.get("note", ""),
         },
         "results": [
-            {**_head(claim, name, tables, home), **_result(claim, name, verdicts.get(name), registered)}
+            {
+                **_head(claim, name, tables, home),
+                **_result(claim, name, verdicts.get(name), registered),
+            }
             for name in claim.page.results
         ],
     }
@@ -96,7 +108,9 @@ def _claim(
 def _head(claim: Claim, name: str, tables: str, home: Path) -> dict[str, Any]:
     """Which results these are."""
     section = claim.page.section
-    table = next((table for table in results.TABLES if (home / section / name / table).is_file()), None)
+    table = next(
+        (table for table in results.TABLES if (home / section / name / table).is_file()), None
+    )
     return {
         "id": name,
         "data": scorecard.name_of(claim.page, name),
@@ -105,7 +119,9 @@ def _head(claim: Claim, name: str, tables: str, home: Path) -> dict[str, Any]:
     }
 
 
-def _result(claim: Claim, name: str, verdict: Verdict | None, registered: dict[str, dict]) -> dict[str, Any]:
+def _result(
+    claim: Claim, name: str, verdict: Verdict | None, registered: dict[str, dict]
+) -> dict[str, Any]:
     """What these results say of a claim."""
     if verdict is None or verdict.outcome == NOT_RUN:
         return {"outcome": NOT_RUN}

@@ -1,4 +1,6 @@
-"""The notebooks of the book: which there are, what parameters they declare, how they are read and written."""
+"""The notebooks of the book: which there are, what parameters they declare, how they are read and
+written.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def book_root(path: str | Path) -> Path:
     """The repository's root; InputError if ``path`` has no table of contents."""
     root = Path(path).resolve()
     if not (root / "_toc.yml").is_file() or not (root / "_config.yml").is_file():
-        raise InputError("--root", str(path), "the folder of the book, with _config.yml and _toc.yml")
+        raise InputError(
+            "--root", str(path), "the folder of the book, with _config.yml and _toc.yml"
+        )
     return root
 
 
@@ -64,7 +68,9 @@ def literal(assignment: str) -> tuple[str, Any]:
 
 
 def select(root: Path, only: Sequence[str]) -> list[Path]:
-    """The notebooks named in ``only`` (by stem), or all; InputError for a name that is not in the book."""
+    """The notebooks named in ``only`` (by stem), or all; InputError for a name that is not in the
+    book.
+    """
     known = {path.stem: path for path in notebooks(root)}
     for name in only:
         if name not in known:
@@ -73,7 +79,9 @@ def select(root: Path, only: Sequence[str]) -> list[Path]:
 
 
 def strip(path: Path) -> bool:
-    """Make a notebook fit to be committed: no cell timings, no widget states, small pictures; True if it was not."""
+    """Make a notebook fit to be committed: no cell timings, no widget states, small pictures; True
+    if it was not.
+    """
     notebook = read_notebook(path)
     before = json.dumps(notebook, sort_keys=True)
     notebook.metadata.pop("widgets", None)

@@ -1,4 +1,6 @@
-"""The data sets of the book, for the data page: what a source says of itself, and the checksums of what was read."""
+"""The data sets of the book, for the data page: what a source says of itself, and the checksums of
+what was read.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ EACH_SEED = "one for each seed, in `provenance.json`"
 
 
 def described() -> Iterator[tuple[str, str, Source]]:
-    """(section, name, source) of every data set that has an address; linear regression draws its data from the seed."""
+    """(section, name, source) of every data set that has an address; linear regression draws its
+    data from the seed.
+    """
     for section in sections.NAMES:
         for name, source in sections.module(section).SOURCES.items():
             if isinstance(source, Source) and source.address:
@@ -35,7 +39,11 @@ def described() -> Iterator[tuple[str, str, Source]]:
 def _where(source: Source) -> str:
     """A link to the data, by DOI if they have one, and the version that is read."""
     host = source.address.removeprefix("https://").partition("/")[0]
-    link = f"[doi:{source.doi}](https://doi.org/{source.doi})" if source.doi else f"[{host}]({source.address})"
+    link = (
+        f"[doi:{source.doi}](https://doi.org/{source.doi})"
+        if source.doi
+        else f"[{host}]({source.address})"
+    )
     commit = len(source.revision) == 40
     return f"{link}, {f'`{source.revision[:12]}`' if commit else source.revision}"
 
@@ -48,9 +56,7 @@ def sources() -> str:
         cite = f"{{cite:t}}`{source.entry}`" if source.entry else source.citation
         rows.append((shown, source.title, _where(source), source.licence, cite))
     table = markdown(("name", "data", "address and version", "licence", "cite"), rows)
-    caption = (
-        "The data sets that `--data` knows by name. A version of twelve letters and digits is the beginning of a commit."
-    )
+    caption = "The data sets that `--data` knows by name. A version of twelve letters and digits is the beginning of a commit."
     return captioned(table, caption, "table-data-sets")
 
 
@@ -61,7 +67,9 @@ def _distinct(records: list[dict]) -> list[dict]:
 
 
 def checksums(root: Path) -> str:
-    """Two rows for each folder of results: both splits of the data that its chains read, with their checksums."""
+    """Two rows for each folder of results: both splits of the data that its chains read, with their
+    checksums.
+    """
     rows = []
     for path in sorted((root / "results").glob("*/*/provenance.json")):
         folder = path.parent.relative_to(root / "results").as_posix()

@@ -1,6 +1,8 @@
-"""The files of results that the book offers for download: a table of all of them, and a list for every notebook page.
+"""The files of results that the book offers for download: a table of all of them, and a list for
+every notebook page.
 
-Text for MyST: ``{download}`` copies the file into the built book, so that the links work without a network.
+Text for MyST: ``{download}`` copies the file into the built book, so that the links work without a
+network.
 """
 
 from __future__ import annotations
@@ -31,9 +33,15 @@ REPORTED = "one value that the paper or its authors report"
 
 
 def files(root: Path, section: str | None = None) -> list[Path]:
-    """The tables and records in results/, all of them or those that a section's page reads; no samples."""
+    """The tables and records in results/, all of them or those that a section's page reads; no
+    samples.
+    """
     folder = root / "results"
-    found = [path for path in folder.rglob("*") if path.suffix in (".csv", ".json") and "samples" not in path.parts]
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix in (".csv", ".json") and "samples" not in path.parts
+    ]
     if section is not None:
         own = folder / section, folder / "reported" / f"{section}.csv"
         found = [path for path in found if path == own[1] or own[0] in path.parents]
@@ -63,8 +71,9 @@ def size(path: Path) -> str:
 
 
 def saved_as(path: Path) -> str:
-    """The name under which a browser saves a file of the book: its folders in results/ are part of it, since many files are
-    called metrics.csv.  results/language/cpu-bible/metrics.csv becomes language-cpu-bible-metrics.csv."""
+    """The name under which a browser saves a file of the book: its folders in results/ are part of
+    it, since many files are called metrics.csv.  results/language/cpu-bible/metrics.csv becomes
+    language-cpu-bible-metrics.csv."""
     return "-".join(path.parts[1:]) if path.parts[0] == "results" else path.name
 
 
@@ -106,5 +115,7 @@ def of_page(root: Path, section: str) -> str:
     ]
     for path in found:
         name = path.relative_to(root / "results").as_posix()
-        lines.append(f"- {link(root, path, name)}: {rows(path):,} row{'s' * (rows(path) != 1)}, {size(path)}")
+        lines.append(
+            f"- {link(root, path, name)}: {rows(path):,} row{'s' * (rows(path) != 1)}, {size(path)}"
+        )
     return "\n".join([*lines, ""])

@@ -52,5 +52,7 @@ def multiplicity_table(counted: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
     ]
     for name, verdicts in counted:
         count = multiplicity(verdicts, RATE)
-        lines.append(f"| {name} | {count.decided} | {count.reproduced} | {count.holm} | {count.benjamini_hochberg} |")
+        lines.append(
+            f"| {name} | {count.decided} | {count.reproduced} | {count.holm} | {count.benjamini_hochberg} |"
+        )
     return "\n".join([*lines, ""])

@@ -1,4 +1,6 @@
-"""The notebooks of the book, executed into ``build/``, each only when something it depends on has changed."""
+"""The notebooks of the book, executed into ``build/``, each only when something it depends on has
+changed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from collapse_utils.sweeps.execute import check_parameters, execute, fingerprint, finished, read_notebook, write_notebook
+from collapse_utils.sweeps.execute import (
+    check_parameters,
+    execute,
+    fingerprint,
+    finished,
+    read_notebook,
+    write_notebook,
+)
 
 from .contents import select
 
@@ -19,7 +28,8 @@ def run(root: Path, name: str, parameters: dict[str, Any], only: Sequence[str] =
         check_parameters(read_notebook(path), path.name, parameters)
     folder = root / "build" / name / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning, of no use in a record
+    # a debugger's warning, of no use in a record
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     failures = 0
     for path in chosen:
         target = folder / path.name
@@ -34,7 +44,9 @@ def run(root: Path, name: str, parameters: dict[str, Any], only: Sequence[str] =
 
 
 def prepare(root: Path, name: str, parameters: dict[str, Any], only: Sequence[str] = ()) -> Path:
-    """Copies of the committed notebooks, outputs kept, with other parameters: a fresh run is compared with them."""
+    """Copies of the committed notebooks, outputs kept, with other parameters: a fresh run is
+    compared with them.
+    """
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
@@ -43,6 +55,8 @@ def prepare(root: Path, name: str, parameters: dict[str, Any], only: Sequence[st
     for path in select(root, only):
         notebook = load_notebook_node(str(path))
         check_parameters(notebook, path.name, parameters)
-        notebook = parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
+        notebook = parameterize_notebook(
+            notebook, parameters, kernel_name="python3", language="python"
+        )
         write_notebook(folder / path.name, notebook)
     return folder

@@ -15,7 +15,12 @@ from collapse_utils.language.config import PRESETS as LANGUAGE
 from . import scorecard
 from .headline import Panel
 
-NAMES = {"linear": "linear regression", "language": "language models", "images": "faces", "molecules": "molecules"}
+NAMES = {
+    "linear": "linear regression",
+    "language": "language models",
+    "images": "faces",
+    "molecules": "molecules",
+}
 SQUARES = {REPRODUCED: "\u25a0", UNDECIDED: "\u25a1", NOT_REPRODUCED: "\u2715"}
 COLD = "accumulate-variety-cold"  # the claim on what samples lose at temperature 0.3
 
@@ -41,7 +46,9 @@ def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
 
 
 def _span(panels: list[Panel], regime: str) -> str:
-    """The smallest and the largest final loss over panels, relative to the first fit, with their experiments."""
+    """The smallest and the largest final loss over panels, relative to the first fit, with their
+    experiments.
+    """
     in_order = sorted(panels, key=lambda panel: panel.growth(regime))
     low, high = in_order[0], in_order[-1]
     if low is high:
@@ -51,7 +58,11 @@ def _span(panels: list[Panel], regime: str) -> str:
 
 def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:
     """The answer in sentences that contain the numbers."""
-    neural = [panel for panel in first if panel.section != "linear" and "accumulate_subsample" in panel.curves]
+    neural = [
+        panel
+        for panel in first
+        if panel.section != "linear" and "accumulate_subsample" in panel.curves
+    ]
     lines = [
         f"**Replacing** real data with synthetic data makes every model worse. The final loss is {_span(first, 'replace')} "
         "times the first.",
@@ -65,12 +76,20 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
     """What is left of the advantage if the training set does not grow; empty until that was run."""
     if not panels:
         return []
-    rises = [panel for panel in panels if panel.fit("accumulate_subsample", -1).low > panel.fit("replace", 0).high]
+    rises = [
+        panel
+        for panel in panels
+        if panel.fit("accumulate_subsample", -1).low > panel.fit("replace", 0).high
+    ]
     names = " and ".join(NAMES[panel.section] for panel in rises)
     return [
         "**Part of that is more training data.** Cut back to the size of the first training set, accumulation ends at "
         f"{_span(panels, 'accumulate_subsample')} times the first loss"
-        + (f"; it is above its start for {names} (the 95% intervals do not overlap)." if names else "."),
+        + (
+            f"; it is above its start for {names} (the 95% intervals do not overlap)."
+            if names
+            else "."
+        ),
     ]
 
 
@@ -91,7 +110,9 @@ def _cold(judged: scorecard.Judged) -> list[str]:
 def count(outcomes: list[Outcome]) -> str:
     """How many of the paper's claims came out how, in one sentence."""
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
-    failed = [outcome.claim.statement for outcome in outcomes if outcome.verdict.outcome == NOT_REPRODUCED]
+    failed = [
+        outcome.claim.statement for outcome in outcomes if outcome.verdict.outcome == NOT_REPRODUCED
+    ]
     text = (
         f"Of the {len(outcomes)} claims of the paper that we test, {counts[REPRODUCED]} are reproduced, "
         f"{counts[UNDECIDED]} undecided and {counts[NOT_REPRODUCED]} not reproduced"
@@ -101,11 +122,15 @@ def count(outcomes: list[Outcome]) -> str:
 
 def strip(outcomes: list[Outcome]) -> str:
     """A square for each of the paper's claims, which leads to where its page shows it."""
-    return " ".join(f"[{SQUARES[outcome.verdict.outcome]}](#{outcome.claim.shown})" for outcome in outcomes)
+    return " ".join(
+        f"[{SQUARES[outcome.verdict.outcome]}](#{outcome.claim.shown})" for outcome in outcomes
+    )
 
 
 def smallness(root: Path) -> str:
-    """How small our language models are beside the paper's, from the preset and the published size of the data."""
+    """How small our language models are beside the paper's, from the preset and the published size
+    of the data.
+    """
     path = root / "results" / "planning" / "assumptions.csv"
     if not path.is_file():
         return ""

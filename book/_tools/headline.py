@@ -1,4 +1,6 @@
-"""What the front page shows of every section: its headline metric by iteration, under three regimes, and the paper's."""
+"""What the front page shows of every section: its headline metric by iteration, under three
+regimes, and the paper's.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ PAPER = {  # the paper's run that stands beside ours: rows of results/reported/<
     "images": {},
     "molecules": {"metric": "local_loss"},
 }
-LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}  # the part of the linear grid that the front page shows
+# the part of the linear grid that the front page shows
+LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}
 DATA = {  # the data sources, as a reader knows them
     "bible": "Bible in Basic English",
     "tinystories": "TinyStories",
@@ -99,7 +102,10 @@ class Panel:
 
 def _linear_grid(path: Path, folder: Path) -> Panel:
     rows = results.read_csv(path)
-    rows = rows[(rows["T"].astype(float) == LINEAR["T"]) & (rows["sigma2"].astype(float) == LINEAR["sigma2"])]
+    rows = rows[
+        (rows["T"].astype(float) == LINEAR["T"])
+        & (rows["sigma2"].astype(float) == LINEAR["sigma2"])
+    ]
     rows = rows[rows["x"] == LINEAR["x"]].rename(columns={"n": "iteration", "repeats": "n"})
     curves = {
         regime: rows[rows["regime"] == regime][["iteration", "mean", "low", "high", "n"]].astype(
@@ -110,7 +116,17 @@ def _linear_grid(path: Path, folder: Path) -> Panel:
     first = rows.iloc[0]
     data = f"simulated, d = {int(float(first['d']))}, T = {LINEAR['T']}"
     about, file = f"{int(float(first['n'])):,} repeats", path.relative_to(folder).as_posix()
-    return Panel("linear", sections.module("linear").TITLE, "test_error", data, about, file, True, curves, NO_ROWS)
+    return Panel(
+        "linear",
+        sections.module("linear").TITLE,
+        "test_error",
+        data,
+        about,
+        file,
+        True,
+        curves,
+        NO_ROWS,
+    )
 
 
 NO_ROWS = pd.DataFrame({"regime": [], "iteration": [], "value": []})
@@ -130,7 +146,9 @@ def _of_the_paper(section: str, folder: Path) -> pd.DataFrame:
 
 
 def _collected(section: str, folder: Path) -> list[Panel]:
-    """A section's panels: of its other data sources the one at the largest preset, then its embedded default."""
+    """A section's panels: of its other data sources the one at the largest preset, then its
+    embedded default.
+    """
     module, default = sections.module(section), sections.default_source(section)
     tables: dict[str, list[tuple[Path, pd.DataFrame]]] = {}
     for path in sorted((folder / section).glob("*/metrics.csv")):
@@ -141,16 +159,25 @@ def _collected(section: str, folder: Path) -> list[Panel]:
     found: list[tuple[int, Panel]] = []
     for source, there in sorted(tables.items()):
         for path, rows in sorted(there, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])):
-            curves = {regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES}
+            curves = {
+                regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES
+            }
             curves = {regime: curve for regime, curve in curves.items() if len(curve)}
             if not {"replace", "accumulate"} <= set(curves):
                 continue  # under way: the next smaller preset stands in
             preset, seeds = rows["preset"].iloc[0], seeds_of(rows[rows["regime"].isin(REGIMES)])
             about, file = f"preset {preset}, {seeds}", path.relative_to(folder).as_posix()
             panel = Panel(
-                section, module.TITLE, module.HEADLINE, DATA.get(source, source), about, file, source == default, curves,
+                section,
+                module.TITLE,
+                module.HEADLINE,
+                DATA.get(source, source),
+                about,
+                file,
+                source == default,
+                curves,
                 _of_the_paper(section, folder),
-            )  # fmt: skip
+            )
             found.append((PRESETS.index(preset), panel))
             break
     real = sorted((one for one in found if not one[1].offline), key=lambda one: -one[0])[:1]
@@ -160,9 +187,9 @@ def _collected(section: str, folder: Path) -> list[Panel]:
 def panels(folder: Path) -> list[Panel]:
     """Every section's panels from the folder of committed results, in the order of the sections.
 
-    A section shows its largest preset without any override; data that have to be fetched, which are those of the paper or
-    near to them, come before the embedded default.  The linear section shows its simulation grid, whose repeats take the
-    place of seeds.
+    A section shows its largest preset without any override; data that have to be fetched, which are
+    those of the paper or near to them, come before the embedded default.  The linear section shows
+    its simulation grid, whose repeats take the place of seeds.
     """
     found = []
     for section in sections.NAMES:

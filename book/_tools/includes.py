@@ -1,7 +1,7 @@
 """The numbers in the prose: book/_generated and the README's table, from results/ and claims.yml.
 
-Everything here is made from committed files, so that a test can make it again and compare: text by its content, pictures
-by the digest of the results that they carry.
+Everything here is made from committed files, so that a test can make it again and compare: text by
+its content, pictures by the digest of the results that they carry.
 """
 
 from __future__ import annotations
@@ -10,7 +10,18 @@ from pathlib import Path
 
 from collapse_utils.durable.files import write_text
 
-from . import claims_json, data_sets, downloads, error_rates, front, planning, schematic, scorecard, teaching, versions
+from . import (
+    claims_json,
+    data_sets,
+    downloads,
+    error_rates,
+    front,
+    planning,
+    schematic,
+    scorecard,
+    teaching,
+    versions,
+)
 from .benchmarks import front_door, page
 from .contents import page_of
 from .headline import Panel, first_of_each, panels
@@ -31,7 +42,8 @@ NOTE = (
     "*Offline*: the data come with a pip dependency or are drawn from the seed, so that anybody can repeat the row; other "
     "data have to be fetched first."
 )
-SHAPES = {"": 2, "-phone": 1}  # of a picture: what its name ends with, and how many panels stand beside one another
+# of a picture: what its name ends with, and how many panels stand beside one another
+SHAPES = {"": 2, "-phone": 1}
 
 
 def table(root: Path, found: list[Panel], up: str) -> str:
@@ -44,9 +56,12 @@ def table(root: Path, found: list[Panel], up: str) -> str:
         page = page_of(root, panel.section)
         title = f"[{panel.title}]({up}{page})" if page else panel.title
         fits = [panel.fit("replace", 0), panel.fit("replace", -1), panel.fit("accumulate", -1)]
-        values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)  # an interval stays on one line
+        # an interval stays on one line
+        values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)
         about = f"{panel.data}, {panel.about}, {panel.fits} fits{', *offline*' * panel.offline}"
-        lines.append(f"| {title}, {panel.measure}: {about} ([data]({up}results/{panel.file})) | {values} |")
+        lines.append(
+            f"| {title}, {panel.measure}: {about} ([data]({up}results/{panel.file})) | {values} |"
+        )
     return "\n".join([*lines, "", NOTE, ""])
 
 
@@ -54,12 +69,17 @@ def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
     """Every generated picture: one for wide pages and one for phones of each."""
     drawn = {f"regimes{name}": schematic.picture(columns) for name, columns in SHAPES.items()}
     if found:
-        drawn |= {f"headline{name}": opening(first_of_each(found), columns) for name, columns in SHAPES.items()}
+        drawn |= {
+            f"headline{name}": opening(first_of_each(found), columns)
+            for name, columns in SHAPES.items()
+        }
     return {root / GENERATED / f"{name}.png": picture for name, picture in drawn.items()}
 
 
 def shown(name: str, alt: str) -> str:
-    """A picture on a page of the book: the wide one, and on a phone the tall one (book.css shows one of the two)."""
+    """A picture on a page of the book: the wide one, and on a phone the tall one (book.css shows
+    one of the two).
+    """
     return "\n".join(
         f"```{{image}} _generated/{name}{shape}.png\n:alt: {alt}\n:class: only-{'phone' if shape else 'wide'}\n"
         ":width: 100%\n:loading: lazy\n```\n"
@@ -100,7 +120,9 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
     wanted = {
-        folder / "front.md": front.page(root, first_of_each(found), judged) if found else NO_RESULTS,
+        folder / "front.md": front.page(root, first_of_each(found), judged)
+        if found
+        else NO_RESULTS,
         folder / "headline.md": headline(found),
         folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
         folder / "regimes.md": shown("regimes", schematic.sentence()),
@@ -113,10 +135,14 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         folder / "data.md": captioned(
-            downloads.table(root), "The files of results. Folders are named after section, preset and data.", "table-files"
+            downloads.table(root),
+            "The files of results. Folders are named after section, preset and data.",
+            "table-files",
         ),
         folder / "data_kinds.md": captioned(
-            downloads.kinds(root), "The kinds of files. A kind has the same columns in every folder.", "table-kinds"
+            downloads.kinds(root),
+            "The kinds of files. A kind has the same columns in every folder.",
+            "table-kinds",
         ),
         **{
             folder / name: text

@@ -1,4 +1,6 @@
-"""Pictures made from results or from code: kept small, with a digest in their metadata by which a stale one is found."""
+"""Pictures made from results or from code: kept small, with a digest in their metadata by which a
+stale one is found.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREY = "#5a5a5a"
-SIZES = {2: (4.3, 3.3), 1: (4.5, 3.3)}  # inches of a panel, where one or two stand beside one another
+# inches of a panel, where one or two stand beside one another
+SIZES = {2: (4.3, 3.3), 1: (4.5, 3.3)}
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,18 @@ def checksum(*parts: object) -> str:
 
 
 def opening(found: list[Panel], columns: int) -> Picture:
-    """One figure of all sections, ``columns`` panels beside one another: two on a wide page, one on a phone."""
+    """One figure of all sections, ``columns`` panels beside one another: two on a wide page, one on
+    a phone.
+    """
     from collapse_utils.pages import figures
 
-    digest = checksum(columns, SIZES[columns], figures.COLOURS, figures.LABELS, *(panel.digest() for panel in found))
+    digest = checksum(
+        columns,
+        SIZES[columns],
+        figures.COLOURS,
+        figures.LABELS,
+        *(panel.digest() for panel in found),
+    )
     return Picture(digest, lambda: _opening(found, columns))
 
 
@@ -78,7 +89,9 @@ def _opening(found: list[Panel], columns: int) -> Figure:
 
     rows = math.ceil(len(found) / columns)
     width, height = SIZES[columns]
-    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
+    )
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     for place, ax in enumerate(axes.flat):
         if place >= len(found):
@@ -101,7 +114,12 @@ def _panel(ax: Axes, panel: Panel) -> None:
         table = panel.relative(regime)
         figures.curve(ax, table, regime, markevery=1 if len(table) <= 12 else (0, 7))
         paper = panel.paper[panel.paper["regime"] == regime]
-        marker = {"marker": figures.MARKS[regime], "markerfacecolor": "white", "linestyle": "none", "alpha": 0.9}
+        marker = {
+            "marker": figures.MARKS[regime],
+            "markerfacecolor": "white",
+            "linestyle": "none",
+            "alpha": 0.9,
+        }
         ax.plot(paper["iteration"], paper["value"], color=figures.COLOURS[regime], **marker)
     ax.axhline(1, color=GREY, linewidth=0.8, zorder=1)
     ax.set_yscale("log")
@@ -117,11 +135,21 @@ def _panel(ax: Axes, panel: Panel) -> None:
 def _ticks(limits: tuple[float, float]) -> tuple[float, ...]:
     """Steps within a decade: finer where the axis spans little."""
     decades = math.log10(limits[1] / limits[0])
-    return (1, 2, 5) if decades > 0.5 else (1, 1.5, 2, 3, 5) if decades > 0.25 else (0.9, 1, 1.1, 1.2, 1.4)
+    return (
+        (1, 2, 5)
+        if decades > 0.5
+        else (1, 1.5, 2, 3, 5)
+        if decades > 0.25
+        else (0.9, 1, 1.1, 1.2, 1.4)
+    )
 
 
 def over(ax: Axes, title: str, under: str, colour: str = "black", left: float = -44) -> None:
-    """A title in bold and a grey line under it, both from the left edge of the axes' labels, where phones have room."""
+    """A title in bold and a grey line under it, both from the left edge of the axes' labels, where
+    phones have room.
+    """
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    ax.annotate(title, (0, 1), xytext=(left, 25), color=colour, fontweight="bold", fontsize=13, **place)
+    ax.annotate(
+        title, (0, 1), xytext=(left, 25), color=colour, fontweight="bold", fontsize=13, **place
+    )
     ax.annotate(under, (0, 1), xytext=(left, 9), color=GREY, fontsize=10.5, **place)

@@ -1,10 +1,12 @@
-"""What the paper's experiments cost at three sizes: the tables of the planning page, from measured rates and formulas.
+"""What the paper's experiments cost at three sizes: the tables of the planning page, from measured
+rates and formulas.
 
 results/planning/rates.csv        seconds and bytes of one item, measured on one core by ``benchmarks/planning.py``
-results/planning/assumptions.csv  what cannot be measured here: sizes of data sets, peaks and prices of GPUs, each labelled
+results/planning/assumptions.csv  what cannot be measured here: sizes of data sets, peaks and prices
+of GPUs, each labelled
 
-Training grows with t in accumulate and does not in replace (``regimes.training_size``); a molecule fit has a fixed number of
-steps and grows in neither.
+Training grows with t in accumulate and does not in replace (``regimes.training_size``); a molecule
+fit has a fixed number of steps and grows in neither.
 """
 
 from __future__ import annotations
@@ -14,7 +16,18 @@ from pathlib import Path
 import pandas as pd
 
 from collapse_utils import regimes
-from collapse_utils.pages.costs import GPUS, SIZES, TITLES, Size, _on_gpu, chains, cost, gpu_factors, hours, read
+from collapse_utils.pages.costs import (
+    GPUS,
+    SIZES,
+    TITLES,
+    Size,
+    _on_gpu,
+    chains,
+    cost,
+    gpu_factors,
+    hours,
+    read,
+)
 
 SEEDS = 3  # what a verdict asks for
 
@@ -22,7 +35,11 @@ SEEDS = 3  # what a verdict asks for
 def disk(size: float) -> str:
     for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if size >= scale:
-            return f"{size / scale:,.2g} {unit}" if size < 100 * scale else f"{size / scale:,.0f} {unit}"
+            return (
+                f"{size / scale:,.2g} {unit}"
+                if size < 100 * scale
+                else f"{size / scale:,.0f} {unit}"
+            )
     return f"{size / 1e3:,.0f} kB"
 
 
@@ -74,24 +91,38 @@ def bill(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> list[str
 
 
 def parts_table(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
-    """Where the time of a chain at the paper's size goes, and how much of the training its last fit is."""
+    """Where the time of a chain at the paper's size goes, and how much of the training its last fit
+    is.
+    """
     lines = [
         "| experiment | regime | training | sampling | measuring | last fit, of all training |",
         "|---|---|--:|--:|--:|--:|",
     ]
     for row, regime in chains(frame, SIZES[1]):
         one = cost(row, assumed, regime, 1)
-        shares = " | ".join(f"{part / one.seconds:.0%}" for part in (one.fit_s, one.sample_s, one.evaluate_s))
-        last = row["fit_fixed_s"] + row["fit_item_s"] * one.items * regimes.training_size(regime, one.iterations)
+        shares = " | ".join(
+            f"{part / one.seconds:.0%}" for part in (one.fit_s, one.sample_s, one.evaluate_s)
+        )
+        last = row["fit_fixed_s"] + row["fit_item_s"] * one.items * regimes.training_size(
+            regime, one.iterations
+        )
         lines.append(f"| {TITLES[row['section']]} | {regime} | {shares} | {last / one.fit_s:.0%} |")
     return lines
 
 
 def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
-    """The longest chain and its largest part, in a sentence: it sets how long everything takes on many machines."""
-    costs = [(cost(row, assumed, regime, 1), row, regime) for row, regime in chains(frame, SIZES[1])]
+    """The longest chain and its largest part, in a sentence: it sets how long everything takes on
+    many machines.
+    """
+    costs = [
+        (cost(row, assumed, regime, 1), row, regime) for row, regime in chains(frame, SIZES[1])
+    ]
     longest, row, regime = max(costs, key=lambda found: found[0].seconds)
-    parts = {"training": longest.fit_s, "sampling": longest.sample_s, "measuring": longest.evaluate_s}
+    parts = {
+        "training": longest.fit_s,
+        "sampling": longest.sample_s,
+        "measuring": longest.evaluate_s,
+    }
     part = max(parts, key=lambda name: parts[name])
     share = parts[part] / longest.seconds
     total = sum(one.seconds for one, _, _ in costs)
@@ -106,7 +137,11 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
 def machine(frame: pd.DataFrame) -> list[str]:
     row = frame.iloc[0]
     absent = [title for section, title in TITLES.items() if section not in set(frame["section"])]
-    note = [f"**Not measured yet**, and absent from the tables: {', '.join(absent).lower()}."] if absent else []
+    note = (
+        [f"**Not measured yet**, and absent from the tables: {', '.join(absent).lower()}."]
+        if absent
+        else []
+    )
     return [
         f"Measured on {row['date']}: one core of {row['processor']}, {row['core_gflops']:.0f} GFLOP/s in a float32 matrix "
         f"product of 1,024 x 1,024, package version {row['package_version']}.",
@@ -118,7 +153,9 @@ def assumptions(root: Path) -> list[str]:
     frame = pd.read_csv(root / "results" / "planning" / "assumptions.csv")
     lines = ["| what | value | kind | where it is from |", "|---|--:|---|---|"]
     for _, row in frame.iterrows():
-        lines.append(f"| {row['name']} | {row['value']:,.10g} {row['unit']} | **{row['kind']}** | {row['note']} |")
+        lines.append(
+            f"| {row['name']} | {row['value']:,.10g} {row['unit']} | **{row['kind']}** | {row['note']} |"
+        )
     return lines
 
 
@@ -130,7 +167,14 @@ def pages(root: Path) -> dict[str, str]:
     frame, assumed = found
     text: list[str] = []
     for size in SIZES:
-        text += [f"### {size.name[0].upper()}{size.name[1:]}", "", "One chain:", "", *cost_table(frame, assumed, size), ""]
+        text += [
+            f"### {size.name[0].upper()}{size.name[1:]}",
+            "",
+            "One chain:",
+            "",
+            *cost_table(frame, assumed, size),
+            "",
+        ]
         text += [f"{SEEDS} seeds under both regimes:", "", *bill(frame, assumed, size), ""]
     parts = {
         "planning.md": [*machine(frame), "", *text],

@@ -50,15 +50,23 @@ def definitions(text: str) -> dict[str, dict]:
         found[entry["id"]] = {**whole, "test": entry["test"], "options": entry.get("options", {})}
         for test, options in entry.get("details", {}).items():
             given = {name: value for name, value in options.items() if name != "outcomes"}
-            found[f"{entry['id']}.{test}"] = {**whole, "test": test, "options": {**entry.get("options", {}), **given}}
+            found[f"{entry['id']}.{test}"] = {
+                **whole,
+                "test": test,
+                "options": {**entry.get("options", {}), **given},
+            }
     return found
 
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        return subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError) as problem:
-        raise InputError("history", str(root), "a git repository with its whole history") from problem
+        raise InputError(
+            "history", str(root), "a git repository with its whole history"
+        ) from problem
 
 
 def history(root: Path) -> dict[str, dict]:
@@ -69,7 +77,9 @@ def history(root: Path) -> dict[str, dict]:
     the first.
     """
     if _git(root, "rev-parse", "--is-shallow-repository").strip() != "false":
-        raise InputError("history", str(root), "a git repository with its whole history (git fetch --unshallow)")
+        raise InputError(
+            "history", str(root), "a git repository with its whole history (git fetch --unshallow)"
+        )
     now = definitions((root / CLAIMS).read_text(encoding="utf-8"))
     since: dict[str, dict] = {}
     settled: set[str] = set()
@@ -82,8 +92,13 @@ def history(root: Path) -> dict[str, dict]:
     for claim in claims.load(root / CLAIMS):
         if claim.id in since:
             date = datetime.fromisoformat(since[claim.id]["date"])
-            first = {name: _first(claim, begun.get(f"{claim.page.section}/{name}", {})) for name in claim.outcomes}
-            since[claim.id]["confirmed_by"] = [name for name, start in first.items() if start and date < start]
+            first = {
+                name: _first(claim, begun.get(f"{claim.page.section}/{name}", {}))
+                for name in claim.outcomes
+            }
+            since[claim.id]["confirmed_by"] = [
+                name for name, start in first.items() if start and date < start
+            ]
     return dict(sorted(since.items()))
 
 
@@ -96,17 +111,33 @@ def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
     """
     found: dict[str, dict[Chain, datetime]] = {}
     for path in sorted((root / "results").glob("*/*/provenance.json")):
-        place, table = path.relative_to(root).as_posix(), path.parent.relative_to(root / "results").as_posix()
+        place, table = (
+            path.relative_to(root).as_posix(),
+            path.parent.relative_to(root / "results").as_posix(),
+        )
         commits = _git(root, "log", "--format=%H", "--diff-filter=AM", "--", place).split()
-        versions = [path.read_text(encoding="utf-8"), *(_git(root, "show", f"{commit}:{place}") for commit in commits)]
+        versions = [
+            path.read_text(encoding="utf-8"),
+            *(_git(root, "show", f"{commit}:{place}") for commit in commits),
+        ]
         records = [record for version in versions for record in json.loads(version)]
         now = {_chain(record): _made_from(record) for record in json.loads(versions[0])}
-        starts = [(_chain(each), _begun(each)) for each in records if now.get(_chain(each)) == _made_from(each)]
-        found[table] = {chain: min(start for other, start in starts if other == chain) for chain in now}
+        starts = [
+            (_chain(each), _begun(each))
+            for each in records
+            if now.get(_chain(each)) == _made_from(each)
+        ]
+        found[table] = {
+            chain: min(start for other, start in starts if other == chain) for chain in now
+        }
     for path in sorted((root / "results").glob("*/*/grid.csv")):
-        date = _git(root, "log", "-1", "--format=%aI", "--", path.relative_to(root).as_posix()).strip()
+        date = _git(
+            root, "log", "-1", "--format=%aI", "--", path.relative_to(root).as_posix()
+        ).strip()
         if date:
-            found[path.parent.relative_to(root / "results").as_posix()] = {GRID: datetime.fromisoformat(date)}
+            found[path.parent.relative_to(root / "results").as_posix()] = {
+                GRID: datetime.fromisoformat(date)
+            }
     return found
 
 
@@ -146,4 +177,8 @@ def kind(claim: Claim, name: str, registered: dict[str, dict]) -> str:
     """Whether the results called ``name`` confirm a claim that was registered before them, or were
     known to it.
     """
-    return CONFIRMATORY if name in registered.get(claim.id, {}).get("confirmed_by", []) else EXPLORATORY
+    return (
+        CONFIRMATORY
+        if name in registered.get(claim.id, {}).get("confirmed_by", [])
+        else EXPLORATORY
+    )

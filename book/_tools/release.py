@@ -1,4 +1,6 @@
-"""What a release attaches: the site as a zip, the book as one file, and the checksums of everything in the folder."""
+"""What a release attaches: the site as a zip, the book as one file, and the checksums of everything
+in the folder.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,21 @@ def sums(folder: Path) -> str:
 
 
 def release(site: Path, single: Path, folder: Path) -> Path:
-    """Put the built site and the single file into ``folder``, beside the wheel that is there, and write the checksums.
+    """Put the built site and the single file into ``folder``, beside the wheel that is there, and
+    write the checksums.
 
-    Returns the path of the checksums; InputError if the book has not been built or there is no wheel.
+    Returns the path of the checksums; InputError if the book has not been built or there is no
+    wheel.
     """
     for what, path in (("built site", site / "index.html"), ("single file", single)):
         if not path.is_file():
             raise InputError(what, str(path), "one that `make single` has built")
     if not list(folder.glob("*.whl")):
-        raise InputError("wheel", str(folder), f"a folder with a wheel: pip wheel --no-deps --wheel-dir {folder} .")
+        raise InputError(
+            "wheel",
+            str(folder),
+            f"a folder with a wheel: pip wheel --no-deps --wheel-dir {folder} .",
+        )
     shutil.copyfile(single, folder / f"{NAME}.html")
     shutil.make_archive(str(folder / f"{NAME}-site"), "zip", site)
     written = folder / SUMS

@@ -1,4 +1,6 @@
-"""The repository's address: it stands in _config.yml, and every place that repeats it is written from there."""
+"""The repository's address: it stands in _config.yml, and every place that repeats it is written
+from there.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from collapse_utils.errors import InputError
 
 from .contents import notebooks
 
-ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9][A-Za-z0-9-]*)/([A-Za-z0-9._-]*[A-Za-z0-9_-])")
+ADDRESS = re.compile(
+    r"https://github\.com/([A-Za-z0-9][A-Za-z0-9-]*)/([A-Za-z0-9._-]*[A-Za-z0-9_-])"
+)
 
 
 def address(root: Path) -> str:
@@ -21,12 +25,18 @@ def address(root: Path) -> str:
 
 
 def spellings(url: str) -> tuple[str, str, str]:
-    """The forms in which an address is repeated: itself, in a Colab link, as the site on GitHub Pages."""
+    """The forms in which an address is repeated: itself, in a Colab link, as the site on GitHub
+    Pages.
+    """
     match = ADDRESS.fullmatch(url)
     if not match:
         raise InputError("repository", url, "https://github.com/OWNER/NAME")
     owner, name = match.groups()
-    return url, f"colab.research.google.com/github/{owner}/{name}", f"https://{owner.lower()}.github.io/{name}"
+    return (
+        url,
+        f"colab.research.google.com/github/{owner}/{name}",
+        f"https://{owner.lower()}.github.io/{name}",
+    )
 
 
 def files(root: Path) -> list[Path]:
@@ -42,11 +52,17 @@ def files(root: Path) -> list[Path]:
         "codemeta.json",
     )
     found = [root / name for name in single]
-    return [path for path in [*found, *sorted((root / "book").rglob("*.md")), *notebooks(root)] if path.is_file()]
+    return [
+        path
+        for path in [*found, *sorted((root / "book").rglob("*.md")), *notebooks(root)]
+        if path.is_file()
+    ]
 
 
 def move(root: Path, url: str) -> list[Path]:
-    """Write ``url`` in place of the address in _config.yml, there and everywhere else; returns the changed files."""
+    """Write ``url`` in place of the address in _config.yml, there and everywhere else; returns the
+    changed files.
+    """
     url = url.rstrip("/").removesuffix(".git")
     pairs = list(zip(spellings(address(root)), spellings(url), strict=True))
     changed = []

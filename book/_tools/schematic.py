@@ -1,6 +1,7 @@
 """A drawing of the four regimes: which generations iteration t trains on, to scale.
 
-Every block comes from :mod:`collapse_utils.regimes`, the module that the chains ask, so the drawing cannot say otherwise.
+Every block comes from :mod:`collapse_utils.regimes`, the module that the chains ask, so the drawing
+cannot say otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 ITERATIONS = 4
 WIDTH = 0.64  # of a training set, where 1 is the distance from one iteration to the next
 ROOM = 0.45  # over a training set, for its size
-# Real data dark, generations paler and paler: a copy of a copy.  The label in each block says it without colour.
+# Real data dark, generations paler and paler: a copy of a copy.  The label in each block says it
+# without colour.
 FILLS = ("#33373d", "#8b7fb8", "#bdb4da", "#e4dff2")
 INKS = ("white", "white", "#1d1d1d", "#1d1d1d")
 WORDS = {
@@ -30,7 +32,9 @@ WORDS = {
 
 
 class Slab(NamedTuple):
-    """A part of one training set: items of one generation, from ``bottom`` upwards, in units of n."""
+    """A part of one training set: items of one generation, from ``bottom`` upwards, in units of
+    n.
+    """
 
     iteration: int
     generation: int
@@ -39,10 +43,14 @@ class Slab(NamedTuple):
 
 
 def slabs(regime: str, iteration: int) -> list[Slab]:
-    """What iteration t trains on, the oldest at the bottom; a uniform draw takes as much of each block, on average."""
+    """What iteration t trains on, the oldest at the bottom; a uniform draw takes as much of each
+    block, on average.
+    """
     blocks = regimes.trains_on(regime, iteration)
     size = regimes.training_size(regime, iteration) / len(blocks)
-    return [Slab(iteration, block.generation, place * size, size) for place, block in enumerate(blocks)]
+    return [
+        Slab(iteration, block.generation, place * size, size) for place, block in enumerate(blocks)
+    ]
 
 
 def sentence() -> str:
@@ -50,9 +58,14 @@ def sentence() -> str:
     parts = []
     for regime in regimes.REGIMES:
         last = slabs(regime, ITERATIONS)
-        names = ["the real data" if t == 0 else f"generation {t}" for t in sorted({slab.generation for slab in last})]
+        names = [
+            "the real data" if t == 0 else f"generation {t}"
+            for t in sorted({slab.generation for slab in last})
+        ]
         whole = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-        parts.append(f"under {regime}, {whole}, {regimes.training_size(regime, ITERATIONS)} n in all")
+        parts.append(
+            f"under {regime}, {whole}, {regimes.training_size(regime, ITERATIONS)} n in all"
+        )
     return f"What iteration {ITERATIONS} trains on: {'; '.join(parts)}."
 
 
@@ -68,8 +81,12 @@ def picture(columns: int) -> Picture:
 def draw(columns: int) -> Figure:
     import matplotlib.pyplot as plt
 
-    tops = [max(regimes.training_size(regime, t) for t in range(1, ITERATIONS + 1)) for regime in regimes.REGIMES]
-    heights = [max(tops[at : at + columns]) + ROOM for at in range(0, len(tops), columns)]  # one scale for all rows
+    tops = [
+        max(regimes.training_size(regime, t) for t in range(1, ITERATIONS + 1))
+        for regime in regimes.REGIMES
+    ]
+    # one scale for all rows
+    heights = [max(tops[at : at + columns]) + ROOM for at in range(0, len(tops), columns)]
     size = (SIZES[columns][0] * columns, sum(0.64 * height + 0.75 for height in heights))
     shape = {"squeeze": False, "layout": "constrained", "gridspec_kw": {"height_ratios": heights}}
     figure, axes = plt.subplots(len(heights), columns, figsize=size, **shape)
@@ -86,7 +103,15 @@ def _regime(ax: Axes, regime: str) -> None:
     for t in range(1, ITERATIONS + 1):
         parts = slabs(regime, t)
         for slab in parts:
-            ax.bar(t, slab.size, WIDTH, slab.bottom, color=FILLS[slab.generation], edgecolor="white", linewidth=1.5)
+            ax.bar(
+                t,
+                slab.size,
+                WIDTH,
+                slab.bottom,
+                color=FILLS[slab.generation],
+                edgecolor="white",
+                linewidth=1.5,
+            )
             ax.annotate(
                 "real" if slab.generation == 0 else f"{slab.generation}",
                 (t, slab.bottom + slab.size / 2),
@@ -96,13 +121,21 @@ def _regime(ax: Axes, regime: str) -> None:
                 fontsize=11 if slab.size > 0.4 else 8,
             )
         size = regimes.training_size(regime, t)
-        ax.annotate("n" if size == 1 else f"{size} n", (t, size + 0.1), ha="center", color=GREY, fontsize=11)
+        ax.annotate(
+            "n" if size == 1 else f"{size} n", (t, size + 0.1), ha="center", color=GREY, fontsize=11
+        )
         if t > 1:  # the model of the last iteration samples what is new in this training set
             new = [slab for slab in parts if slab.generation == t - 1]
             middle = (new[0].bottom + new[-1].bottom + new[-1].size) / 2
             before = regimes.training_size(regime, t - 1) / 2
             ends = {"xy": (t - WIDTH / 2, middle), "xytext": (t - 1 + WIDTH / 2, before)}
-            arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.3, "shrinkA": 2, "shrinkB": 1}
+            arrow = {
+                "arrowstyle": "-|>",
+                "color": GREY,
+                "linewidth": 1.3,
+                "shrinkA": 2,
+                "shrinkB": 1,
+            }
             ax.annotate("", **ends, arrowprops=arrow)
     ax.set_xlim(0.5, ITERATIONS + 0.5)
     ax.set_xticks(range(1, ITERATIONS + 1), [f"t = {t}" for t in range(1, ITERATIONS + 1)])

@@ -31,7 +31,8 @@ LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 
-Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]  # section -> claims, with verdicts by results
+# section -> claims, with verdicts by results
+Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,13 @@ class Place:
         return f"{{bdg-{BADGES[name]}-line}}`{name}`" if self.in_book else f"({name})"
 
     def registration(self, claim: Claim) -> str:
-        """The commit that registered a claim, with a link; empty for one that no commit holds yet."""
+        """The commit that registered a claim, with a link; empty for one that no commit holds
+        yet.
+        """
         commit = self.registered.get(claim.id, {}).get("commit", "")
-        return f"registered in [{commit[:SHORT]}]({self.repository}/commit/{commit})" if commit else ""
+        return (
+            f"registered in [{commit[:SHORT]}]({self.repository}/commit/{commit})" if commit else ""
+        )
 
 
 def place(root: Path, in_book: bool) -> Place:
@@ -152,7 +157,11 @@ def _paper(claim: Claim, here: Place) -> str:
     where = "our own" if claim.where == OURS else claim.where
     home = here.root / "results"
     values = claims.paper_effects(claim, home)
-    span = " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values)))) if values else ""
+    span = (
+        " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values))))
+        if values
+        else ""
+    )
     unit = claim.unit_of(claims.paper_metric(claim, home)) if values else ""
     note = f"({claim.reported['note']})" if "note" in claim.reported else ""
     badges = " ".join(here.tag(tag) for tag in claims.tags(claim, home))
@@ -194,9 +203,19 @@ def details(root: Path, judged: Judged) -> str:
                 if verdict is None or verdict.outcome == NOT_RUN:
                     shown, outcome = "", NOT_RUN
                 else:
-                    shown = _lines(f"{claim.effect}, claimed {verdict.claimed}", interval(verdict), verdict.note)
-                    outcome = verdict.outcome if verdict.outcome == REPRODUCED else f"**{verdict.outcome}**"
-                lines.append(f"| {claim.statement} | {name_of(claim.page, name)} | {shown} | {outcome} |")
+                    shown = _lines(
+                        f"{claim.effect}, claimed {verdict.claimed}",
+                        interval(verdict),
+                        verdict.note,
+                    )
+                    outcome = (
+                        verdict.outcome
+                        if verdict.outcome == REPRODUCED
+                        else f"**{verdict.outcome}**"
+                    )
+                lines.append(
+                    f"| {claim.statement} | {name_of(claim.page, name)} | {shown} | {outcome} |"
+                )
     return "\n".join([*lines, ""])
 
 
@@ -210,10 +229,16 @@ def short(root: Path, judged: Judged, up: str) -> str:
         notebook = page_of(root, section)
         link = f"[{title(section)}]({up}{notebook})" if notebook else title(section)
         for name in page.results:
-            read = [(claim, verdicts[name]) for claim, verdicts in rows if name in verdicts and not claim.detail_of]
+            read = [
+                (claim, verdicts[name])
+                for claim, verdicts in rows
+                if name in verdicts and not claim.detail_of
+            ]
             paper = Counter(verdict.outcome for claim, verdict in read if claim.where != OURS)
             ours = Counter(verdict.outcome for claim, verdict in read if claim.where == OURS)
-            lines.append(f"| {link} | {name_of(page, name)} | {_counted(paper)} | {_counted(ours)} |")
+            lines.append(
+                f"| {link} | {name_of(page, name)} | {_counted(paper)} | {_counted(ours)} |"
+            )
     return "\n".join([*lines, ""])
 
 
@@ -225,6 +250,14 @@ def families(judged: Judged) -> list[tuple[str, list[Verdict]]]:
     """The verdicts that a correction for many claims counts: those of the scorecard, and those with
     their details.
     """
-    every = [(claim, verdict) for rows in judged.values() for claim, verdicts in rows for verdict in verdicts.values()]
+    every = [
+        (claim, verdict)
+        for rows in judged.values()
+        for claim, verdicts in rows
+        for verdict in verdicts.values()
+    ]
     main = [verdict for claim, verdict in every if not claim.detail_of]
-    return [("the scorecard", main), ("the scorecard and its details", [verdict for _, verdict in every])]
+    return [
+        ("the scorecard", main),
+        ("the scorecard and its details", [verdict for _, verdict in every]),
+    ]

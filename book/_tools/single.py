@@ -1,7 +1,8 @@
-"""The built book as one HTML file: every page, picture, style sheet and table of data inside it, mathematics included.
+"""The built book as one HTML file: every page, picture, style sheet and table of data inside it,
+mathematics included.
 
-Made from the pages of the built site, so that it says what they say.  The file asks nothing of a network or a disk; a
-browser shows it and prints it.
+Made from the pages of the built site, so that it says what they say.  The file asks nothing of a
+network or a disk; a browser shows it and prints it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from .interactive import FOLDER
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
-REFERRING = ("for", "aria-labelledby", "aria-describedby", "aria-controls")  # attributes that hold ids
-UNWANTED = "script:not([type='application/json']), a.headerlink"  # JSON is what an interactive shows
+# attributes that hold ids
+REFERRING = ("for", "aria-labelledby", "aria-describedby", "aria-controls")
+# JSON is what an interactive shows
+UNWANTED = "script:not([type='application/json']), a.headerlink"
 IMPORTED = re.compile(r"""@import\s+(?:url\()?['"]([^'"]+)['"]\)?\s*;""")
 POINTED = re.compile(r"""url\(\s*(['"]?)(?!data:)([^'")]+)\1\s*\)""")
 STYLE = """
@@ -50,11 +53,15 @@ def data_uri(path: Path) -> str:
 
 
 def style_sheet(path: Path) -> str:
-    """A style sheet with everything that it imports or points to; of fonts the compact format alone."""
+    """A style sheet with everything that it imports or points to; of fonts the compact format
+    alone.
+    """
 
     def pointed(match: re.Match) -> str:
         file = path.parent / urlsplit(match[2]).path
-        return f"url({data_uri(file)})" if file.is_file() and file.suffix != ".ttf" else "url(data:,)"
+        return (
+            f"url({data_uri(file)})" if file.is_file() and file.suffix != ".ttf" else "url(data:,)"
+        )
 
     text = POINTED.sub(pointed, path.read_text(encoding="utf-8"))
     return IMPORTED.sub(lambda match: style_sheet(path.parent / match[1]), text)
@@ -93,7 +100,8 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
         if tag.has_attr("download"):
             tag["download"] = tag["download"] or unquote(Path(tag["href"]).name)
         address = target(site, names, page, tag["href"])
-        if address is None or (address.startswith("data:image/") and tag.img):  # a picture that leads to itself
+        # a picture that leads to itself
+        if address is None or (address.startswith("data:image/") and tag.img):
             tag.unwrap()
         else:
             tag["href"] = address
@@ -101,17 +109,25 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
     return found
 
 
-def files_of(site: Path, soups: dict[str, BeautifulSoup], selector: str, attribute: str) -> list[Path]:
-    """The files that the pages load by the tags ``selector``, each once, in the order of the pages."""
+def files_of(
+    site: Path, soups: dict[str, BeautifulSoup], selector: str, attribute: str
+) -> list[Path]:
+    """The files that the pages load by the tags ``selector``, each once, in the order of the
+    pages.
+    """
     found = [
-        (site / name).parent / urlsplit(tag[attribute]).path for name, soup in soups.items() for tag in soup.select(selector)
+        (site / name).parent / urlsplit(tag[attribute]).path
+        for name, soup in soups.items()
+        for tag in soup.select(selector)
     ]
     return list(dict.fromkeys(path.resolve() for path in found))
 
 
 def script(text: str) -> str:
     """A script that can stand inside a page: nothing in it looks like the page's own markup."""
-    return "<script>" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "</script>"
+    return (
+        "<script>" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "</script>"
+    )
 
 
 def single(root: Path, site: Path, output: Path) -> Path:
@@ -126,12 +142,21 @@ def single(root: Path, site: Path, output: Path) -> Path:
     names = pages(root)
     missing = [name for name in names if not (site / f"{name}.html").is_file()]
     if missing:
-        raise InputError("--site", str(site), f"a built book with the page {missing[0]}.html: make site")
-    soups = {name: BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser") for name in names}
+        raise InputError(
+            "--site", str(site), f"a built book with the page {missing[0]}.html: make site"
+        )
+    soups = {
+        name: BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+        for name in names
+    }
     first = soups[names[0]]
     sheets = files_of(site, soups, "link[rel=stylesheet]", "href")
     interactive = files_of(site, soups, f"script[src*='/{FOLDER}/']", "src")
-    settings = [tag.string for tag in first.select("script") if (tag.string or "").startswith("window.MathJax")]
+    settings = [
+        tag.string
+        for tag in first.select("script")
+        if (tag.string or "").startswith("window.MathJax")
+    ]
     title = html.escape(first.select_one("h1").find(string=True).strip())
     entries = "".join(
         f'<li><a href="#{anchor(name)}">{html.escape(soup.select_one("h1").find(string=True).strip())}</a></li>'

@@ -1,4 +1,5 @@
-"""What the lecturer's page lists: the numbered figures and the exercises of every page, in reading order.
+"""What the lecturer's page lists: the numbered figures and the exercises of every page, in reading
+order.
 
 Both are found in the sources of the pages, so the lists are complete without anybody keeping them.
 """
@@ -21,14 +22,18 @@ DIRECTIVE = re.compile(r"^(?:`{3,}|:{3,})\{(figure|exercise)\}[ \t]*(.*)\n((?:[ 
 
 @dataclass(frozen=True)
 class Item:
-    """A figure or an exercise: the label by which text refers to it, and the words beside the link."""
+    """A figure or an exercise: the label by which text refers to it, and the words beside the
+    link.
+    """
 
     label: str
     words: str
 
 
 def _source(root: Path, page: str) -> tuple[str, list[dict]]:
-    """The MyST text of a page and the metadata of its cells; both empty for a page of another kind."""
+    """The MyST text of a page and the metadata of its cells; both empty for a page of another
+    kind.
+    """
     notebook, text = root / f"{page}.ipynb", root / f"{page}.md"
     if notebook.is_file():
         cells = nbformat.read(notebook, as_version=4).cells
@@ -51,10 +56,14 @@ def first_sentence(caption: str) -> str:
 
 
 def figures(root: Path, page: str) -> list[Item]:
-    """The figures of a page that have a number: drawn by a cell, or placed by a directive with a name."""
+    """The figures of a page that have a number: drawn by a cell, or placed by a directive with a
+    name.
+    """
     prose, cells = _source(root, page)
     drawn = [metadata.get("mystnb", {}).get("figure", {}) for metadata in cells]
-    named = [Item(one["name"], first_sentence(one.get("caption", ""))) for one in drawn if "name" in one]
+    named = [
+        Item(one["name"], first_sentence(one.get("caption", ""))) for one in drawn if "name" in one
+    ]
     placed = [Item(item.label, "") for item in _labelled(prose, "figure", "name")]
     return named + placed
 
@@ -71,7 +80,10 @@ def _listing(root: Path, find: Callable[[Path, str], list[Item]], role: str, non
         items = find(root, page)
         if items:
             lines += [f"[](../{page})", ""]
-            lines += [f"- {{{role}}}`{item.label}`" + (f": {item.words}" if item.words else "") for item in items]
+            lines += [
+                f"- {{{role}}}`{item.label}`" + (f": {item.words}" if item.words else "")
+                for item in items
+            ]
             lines.append("")
     return "\n".join(lines) if lines else none
 

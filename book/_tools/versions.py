@@ -1,7 +1,9 @@
-"""What made the published results: software, machines, time and memory, from the provenance beside them.
+"""What made the published results: software, machines, time and memory, from the provenance beside
+them.
 
-Reads results/<section>/<preset>-<data>/provenance.json, a record a chain, whatever sections, presets, data and variants
-there are, and what requirements.lock pins.  A record may lack a field: older versions of the package wrote fewer.
+Reads results/<section>/<preset>-<data>/provenance.json, a record a chain, whatever sections,
+presets, data and variants there are, and what requirements.lock pins.  A record may lack a field:
+older versions of the package wrote fewer.
 """
 
 from __future__ import annotations
@@ -24,13 +26,17 @@ SPACE = "\u00a0"  # a space at which no line ends
 
 
 def read(root: Path) -> dict[str, list[dict]]:
-    """The records of every section, in the book's order of sections; each with the name of its folder."""
+    """The records of every section, in the book's order of sections; each with the name of its
+    folder.
+    """
     found: dict[str, list[dict]] = {}
     for path in (root / "results").glob("*/*/provenance.json"):
         records = [{**record, "folder": path.parent.name} for record in read_json(path)]
         found.setdefault(path.parent.parent.name, []).extend(records)
     names = [*sections.NAMES, *sorted(found)]
-    return {name: sorted(found[name], key=_order) for name in dict.fromkeys(names) if found.get(name)}
+    return {
+        name: sorted(found[name], key=_order) for name in dict.fromkeys(names) if found.get(name)
+    }
 
 
 def _order(record: dict) -> tuple:
@@ -54,7 +60,13 @@ def _distinct(values: Iterable[Any]) -> str:
 
 def _span(values: list[str]) -> str:
     """The first and the last of some dates."""
-    return UNKNOWN if not values else min(values) if min(values) == max(values) else f"{min(values)} to {max(values)}"
+    return (
+        UNKNOWN
+        if not values
+        else min(values)
+        if min(values) == max(values)
+        else f"{min(values)} to {max(values)}"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -78,7 +90,9 @@ def memory(records: list[dict]) -> str:
 
 def core_seconds(records: list[dict]) -> float:
     """Wall time times threads, all chains together."""
-    return sum(r["provenance"].get("wall_s", 0) * r["provenance"].get("threads", 1) for r in records)
+    return sum(
+        r["provenance"].get("wall_s", 0) * r["provenance"].get("threads", 1) for r in records
+    )
 
 
 def hours(records: list[dict]) -> str:
@@ -88,11 +102,19 @@ def hours(records: list[dict]) -> str:
 
 def totals(found: dict[str, list[dict]]) -> list[str]:
     """Core hours of every section, and of all."""
-    lines = ["| section | chains | core hours | longest chain | most memory |", "|---|--:|--:|--:|--:|"]
+    lines = [
+        "| section | chains | core hours | longest chain | most memory |",
+        "|---|--:|--:|--:|--:|",
+    ]
     everything = [record for records in found.values() for record in records]
-    for name, records in [*((title(section), records) for section, records in found.items()), ("**all**", everything)]:
+    for name, records in [
+        *((title(section), records) for section, records in found.items()),
+        ("**all**", everything),
+    ]:
         longest = duration(max(_values(records, "wall_s"), default=0))
-        lines.append(f"| {name} | {len(records)} | {hours(records)} | {longest} | {memory(records)} |")
+        lines.append(
+            f"| {name} | {len(records)} | {hours(records)} | {longest} | {memory(records)} |"
+        )
     return lines
 
 
@@ -114,8 +136,14 @@ def machine(record: dict) -> str:
     """The machine of a chain, in words."""
     from_ = record["provenance"]
     threads = from_.get("threads", 1)
-    words = [from_.get("processor") or f"a processor whose name was {UNKNOWN}", f"{from_.get('cores', '?')} cores"]
-    words += [f"device {from_.get('device', UNKNOWN)}", f"{threads} thread{'s' * (threads != 1)} a chain"]
+    words = [
+        from_.get("processor") or f"a processor whose name was {UNKNOWN}",
+        f"{from_.get('cores', '?')} cores",
+    ]
+    words += [
+        f"device {from_.get('device', UNKNOWN)}",
+        f"{threads} thread{'s' * (threads != 1)} a chain",
+    ]
     words += [from_["precision"]] if "precision" in from_ else []
     return ", ".join(words)
 
@@ -134,7 +162,11 @@ def chains(records: list[dict]) -> list[str]:
     for record in records:
         groups.setdefault((record["variant"], record["regime"]), []).append(record)
     for (variant, regime), group in groups.items():
-        cells = variant.replace(",", ", ") or "as the preset", LABELS.get(regime, regime), str(len(group))
+        cells = (
+            variant.replace(",", ", ") or "as the preset",
+            LABELS.get(regime, regime),
+            str(len(group)),
+        )
         lines.append(f"| {' | '.join([*cells, *wall_time(group), memory(group)])} |")
     return lines
 
@@ -165,21 +197,30 @@ def needed(root: Path) -> list[str]:
     """What pyproject.toml asks for: the package's own dependencies, then those of the book."""
     path = root / "pyproject.toml"
     project = tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.is_file() else {}
-    wanted = [*project.get("dependencies", ()), *project.get("optional-dependencies", {}).get("book", ())]
+    wanted = [
+        *project.get("dependencies", ()),
+        *project.get("optional-dependencies", {}).get("book", ()),
+    ]
     return [re.match(r"[\w.-]+", need)[0] for need in wanted]
 
 
 def software(root: Path, found: dict[str, list[dict]]) -> list[str]:
     """Versions in the records of the results, beside those that are pinned."""
     everything = [record for records in found.values() for record in records]
-    recorded = dict.fromkeys(name for versions in _values(everything, "versions") for name in versions)
+    recorded = dict.fromkeys(
+        name for versions in _values(everything, "versions") for name in versions
+    )
     pins = locked(root)
     lines = ["| software | trained the results | pinned in `requirements.lock` |", "|---|---|---|"]
     lines.append(f"| Python | {_distinct(_values(everything, 'python'))} | |")
     lines.append(f"| this package | {_distinct(_values(everything, 'package_version'))} | |")
     for name in {_plain(name): name for name in [*needed(root), *recorded]}.values():
-        there = _distinct(versions[name] for versions in _values(everything, "versions") if name in versions)
-        lines.append(f"| {name} | {there if name in recorded else ''} | {pins.get(_plain(name), '')} |")
+        there = _distinct(
+            versions[name] for versions in _values(everything, "versions") if name in versions
+        )
+        lines.append(
+            f"| {name} | {there if name in recorded else ''} | {pins.get(_plain(name), '')} |"
+        )
     return lines
 
 
@@ -189,5 +230,12 @@ def pages(root: Path) -> dict[str, str]:
     text: list[str] = []
     for section, records in found.items():
         text += tables(section, records)
-    parts = {"versions_totals.md": totals(found), "versions_chains.md": text, "versions.md": software(root, found)}
-    return {name: "\n".join([*lines, ""]).rstrip("\n") + "\n" if found else NOTHING for name, lines in parts.items()}
+    parts = {
+        "versions_totals.md": totals(found),
+        "versions_chains.md": text,
+        "versions.md": software(root, found),
+    }
+    return {
+        name: "\n".join([*lines, ""]).rstrip("\n") + "\n" if found else NOTHING
+        for name, lines in parts.items()
+    }

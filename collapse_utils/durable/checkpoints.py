@@ -1,8 +1,10 @@
-"""Work that can be interrupted: what a fit and a sampler leave behind, and the signals that ask them to stop.
+"""Work that can be interrupted: what a fit and a sampler leave behind, and the signals that ask
+them to stop.
 
-The chain hands a :class:`Checkpoint` to every fit.  A section that trains for long saves its state there from time to
-time and starts from the newest whole one; a section whose fits are short ignores it.  A sampler that has a fourth
-parameter ``kept`` is handed :class:`Pieces`, which remember what it has made.
+The chain hands a :class:`Checkpoint` to every fit.  A section that trains for long saves its state
+there from time to time and starts from the newest whole one; a section whose fits are short ignores
+it.  A sampler that has a fourth parameter ``kept`` is handed :class:`Pieces`, which remember what
+it has made.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ class Checkpoint:
 
     Parameters
     ----------
-    folder : states are its subfolders ``state-000000123``, named by step; the two newest are kept, and ``newest.json``
-        names the last one.
+    folder : states are its subfolders ``state-000000123``, named by step; the two newest are kept,
+        and ``newest.json`` names the last one.
     every_s : seconds between two states that :meth:`due` asks for.
     guard : called before every write; raises if the process has lost the right to write here.
     report : called with (step, steps, numbers) for whoever looks on.
@@ -54,9 +56,13 @@ class Checkpoint:
         return next((state for state in self.states() if files.damage(state) is None), None)
 
     def start(self) -> Path | None:
-        """The state to go on from, or None; whatever newer state is damaged or gone is named on stderr."""
+        """The state to go on from, or None; whatever newer state is damaged or gone is named on
+        stderr.
+        """
         state = self.newest()
-        problems = [files.damage(other) for other in self.states() if state is None or other > state]
+        problems = [
+            files.damage(other) for other in self.states() if state is None or other > state
+        ]
         with contextlib.suppress(RunError):  # no note, or a damaged one
             last = files.read_json(self.folder / "newest.json")["state"]
             if not (self.folder / last).exists() and (state is None or state.name < last):
@@ -78,10 +84,12 @@ class Checkpoint:
         """A temporary folder that becomes the state of ``step`` when the block ends."""
         self.guard()
         final = self.folder / f"state-{step:09d}"
-        files.remove_folder(final)  # a damaged state of the same step, which was passed over, makes room
+        # a damaged state of the same step, which was passed over, makes room
+        files.remove_folder(final)
         with files.new_folder(final, self.guard) as folder:
             yield folder
-        files.write_json(self.folder / "newest.json", {"state": final.name})  # so that a lost state is missed
+        # so that a lost state is missed
+        files.write_json(self.folder / "newest.json", {"state": final.name})
         for old in self.states()[2:]:
             shutil.rmtree(old, ignore_errors=True)
         self._last = time.monotonic()
@@ -93,20 +101,25 @@ def at_once(make: Callable[[], Arrays]) -> Arrays:
 
 
 class Pieces:
-    """What one call of a sampler has made so far, piece by piece, kept on disk until the whole is there.
+    """What one call of a sampler has made so far, piece by piece, kept on disk until the whole is
+    there.
 
-    A sampler that makes its items in pieces asks for every one with ``kept(make)``, always in the same order, where
-    ``make()`` returns an array or a tuple of arrays.  A piece that an earlier process has made comes from the disk; a new
-    one is written with those before it once ``every_s`` seconds have gone, so that a kill loses no more than these
-    seconds and one piece.  What a piece is must not depend on what was read and what was made: then the whole is the same
-    to the last bit.
+    A sampler that makes its items in pieces asks for every one with ``kept(make)``, always in the
+    same order, where ``make()`` returns an array or a tuple of arrays.  A piece that an earlier
+    process has made comes from the disk; a new one is written with those before it once ``every_s``
+    seconds have gone, so that a kill loses no more than these seconds and one piece.  What a piece
+    is must not depend on what was read and what was made: then the whole is the same to the last
+    bit.
 
     Parameters
     ----------
-    folder, every_s, guard : as for :class:`Checkpoint`; pieces a .. b - 1 are the subfolder ``from-<a>``.
+    folder, every_s, guard : as for :class:`Checkpoint`; pieces a .. b - 1 are the subfolder
+        ``from-<a>``.
     """
 
-    def __init__(self, folder: Path, *, every_s: float = 60.0, guard: Callable[[], None] = lambda: None):
+    def __init__(
+        self, folder: Path, *, every_s: float = 60.0, guard: Callable[[], None] = lambda: None
+    ):
         self.folder, self.every_s, self.guard = folder, every_s, guard
         self._stored = self._read()
         self._pending: list[tuple[np.ndarray, ...] | np.ndarray] = []
@@ -120,11 +133,14 @@ class Pieces:
                 break
             with np.load(part / "pieces.npz", allow_pickle=False) as file:
                 for number in range(len({name.split(".")[0] for name in file.files})):
-                    arrays = [file[name] for name in file.files if name.split(".")[0] == str(number)]
+                    arrays = [
+                        file[name] for name in file.files if name.split(".")[0] == str(number)
+                    ]
                     single = f"{number}.array" in file.files
                     self._saved += 1
                     yield arrays[0] if single else tuple(arrays)
-        for part in self.folder.glob("from-*") if self.folder.is_dir() else ():  # behind a damaged one
+        # behind a damaged one
+        for part in self.folder.glob("from-*") if self.folder.is_dir() else ():
             if int(part.name[5:]) >= self._saved:
                 self.guard()
                 files.remove_folder(part)

@@ -1,8 +1,9 @@
 """Files and folders that are whole or not there: atomic writes, checksums, caches.
 
-Every file and folder is written under a temporary name beside its final one, flushed to the disk and
-renamed, so that what has its final name is whole.  Folders carry ``checksums.json``, and ``metrics.json``
-its own checksum: a file that changed afterwards is named, and made again from what is whole.
+Every file and folder is written under a temporary name beside its final one, flushed to the disk
+and renamed, so that what has its final name is whole.  Folders carry ``checksums.json``, and
+``metrics.json`` its own checksum: a file that changed afterwards is named, and made again from what
+is whole.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from typing import Any
 from ..errors import InputError, RunError
 from .leases import Lease
 
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)  # what a disk says that takes no more
+# what a disk says that takes no more
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 def warn(text: str) -> None:
@@ -53,12 +55,16 @@ def _refusal(problem: Exception, folder: Path) -> str | None:
 
 @contextlib.contextmanager
 def _telling(path: Path) -> Iterator[None]:
-    """Turns a write that the disk refuses into a RunError that names the file and the disk's reason."""
+    """Turns a write that the disk refuses into a RunError that names the file and the disk's
+    reason.
+    """
     try:
         yield
     except Exception as problem:
         if reason := _refusal(problem, path.parent):
-            raise RunError(f"{path}: cannot be written ({reason}); what was written before is whole") from problem
+            raise RunError(
+                f"{path}: cannot be written ({reason}); what was written before is whole"
+            ) from problem
         raise
 
 
@@ -72,7 +78,9 @@ def _flush(path: Path) -> None:
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Replace ``path`` by ``text`` in one step: a reader sees the old file or the new one, never a part."""
+    """Replace ``path`` by ``text`` in one step: a reader sees the old file or the new one, never a
+    part.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     with _telling(path):
         try:
@@ -123,7 +131,9 @@ def read_checked(path: Path) -> dict:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "checksums.json")
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name != "checksums.json"
+    )
 
 
 def _file_checksum(path: Path) -> str:
@@ -137,7 +147,9 @@ def _temporary(final: Path) -> Path:
 
 @contextlib.contextmanager
 def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
-    """A temporary folder that is flushed and becomes ``final`` when the block ends well, and goes when it does not."""
+    """A temporary folder that is flushed and becomes ``final`` when the block ends well, and goes
+    when it does not.
+    """
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(final)
     with _telling(final):
@@ -154,7 +166,9 @@ def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
                     raise
             _flush(final.parent)
         except Exception:
-            guard()  # an heir may have removed what an orphan was writing: then say that, and not what was missing
+            # an heir may have removed what an orphan was writing: then say that, and not what was
+            # missing
+            guard()
             raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -162,19 +176,26 @@ def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_folder(final: Path, guard: Callable[[], None] = lambda: None) -> Iterator[Path]:
-    """A temporary folder that becomes ``final`` when the block ends well, and is removed when it does not.
+    """A temporary folder that becomes ``final`` when the block ends well, and is removed when it
+    does not.
 
-    A folder that is already there under the final name stays as it is: it was finished by somebody else.  ``guard`` is
-    called last of all; it raises if the process has lost the right to write here.
+    A folder that is already there under the final name stays as it is: it was finished by somebody
+    else.  ``guard`` is called last of all; it raises if the process has lost the right to write
+    here.
     """
     with _becoming(final, guard) as temporary:
         yield temporary
-        sums = {path.relative_to(temporary).as_posix(): _file_checksum(path) for path in _files(temporary)}
+        sums = {
+            path.relative_to(temporary).as_posix(): _file_checksum(path)
+            for path in _files(temporary)
+        }
         write_json(temporary / "checksums.json", sums)
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with a folder that :func:`new_folder` made, or None: a file missing, changed or unreadable."""
+    """What is wrong with a folder that :func:`new_folder` made, or None: a file missing, changed or
+    unreadable.
+    """
     try:
         sums = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
         for name, expected in sums.items():
@@ -194,7 +215,9 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path, name: str = "*") -> None:
-    """Remove what killed processes have left half-written at or below ``folder``, which nobody else may write."""
+    """Remove what killed processes have left half-written at or below ``folder``, which nobody else
+    may write.
+    """
     for path in list(folder.rglob(f".{name}.*.tmp")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -204,7 +227,9 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
 
 
 def copy_folder(source: Path, final: Path, guard: Callable[[], None] = lambda: None) -> None:
-    """The whole folder ``source`` under a second name: by hard links where the disk allows, else by a copy."""
+    """The whole folder ``source`` under a second name: by hard links where the disk allows, else by
+    a copy.
+    """
 
     def link(original: str, copy: str) -> None:
         try:
@@ -220,7 +245,9 @@ def copy_folder(source: Path, final: Path, guard: Callable[[], None] = lambda: N
 
 
 def cached_folder(final: Path, make: Callable[[Path], None]) -> Path:
-    """``final``, whole: made by ``make(folder)`` unless it is there already; of several processes one makes it."""
+    """``final``, whole: made by ``make(folder)`` unless it is there already; of several processes
+    one makes it.
+    """
     if damage(final) is not None:
         with Lease(final.parent / f".making-{final.name}", wait=True) as lease:
             problem = damage(final)

@@ -1,8 +1,9 @@
 """The right to write a folder: one process at a time.
 
-The owner renews a file by a heartbeat and looks at it before every write.  Nobody asks a clock whether an owner is alive:
-a process of this machine is known by its number and its start in ticks since the machine booted, and of another machine
-only a heartbeat that does not come while we watch proves that its process is dead.  Clocks of machines differ, and jump.
+The owner renews a file by a heartbeat and looks at it before every write.  Nobody asks a clock
+whether an owner is alive: a process of this machine is known by its number and its start in ticks
+since the machine booted, and of another machine only a heartbeat that does not come while we watch
+proves that its process is dead.  Clocks of machines differ, and jump.
 """
 
 from __future__ import annotations
@@ -23,14 +24,18 @@ import psutil
 from ..errors import Occupied
 
 HEARTBEAT_S = 10.0  # how often an owner renews its lease
-DEAD_AFTER_S = 120.0  # a lease of another machine that looks older than this, or younger than now, is watched ...
+# a lease of another machine that looks older than this, or younger than now, is watched ...
+DEAD_AFTER_S = 120.0
 WATCH_S = 30.0  # ... for so long; if it is not renewed then, its owner is dead
 
-_held: set[str] = set()  # tokens of the leases that this process holds: one that it could not remove is nobody's
+# tokens of the leases that this process holds: one that it could not remove is nobody's
+_held: set[str] = set()
 
 
 def process_began(pid: int) -> str | None:
-    """When a process of this machine began, as text that no step of its clock changes; None if it runs no more."""
+    """When a process of this machine began, as text that no step of its clock changes; None if it
+    runs no more.
+    """
     if os.path.exists("/proc/self/stat"):
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -45,13 +50,21 @@ def process_began(pid: int) -> str | None:
 
 
 class Lease:
-    """The right to write a directory: one process at a time, renewed by a heartbeat, taken over from a dead owner.
+    """The right to write a directory: one process at a time, renewed by a heartbeat, taken over
+    from a dead owner.
 
-    With ``wait`` it waits for a live owner to go, and calls ``waiting`` once with the owner's name; otherwise a live owner
-    is an :class:`~collapse_utils.errors.Occupied`.  A holder calls :meth:`check` before every write.
+    With ``wait`` it waits for a live owner to go, and calls ``waiting`` once with the owner's name;
+    otherwise a live owner is an :class:`~collapse_utils.errors.Occupied`.  A holder calls
+    :meth:`check` before every write.
     """
 
-    def __init__(self, directory: Path, *, wait: bool = False, waiting: Callable[[str], None] = lambda owner: None):
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        wait: bool = False,
+        waiting: Callable[[str], None] = lambda owner: None,
+    ):
         self.path = directory / "lease.json"
         self._wait, self._waiting = wait, waiting
         self._token = uuid.uuid4().hex
@@ -65,7 +78,11 @@ class Lease:
             return None
         except (OSError, ValueError):
             return {}
-        return owner if isinstance(owner, dict) and {"host", "pid", "began", "token"} <= set(owner) else {}
+        return (
+            owner
+            if isinstance(owner, dict) and {"host", "pid", "began", "token"} <= set(owner)
+            else {}
+        )
 
     def _mtime(self) -> int | None:
         try:
@@ -89,7 +106,9 @@ class Lease:
         return True
 
     def acquire(self) -> Lease:
-        """Take the lease; Occupied names a live owner, or with ``wait`` the call waits until it has gone."""
+        """Take the lease; Occupied names a live owner, or with ``wait`` the call waits until it has
+        gone.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         pid = os.getpid()
         me = {
@@ -102,8 +121,11 @@ class Lease:
         while True:
             candidate = self.path.with_name(f".lease.{self._token}.tmp")
             try:
-                candidate.write_text(json.dumps({**me, "token": self._token}) + "\n", encoding="utf-8")
-                os.link(candidate, self.path)  # fails if the name exists, and shows the whole content at once
+                candidate.write_text(
+                    json.dumps({**me, "token": self._token}) + "\n", encoding="utf-8"
+                )
+                # fails if the name exists, and shows the whole content at once
+                os.link(candidate, self.path)
                 break
             except FileExistsError:
                 owner = self._owner()
@@ -126,12 +148,15 @@ class Lease:
         return self
 
     def _bury(self, owner: dict) -> None:
-        """Take a dead owner's lease away.  Only one of several heirs wins the rename; the others try again."""
+        """Take a dead owner's lease away.  Only one of several heirs wins the rename; the others
+        try again.
+        """
         grave = self.path.with_name(f".lease.{self._token}.dead")
         with contextlib.suppress(OSError, ValueError):
             os.rename(self.path, grave)
             buried = json.loads(grave.read_text(encoding="utf-8") or "{}") if owner else {}
-            if buried.get("token") != owner.get("token"):  # another heir was faster, and this is its lease: give it back
+            # another heir was faster, and this is its lease: give it back
+            if buried.get("token") != owner.get("token"):
                 os.link(grave, self.path)
         grave.unlink(missing_ok=True)
 
@@ -144,17 +169,22 @@ class Lease:
                 os.utime(self.path)
 
     def check(self) -> None:
-        """Occupied if somebody else has taken the lease: a process that slept too long must not write."""
+        """Occupied if somebody else has taken the lease: a process that slept too long must not
+        write.
+        """
         owner = self._owner()
         if owner is None or owner.get("token") != self._token:
-            raise Occupied(f"{self.path.parent}: this process has lost its lease; it stops without writing")
+            raise Occupied(
+                f"{self.path.parent}: this process has lost its lease; it stops without writing"
+            )
 
     def release(self) -> None:
         self._stop.set()
         _held.discard(self._token)
         owner = self._owner()
         if owner is not None and owner.get("token") == self._token:
-            with contextlib.suppress(OSError):  # a disk that has become read-only: the next process sees that we are dead
+            # a disk that has become read-only: the next process sees that we are dead
+            with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Lease:

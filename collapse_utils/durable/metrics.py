@@ -1,7 +1,8 @@
-"""What a chain has measured: ``metrics.json`` of every iteration, and ``metrics.csv``, which is made of them.
+"""What a chain has measured: ``metrics.json`` of every iteration, and ``metrics.csv``, which is
+made of them.
 
-``metrics.json`` carries a checksum.  ``metrics.csv`` is for readers: it says nothing that the records do not say, so that
-a damaged one is written again.
+``metrics.json`` carries a checksum.  ``metrics.csv`` is for readers: it says nothing that the
+records do not say, so that a damaged one is written again.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ COLUMNS = ("section", "preset", "regime", "seed", "iteration", "metric", "value"
 def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
     """What ``evaluate`` returned, as floats; RunError names what is not a number, or not finite.
 
-    Where divergence is recorded (``diverged`` is not None), a metric that is not finite counts as inf, and the metric
-    ``diverged`` is added: 1 if the fit diverged or a metric was lost, else 0.
+    Where divergence is recorded (``diverged`` is not None), a metric that is not finite counts as
+    inf, and the metric ``diverged`` is added: 1 if the fit diverged or a metric was lost, else 0.
     """
     if not isinstance(metrics, dict) or not metrics:
         raise RunError(f"evaluate: returned {metrics!r}; expected {{metric name: value}}")
@@ -34,9 +35,18 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
         if diverged is None and not math.isfinite(value):
-            raise RunError(f"evaluate: metric {name!r} is {value}; expected a finite number, or --set diverged=record")
-    found = {str(name): float(value) if math.isfinite(value) else math.inf for name, value in metrics.items()}
-    return found if diverged is None else {**found, "diverged": float(diverged or math.inf in found.values())}
+            raise RunError(
+                f"evaluate: metric {name!r} is {value}; expected a finite number, or --set diverged=record"
+            )
+    found = {
+        str(name): float(value) if math.isfinite(value) else math.inf
+        for name, value in metrics.items()
+    }
+    return (
+        found
+        if diverged is None
+        else {**found, "diverged": float(diverged or math.inf in found.values())}
+    )
 
 
 def record_path(run_dir: Path, iteration: int) -> Path:
@@ -44,12 +54,16 @@ def record_path(run_dir: Path, iteration: int) -> Path:
 
 
 def records(run_dir: Path) -> dict[int, dict]:
-    """The records of the iterations that ``run_dir`` has measured, in order; RunError names a damaged one."""
+    """The records of the iterations that ``run_dir`` has measured, in order; RunError names a
+    damaged one.
+    """
     return {t: files.read_checked(path) for t, path in iterations(run_dir, "metrics.json").items()}
 
 
 def read_metrics(run_dir: Path) -> list[dict]:
-    """The rows of the iterations that ``run_dir`` has measured, in order; RunError names a damaged file."""
+    """The rows of the iterations that ``run_dir`` has measured, in order; RunError names a damaged
+    file.
+    """
     description = files.read_json(run_dir / "config.json")
     first = {name: description[name] for name in ("section", "preset", "regime", "seed")}
     return [
@@ -83,7 +97,9 @@ def whole(run_dir: Path) -> bool:
 
 
 def repair(run_dir: Path, *, finished: bool) -> None:
-    """Name what is damaged, and take it out of the way, so that the chain measures or writes it again."""
+    """Name what is damaged, and take it out of the way, so that the chain measures or writes it
+    again.
+    """
     damaged = set()
     for t, path in iterations(run_dir, "metrics.json").items():
         try:
@@ -104,8 +120,8 @@ def repair(run_dir: Path, *, finished: bool) -> None:
 def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
     """Say where ``metrics.csv`` and the records disagree.
 
-    A kill may have kept the lines of the last iteration out of it, and a kill during a repair leaves lines whose record is
-    still to be made; nothing else does.
+    A kill may have kept the lines of the last iteration out of it, and a kill during a repair
+    leaves lines whose record is still to be made; nothing else does.
     """
     path = run_dir / "metrics.csv"
     recorded, written = {}, {}
@@ -116,10 +132,13 @@ def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
             written.setdefault(line.split(",")[COLUMNS.index("iteration")], []).append(line)
         state = "its content has changed since it was written"
     except (OSError, ValueError, IndexError):
-        state = "is missing" if not path.exists() else "its content has changed since it was written"
+        state = (
+            "is missing" if not path.exists() else "its content has changed since it was written"
+        )
     latest = max(recorded, default=0)
     if any(
-        written.get(str(iteration)) != lines and (finished or iteration < latest or str(iteration) in written)
+        written.get(str(iteration)) != lines
+        and (finished or iteration < latest or str(iteration) in written)
         for iteration, lines in recorded.items()
     ):
         files.warn(f"{path}: {state}; written again from the records of the iterations")

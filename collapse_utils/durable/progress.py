@@ -1,6 +1,8 @@
-"""What a run says of itself while it runs: where it stands, how fast it is, how long it still takes, who works on it.
+"""What a run says of itself while it runs: where it stands, how fast it is, how long it still
+takes, who works on it.
 
-A run writes ``progress.json`` and renews ``lease.json``; both can be read from every machine that sees its folder.
+A run writes ``progress.json`` and renews ``lease.json``; both can be read from every machine that
+sees its folder.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from pathlib import Path
 from .. import regimes
 from . import files
 
-# What share of an iteration is behind a run when it enters a phase; rough, and only for people who wait.
+# What share of an iteration is behind a run when it enters a phase; rough, and only for people who
+# wait.
 PHASES = {"fitting": 0.0, "sampling": 0.6, "evaluating": 0.9}
 SILENT_S = 60.0  # a run that has said nothing for so long is said to be silent
 
@@ -38,13 +41,17 @@ def fraction(state: dict) -> float:
 
 
 def seconds_left(state: dict, regime: str) -> float | None:
-    """How long a run still takes, if an iteration costs in proportion to what it trains on; None before one can tell."""
+    """How long a run still takes, if an iteration costs in proportion to what it trains on; None
+    before one can tell.
+    """
     finished = fraction(state)
     if finished <= 0 or not state.get("seconds"):
         return None
     weights = [regimes.training_size(regime, t) for t in range(1, state["iterations"] + 1)]
     whole = int(finished)
-    done = sum(weights[:whole]) + (finished - whole) * (weights[whole] if whole < len(weights) else 0)
+    done = sum(weights[:whole]) + (finished - whole) * (
+        weights[whole] if whole < len(weights) else 0
+    )
     return state["seconds"] * (sum(weights) - done) / done
 
 
@@ -52,7 +59,9 @@ def duration(seconds: float, exact: bool = False) -> str:
     """``40 s``, ``12 min``, ``3.5 h``; with ``exact`` also ``0.4 s`` and ``12.3 min``."""
     if seconds < 90:
         return f"{seconds:.{1 if exact and seconds < 10 else 0}f} s"
-    return f"{seconds / 60:.{1 if exact else 0}f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds / 60:.{1 if exact else 0}f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    )
 
 
 def rate(state: dict) -> str:
@@ -60,7 +69,11 @@ def rate(state: dict) -> str:
     if "items_per_s" in state:
         return f"{state['items_per_s']:.4g} items/s"
     finished = fraction(state)
-    return f"{state['seconds'] / finished:.2g} s an iteration" if finished >= 1 and state.get("seconds") else ""
+    return (
+        f"{state['seconds'] / finished:.2g} s an iteration"
+        if finished >= 1 and state.get("seconds")
+        else ""
+    )
 
 
 def describe(state: dict, regime: str) -> str:

@@ -34,7 +34,9 @@ def commit() -> str | None:
     """The commit of the source tree this package runs from, or None for an installed wheel."""
     if not (SOURCE_TREE / ".git").exists():
         return None
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=SOURCE_TREE, capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=SOURCE_TREE, capture_output=True, text=True, check=False
+    )
     return asked.stdout.strip() or None
 
 
@@ -47,7 +49,9 @@ def device() -> str:
 
 
 def processor() -> str:
-    """The CPU by its own name, and the instruction set that torch uses of it: another one rounds in another order."""
+    """The CPU by its own name, and the instruction set that torch uses of it: another one rounds in
+    another order.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -59,7 +63,9 @@ def processor() -> str:
 
 
 def precision() -> str:
-    """The floating-point numbers that this process computes with: those of NumPy, or of torch where a section uses it."""
+    """The floating-point numbers that this process computes with: those of NumPy, or of torch where
+    a section uses it.
+    """
     torch = sys.modules.get("torch")
     if torch is None:
         return "float64"

@@ -65,11 +65,18 @@ def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> d
     return {**description, "fingerprint": fingerprint(description)}
 
 
-def shared_folders(shared: Path, description: dict, sampling_fields: Iterable[str]) -> tuple[Path, Path]:
-    """The folders of the first fit and of its first block, which depend on neither the regime nor N."""
+def shared_folders(
+    shared: Path, description: dict, sampling_fields: Iterable[str]
+) -> tuple[Path, Path]:
+    """The folders of the first fit and of its first block, which depend on neither the regime nor
+    N.
+    """
     config = {name: value for name, value in description["config"].items() if name != "iterations"}
     sampling = {name: config.pop(name) for name in sampling_fields}
-    parts = {"config": config, **{key: description[key] for key in ("section", "seed", "data", "package_version")}}
+    parts = {
+        "config": config,
+        **{key: description[key] for key in ("section", "seed", "data", "package_version")},
+    }
     first_fit = shared / f"{description['section']}-seed{description['seed']}-{fingerprint(parts)}"
     return first_fit, first_fit / f"block-{fingerprint(sampling)}"
 
@@ -80,9 +87,12 @@ def fingerprint(parts: dict) -> str:
 
 
 def _difference(there: Any, here: Any, name: str = "") -> tuple[str, Any, Any] | None:
-    """The first field in which two descriptions differ, dotted for nested ones, with both values."""
+    """The first field in which two descriptions differ, dotted for nested ones, with both
+    values.
+    """
     if isinstance(there, dict) and isinstance(here, dict):
-        # The fingerprint sums up the other fields: it is named only when it alone differs (a file changed by hand).
+        # The fingerprint sums up the other fields: it is named only when it alone differs (a file
+        # changed by hand).
         for key in sorted({*there, *here}, key=lambda key: (key == "fingerprint", key)):
             found = _difference(there.get(key), here.get(key), f"{name}.{key}" if name else key)
             if found:
@@ -92,46 +102,65 @@ def _difference(there: Any, here: Any, name: str = "") -> tuple[str, Any, Any] |
 
 
 def check_run(directory: Path, description: dict) -> None:
-    """See, without writing, that ``directory`` is new or already the home of the run ``description``.
+    """See, without writing, that ``directory`` is new or already the home of the run
+    ``description``.
 
-    Raises InputError that names the differing field if another run lives there, or what the folder holds instead.
+    Raises InputError that names the differing field if another run lives there, or what the folder
+    holds instead.
     """
     config = directory / "config.json"
     if config.exists():
         found = _difference(read_json(config), description)
         if found:
             field, there, here = found
-            raise InputError(field, here, f"{there!r}, with which {directory} was begun (or another --run-dir)")
+            raise InputError(
+                field, here, f"{there!r}, with which {directory} was begun (or another --run-dir)"
+            )
         return
     if directory.exists() and not directory.is_dir():
         raise InputError("--run-dir", str(directory), "a folder, new or of an earlier run")
     names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
     foreign = [name for name in names if not name.startswith(".") and name != "lease.json"]
     if foreign:
-        raise InputError("--run-dir", str(directory), f"an empty folder or an earlier run (it holds {foreign[0]})")
+        raise InputError(
+            "--run-dir",
+            str(directory),
+            f"an empty folder or an earlier run (it holds {foreign[0]})",
+        )
     home = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not os.access(home, os.W_OK | os.X_OK):
-        raise InputError("--run-dir", str(directory), f"a folder that can be written ({home} cannot)")
+        raise InputError(
+            "--run-dir", str(directory), f"a folder that can be written ({home} cannot)"
+        )
 
 
 @contextlib.contextmanager
 def writing(directory: Path, description: dict) -> Iterator[Lease]:
-    """The run directory, checked, leased and with its ``config.json`` in place, for the length of the block."""
+    """The run directory, checked, leased and with its ``config.json`` in place, for the length of
+    the block.
+    """
     check_run(directory, description)
     try:
         lease = Lease(directory).acquire()
     except OSError as problem:
-        raise InputError("--run-dir", str(directory), f"a folder that can be written ({problem.strerror})") from None
+        raise InputError(
+            "--run-dir", str(directory), f"a folder that can be written ({problem.strerror})"
+        ) from None
     try:
-        check_run(directory, description)  # another process may have begun another run before we got the lease
+        # another process may have begun another run before we got the lease
+        check_run(directory, description)
         remove_leftovers(directory)
         if not (directory / "config.json").exists():
             write_json(directory / "config.json", description)
         yield lease
-    except OSError as problem:  # from the small things that no other function tells of, such as making a folder
+    except (
+        OSError
+    ) as problem:  # from the small things that no other function tells of, such as making a folder
         if problem.errno not in REFUSALS:
             raise
-        raise RunError(f"{problem.filename or directory}: cannot be written ({problem.strerror})") from problem
+        raise RunError(
+            f"{problem.filename or directory}: cannot be written ({problem.strerror})"
+        ) from problem
     finally:
         lease.release()
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM has stopped the run in a state from which it resumes; ``exit_status`` is 130 or 143."""
+    """SIGINT or SIGTERM has stopped the run in a state from which it resumes; ``exit_status`` is
+    130 or 143.
+    """
 
     def __init__(self, signum: int):
         super().__init__(signal.Signals(signum).name)
@@ -17,7 +19,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Signals:
-    """Turns SIGINT and SIGTERM into :class:`Interrupted`: at once, or at the end of a step while a fit asks for that."""
+    """Turns SIGINT and SIGTERM into :class:`Interrupted`: at once, or at the end of a step while a
+    fit asks for that.
+    """
 
     deferred = False
     asked: int | None = None
@@ -40,10 +44,11 @@ def listen() -> None:
 
 @contextlib.contextmanager
 def whole_steps() -> Iterator[Callable[[], None]]:
-    """Inside the block a signal waits until the function that it yields is called: between two steps of training.
+    """Inside the block a signal waits until the function that it yields is called: between two
+    steps of training.
 
-    The caller passes nothing and gets :class:`Interrupted`, raised at a moment when its state is whole; so does a block
-    that ends without having called it again.
+    The caller passes nothing and gets :class:`Interrupted`, raised at a moment when its state is
+    whole; so does a block that ends without having called it again.
     """
     _signals.deferred, _signals.asked = True, None
 
@@ -59,6 +64,8 @@ def whole_steps() -> Iterator[Callable[[], None]]:
 
 
 def stopped(interrupt: KeyboardInterrupt) -> int:
-    """Tell that a command was stopped in a state from which it goes on; returns its exit status, 130 or 143."""
+    """Tell that a command was stopped in a state from which it goes on; returns its exit status,
+    130 or 143.
+    """
     print("stopped; the same command goes on from here", file=sys.stderr)
     return getattr(interrupt, "exit_status", 130)

@@ -3,9 +3,9 @@
 A store makes each model, block and record of metrics once.  Asked again, it gives what it has; what
 was lost or damaged on the disk is named on stderr and made again by the caller's own definition.
 
-The first fit depends on the seed and not on the regime, and the first block that it samples does not
-either: both are made once in a folder that chains of one experiment share, also between processes,
-and linked into each run directory.
+The first fit depends on the seed and not on the regime, and the first block that it samples does
+not either: both are made once in a folder that chains of one experiment share, also between
+processes, and linked into each run directory.
 """
 
 from __future__ import annotations
@@ -39,11 +39,15 @@ class Store(Protocol):
 
     def block(self, block: Block, model: Callable[[], Any], sample: Sample) -> data.Data: ...
 
-    def metrics(self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None) -> None: ...
+    def metrics(
+        self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None
+    ) -> None: ...
 
 
 class InMemory:
-    """A store for small models and tests: nothing outlives it.  ``results`` maps t to {metric: value}."""
+    """A store for small models and tests: nothing outlives it.  ``results`` maps t to {metric:
+    value}.
+    """
 
     def __init__(self, config: Config):
         self.config = config
@@ -68,7 +72,9 @@ class InMemory:
             self._blocks[block] = sample(model(), at_once)
         return self._blocks[block]
 
-    def metrics(self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None) -> None:
+    def metrics(
+        self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None
+    ) -> None:
         metrics = evaluate()
         diverged = self._checkpoint(t).diverged() if self.config.diverged == "record" else None
         self.results[t] = checked(metrics, diverged)
@@ -81,7 +87,8 @@ class RunDirectory:
     ----------
     path, shared : the run directory; the folder of first fits and first blocks.
     description : the content of ``config.json``.
-    report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a second.
+    report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a
+        second.
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
     """
 
@@ -98,8 +105,11 @@ class RunDirectory:
         self.path, self.lease, self.config, self.regime = path, lease, config, description["regime"]
         self.n = description["data"]["train_items"]
         self.checkpoint_s = checkpoint_s
-        self.shared_fit, self.shared_block = run_dir.shared_folders(shared, description, config.SAMPLING_FIELDS)
-        self._model: tuple[int, Any] = (0, None)  # the last one: all of them may not fit into memory
+        self.shared_fit, self.shared_block = run_dir.shared_folders(
+            shared, description, config.SAMPLING_FIELDS
+        )
+        # the last one: all of them may not fit into memory
+        self._model: tuple[int, Any] = (0, None)
         self._report, self._reported = report, 0.0
         repair(path, finished=(path / "DONE").exists())
         self._recorded_s = sum(record["seconds"] for record in records(path).values())
@@ -108,10 +118,14 @@ class RunDirectory:
     # Progress and time
 
     def wall_s(self) -> float:
-        """Seconds of work in this run, those of earlier processes on recorded iterations included."""
+        """Seconds of work in this run, those of earlier processes on recorded iterations
+        included.
+        """
         return self._before_s + time.monotonic() - self._started
 
-    def tell(self, t: int, phase: str, step: int = 0, steps: int = 0, figures: dict | None = None) -> None:
+    def tell(
+        self, t: int, phase: str, step: int = 0, steps: int = 0, figures: dict | None = None
+    ) -> None:
         """Show progress: to the caller, and in ``progress.json`` for other processes."""
         now = time.monotonic()
         if step not in (0, steps) and now - self._reported < 0.5:
@@ -126,7 +140,8 @@ class RunDirectory:
             "seconds": round(self.wall_s(), 1),
             **(figures or {}),
         }
-        with contextlib.suppress(OSError, RunError):  # a full disk must not stop a run for its progress bar
+        # a full disk must not stop a run for its progress bar
+        with contextlib.suppress(OSError, RunError):
             self.lease.check()
             files.write_json(self.path / "progress.json", state, durable=False)
         self._report(state)
@@ -153,7 +168,8 @@ class RunDirectory:
             return fit(own)
         with self._shared_lease() as lease:
             shared = self._checkpoint(1, self.shared_fit / "fit", lease)
-            if shared.newest() is None and own.newest() is not None:  # the shared folder was cleared
+            # the shared folder was cleared
+            if shared.newest() is None and own.newest() is not None:
                 return fit(own)
             files.remove_leftovers(self.shared_fit)
             model = fit(shared)
@@ -177,10 +193,14 @@ class RunDirectory:
         folder = run_dir.block_dir(self.path, block)
         if problem := files.damage(folder):
             if folder.exists():
-                files.warn(f"{problem}; sampled again from the model of iteration {block.generation}")
+                files.warn(
+                    f"{problem}; sampled again from the model of iteration {block.generation}"
+                )
                 self.lease.check()
                 files.remove_folder(folder)
-            elif record_path(self.path, block.generation).exists():  # which is written after sampling
+            elif record_path(
+                self.path, block.generation
+            ).exists():  # which is written after sampling
                 files.warn(f"{folder}: is missing; sampled again")
             fitted = model()  # before any lease of the shared folder, which the first fit takes too
             self.tell(block.generation, "sampling")
@@ -214,7 +234,9 @@ class RunDirectory:
 
     # Metrics
 
-    def metrics(self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None) -> None:
+    def metrics(
+        self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None
+    ) -> None:
         """Record what the model of iteration t measures, unless it is recorded already."""
         if record_path(self.path, t).exists():
             return
@@ -229,8 +251,14 @@ class RunDirectory:
             preview(folder / "preview")
         self.lease.check()
         folder.mkdir(parents=True, exist_ok=True)
-        items, seconds = self.n * regimes.training_size(self.regime, t), self.wall_s() - self._recorded_s
-        files.write_checked(record_path(self.path, t), {"metrics": metrics, "training_items": items, "seconds": seconds})
+        items, seconds = (
+            self.n * regimes.training_size(self.regime, t),
+            self.wall_s() - self._recorded_s,
+        )
+        files.write_checked(
+            record_path(self.path, t),
+            {"metrics": metrics, "training_items": items, "seconds": seconds},
+        )
         self._recorded_s += seconds
         self._write_csv()
 
@@ -243,7 +271,8 @@ class RunDirectory:
     def finish(self, notes: dict | None) -> list[dict]:
         """Clean up, write ``DONE`` with the provenance, and return the rows of metrics."""
         rows = self._write_csv()  # a kill may have come between a record and the table
-        for leftover in self.path.glob("generation-*/pieces-of-*"):  # or between a block and the end of its pieces
+        # or between a block and the end of its pieces
+        for leftover in self.path.glob("generation-*/pieces-of-*"):
             files.remove_folder(leftover)
         self.tell(self.config.iterations, "done")
         if not (self.path / "DONE").exists():  # it does where a finished run has been repaired

@@ -41,7 +41,8 @@ class Page:
     scale: str
     results: tuple[str, ...]  # real data first, then the built-in default
     units: dict[str, str] = field(default_factory=dict)  # metric -> unit of a difference
-    models: dict[str, str] = field(default_factory=dict)  # name -> the fields of a variant that choose it
+    # name -> the fields of a variant that choose it
+    models: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,11 @@ class Claim:
         if self.test == "follows_theory":
             return f"within {limit:.0%} of 1"
         if self.test == "stays_equal":
-            return f"from {1 / limit:.3g} to {limit:.3g}" if self.ratio else f"within {limit:.3g}{unit} of 0"
+            return (
+                f"from {1 / limit:.3g} to {limit:.3g}"
+                if self.ratio
+                else f"within {limit:.3g}{unit} of 0"
+            )
         return f"{'>' if verdict.sign > 0 else '<'} {verdict.threshold:.3g}{unit}"
 
 
@@ -141,8 +146,14 @@ def _claims(entry: dict, pages: dict[str, Page]) -> list[Claim]:
     missing = {"id", "statement", "where", "test", "shown", "outcomes"} - set(entry)
     unknown = set(entry) - {each.name for each in dataclasses.fields(Claim)}
     if missing or unknown:
-        raise InputError(f"{name}: fields", ", ".join(sorted(missing | unknown)), "the fields of a claim, all that it needs")
-    claim = Claim(page=pages[section], **{"options": {}, **entry, "models": tuple(entry.get("models", ()))})
+        raise InputError(
+            f"{name}: fields",
+            ", ".join(sorted(missing | unknown)),
+            "the fields of a claim, all that it needs",
+        )
+    claim = Claim(
+        page=pages[section], **{"options": {}, **entry, "models": tuple(entry.get("models", ()))}
+    )
     return [_checked(each) for each in (claim, *_details(claim, details))]
 
 
@@ -154,11 +165,20 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
         options = {name: value for name, value in entry.items() if name != "outcomes"}
         limit = options.get("limit", 0.0)
         unit = claim.page.units.get(claim.metric or claim.page.metric, "")
-        told = DETAILS[test].format(limit=f"{limit:.0%}" if claim.ratio else f"{limit:g} {unit}".strip())
+        told = DETAILS[test].format(
+            limit=f"{limit:.0%}" if claim.ratio else f"{limit:g} {unit}".strip()
+        )
         made.append(
-            dataclasses.replace(claim, id=f"{claim.id}.{test}", detail_of=claim.id, statement=f"{claim.statement}: {told}",
-                                test=test, options={**claim.options, **options}, outcomes=entry.get("outcomes", {}))
-        )  # fmt: skip
+            dataclasses.replace(
+                claim,
+                id=f"{claim.id}.{test}",
+                detail_of=claim.id,
+                statement=f"{claim.statement}: {told}",
+                test=test,
+                options={**claim.options, **options},
+                outcomes=entry.get("outcomes", {}),
+            )
+        )
     return made
 
 
@@ -170,7 +190,9 @@ def _checked(claim: Claim) -> Claim:
             raise InputError(f"{claim.id}: models", model, "one of " + ", ".join(claim.page.models))
     for where, outcome in claim.outcomes.items():
         if where not in claim.page.results:
-            raise InputError(f"{claim.id}: outcomes", where, "one of " + ", ".join(claim.page.results))
+            raise InputError(
+                f"{claim.id}: outcomes", where, "one of " + ", ".join(claim.page.results)
+            )
         if outcome not in OUTCOMES:
             raise InputError(f"{claim.id}: outcomes", outcome, "one of " + ", ".join(OUTCOMES))
     return claim
@@ -231,7 +253,9 @@ def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
-    """The models of a claim that were run, by name; one without a name for a claim that names none."""
+    """The models of a claim that were run, by name; one without a name for a claim that names
+    none.
+    """
     if not claim.models:
         return {"": ""}
     there = set(zip(frame["regime"], frame["variant"], strict=True))
@@ -243,7 +267,11 @@ def parts(claim: Claim, frame: pd.DataFrame, metric: str = "") -> list[Part]:
     """The parts of a claim, model by model; ``metric`` instead of the claim's own."""
     own = dataclasses.replace(claim, metric=metric or claim.metric)
     test = effects.TESTS[claim.test]
-    return [part for model in models_in(own, frame).values() for part in test(own.rows(frame, model), **own.options)]
+    return [
+        part
+        for model in models_in(own, frame).values()
+        for part in test(own.rows(frame, model), **own.options)
+    ]
 
 
 def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
@@ -254,7 +282,10 @@ def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
     """
     used = chains(claim, frame)
     added = set(used[used["look"] > 1]["seed"]) if "look" in used else set()
-    found = [dataclasses.replace(part, level=TWO_LOOKS) if added & set(part.seeds) else part for part in parts(claim, frame)]
+    found = [
+        dataclasses.replace(part, level=TWO_LOOKS) if added & set(part.seeds) else part
+        for part in parts(claim, frame)
+    ]
     verdict = decide(claim.statement, found)
     if verdict.outcome == NOT_RUN:
         return verdict
@@ -263,12 +294,19 @@ def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
         notes.append(" and ".join(models_in(claim, frame)))
     if any(part.level == TWO_LOOKS for part in found):
         notes.append(f"two looks: p < {TWO_LOOKS} needed")
-    return dataclasses.replace(verdict, claimed=claim.claimed(verdict), note="; ".join(notes),
-                               beside=_beside(claim, frame, verdict))  # fmt: skip
+    return dataclasses.replace(
+        verdict,
+        claimed=claim.claimed(verdict),
+        note="; ".join(notes),
+        beside=_beside(claim, frame, verdict),
+    )
 
 
 def _steps(claim: Claim, frame: pd.DataFrame) -> str:
-    counts = [effects.steps_up(claim.rows(frame, model), **claim.options) for model in models_in(claim, frame).values()]
+    counts = [
+        effects.steps_up(claim.rows(frame, model), **claim.options)
+        for model in models_in(claim, frame).values()
+    ]
     up, every = np.sum(counts, axis=0)
     return f"{up} of {every} steps rise"
 
@@ -283,7 +321,9 @@ def _beside(claim: Claim, frame: pd.DataFrame, verdict: Verdict) -> str:
     if not verdict.threshold:
         return effect
     used = chains(claim, frame)
-    other, own = (used[used["metric"] == metric]["value"].mean() for metric in (claim.beside, claim.metric))
+    other, own = (
+        used[used["metric"] == metric]["value"].mean() for metric in (claim.beside, claim.metric)
+    )
     return f"{effect}, margin {verdict.threshold * other / own:.2g}"
 
 
@@ -302,12 +342,19 @@ def reported_frames(claim: Claim, root: Path | None = None) -> list[pd.DataFrame
     defaults = {"model": "", "temperature": 1.0, "metric": claim.page.metric}
     rows = rows.assign(**{name: value for name, value in defaults.items() if name not in rows})
     # The paper's rows know the temperature, and no other field by which our variants differ.
-    named = [rows[rows["temperature"] == _temperature(variant)].assign(variant=variant) for variant in variants(claim)]
+    named = [
+        rows[rows["temperature"] == _temperature(variant)].assign(variant=variant)
+        for variant in variants(claim)
+    ]
     frames = []
     for model in claim.reported.get("models", [""]):
         own = pd.concat([part[part["model"] == model] for part in named])
         first = rows[(rows["model"] == model) & (rows["iteration"] == 1)].drop_duplicates("metric")
-        lacking = [key for key, curve in own.groupby(["regime", "variant"]) if 1 not in set(curve["iteration"])]
+        lacking = [
+            key
+            for key, curve in own.groupby(["regime", "variant"])
+            if 1 not in set(curve["iteration"])
+        ]
         added = [first.assign(regime=regime, variant=variant) for regime, variant in lacking]
         frames.append(pd.concat([own, *added], ignore_index=True))
     return frames
@@ -338,7 +385,9 @@ def paper_effects(claim: Claim, root: Path | None = None) -> list[float]:
     """
     metric, least = paper_metric(claim, root), []
     for frame in reported_frames(claim, root):
-        values = [(part.margin(), part.effects[0]) for part in parts(claim, frame, metric) if part.effects]
+        values = [
+            (part.margin(), part.effects[0]) for part in parts(claim, frame, metric) if part.effects
+        ]
         least += [min(values)[1]] if values else []
     return least
 

@@ -67,10 +67,15 @@ class Rows:
     def table(self, arm: Arm) -> pd.DataFrame:
         """A row a seed, a column an iteration; empty where the results lack the arm."""
         own = {"regime": arm} if isinstance(arm, str) else arm
-        metric, variant = own.get("metric", self.metric), joined(self.model, own.get("variant", self.variant))
+        metric, variant = (
+            own.get("metric", self.metric),
+            joined(self.model, own.get("variant", self.variant)),
+        )
         table = by_seed(self.frame, metric, regime=own["regime"], variant=variant)
         if self.log and (table.to_numpy() <= 0).any():
-            raise InputError(metric, float(table.to_numpy().min()), "values above 0, on the scale ratio")
+            raise InputError(
+                metric, float(table.to_numpy().min()), "values above 0, on the scale ratio"
+            )
         return table
 
     def logged(self, arm: Arm) -> pd.DataFrame:
@@ -132,7 +137,10 @@ def trends_up(rows: Rows, of: Arm) -> list[Part]:
     order, seeds = table.to_numpy(), tuple(table.index)
     if order.shape[0] < 2 or order.shape[1] < 3:  # the fewest chains and fits that the test takes
         return [Part([0.0] * len(seeds), 0.0, exact=(1.0, 1.0), seeds=seeds)]
-    fits, p = table.columns.to_numpy(), [float(stats.page_trend_test(ranked).pvalue) for ranked in (order, -order)]
+    fits, p = (
+        table.columns.to_numpy(),
+        [float(stats.page_trend_test(ranked).pvalue) for ranked in (order, -order)],
+    )
     correlations = [float(stats.spearmanr(fits, chain).statistic) for chain in order]
     return [Part(correlations, 0.0, exact=(p[0], p[1]), seeds=seeds)]
 
@@ -142,7 +150,9 @@ def never_falls(rows: Rows, of: Arm, limit: float) -> list[Part]:
     non-inferiority.
     """
     steps = rows.logged(of).diff(axis=1).iloc[:, 1:]
-    return [rows.part(rows.effect(steps[t]), 1 - limit if rows.log else -limit) for t in steps.columns]
+    return [
+        rows.part(rows.effect(steps[t]), 1 - limit if rows.log else -limit) for t in steps.columns
+    ]
 
 
 def stays_above_first(rows: Rows, of: Arm) -> list[Part]:
@@ -210,7 +220,9 @@ def ends_between(rows: Rows, low: Arm, middle: Arm, high: Arm) -> list[Part]:
 
 def ends_below_in(rows: Rows, below: str, above: str, metrics: Sequence[str]) -> list[Part]:
     """One regime ends below another in each of several metrics."""
-    arms = [[{"regime": regime, "metric": metric} for regime in (below, above)] for metric in metrics]
+    arms = [
+        [{"regime": regime, "metric": metric} for regime in (below, above)] for metric in metrics
+    ]
     return [rows.part(rows.at_the_end(*pair), sign=-1) for pair in arms]
 
 
@@ -247,7 +259,9 @@ def follows_theory(rows: Rows, of: str, limit: float) -> list[Part]:
 
 
 def _grid_ends(grid: pd.DataFrame, n: int, column: str) -> pd.DataFrame:
-    """A column of the linear grid at iteration n: a row for each T and sigma2, a column a regime."""
+    """A column of the linear grid at iteration n: a row for each T and sigma2, a column a
+    regime.
+    """
     cells = grid[(grid["x"] == "same") & (grid["n"] == n)]
     return cells.pivot(index=["T", "sigma2"], columns="regime", values=column)
 
@@ -256,7 +270,10 @@ def grid_bounded(rows: Rows, of: str) -> list[Part]:
     """In the linear grid the final error lies below pi^2/6 times the first at each T."""
     from ..linear.theory import ACCUMULATE_BOUND
 
-    last, first = (_grid_ends(rows.frame, n, column) for n, column in ((rows.frame["n"].max(), "mean"), (1, "theory")))
+    last, first = (
+        _grid_ends(rows.frame, n, column)
+        for n, column in ((rows.frame["n"].max(), "mean"), (1, "theory"))
+    )
     growth = last[of] / first[of]
     return [rows.part(cells, ACCUMULATE_BOUND, -1) for _, cells in growth.groupby("T")]
 
@@ -270,11 +287,26 @@ def grid_ends_above(rows: Rows, above: str, below: str, limit: float) -> list[Pa
 TESTS: dict[str, Callable[..., list[Part]]] = {
     test.__name__: test
     for test in (
-        slopes_up, trends_up, never_falls, stays_above_first, ends_above_first, ends_below_first, does_not_rise, stays_equal,
-        stays_below_mixture_bound, ends_above, ends_between, ends_below_in, rises_more, makes_share, final_below,
-        follows_theory, grid_bounded, grid_ends_above,
+        slopes_up,
+        trends_up,
+        never_falls,
+        stays_above_first,
+        ends_above_first,
+        ends_below_first,
+        does_not_rise,
+        stays_equal,
+        stays_below_mixture_bound,
+        ends_above,
+        ends_between,
+        ends_below_in,
+        rises_more,
+        makes_share,
+        final_below,
+        follows_theory,
+        grid_bounded,
+        grid_ends_above,
     )
-}  # fmt: skip
+}
 
 
 def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
@@ -308,17 +340,25 @@ EFFECTS = {
 
 
 def named(arm: Arm) -> str:
-    """An arm as prose calls it, such as ``accumulate-subsample`` or ``replace at temperature=0.3``."""
+    """An arm as prose calls it, such as ``accumulate-subsample`` or ``replace at
+    temperature=0.3``.
+    """
     own = {"regime": arm} if isinstance(arm, str) else arm
     regime = str(own["regime"]).replace("_", "-")
-    return f"{regime} at {own['variant'].replace('temperature=', 'τ = ')}" if own.get("variant") else regime
+    return (
+        f"{regime} at {own['variant'].replace('temperature=', 'τ = ')}"
+        if own.get("variant")
+        else regime
+    )
 
 
 def describe(test: str, options: dict, scale: str) -> str:
     """What the effect of a test is, in words."""
     arms = {name: named(arm) for name, arm in options.items() if isinstance(arm, str | dict)}
     return EFFECTS[test].format(
-        vs="/" if scale == "ratio" else "-", factor=", as a factor a fit" if scale == "ratio" else "", **arms
+        vs="/" if scale == "ratio" else "-",
+        factor=", as a factor a fit" if scale == "ratio" else "",
+        **arms,
     )
 
 

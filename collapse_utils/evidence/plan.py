@@ -1,4 +1,5 @@
-"""A plan of sweeps in a file: the chains that belong together, such as all whose results are published.
+"""A plan of sweeps in a file: the chains that belong together, such as all whose results are
+published.
 
     sweeps:
       - section: language            # or an own model, as path/to/file.py:Class
@@ -10,8 +11,9 @@
         added_after_looking: 3-4     # seeds that were added when the first results had been seen
         pending: 2-4                 # seeds whose chains are planned and not all published yet
 
-``results/reference.yml`` is the plan of the published results.  A path in it is relative to the folder that
-holds ``results``, and ``sources`` says with which word of the command line each source is found.
+``results/reference.yml`` is the plan of the published results.  A path in it is relative to the
+folder that holds ``results``, and ``sources`` says with which word of the command line each source
+is found.
 """
 
 from __future__ import annotations
@@ -25,7 +27,17 @@ import yaml
 from .. import regimes, sections, seeds
 from ..errors import InputError
 
-FIELDS = ("section", "preset", "data", "regimes", "seeds", "set", "arg", "added_after_looking", "pending")
+FIELDS = (
+    "section",
+    "preset",
+    "data",
+    "regimes",
+    "seeds",
+    "set",
+    "arg",
+    "added_after_looking",
+    "pending",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,9 @@ class Sweep:
     @property
     def variant(self) -> str:
         """How its configuration differs from the preset, as the results say it."""
-        return sections.configuration(self.section, self.preset, self.assignments, self.arguments)[1]
+        return sections.configuration(self.section, self.preset, self.assignments, self.arguments)[
+            1
+        ]
 
     @property
     def source(self) -> str:
@@ -59,10 +73,15 @@ def read(path: Path) -> list[Sweep]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         entries = content["sweeps"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as problem:
-        raise InputError("--plan", str(path), f"a YAML file with a list of sweeps ({problem})") from None
+        raise InputError(
+            "--plan", str(path), f"a YAML file with a list of sweeps ({problem})"
+        ) from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InputError("--plan", str(path), "a list of sweeps, each with its fields")
-    return [_sweep(entry, f"{path.name}, sweep {number}", path) for number, entry in enumerate(entries, 1)]
+    return [
+        _sweep(entry, f"{path.name}, sweep {number}", path)
+        for number, entry in enumerate(entries, 1)
+    ]
 
 
 def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
@@ -76,7 +95,10 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
     if ".py:" in section and not Path(section).is_absolute():
         section = str(path.resolve().parent.parent / section)
     planned, names = seeds.parse(str(entry["seeds"])), entry.get("regimes", "all")
-    parts = {name: seeds.parse(str(entry[name])) if name in entry else [] for name in ("added_after_looking", "pending")}
+    parts = {
+        name: seeds.parse(str(entry[name])) if name in entry else []
+        for name in ("added_after_looking", "pending")
+    }
     for name, some in parts.items():
         if not set(some) <= set(planned):
             raise InputError(where, f"{name}: {entry[name]}", f"seeds among {entry['seeds']}")

@@ -1,6 +1,8 @@
-"""Predictions that were registered before their runs, ``results/predictions.yml``, held against the results.
+"""Predictions that were registered before their runs, ``results/predictions.yml``, held against the
+results.
 
-The file defines the statistics and says how each is decided; this module computes them.  A chain is one observation.
+The file defines the statistics and says how each is decided; this module computes them.  A chain is
+one observation.
 """
 
 from __future__ import annotations
@@ -29,13 +31,17 @@ def _residual(y: np.ndarray, shape: np.ndarray) -> float:
 
 
 def _prefers_harmonic(table: pd.DataFrame, other: np.ndarray) -> list[float]:
-    """log(residual with ``other`` / residual with H_t) of each chain: above 0 where H_t fits better."""
+    """log(residual with ``other`` / residual with H_t) of each chain: above 0 where H_t fits
+    better.
+    """
     harmonic = np.cumsum(1 / np.arange(1.0, table.shape[1] + 1))
     return [float(np.log(_residual(y, other) / _residual(y, harmonic))) for y in table.to_numpy()]
 
 
 def growth(table: pd.DataFrame) -> list[float]:
-    """Whether a loss grows like H_t (above 0) or like a line; ``table`` has a row a chain, a column a fit 1, 2, ..."""
+    """Whether a loss grows like H_t (above 0) or like a line; ``table`` has a row a chain, a column
+    a fit 1, 2, ...
+    """
     return _prefers_harmonic(table, np.arange(1.0, table.shape[1] + 1))
 
 
@@ -60,7 +66,12 @@ def final_gap(table: pd.DataFrame, other: pd.DataFrame) -> list[float]:
     return np.log(table.iloc[:, -1] / other.iloc[:, -1]).dropna().tolist()
 
 
-STATISTICS = {"growth": growth, "bounded": bounded, "late_change": late_change, "final_ratio": final_ratio}
+STATISTICS = {
+    "growth": growth,
+    "bounded": bounded,
+    "late_change": late_change,
+    "final_ratio": final_ratio,
+}
 SIGNS = {  # what a statistic above 0 and below 0 says
     "growth": ("H_t", "a line"),
     "bounded": ("H_t", "S_t"),
@@ -70,7 +81,9 @@ SIGNS = {  # what a statistic above 0 and below 0 says
 
 
 def outcome(statistic: str, values: list[float]) -> tuple[Estimate, str]:
-    """The mean of a statistic over chains with its 95% interval, and what it says by the rule in the file."""
+    """The mean of a statistic over chains with its 95% interval, and what it says by the rule in
+    the file.
+    """
     effect = estimate(values)
     if statistic == "late_change":
         narrow = estimate(values, 0.90)  # two one-sided tests at 5%
@@ -87,13 +100,23 @@ def read(given: str | Path | None = None) -> list[dict[str, Any]]:
     for entry in entries:
         for prediction in entry["predictions"]:
             if prediction["statistic"] not in {*STATISTICS, "final_gap"}:
-                raise InputError(entry["id"], prediction["statistic"], "one of " + ", ".join([*STATISTICS, "final_gap"]))
+                raise InputError(
+                    entry["id"],
+                    prediction["statistic"],
+                    "one of " + ", ".join([*STATISTICS, "final_gap"]),
+                )
     return entries
 
 
-def _table(entry: dict[str, Any], source: str, regime: str, given: str | Path | None) -> pd.DataFrame:
-    """The metric of an entry: a row for each registered seed that has been run, a column for each fit."""
-    if not (results.root(given) / entry["section"] / f"{entry['preset']}-{source}" / "metrics.csv").exists():
+def _table(
+    entry: dict[str, Any], source: str, regime: str, given: str | Path | None
+) -> pd.DataFrame:
+    """The metric of an entry: a row for each registered seed that has been run, a column for each
+    fit.
+    """
+    if not (
+        results.root(given) / entry["section"] / f"{entry['preset']}-{source}" / "metrics.csv"
+    ).exists():
         return pd.DataFrame()
     frame = results.named(entry["section"], f"{entry['preset']}-{source}", given)
     table = by_seed(frame, entry["metric"], regime=regime, variant=entry["variant"])
@@ -108,18 +131,34 @@ def outcomes(given: str | Path | None = None) -> pd.DataFrame:
         sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
         for source in sources:
             for prediction in entry["predictions"]:
-                regime, over, statistic = prediction["regime"], prediction.get("over"), prediction["statistic"]
+                regime, over, statistic = (
+                    prediction["regime"],
+                    prediction.get("over"),
+                    prediction["statistic"],
+                )
                 table = _table(entry, source, regime, given)
                 if over is None:
                     values = STATISTICS[statistic](table) if table.size else []
                 else:
-                    other = _table(entries[over], source, regime, given) if over in entries else \
-                        _table(entry, source, over, given)  # fmt: skip
+                    other = (
+                        _table(entries[over], source, regime, given)
+                        if over in entries
+                        else _table(entry, source, over, given)
+                    )
                     values = final_gap(table, other) if table.size and other.size else []
                 effect, said = outcome(statistic, values) if values else (None, NOT_RUN)
-                rows.append({
-                    "id": name, "source": source, "regime": regime, "over": over or "", "statistic": statistic,
-                    "expected": prediction["expect"], "probability": prediction["probability"],
-                    "chains": len(values), "value": "" if effect is None else effect.text(3), "outcome": said,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "id": name,
+                        "source": source,
+                        "regime": regime,
+                        "over": over or "",
+                        "statistic": statistic,
+                        "expected": prediction["expect"],
+                        "probability": prediction["probability"],
+                        "chains": len(values),
+                        "value": "" if effect is None else effect.text(3),
+                        "outcome": said,
+                    }
+                )
     return pd.DataFrame(rows)

@@ -17,17 +17,24 @@ from .. import paths, sections
 from ..errors import InputError
 from . import plan
 
-TABLES = ("metrics.csv", "grid.csv")  # what a folder of results holds: the metrics of chains, or a grid of simulations
+# what a folder of results holds: the metrics of chains, or a grid of simulations
+TABLES = ("metrics.csv", "grid.csv")
 WHOLE = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
 TEXT = {"section", "preset", "data", "variant", "regime", "metric", "model", "tag", "where", "x"}
 
 
 def root(given: str | Path | None = None) -> Path:
-    """The folder of committed results: the one given, a source tree's, or the copy inside the installed package."""
+    """The folder of committed results: the one given, a source tree's, or the copy inside the
+    installed package.
+    """
     if given:
         path = Path(given)
         if not path.is_dir():
-            raise InputError("results", str(given), "a folder that exists, or empty for the results of the package")
+            raise InputError(
+                "results",
+                str(given),
+                "a folder that exists, or empty for the results of the package",
+            )
         return path
     if path := paths.shipped("results", "results"):
         return path
@@ -35,7 +42,9 @@ def root(given: str | Path | None = None) -> Path:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A table of results: text and whole numbers by the names of the columns, every other column as floats, bit by bit."""
+    """A table of results: text and whole numbers by the names of the columns, every other column as
+    floats, bit by bit.
+    """
     # Python's float() is exact in every version; pandas' default parser has not always been.
     text = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in text.columns:
@@ -52,7 +61,11 @@ def folder(section: str, preset: str, data: str, given: str | Path | None = None
     path = home / f"{preset}-{data}"
     if not (path / "metrics.csv").exists():
         there = sorted(p.parent.name for p in home.glob("*/metrics.csv")) if home.is_dir() else []
-        raise InputError("preset and data", path.name, "one of " + ", ".join(there) if there else f"results in {home}")
+        raise InputError(
+            "preset and data",
+            path.name,
+            "one of " + ", ".join(there) if there else f"results in {home}",
+        )
     return path
 
 
@@ -62,9 +75,11 @@ def read(section: str, preset: str, data: str, given: str | Path | None = None) 
 
 
 def named(section: str, name: str, given: str | Path | None = None) -> pd.DataFrame:
-    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its cells.
+    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its
+    cells.
 
-    Metrics have a column ``look``: 2 for seeds that ``reference.yml`` says were added after looking, else 1.
+    Metrics have a column ``look``: 2 for seeds that ``reference.yml`` says were added after
+    looking, else 1.
     """
     home = root(given) / section / name
     for path in (home / table for table in TABLES):
@@ -80,7 +95,11 @@ def _added(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
     path = root(given) / "reference.yml"
     for sweep in plan.read(path) if path.is_file() else ():
         here = frame["seed"].isin(sweep.added_after_looking) & frame["regime"].isin(sweep.regimes)
-        names = {"section": sections.result_name(sweep.section), "preset": sweep.preset, "data": sweep.source}
+        names = {
+            "section": sections.result_name(sweep.section),
+            "preset": sweep.preset,
+            "data": sweep.source,
+        }
         for column, value in {**names, "variant": sweep.variant}.items():
             here &= frame[column] == value
         added |= here

@@ -1,8 +1,9 @@
 """Means with intervals over seeds.
 
-A chain is one observation: its seed decides the initialisation, the order of the data and every sample, so numbers are
-averaged over seeds, and comparisons are paired by seed.  Intervals are Student's t at 95%.  Ratios are averaged as
-logarithms, so that no interval of a ratio reaches below 0.
+A chain is one observation: its seed decides the initialisation, the order of the data and every
+sample, so numbers are averaged over seeds, and comparisons are paired by seed.  Intervals are
+Student's t at 95%.  Ratios are averaged as logarithms, so that no interval of a ratio reaches below
+0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ CONFIDENCE = 0.95
 class Estimate:
     """A mean over ``n`` observations with its interval.
 
-    The bounds are infinite where one observation shows no spread, and ``nan`` where no interval is defined.
+    The bounds are infinite where one observation shows no spread, and ``nan`` where no interval is
+    defined.
     """
 
     mean: float
@@ -47,8 +49,12 @@ def _critical(n: int, confidence: float) -> float:
     return float(stats.t.ppf(0.5 + confidence / 2, n - 1))
 
 
-def estimate(values: Sequence[float], confidence: float = CONFIDENCE, log: bool = False) -> Estimate:
-    """Mean and t-interval of independent observations; ``log`` for ratios: the geometric mean and its interval."""
+def estimate(
+    values: Sequence[float], confidence: float = CONFIDENCE, log: bool = False
+) -> Estimate:
+    """Mean and t-interval of independent observations; ``log`` for ratios: the geometric mean and
+    its interval.
+    """
     values = np.asarray(values, float)
     if log:
         own = estimate(np.log(values), confidence)
@@ -61,7 +67,8 @@ def estimate(values: Sequence[float], confidence: float = CONFIDENCE, log: bool 
 
 
 def by_seed(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
-    """The values of one metric as a table: a row a seed, a column an iteration; seeds that lack an iteration are left out.
+    """The values of one metric as a table: a row a seed, a column an iteration; seeds that lack an
+    iteration are left out.
 
     ``where`` selects rows by column, for example ``regime="replace"``.
     """
@@ -72,7 +79,9 @@ def by_seed(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
 
 
 def seeds_of(frame: pd.DataFrame) -> str:
-    """How many seeds the regimes and variants of tidy results have, such as ``3 seeds`` or ``3 to 5 seeds``."""
+    """How many seeds the regimes and variants of tidy results have, such as ``3 seeds`` or ``3 to 5
+    seeds``.
+    """
     counts = frame.groupby(["variant", "regime"])["seed"].nunique()
     if counts.empty:
         return "no seeds"
@@ -94,13 +103,17 @@ def by_iteration(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFr
 
 
 def power(effect: float, seeds: int, confidence: float = CONFIDENCE) -> float:
-    """The chance that a claim is *reproduced* where its effect is ``effect`` standard deviations between seeds.
+    """The chance that a claim is *reproduced* where its effect is ``effect`` standard deviations
+    between seeds.
 
-    Normal effects: the t-interval lies above the threshold when a noncentral t exceeds its critical value.
+    Normal effects: the t-interval lies above the threshold when a noncentral t exceeds its critical
+    value.
     """
     return float(stats.nct.sf(_critical(seeds, confidence), seeds - 1, effect * math.sqrt(seeds)))
 
 
 def detectable(seeds: int, wanted: float = 0.8) -> float:
-    """The effect, in standard deviations between seeds, that ``seeds`` seeds find with the power ``wanted``."""
+    """The effect, in standard deviations between seeds, that ``seeds`` seeds find with the power
+    ``wanted``.
+    """
     return float(optimize.brentq(lambda effect: power(effect, seeds) - wanted, 0.01, 50.0))

@@ -4,10 +4,10 @@ A claim has one or more parts.  Each part is a set of effects, one a seed, with 
 threshold on which the claim says that they lie, and a one-sided test of it (Student's t, on the
 logarithm where the effect is a ratio).
 
-- *reproduced*: every part is significant at ``level``.  The claim is false if any part is, so no correction is needed
-  (intersection-union test).
-- *not reproduced*: some part is significant in the other direction at ``level`` / k, for k parts (Bonferroni), since
-  any of the k may contradict the claim by chance.
+- *reproduced*: every part is significant at ``level``.  The claim is false if any part is, so no
+  correction is needed (intersection-union test).
+- *not reproduced*: some part is significant in the other direction at ``level`` / k, for k parts
+  (Bonferroni), since any of the k may contradict the claim by chance.
 - *undecided*: neither.
 
 Claims of no difference are two parts, one for each side of the margin (two one-sided tests).
@@ -24,10 +24,16 @@ from scipy import stats
 
 from .statistics import Estimate, estimate
 
-REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not run"
+REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = (
+    "reproduced",
+    "not reproduced",
+    "undecided",
+    "not run",
+)
 OUTCOMES = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
 LEVEL = 0.025  # one-sided: that of a 95% interval
-TWO_LOOKS = 0.014  # at each of two looks at the results: 2.5% for both together (measured in the tests)
+# at each of two looks at the results: 2.5% for both together (measured in the tests)
+TWO_LOOKS = 0.014
 VERDICT_SEEDS = 3  # fewer seeds than this get no verdict, only a direction
 
 
@@ -44,15 +50,21 @@ def p_above(effects: np.ndarray, threshold: float = 0.0) -> np.ndarray:
     above = effects.mean(axis=-1) - threshold
     error = effects.std(axis=-1, ddof=1) / math.sqrt(n)
     # Equal effects have no error: certain on either side of the threshold, and nothing on it.
-    t = np.divide(above, error, out=np.where(above == 0, 0.0, np.copysign(np.inf, above)), where=error > 0)
+    t = np.divide(
+        above, error, out=np.where(above == 0, 0.0, np.copysign(np.inf, above)), where=error > 0
+    )
     return stats.t.sf(t, n - 1)
 
 
-def settled(support: np.ndarray, against: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def settled(
+    support: np.ndarray, against: np.ndarray, level: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Whether a claim is reproduced, and whether it is contradicted, from the p of its k parts,
     (..., k) -> two of (...).
     """
-    return np.all(support < level, axis=-1), np.any(against < level / np.shape(against)[-1], axis=-1)
+    return np.all(support < level, axis=-1), np.any(
+        against < level / np.shape(against)[-1], axis=-1
+    )
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,9 @@ class Part:
         values, threshold = np.asarray(self.effects, float), self.threshold
         if self.log:
             values, threshold = np.log(values), math.log(threshold)
-        support, against = (float(p_above(s * values, s * threshold)) for s in (self.sign, -self.sign))
+        support, against = (
+            float(p_above(s * values, s * threshold)) for s in (self.sign, -self.sign)
+        )
         return support, against
 
     def estimate(self) -> Estimate:
@@ -144,8 +158,17 @@ def decide(claim: str, parts: Sequence[Part]) -> Verdict:
     # furthest from the claim.
     least = max(range(len(parts)), key=lambda k: (support[k] / level[k], -parts[k].margin()))
     part = parts[least]
-    return Verdict(claim, outcome, part.estimate(), part.threshold, part.sign, float(support[least]), least, len(parts),
-                   part.level)  # fmt: skip
+    return Verdict(
+        claim,
+        outcome,
+        part.estimate(),
+        part.threshold,
+        part.sign,
+        float(support[least]),
+        least,
+        len(parts),
+        part.level,
+    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +180,8 @@ class Multiplicity:
     decided: int
     reproduced: int
     holm: int  # family-wise error: the chance of a single false *reproduced*
-    benjamini_hochberg: int  # false discovery: the expected share of false ones among those *reproduced*
+    # false discovery: the expected share of false ones among those *reproduced*
+    benjamini_hochberg: int
 
 
 def multiplicity(verdicts: Sequence[Verdict], rate: float = 0.05) -> Multiplicity:
@@ -185,7 +209,9 @@ class ErrorRates:
     not_reproduced: float  # every part lies on its threshold
 
 
-def error_rates(seeds: int, parts: int, trials: int, rng: np.random.Generator, first_look: int = 0) -> ErrorRates:
+def error_rates(
+    seeds: int, parts: int, trials: int, rng: np.random.Generator, first_look: int = 0
+) -> ErrorRates:
     """Measure the error rates of :func:`decide` on normal effects of ``parts`` independent parts.
 
     With a ``first_look``, so many seeds decide where they can, and all of them only what those
@@ -193,7 +219,8 @@ def error_rates(seeds: int, parts: int, trials: int, rng: np.random.Generator, f
     """
     level = np.full(parts, TWO_LOOKS if first_look else LEVEL)
     effects = rng.standard_normal((trials, parts, seeds))
-    others_hold = effects + 1e3 * (np.arange(parts) > 0)[:, None]  # any effect that a test can't miss
+    # any effect that a test can't miss
+    others_hold = effects + 1e3 * (np.arange(parts) > 0)[:, None]
 
     def looks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         good, bad = settled(p_above(values), p_above(-values), level)

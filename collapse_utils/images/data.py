@@ -1,8 +1,9 @@
 """Real images: split by person, decoded once, and mapped into memory.
 
-Exact duplicates are dropped, the rest is put in an order given by content alone and split so that no person is on both
-sides.  The chosen photographs are decoded, cropped to a centred square and scaled, into two uint8 arrays
-(n, C, size, size) in the cache; every later chain of the same data maps them into memory.
+Exact duplicates are dropped, the rest is put in an order given by content alone and split so that
+no person is on both sides.  The chosen photographs are decoded, cropped to a centred square and
+scaled, into two uint8 arrays (n, C, size, size) in the cache; every later chain of the same data
+maps them into memory.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ class Faces:
 
 
 def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[int], int]:
-    """Which photographs are for training and which for testing, in an order given by content, and how many duplicates.
+    """Which photographs are for training and which for testing, in an order given by content, and
+    how many duplicates.
 
-    An official partition is kept.  Else whole people are held out until there are ``test_images`` photographs of them, or a
-    fifth of all if that is less; where people are unknown, single photographs are.
+    An official partition is kept.  Else whole people are held out until there are ``test_images``
+    photographs of them, or a fifth of all if that is less; where people are unknown, single
+    photographs are.
     """
     first: dict[bytes, int] = {}
     for i in sorted(range(len(photos)), key=lambda i: (photos[i].key, photos[i].name)):
@@ -50,7 +53,9 @@ def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[in
         test = [i for i in order if photos[i].part == "test"]
         train = [i for i in order if photos[i].part == "train"]
     elif all(photo.person for photo in photos):
-        people = sorted({photo.person for photo in photos}, key=lambda person: key_of(person.encode()))
+        people = sorted(
+            {photo.person for photo in photos}, key=lambda person: key_of(person.encode())
+        )
         held_out: set[str] = set()
         count = 0
         for person in people:
@@ -83,25 +88,39 @@ class _Decoder:
             image.load()
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
             if not config.skip_damaged:
-                raise InputError("--data", f"{self.album.name}, {name}", "an image that can be decoded, or --set "
-                                 f"skip_damaged=true to leave such files out ({problem})") from None  # fmt: skip
+                raise InputError(
+                    "--data",
+                    f"{self.album.name}, {name}",
+                    "an image that can be decoded, or --set "
+                    f"skip_damaged=true to leave such files out ({problem})",
+                ) from None
             self.damaged.append(name)
             return None
         if image.mode not in ("L", "RGB"):
-            raise InputError("--data", f"{self.album.name}, {name}", f"8-bit grey or RGB (it has mode {image.mode})")
+            raise InputError(
+                "--data",
+                f"{self.album.name}, {name}",
+                f"8-bit grey or RGB (it has mode {image.mode})",
+            )
         if config.grey:
             image = image.convert("L")
         if self.first is None:
             self.first = (name, image.size, image.mode)
         elif (image.size, image.mode) != self.first[1:]:
             kind = "{0[0]}x{0[1]} pixels, {1}".format
-            raise InputError("--data", f"{self.album.name}, {name}", f"{kind(*self.first[1:])} as in {self.first[0]} "
-                             f"(it has {kind(image.size, image.mode)})")  # fmt: skip
+            raise InputError(
+                "--data",
+                f"{self.album.name}, {name}",
+                f"{kind(*self.first[1:])} as in {self.first[0]} "
+                f"(it has {kind(image.size, image.mode)})",
+            )
         return np.atleast_3d(_square(image, self.crop, config.size)).transpose(2, 0, 1)
 
 
 def _square(image: Image.Image, crop: float, size: int) -> np.ndarray:
-    """The centred square whose side is ``crop`` of the width (and no more than the height), scaled to ``size``."""
+    """The centred square whose side is ``crop`` of the width (and no more than the height), scaled
+    to ``size``.
+    """
     width, height = image.size
     side = round(min(crop * width, height))
     left, top = (width - side) // 2, (height - side) // 2
@@ -109,7 +128,9 @@ def _square(image: Image.Image, crop: float, size: int) -> np.ndarray:
     return np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def _decode(decoder: _Decoder, candidates: Iterable[int], most: int, path: Path, label: str) -> list[int]:
+def _decode(
+    decoder: _Decoder, candidates: Iterable[int], most: int, path: Path, label: str
+) -> list[int]:
     """Decode up to ``most`` candidates into ``path``; returns those that are in it, in order."""
     used: list[int] = []
     out: np.memmap | None = None
@@ -120,7 +141,9 @@ def _decode(decoder: _Decoder, candidates: Iterable[int], most: int, path: Path,
         if pixels is None:
             continue
         if out is None:
-            out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(most, *pixels.shape))
+            out = np.lib.format.open_memmap(
+                path, mode="w+", dtype=np.uint8, shape=(most, *pixels.shape)
+            )
         out[len(used)] = pixels
         used.append(i)
     if out is not None:
@@ -130,22 +153,33 @@ def _decode(decoder: _Decoder, candidates: Iterable[int], most: int, path: Path,
     return used
 
 
-def prepare(config: ImagesConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[Album, Faces]:
+def prepare(
+    config: ImagesConfig, data: str | Path, cache: Path, seed: int = 0
+) -> tuple[Album, Faces]:
     """The album and its decoded splits, made once in ``cache`` and memory-mapped from there.
 
-    ``seed`` chooses the training images where ``config.draw`` is ``by_seed``: seed s takes the s-th ``config.images`` of
-    them; the test images are common to all seeds.  Raises InputError, before any training, for a source that is not there,
-    a file that is not what it should be (named), and too few images.
+    ``seed`` chooses the training images where ``config.draw`` is ``by_seed``: seed s takes the s-th
+    ``config.images`` of them; the test images are common to all seeds.  Raises InputError, before
+    any training, for a source that is not there, a file that is not what it should be (named), and
+    too few images.
     """
     album = locate(data)
     fields = ("images", "test_images", "size", "crop", "grey", "skip_damaged", "batch_size")
     draw = seed if config.draw == "by_seed" else None
-    key = {"content": album.content, "layout": 1, "cropped": album.crop, **{name: getattr(config, name) for name in fields}}
+    key = {
+        "content": album.content,
+        "layout": 1,
+        "cropped": album.crop,
+        **{name: getattr(config, name) for name in fields},
+    }
     if draw is not None:
         key["draw"] = draw
     folder = cache / "images" / f"{album.name}-{fingerprint(key)}"
     files.cached_folder(folder, partial(_prepare, config, album, draw))
-    train, test = (np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in ("train", "test"))
+    train, test = (
+        np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
+        for part in ("train", "test")
+    )
     return album, Faces(train, test, files.read_json(folder / "info.json"))
 
 
@@ -154,17 +188,31 @@ def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path)
     if draw is not None:
         seeds_served = len(train) // config.images
         if draw >= seeds_served:
-            raise InputError("seed", draw, f"below {seeds_served} with draw=by_seed: {album.name} has {len(train)} training "
-                             f"images, {config.images} for each seed")  # fmt: skip
+            raise InputError(
+                "seed",
+                draw,
+                f"below {seeds_served} with draw=by_seed: {album.name} has {len(train)} training "
+                f"images, {config.images} for each seed",
+            )
         train = train[draw * config.images : (draw + 1) * config.images]
     _enough(config, album, len(train), len(test))
     decoder = _Decoder(album, config)
     by_person = all(album.photos[i].person for i in test) and not album.photos[test[0]].part
-    most = len(test) if by_person else min(config.test_images, len(test))  # people are held out whole
+    # people are held out whole
+    most = len(test) if by_person else min(config.test_images, len(test))
     test = _decode(decoder, test, most, folder / "test.npy", "test images")
-    train = _decode(decoder, train, min(config.images, len(train)) or len(train), folder / "train.npy", "training images")
+    train = _decode(
+        decoder,
+        train,
+        min(config.images, len(train)) or len(train),
+        folder / "train.npy",
+        "training images",
+    )
     _enough(config, album, len(train), len(test))
-    people = {part: {album.photos[i].person for i in rows} for part, rows in (("train", train), ("test", test))}
+    people = {
+        part: {album.photos[i].person for i in rows}
+        for part, rows in (("train", train), ("test", test))
+    }
     known = "" not in people["train"] | people["test"]
     info = {
         "source": album.name,
@@ -173,13 +221,21 @@ def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path)
         "damaged": len(decoder.damaged),
         "damaged_files": decoder.damaged[:NAMED],
         "original": f"{decoder.first[1][0]}x{decoder.first[1][1]} {decoder.first[2]}",
-        "people": {part: len(names) for part, names in people.items()} if known else "unknown: split by image",
+        "people": {part: len(names) for part, names in people.items()}
+        if known
+        else "unknown: split by image",
     }
     files.write_json(folder / "info.json", info)
 
 
 def _enough(config: ImagesConfig, album: Album, train: int, test: int) -> None:
     if test <= config.neighbours:
-        raise InputError("--data", album.name, f"more than {config.neighbours} images to hold out (it has {test})")
+        raise InputError(
+            "--data",
+            album.name,
+            f"more than {config.neighbours} images to hold out (it has {test})",
+        )
     if train < config.batch_size:
-        raise InputError("batch_size", config.batch_size, f"at most {train}: what {album.name} has for training")
+        raise InputError(
+            "batch_size", config.batch_size, f"at most {train}: what {album.name} has for training"
+        )

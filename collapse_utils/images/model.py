@@ -3,11 +3,13 @@
     encoder   [convolution 3x3, stride 2; BatchNorm; LeakyReLU] x levels, then mean and log variance of z
     decoder   linear, [transposed convolution 3x3, stride 2; BatchNorm; LeakyReLU] x levels, convolution 3x3, sigmoid
 
-Pixels are numbers from 0 to 1.  With x of C x H x W values and z of L latent variables, the loss of one image is
+Pixels are numbers from 0 to 1.  With x of C x H x W values and z of L latent variables, the loss of
+one image is
 
     |x - decode(z)|^2 / (C H W)  +  kl_weight * KL(N(mu, diag(sigma2)) || N(0, I)),    z = mu + sigma * noise
 
-that is a mean over pixels and channels, and a sum over latent variables; a batch or a data set takes the mean over images.
+that is a mean over pixels and channels, and a sum over latent variables; a batch or a data set
+takes the mean over images.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ def _block(convolution: nn.Module, channels: int) -> nn.Sequential:
 
 
 class VAE(nn.Module):
-    """A convolutional VAE for images of ``channels`` x ``size`` x ``size``; ``size`` is a multiple of 2^levels."""
+    """A convolutional VAE for images of ``channels`` x ``size`` x ``size``; ``size`` is a multiple
+    of 2^levels.
+    """
 
     def __init__(self, *, channels: int, size: int, width: int, levels: int, latent: int):
         super().__init__()
@@ -34,7 +38,10 @@ class VAE(nn.Module):
         features = int(np.prod(self.smallest))
         inputs = [channels, *widths[:-1]]
         self.encoder = nn.Sequential(
-            *(_block(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), b) for a, b in zip(inputs, widths, strict=True))
+            *(
+                _block(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), b)
+                for a, b in zip(inputs, widths, strict=True)
+            )
         )
         self.to_mean = nn.Linear(features, latent)
         self.to_log_variance = nn.Linear(features, latent)
@@ -42,7 +49,10 @@ class VAE(nn.Module):
         up = [*reversed(widths), width]  # the last doubling keeps the width, as in VanillaVAE
         self.decoder = nn.Sequential(
             *(
-                _block(nn.ConvTranspose2d(a, b, 3, stride=2, padding=1, output_padding=1, bias=False), b)
+                _block(
+                    nn.ConvTranspose2d(a, b, 3, stride=2, padding=1, output_padding=1, bias=False),
+                    b,
+                )
                 for a, b in pairwise(up)
             ),
             nn.Conv2d(width, channels, 3, padding=1),
@@ -59,7 +69,8 @@ class VAE(nn.Module):
 
 
 def losses(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Squared error (mean over the pixels of an image), KL in nats, both (images,), and the reconstructions.
+    """Squared error (mean over the pixels of an image), KL in nats, both (images,), and the
+    reconstructions.
 
     ``x`` are images with pixels in [0, 1]; ``noise`` (images, latent) is standard normal.
     """
@@ -71,10 +82,12 @@ def losses(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def pixel_noise(kl_weight: float, values: int) -> float:
-    """Standard deviation, in [0, 1] pixels, of the Gaussian decoder for which the loss is an evidence lower bound.
+    """Standard deviation, in [0, 1] pixels, of the Gaussian decoder for which the loss is an
+    evidence lower bound.
 
-    With variance s^2 for each of P = C H W values the negative bound is |x - decode(z)|^2 / (2 s^2) + KL, up to a constant.
-    It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so kl_weight = 2 s^2 / P.
+    With variance s^2 for each of P = C H W values the negative bound is |x - decode(z)|^2 / (2 s^2)
+    + KL, up to a constant. It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so
+    kl_weight = 2 s^2 / P.
     """
     return math.sqrt(kl_weight * values / 2)
 
@@ -86,7 +99,9 @@ def to_float(images: np.ndarray, device: torch.device) -> Tensor:
 
 
 def to_bytes(pixels: Tensor) -> np.ndarray:
-    """Images in [0, 1] as uint8 (n, C, H, W): what the disk holds, and what the next model trains on."""
+    """Images in [0, 1] as uint8 (n, C, H, W): what the disk holds, and what the next model trains
+    on.
+    """
     return pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8).contiguous().cpu().numpy()
 
 

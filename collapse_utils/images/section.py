@@ -1,9 +1,9 @@
 """Section 2.3: a variational autoencoder trained from scratch on faces.
 
-One fit is a number of passes over the training images, or with ``protocol=steps`` as many steps as such passes over the real
-ones alone take.  A synthetic image is what the decoder makes of a standard normal z, rounded to bytes as the real images
-are.  Measured on real held-out images: the loss that was trained, its two terms, and on a few hundred samples what collapse
-looks like.
+One fit is a number of passes over the training images, or with ``protocol=steps`` as many steps as
+such passes over the real ones alone take.  A synthetic image is what the decoder makes of a
+standard normal z, rounded to bytes as the real images are.  Measured on real held-out images: the
+loss that was trained, its two terms, and on a few hundred samples what collapse looks like.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ SHOWN = (2, 8)  # rows and columns of a preview: small enough to commit one for 
 
 
 def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> ImagesSection:
-    """The section on a source of images; ``seed`` chooses the training images where ``config.draw`` is ``by_seed``."""
+    """The section on a source of images; ``seed`` chooses the training images where ``config.draw``
+    is ``by_seed``.
+    """
     return ImagesSection(config, data, cache, seed)
 
 
@@ -60,16 +62,22 @@ class ImagesSection:
 
     @cached_property
     def features(self) -> measures.Features:
-        return measures.fit_features(self.images.train, self.config.feature_dimensions, self.config.clusters)
+        return measures.fit_features(
+            self.images.train, self.config.feature_dimensions, self.config.clusters
+        )
 
     @cached_property
     def real_diversity(self) -> dict[str, float]:
-        """The diversity metrics of real training images against the test images: what a perfect model would reach."""
+        """The diversity metrics of real training images against the test images: what a perfect
+        model would reach.
+        """
         real = self.images.train[: self.config.evaluation_samples]
         return measures.measure(real, self.images.test, self.features, self.config.neighbours)
 
     def plan(self, images: int) -> loop.Plan:
-        """How a model is optimised on so many images: the decay keeps its shape, however many steps there are."""
+        """How a model is optimised on so many images: the decay keeps its shape, however many steps
+        there are.
+        """
         config = self.config
         counted = images if config.protocol == "epochs" else len(self.images.train)
         return loop.Plan(
@@ -87,7 +95,9 @@ class ImagesSection:
         )
 
     def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:
-        """A fresh model, trained on uint8 images (n, C, size, size); whole batches are gathered by index."""
+        """A fresh model, trained on uint8 images (n, C, size, size); whole batches are gathered by
+        index.
+        """
         config, device = self.config, loop.device()
         keep_memory()
         torch.set_num_threads(config.threads)
@@ -118,8 +128,11 @@ class ImagesSection:
         return model
 
     @torch.no_grad()
-    def sample(self, model: VAE, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once) -> np.ndarray:
-        """``size`` images decoded from standard normal z, uint8 (size, C, size, size); a piece is a batch.
+    def sample(
+        self, model: VAE, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once
+    ) -> np.ndarray:
+        """``size`` images decoded from standard normal z, uint8 (size, C, size, size); a piece is a
+        batch.
 
         With ``sample_noise`` a pixel is a draw from the decoder's Gaussian, not its mean.
         """
@@ -134,15 +147,18 @@ class ImagesSection:
             part = out[start : start + config.sample_batch]
             z = noise.standard_normal((len(part), config.latent), np.float32)
             pixels = seeds.generator(seed, "pixel noise", start) if config.sample_noise else None
-            part[:] = kept(partial(_decoded, model, torch.from_numpy(z), device, config.kl_weight, pixels))
+            part[:] = kept(
+                partial(_decoded, model, torch.from_numpy(z), device, config.kl_weight, pixels)
+            )
         return out
 
     @torch.no_grad()
     def evaluate(self, model: VAE, real_test: np.ndarray) -> dict[str, float]:
-        """Test loss and its terms on real images, and the diversity of ``evaluation_samples`` samples.
+        """Test loss and its terms on real images, and the diversity of ``evaluation_samples``
+        samples.
 
-        The noise is the same in every iteration, so that iterations differ by their models alone.  The metrics that end
-        in ``_real`` hold real training images instead of samples.
+        The noise is the same in every iteration, so that iterations differ by their models alone.
+        The metrics that end in ``_real`` hold real training images instead of samples.
         """
         config = self.config
         torch.set_num_threads(config.threads)
@@ -151,8 +167,11 @@ class ImagesSection:
         noise = seeds.generator(0, "evaluation noise")
         errors, kls = [], []
         for start in range(0, len(real_test), config.sample_batch):
-            images = np.array(real_test[start : start + config.sample_batch])  # a copy: the mapped file is read-only
-            z = torch.from_numpy(noise.standard_normal((len(images), config.latent), np.float32)).to(device)
+            # a copy: the mapped file is read-only
+            images = np.array(real_test[start : start + config.sample_batch])
+            z = torch.from_numpy(
+                noise.standard_normal((len(images), config.latent), np.float32)
+            ).to(device)
             error, kl, reconstruction = losses(model, to_float(images, device), z)
             errors.append(error.double().cpu())
             kls.append(kl.double().cpu())
@@ -163,10 +182,17 @@ class ImagesSection:
         samples = self.sample(model, config.evaluation_samples, seeds.derive(0, "evaluation"))
         spread = measures.measure(samples, real_test, self.features, config.neighbours)
         real = {f"{name}_real": value for name, value in self.real_diversity.items()}
-        return {"test_loss": error + config.kl_weight * kl, "reconstruction_error": error, "kl": kl, **spread, **real}
+        return {
+            "test_loss": error + config.kl_weight * kl,
+            "reconstruction_error": error,
+            "kl": kl,
+            **spread,
+            **real,
+        }
 
     def preview(self, images: np.ndarray, folder: Path) -> None:
-        """Write ``samples.png``, and ``reconstructions.png`` (held-out images above, reconstructions below).
+        """Write ``samples.png``, and ``reconstructions.png`` (held-out images above,
+        reconstructions below).
 
         Only of sources whose images may be printed are real images written.
         """
@@ -176,17 +202,25 @@ class ImagesSection:
             save_grid(self._reconstructions, columns, folder / "reconstructions.png")
 
 
-def _decoded(model: VAE, z: Tensor, device: torch.device, kl_weight: float, noise: np.random.Generator | None) -> np.ndarray:
-    """The decoder's mean for z, or with a generator ``noise`` a draw from the decoder's Gaussian."""
+def _decoded(
+    model: VAE, z: Tensor, device: torch.device, kl_weight: float, noise: np.random.Generator | None
+) -> np.ndarray:
+    """The decoder's mean for z, or with a generator ``noise`` a draw from the decoder's
+    Gaussian.
+    """
     pixels = model.decode(z.to(device))
     if noise is not None:
         scale = pixel_noise(kl_weight, pixels[0].numel())
-        pixels = pixels + scale * torch.from_numpy(noise.standard_normal(pixels.shape, np.float32)).to(device)
+        pixels = pixels + scale * torch.from_numpy(
+            noise.standard_normal(pixels.shape, np.float32)
+        ).to(device)
     return to_bytes(pixels)
 
 
 def save_grid(images: np.ndarray, columns: int, path: Path) -> None:
-    """Images (n, C, H, W) as one opaque PNG, row by row, with a white gap of one pixel; a short last row stays white."""
+    """Images (n, C, H, W) as one opaque PNG, row by row, with a white gap of one pixel; a short
+    last row stays white.
+    """
     count, channels, height, width = images.shape
     rows = -(-count // columns)
     sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)

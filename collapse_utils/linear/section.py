@@ -1,9 +1,10 @@
 """Linear regression as a section: the general chain of model fits reproduces the theorems.
 
-One chain runs ``repeats`` independent regressions side by side.  An item is row j of all of them: an array (R, d + 1)
-that holds (x_j, y_j) of every repeat, so a data set is a float64 array (T, R, d + 1).  The rows x come from the chain's
-seed; ``sample`` relabels them with the fit and fresh noise.  Under accumulate_subsample the chain picks items, so all
-repeats of a chain share their picks (their rows and noise are independent); the error's expectation is the same.
+One chain runs ``repeats`` independent regressions side by side.  An item is row j of all of them:
+an array (R, d + 1) that holds (x_j, y_j) of every repeat, so a data set is a float64 array (T, R, d
++ 1).  The rows x come from the chain's seed; ``sample`` relabels them with the fit and fresh noise.
+Under accumulate_subsample the chain picks items, so all repeats of a chain share their picks (their
+rows and noise are independent); the error's expectation is the same.
 """
 
 from __future__ import annotations
@@ -33,10 +34,16 @@ SOURCES = {
 __all__ = ["HEADLINE", "SOURCES", "TITLE", "LinearSection", "make"]
 
 
-def make(config: Linear, *, data: str | Path = DEFAULT_SOURCE, seed: int, cache: Path | None = None) -> LinearSection:
-    """The section for one chain.  Nothing is read or downloaded; any ``data`` but ``gaussian`` is an InputError."""
+def make(
+    config: Linear, *, data: str | Path = DEFAULT_SOURCE, seed: int, cache: Path | None = None
+) -> LinearSection:
+    """The section for one chain.  Nothing is read or downloaded; any ``data`` but ``gaussian`` is
+    an InputError.
+    """
     if str(data) != DEFAULT_SOURCE:
-        raise InputError("--data", str(data), f"{DEFAULT_SOURCE} (this section draws its data from the seed)")
+        raise InputError(
+            "--data", str(data), f"{DEFAULT_SOURCE} (this section draws its data from the seed)"
+        )
     return LinearSection(config, seed)
 
 
@@ -54,11 +61,15 @@ class LinearSection:
 
     def _label(self, x: np.ndarray, w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(x, x.w + noise), shape (rows, R, d + 1)."""
-        y = np.einsum("trd,rd->tr", x, w) + np.sqrt(self.config.sigma2) * rng.standard_normal(x.shape[:2])
+        y = np.einsum("trd,rd->tr", x, w) + np.sqrt(self.config.sigma2) * rng.standard_normal(
+            x.shape[:2]
+        )
         return np.concatenate([x, y[..., None]], axis=2)
 
     def real_data(self) -> tuple[np.ndarray, np.ndarray]:
-        """(T, R, d + 1) rows of real data, and w*, shape (R, d): the population error of a fit needs no test rows."""
+        """(T, R, d + 1) rows of real data, and w*, shape (R, d): the population error of a fit
+        needs no test rows.
+        """
         rng = seeds.generator(self._seed, "linear", "real")
         w_star = rng.standard_normal((self.config.repeats, self.config.d))
         w_star *= self.config.signal / np.linalg.norm(w_star, axis=1, keepdims=True)
@@ -68,13 +79,15 @@ class LinearSection:
     def fit(self, data: np.ndarray | Pool, seed: int, checkpoint: object = None) -> np.ndarray:
         """Least squares (or ridge) of every repeat, shape (R, d); nothing about it is random."""
         R, d = self.config.repeats, self.config.d
-        gram = np.zeros((R, d + 1, d + 1))  # of (x, y): X'X, X'y and y'y in one, read a slice of items at a time
+        # of (x, y): X'X, X'y and y'y in one, read a slice of items at a time
+        gram = np.zeros((R, d + 1, d + 1))
         step = max(1, 4_000_000 // (R * (d + 1)))
         for start in range(0, len(data), step):
             items = data[start : start + step]
             gram += items.transpose(1, 2, 0) @ items.transpose(1, 0, 2)
         s, V = np.linalg.eigh(gram[:, :d, :d])
-        poor = (s[:, 0] <= 1e-9 * s[:, -1]) & (self.config.ridge == 0)  # too few different rows: leave it to lstsq
+        # too few different rows: leave it to lstsq
+        poor = (s[:, 0] <= 1e-9 * s[:, -1]) & (self.config.ridge == 0)
         s[poor] = 1.0
         moment = V.swapaxes(1, 2) @ gram[:, :d, d:]
         w = (V @ (moment / (s + self.config.ridge)[..., None]))[..., 0]
@@ -84,7 +97,9 @@ class LinearSection:
         return w
 
     def sample(self, model: np.ndarray, size: int, seed: int) -> np.ndarray:
-        """``size`` rows labelled by the fit with fresh noise: the real rows x again, or fresh ones (``x=fresh``)."""
+        """``size`` rows labelled by the fit with fresh noise: the real rows x again, or fresh ones
+        (``x=fresh``).
+        """
         rng = seeds.generator(seed, "linear", "sample")
         if self.config.x == "fresh":
             return self._label(self._rows(rng, size), model, rng)
@@ -93,7 +108,9 @@ class LinearSection:
         return self._label(self._x[:size], model, rng)
 
     def evaluate(self, model: np.ndarray, real_test: np.ndarray) -> dict[str, float]:
-        """Test error |w - w*|_S^2 over the repeats: mean, standard deviation, median, and the largest."""
+        """Test error |w - w*|_S^2 over the repeats: mean, standard deviation, median, and the
+        largest.
+        """
         error = np.square((model - real_test) @ self._factor).sum(axis=1)
         return {
             "test_error": float(error.mean()),

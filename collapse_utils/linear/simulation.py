@@ -1,20 +1,23 @@
 """Many chains of least-squares fits at once.
 
-Where all generations share their rows X (the theorems), a fit sees its noise only through d numbers.  With X = Q R,
-Q orthonormal and R upper triangular,
+Where all generations share their rows X (the theorems), a fit sees its noise only through d
+numbers.  With X = Q R, Q orthonormal and R upper triangular,
 
     w = R^-1 Q'y,   so for y = X v + e:   w - v = R^-1 g,   g = Q'e ~ N(0, sigma2 I_d).
 
-R is factorised once for a whole chain.  :func:`errors` takes given draws and computes R and g from them, which gives the
-same errors as one ``lstsq`` per repeat and iteration (``reference.py``).  :func:`simulate` wants only the right
-distribution, and draws R and g directly: R'R = X'X is a Wishart matrix whose factor R has independent entries, a chi
-with T - i + 1 degrees of freedom at the i-th place of the diagonal and N(0, 1) above it (Bartlett), independent of g.
-X is then never needed, and the cost does not depend on T.
+R is factorised once for a whole chain.  :func:`errors` takes given draws and computes R and g from
+them, which gives the same errors as one ``lstsq`` per repeat and iteration (``reference.py``).
+:func:`simulate` wants only the right distribution, and draws R and g directly: R'R = X'X is a
+Wishart matrix whose factor R has independent entries, a chi with T - i + 1 degrees of freedom at
+the i-th place of the diagonal and N(0, 1) above it (Bartlett), independent of g. X is then never
+needed, and the cost does not depend on T.
 
-A subsample (accumulate_subsample) weighs the rows differently at each iteration, so there X, the noise of every item
-and the picks are drawn in full; all Gram matrices of a chain come from one matrix product.
+A subsample (accumulate_subsample) weighs the rows differently at each iteration, so there X, the
+noise of every item and the picks are drawn in full; all Gram matrices of a chain come from one
+matrix product.
 
-sigma2 only scales the noise: with ``ridge=0`` the errors at sigma2 are exactly sigma2 times those at 1 for the same draws.
+sigma2 only scales the noise: with ``ridge=0`` the errors at sigma2 are exactly sigma2 times those
+at 1 for the same draws.
 """
 
 from __future__ import annotations
@@ -37,18 +40,26 @@ def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
     regimes.check(regime)
     if regime == "accumulate_subsample":
         return _subsample(config, draws)
-    # One mean noise vector a generation: with equal rows, k blocks are k copies of X with the mean of their labels.
+    # One mean noise vector a generation: with equal rows, k blocks are k copies of X with the mean
+    # of their labels.
     sizes = np.bincount([block.generation for block in block_list(regime, config.iterations)])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     if config.x == "fresh":
         gram = np.matmul(draws.x.swapaxes(2, 3), draws.x)  # (R, B, d, d)
         moment = np.matmul(draws.x.swapaxes(2, 3), draws.noise[..., None])[..., 0]  # (R, B, d), X'e
-        return _fresh(config, regime, np.add.reduceat(gram, starts, 1), np.add.reduceat(moment, starts, 1), draws.w_star)
+        return _fresh(
+            config,
+            regime,
+            np.add.reduceat(gram, starts, 1),
+            np.add.reduceat(moment, starts, 1),
+            draws.w_star,
+        )
     noise = draws.noise
     if sizes.max() > 1:
         noise = np.add.reduceat(noise, starts, axis=1) / sizes[:, None]
     X = draws.x[:, 0]
-    if 2 * config.d > config.T:  # X may be nearly singular, and X'X squares its condition: factorise X itself
+    # X may be nearly singular, and X'X squares its condition: factorise X itself
+    if 2 * config.d > config.T:
         Q, R = np.linalg.qr(X)
         return _same(config, regime, R, noise @ Q, draws.w_star)
     R = np.linalg.cholesky(X.swapaxes(1, 2) @ X).swapaxes(1, 2)
@@ -58,8 +69,9 @@ def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
 def simulate(config: Linear, regime: str, seed: int) -> np.ndarray:
     """Test errors of ``config.repeats`` independent repeats, shape (repeats, iterations).
 
-    Distributed as :func:`errors` of fresh draws; exact, no approximation.  Repeats are drawn in chunks with a seed of
-    their own each, so that ``config.threads`` changes the speed and no bit of the result.
+    Distributed as :func:`errors` of fresh draws; exact, no approximation.  Repeats are drawn in
+    chunks with a seed of their own each, so that ``config.threads`` changes the speed and no bit of
+    the result.
     """
     regimes.check(regime)
     keep_memory()
@@ -67,7 +79,9 @@ def simulate(config: Linear, regime: str, seed: int) -> np.ndarray:
 
     def one(chunk: tuple[int, int]) -> np.ndarray:
         number, repeats = chunk
-        return _simulate_chunk(config, regime, seeds.generator(seed, "linear", regime, config.x, number), repeats)
+        return _simulate_chunk(
+            config, regime, seeds.generator(seed, "linear", regime, config.x, number), repeats
+        )
 
     if config.threads == 1 or len(chunks) == 1:
         return np.concatenate([one(chunk) for chunk in chunks])
@@ -85,24 +99,33 @@ def summary(errors: np.ndarray) -> dict[str, np.ndarray]:
 def quantiles(errors: np.ndarray, probabilities: tuple[float, ...] = QUANTILES) -> np.ndarray:
     """Quantiles of the test error over repeats, shape (len(probabilities), iterations).
 
-    Near T = d + 2 the error has so heavy a tail that its variance is infinite (it is finite from T = d + 4 on): a mean
-    over repeats then moves with its largest value, and quantiles are what can be shown.
+    Near T = d + 2 the error has so heavy a tail that its variance is infinite (it is finite from T
+    = d + 4 on): a mean over repeats then moves with its largest value, and quantiles are what can
+    be shown.
     """
     return np.quantile(errors, probabilities, axis=0)
 
 
 def _chunks(config: Linear, regime: str) -> Iterator[int]:
-    """Sizes of the chunks of repeats: small enough to stay in cache, and a function of the configuration alone."""
+    """Sizes of the chunks of repeats: small enough to stay in cache, and a function of the
+    configuration alone.
+    """
     if regime == "accumulate_subsample":
-        numbers = config.T * (config.iterations + config.d * (config.iterations if config.x == "fresh" else 1))
+        numbers = config.T * (
+            config.iterations + config.d * (config.iterations if config.x == "fresh" else 1)
+        )
     else:
-        numbers = config.d * (config.d * (config.iterations if config.x == "fresh" else 1) + config.iterations)
+        numbers = config.d * (
+            config.d * (config.iterations if config.x == "fresh" else 1) + config.iterations
+        )
     size = int(np.clip(600_000 // numbers, 4, 250))
     for start in range(0, config.repeats, size):
         yield min(size, config.repeats - start)
 
 
-def _simulate_chunk(config: Linear, regime: str, rng: np.random.Generator, repeats: int) -> np.ndarray:
+def _simulate_chunk(
+    config: Linear, regime: str, rng: np.random.Generator, repeats: int
+) -> np.ndarray:
     if regime == "accumulate_subsample":
         return errors(config, regime, draw(config, regime, rng, repeats))
     N, d = config.iterations, config.d
@@ -110,7 +133,8 @@ def _simulate_chunk(config: Linear, regime: str, rng: np.random.Generator, repea
     if config.ridge > 0:
         w_star = rng.standard_normal((repeats, d))
         w_star *= config.signal / np.linalg.norm(w_star, axis=1, keepdims=True)
-    sizes = np.arange(1, N + 1) if regime == "replace_multiple" else np.ones(N, int)  # blocks of generation n - 1
+    # blocks of generation n - 1
+    sizes = np.arange(1, N + 1) if regime == "replace_multiple" else np.ones(N, int)
     if config.x == "same":
         R = bartlett(rng, np.full(repeats, config.T), d)
         g = rng.standard_normal((repeats, N, d)) / np.sqrt(sizes)[:, None]
@@ -127,7 +151,9 @@ def _simulate_chunk(config: Linear, regime: str, rng: np.random.Generator, repea
 
 
 def bartlett(rng: np.random.Generator, rows: np.ndarray, d: int) -> np.ndarray:
-    """R, upper triangular, with R'R distributed as Z'Z for Z of ``rows`` x d N(0, 1) entries; shape (*rows.shape, d, d)."""
+    """R, upper triangular, with R'R distributed as Z'Z for Z of ``rows`` x d N(0, 1) entries; shape
+    (*rows.shape, d, d).
+    """
     R = np.zeros((*rows.shape, d, d))
     above = np.triu_indices(d, 1)
     R[..., above[0], above[1]] = rng.standard_normal((*rows.shape, len(above[0])))
@@ -135,7 +161,9 @@ def bartlett(rng: np.random.Generator, rows: np.ndarray, d: int) -> np.ndarray:
     return R
 
 
-def _same(config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray) -> np.ndarray:
+def _same(
+    config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray
+) -> np.ndarray:
     """Errors when all generations share X = Q R.
 
     R : (R, d, d) with R'R = X'X.  g : (R, N, d), Q' times the mean unit noise of generation n - 1.
@@ -143,8 +171,9 @@ def _same(config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.
     L = covariance_factor(config)
     if config.ridge > 0:
         return _same_ridge(config, regime, R, g, w_star, L)
-    # Replace adds a new R^-1 g to the last fit.  Accumulate fits the mean of n label vectors, that of w* and those of
-    # the n - 1 earlier fits: w_n - w_{n-1} = R^-1 g_n / n, and the squares 1/n^2 are the sum of Theorem 2.
+    # Replace adds a new R^-1 g to the last fit.  Accumulate fits the mean of n label vectors, that
+    # of w* and those of the n - 1 earlier fits: w_n - w_{n-1} = R^-1 g_n / n, and the squares 1/n^2
+    # are the sum of Theorem 2.
     weighted = g / np.arange(1, config.iterations + 1)[:, None] if regime == "accumulate" else g
     h = np.cumsum(weighted, axis=1)
     to_error = np.linalg.inv(R).swapaxes(1, 2)
@@ -153,8 +182,12 @@ def _same(config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.
     return config.sigma2 * np.square(h @ to_error).sum(axis=2)
 
 
-def _same_ridge(config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray, L: np.ndarray) -> np.ndarray:
-    """:func:`_same` with a penalty: in the eigenbasis of X'X every coordinate is a scalar recursion."""
+def _same_ridge(
+    config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray, L: np.ndarray
+) -> np.ndarray:
+    """:func:`_same` with a penalty: in the eigenbasis of X'X every coordinate is a scalar
+    recursion.
+    """
     gram = R.swapaxes(1, 2) @ R
     s, V = np.linalg.eigh(gram)
     moment = np.sqrt(config.sigma2) * ((g @ R) @ V)  # X'e of each generation
@@ -165,22 +198,30 @@ def _same_ridge(config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_sta
     for n in range(1, config.iterations + 1):
         k = regimes.training_size(regime, n)
         moment_sum, fit_sum = moment_sum + moment[:, n - 1], fit_sum + fits
-        labels, noise = (fit_sum / k, moment_sum / k) if regime == "accumulate" else (fits, moment[:, n - 1])
+        labels, noise = (
+            (fit_sum / k, moment_sum / k) if regime == "accumulate" else (fits, moment[:, n - 1])
+        )
         fits = k * (s * labels + noise) / (k * s + config.ridge)
         result[:, n - 1] = np.square((fits - truth)[:, None] @ to_error).sum(axis=(1, 2))
     return result
 
 
-def _fresh(config: Linear, regime: str, gram: np.ndarray, moment: np.ndarray, w_star: np.ndarray) -> np.ndarray:
+def _fresh(
+    config: Linear, regime: str, gram: np.ndarray, moment: np.ndarray, w_star: np.ndarray
+) -> np.ndarray:
     """Errors when every block has its own rows.
 
-    gram : (R, N, d, d), X'X summed over the blocks of generation n - 1.  moment : (R, N, d), X'e for unit noise.
+    gram : (R, N, d, d), X'X summed over the blocks of generation n - 1.  moment : (R, N, d), X'e
+        for unit noise.
     """
     L, d = covariance_factor(config), config.d
     fits, result = w_star, np.empty(moment.shape[:2])
     gram_sum, label_sum = np.zeros_like(gram[:, 0]), np.zeros_like(w_star)
     for n in range(1, config.iterations + 1):
-        label = (gram[:, n - 1] @ fits[..., None])[..., 0] + np.sqrt(config.sigma2) * moment[:, n - 1]  # X'y
+        # X'y
+        label = (gram[:, n - 1] @ fits[..., None])[..., 0] + np.sqrt(config.sigma2) * moment[
+            :, n - 1
+        ]
         keep = regime == "accumulate"
         gram_sum, label_sum = keep * gram_sum + gram[:, n - 1], keep * label_sum + label
         fits = np.linalg.solve(gram_sum + config.ridge * np.eye(d), label_sum[..., None])[..., 0]
@@ -193,21 +234,26 @@ def _subsample(config: Linear, draws: Draws) -> np.ndarray:
     R, _, T, d = draws.x.shape
     N, L = config.iterations, covariance_factor(config)
     offset = np.arange(R)[:, None] * T
-    w_star = draws.w_star  # matters under a penalty, and where picks are so few that the fit is not unique
+    # matters under a penalty, and where picks are so few that the fit is not unique
+    w_star = draws.w_star
     y = np.empty((R, N, T))  # labels of generation n - 1
     rows = [(picked % T + offset).ravel() for picked in draws.picks]
-    counts = np.stack([np.bincount(row, minlength=R * T).reshape(R, T) for row in rows], axis=1)  # (R, N, T)
+    # (R, N, T)
+    counts = np.stack([np.bincount(row, minlength=R * T).reshape(R, T) for row in rows], axis=1)
     same = config.x == "same"
     X = draws.x[:, 0]
     gram = _weighted_grams(X, counts) if same else None
-    thin = np.count_nonzero(counts, axis=2) < d + 8  # hardly more rows than features: X'X would lose too many digits
+    # hardly more rows than features: X'X would lose too many digits
+    thin = np.count_nonzero(counts, axis=2) < d + 8
     fits, result = w_star, np.empty((R, N))
     for n in range(1, N + 1):
         x = draws.x[:, 0 if same else n - 1]
         y[:, n - 1] = (x @ fits[..., None])[..., 0] + np.sqrt(config.sigma2) * draws.noise[:, n - 1]
         picked = draws.picks[n - 1]
         if same:
-            labels = np.bincount(rows[n - 1], y.ravel().take((picked + N * offset).ravel()), minlength=R * T)
+            labels = np.bincount(
+                rows[n - 1], y.ravel().take((picked + N * offset).ravel()), minlength=R * T
+            )
             matrix, moment = gram[:, n - 1], X.swapaxes(1, 2) @ labels.reshape(R, T, 1)
         else:
             chosen = draws.x.reshape(-1, d).take(picked + N * offset, axis=0)  # (R, T, d)
@@ -222,10 +268,11 @@ def _subsample(config: Linear, draws: Draws) -> np.ndarray:
 
 
 def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """X' diag(counts) X of every iteration, shape (R, N, d, d), for X (R, T, d) and counts (R, N, T).
+    """X' diag(counts) X of every iteration, shape (R, N, d, d), for X (R, T, d) and counts (R, N,
+    T).
 
-    Each Gram matrix is a sum over rows of x x', weighted by counts: with the products x_a x_b (a <= b) as columns, all
-    iterations are one matrix product.
+    Each Gram matrix is a sum over rows of x x', weighted by counts: with the products x_a x_b (a <=
+    b) as columns, all iterations are one matrix product.
     """
     R, T, d = X.shape
     place = np.zeros((d, d), int)
@@ -244,10 +291,14 @@ def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _thin_fits(X: np.ndarray, counts: np.ndarray, label_sums: np.ndarray) -> np.ndarray:
-    """Least squares on few different rows, by ``lstsq``: the shortest of the best fits where they are not unique."""
+    """Least squares on few different rows, by ``lstsq``: the shortest of the best fits where they
+    are not unique.
+    """
     fits = np.empty((len(X), X.shape[2]))
     for r in range(len(X)):
         seen = counts[r] > 0
         root = np.sqrt(counts[r, seen])
-        fits[r] = np.linalg.lstsq(X[r, seen] * root[:, None], label_sums[r, seen] / root, rcond=None)[0]
+        fits[r] = np.linalg.lstsq(
+            X[r, seen] * root[:, None], label_sums[r, seen] / root, rcond=None
+        )[0]
     return fits

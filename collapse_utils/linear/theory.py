@@ -1,8 +1,9 @@
 """What the theorems say: the expected test error of the n-th fit, for each regime.
 
-x ~ N(0, S), y = x.w* + e, e ~ N(0, sigma2), T rows, d features.  Iteration n fits least squares; the next generation
-relabels the SAME rows with that fit and fresh noise.  The test error is E (x.(w_n - w*))^2 = E |w_n - w*|_S^2, the
-expected squared error less the noise floor.  Least squares is equivariant, so in this norm nothing depends on S.
+x ~ N(0, S), y = x.w* + e, e ~ N(0, sigma2), T rows, d features.  Iteration n fits least squares;
+the next generation relabels the SAME rows with that fit and fresh noise.  The test error is E
+(x.(w_n - w*))^2 = E |w_n - w*|_S^2, the expected squared error less the noise floor.  Least squares
+is equivariant, so in this norm nothing depends on S.
 
     base                 sigma2 d / (T - d - 1)        the first fit, on real data        exact
     replace              base n                        Theorem 1 (Dohmatob et al. 2024)   exact
@@ -10,14 +11,16 @@ expected squared error less the noise floor.  Least squares is equivariant, so i
     replace_multiple     base sum 1/i                  Appendix E, the "halfway" case     exact for the same rows
     accumulate_subsample base (3 sum 1/i^2 - 2)        derived here                       exact as T/d grows
 
-The last line is below base (pi^2/2 - 2) = 2.93 base.  A subsample repeats some rows and misses others, so at a finite
-T/d its fit is worse than that; :func:`subsample_growth` gives the growth for d and T by a recursion.
+The last line is below base (pi^2/2 - 2) = 2.93 base.  A subsample repeats some rows and misses
+others, so at a finite T/d its fit is worse than that; :func:`subsample_growth` gives the growth for
+d and T by a recursion.
 
-How the subsample comes out.  Let zeta_n be what the fit of iteration n adds to the mean of the fits whose labels it
-sees: w_n - w* = zeta_n + a_n, where a_n = (1/n) sum_{i<n} (w_i - w*) = sum_{k<n} zeta_k / (k + 1).  An item of any of
-the n sets is picked with probability 1/n, independently at each iteration, so the fits of iterations k < n share 1/n of
-their noise: in units of base, E zeta_k.zeta_n = 1/n, and E zeta_n.a_n = (H_n - 1)/n.  As T/d grows E |zeta_n|^2 -> 1,
-and the sum telescopes to 3 sum 1/i^2 - 2.
+How the subsample comes out.  Let zeta_n be what the fit of iteration n adds to the mean of the fits
+whose labels it sees: w_n - w* = zeta_n + a_n, where a_n = (1/n) sum_{i<n} (w_i - w*) = sum_{k<n}
+zeta_k / (k + 1).  An item of any of the n sets is picked with probability 1/n, independently at
+each iteration, so the fits of iterations k < n share 1/n of their noise: in units of base, E
+zeta_k.zeta_n = 1/n, and E zeta_n.a_n = (H_n - 1)/n.  As T/d grows E |zeta_n|^2 -> 1, and the sum
+telescopes to 3 sum 1/i^2 - 2.
 """
 
 from __future__ import annotations
@@ -56,11 +59,16 @@ def _checked(name: str, values: ArrayLike, *, lowest: int | None = None) -> np.n
 
 
 def base(d: ArrayLike, T: ArrayLike, sigma2: ArrayLike) -> np.ndarray | float:
-    """Test error of the first fit, on real data: sigma2 d / (T - d - 1).  Exact; arguments broadcast.
+    """Test error of the first fit, on real data: sigma2 d / (T - d - 1).  Exact; arguments
+    broadcast.
 
     Raises InputError for T < d + 2 (field ``T``), d < 1, a negative or non-finite sigma2.
     """
-    d_, T_, sigma2_ = _checked("d", d, lowest=1), _checked("T", T, lowest=1), _checked("sigma2", sigma2)
+    d_, T_, sigma2_ = (
+        _checked("d", d, lowest=1),
+        _checked("T", T, lowest=1),
+        _checked("sigma2", sigma2),
+    )
     for features, rows in np.nditer([d_, T_]):
         check_rows(int(features), int(rows))
     return (sigma2_ * d_ / (T_ - d_ - 1))[()]
@@ -73,7 +81,9 @@ def harmonic(n: ArrayLike, power: int = 1) -> np.ndarray:
 
 
 def growth(regime: str, n: ArrayLike) -> np.ndarray:
-    """Test error of iteration n in units of :func:`base`: exact, but for ``accumulate_subsample`` the limit of large T/d."""
+    """Test error of iteration n in units of :func:`base`: exact, but for ``accumulate_subsample``
+    the limit of large T/d.
+    """
     regimes.check(regime)
     n_ = _checked("n", n, lowest=1)
     if regime == "replace":
@@ -84,10 +94,13 @@ def growth(regime: str, n: ArrayLike) -> np.ndarray:
 
 
 def _multiplicities(n: int, T: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often one row is picked when T of n T items are: (values, probabilities), hypergeometric."""
+    """How often one row is picked when T of n T items are: (values, probabilities),
+    hypergeometric.
+    """
     if n == 1:
         return np.ones(1), np.ones(1)
-    m = np.arange(min(n, T, 80) + 1.0)  # about Poisson(1): beyond 80 nothing is left in double precision
+    # about Poisson(1): beyond 80 nothing is left in double precision
+    m = np.arange(min(n, T, 80) + 1.0)
     ratio = (n - m[:-1]) * (T - m[:-1]) / (m[1:] * (n * T - n - T + m[1:]))
     weight = np.concatenate([[1.0], np.cumprod(ratio)])
     return m, weight / weight.sum()
@@ -103,10 +116,12 @@ def _subsample_table(n_max: int, d: int, T: int) -> tuple[float, ...]:
     for n in range(1, n_max + 1):
         H += 1 / n
         m, p = _multiplicities(n, T)
-        if 1 - p[m == 0].sum() <= gamma:  # fewer different rows than features: the fit is not determined
+        # fewer different rows than features: the fit is not determined
+        if 1 - p[m == 0].sum() <= gamma:
             return (*growths, *[math.inf] * (n_max - n + 1))
         low, high = 0.0, 1.0
-        for _ in range(60):  # alpha = E[m / (1 + m gamma/alpha)], the weight of a row after its own leverage
+        # alpha = E[m / (1 + m gamma/alpha)], the weight of a row after its own leverage
+        for _ in range(60):
             alpha = (low + high) / 2
             low, high = (alpha, high) if np.sum(p * m / (alpha + m * gamma)) > 1 else (low, alpha)
         leverage = (1 + m * gamma / alpha) ** 2
@@ -115,7 +130,11 @@ def _subsample_table(n_max: int, d: int, T: int) -> tuple[float, ...]:
         if n > 1:
             # omega: variance of a row's labels around their mean over the n sets.
             omega = 1 - 1 / n + gamma * (total / n - a - 2 * (H - 1) / n)
-            zeta = (1 - gamma) / (alpha * kappa) * ((kappa + lam) / n + omega * (kappa - lam / (n - 1)))
+            zeta = (
+                (1 - gamma)
+                / (alpha * kappa)
+                * ((kappa + lam) / n + omega * (kappa - lam / (n - 1)))
+            )
         growths.append(zeta + a + 2 * (H - 1) / n)
         total += growths[-1]
         a += 2 * (H - 1) / (n * (n + 1)) + zeta / (n + 1) ** 2
@@ -123,31 +142,37 @@ def _subsample_table(n_max: int, d: int, T: int) -> tuple[float, ...]:
 
 
 def subsample_growth(n: ArrayLike, d: int, T: int) -> np.ndarray:
-    """Test error of accumulate_subsample in units of :func:`base`, for d features and T rows (derived here).
+    """Test error of accumulate_subsample in units of :func:`base`, for d features and T rows
+    (derived here).
 
-    Exact as d and T grow with d/T fixed (leave-one-out expansion of the whole chain of fits); at a finite size an
-    approximation, which the tests hold against simulation.  The recursion, with gamma = (d + 1)/T and m the number of
-    times a row is picked at iteration n (hypergeometric: T of n T items, n of them from this row):
+    Exact as d and T grow with d/T fixed (leave-one-out expansion of the whole chain of fits); at a
+    finite size an approximation, which the tests hold against simulation.  The recursion, with
+    gamma = (d + 1)/T and m the number of times a row is picked at iteration n (hypergeometric: T of
+    n T items, n of them from this row):
 
         alpha = E[m / l],  l = 1 + m gamma/alpha;   kappa = E[m / l^2],   lambda = E[m (m - 1) / l^2]
         omega = 1 - 1/n + gamma (mean_{i<n} E_i - A_n - 2 (H_n - 1)/n),  where E_0 = 0
-        Z_n = (1 - gamma)/(alpha kappa) ((kappa + lambda)/n + omega (kappa - lambda/(n - 1))),  Z_1 = 1
-        E_n = Z_n + A_n + 2 (H_n - 1)/n
-        A_{n+1} = A_n + 2 (H_n - 1)/(n (n + 1)) + Z_n/(n + 1)^2,  A_1 = 0
+        Z_n = (1 - gamma)/(alpha kappa) ((kappa + lambda)/n + omega (kappa - lambda/(n - 1))),  Z_1
+        = 1 E_n = Z_n + A_n + 2 (H_n - 1)/n A_{n+1} = A_n + 2 (H_n - 1)/(n (n + 1)) + Z_n/(n + 1)^2,
+        A_1 = 0
 
-    ``inf`` where the T picks hold, on average, at most d + 1 different rows.  (Strictly the expectation is infinite for
-    any T with T/n <= d + 1, because so poor a subsample can happen; at the paper's sizes it is too rare to be met.)
+    ``inf`` where the T picks hold, on average, at most d + 1 different rows.  (Strictly the
+    expectation is infinite for any T with T/n <= d + 1, because so poor a subsample can happen; at
+    the paper's sizes it is too rare to be met.)
     """
     n_ = _checked("n", n, lowest=1)
     check_rows(int(_checked("d", d, lowest=1)), int(_checked("T", T, lowest=1)))
     return np.array(_subsample_table(int(n_.max()), int(d), int(T)))[n_ - 1]
 
 
-def test_error(regime: str, n: ArrayLike, d: ArrayLike, T: ArrayLike, sigma2: ArrayLike) -> np.ndarray | float:
+def test_error(
+    regime: str, n: ArrayLike, d: ArrayLike, T: ArrayLike, sigma2: ArrayLike
+) -> np.ndarray | float:
     """Expected test error of iteration n; n, d, T and sigma2 broadcast.
 
-    Exact for replace, accumulate and replace_multiple; for accumulate_subsample by :func:`subsample_growth`.
-    Raises InputError as :func:`base` does, for n < 1, and for an unknown regime.
+    Exact for replace, accumulate and replace_multiple; for accumulate_subsample by
+    :func:`subsample_growth`. Raises InputError as :func:`base` does, for n < 1, and for an unknown
+    regime.
     """
     regimes.check(regime)
     first, n_ = base(d, T, sigma2), _checked("n", n, lowest=1)
@@ -155,17 +180,23 @@ def test_error(regime: str, n: ArrayLike, d: ArrayLike, T: ArrayLike, sigma2: Ar
         return (first * growth(regime, n_))[()]
     n_, d_, T_ = np.broadcast_arrays(n_, d, T)
     ratio = np.empty(n_.shape)
-    for size in {(int(features), int(rows)) for features, rows in zip(d_.flat, T_.flat, strict=True)}:
+    for size in {
+        (int(features), int(rows)) for features, rows in zip(d_.flat, T_.flat, strict=True)
+    }:
         here = (size[0] == d_) & (size[1] == T_)
         ratio[here] = subsample_growth(n_[here], *size)
     return (first * ratio)[()]
 
 
-def fresh_test_error(regime: str, n: ArrayLike, d: int, T: int, sigma2: float) -> np.ndarray | float:
-    """The same when every generation has FRESH rows x: exact where a closed form exists, otherwise ``nan``.
+def fresh_test_error(
+    regime: str, n: ArrayLike, d: int, T: int, sigma2: float
+) -> np.ndarray | float:
+    """The same when every generation has FRESH rows x: exact where a closed form exists, otherwise
+    ``nan``.
 
-    replace is unchanged; replace_multiple fits n T different rows at iteration n, sum_k sigma2 d / (k T - d - 1).
-    For the accumulating regimes no closed form is known; accumulate comes out lower than Theorem 2, most so at small T.
+    replace is unchanged; replace_multiple fits n T different rows at iteration n, sum_k sigma2 d /
+    (k T - d - 1). For the accumulating regimes no closed form is known; accumulate comes out lower
+    than Theorem 2, most so at small T.
     """
     regimes.check(regime)
     first, n_ = base(d, T, sigma2), _checked("n", n, lowest=1)
@@ -176,4 +207,5 @@ def fresh_test_error(regime: str, n: ArrayLike, d: int, T: int, sigma2: float) -
     return np.where(n_ == 1, first, np.nan)[()]
 
 
-test_error.__test__ = fresh_test_error.__test__ = False  # names from the paper, not tests for pytest to collect
+# names from the paper, not tests for pytest to collect
+test_error.__test__ = fresh_test_error.__test__ = False

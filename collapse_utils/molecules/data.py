@@ -1,9 +1,10 @@
 """Conformations: where they come from, how they are checked and split, and their arrays on disk.
 
-A source is read once into RDKit molecules.  Every record is checked; a record that cannot be used is named and counted, and
-the source is refused if they are more than ``BAD_SHARE`` of it.  Records of one graph are conformations of one molecule.
-Molecules are ordered by a hash of their SMILES and split into test, validation and training, so that no molecule (nor a
-stereoisomer of it) is on two sides.  The result is a folder in the cache:
+A source is read once into RDKit molecules.  Every record is checked; a record that cannot be used
+is named and counted, and the source is refused if they are more than ``BAD_SHARE`` of it.  Records
+of one graph are conformations of one molecule. Molecules are ordered by a hash of their SMILES and
+split into test, validation and training, so that no molecule (nor a stereoisomer of it) is on two
+sides.  The result is a folder in the cache:
 
     train.npy, validation.npy, test.npy   a structured array each: molecule (its number) and positions, zero-padded
     graphs.npz                            the flat arrays of ``graphs.py``, for all molecules
@@ -33,7 +34,9 @@ from .graphs import Graphs
 
 @dataclass(frozen=True)
 class Conformers:
-    """Real conformations in three splits; the numbers of their molecules point into ``graphs`` and ``molecules``."""
+    """Real conformations in three splits; the numbers of their molecules point into ``graphs`` and
+    ``molecules``.
+    """
 
     train: np.ndarray
     validation: np.ndarray
@@ -44,12 +47,16 @@ class Conformers:
 
 
 def item_type(max_atoms: int) -> np.dtype:
-    """One conformation: the number of its molecule, and its positions in angstrom, centred, zero-padded."""
+    """One conformation: the number of its molecule, and its positions in angstrom, centred,
+    zero-padded.
+    """
     return np.dtype([("molecule", "<i4"), ("positions", "<f4", (max_atoms, 3))])
 
 
 def identity(molecule: Chem.Mol) -> str:
-    """The SMILES by which molecules are distinguished in a split: without hydrogens, and without stereochemistry."""
+    """The SMILES by which molecules are distinguished in a split: without hydrogens, and without
+    stereochemistry.
+    """
     return Chem.MolToSmiles(Chem.RemoveHs(molecule), isomericSmiles=False)
 
 
@@ -66,7 +73,9 @@ def to_array(molecules: Iterable[Chem.Mol], numbers: Iterable[int], max_atoms: i
 
 
 def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.Mol:
-    """A copy of the molecule with exactly the given conformations; the inverse of :func:`to_array`."""
+    """A copy of the molecule with exactly the given conformations; the inverse of
+    :func:`to_array`.
+    """
     copy = Chem.Mol(molecule)
     copy.RemoveAllConformers()
     for coordinates in positions:
@@ -77,32 +86,46 @@ def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.
 
 
 def mmff_energies(molecule: Chem.Mol) -> list[float]:
-    """MMFF94 energy of every conformation in kcal/mol; empty for a molecule with an atom that MMFF94 does not know."""
+    """MMFF94 energy of every conformation in kcal/mol; empty for a molecule with an atom that
+    MMFF94 does not know.
+    """
     properties = AllChem.MMFFGetMoleculeProperties(molecule, mmffVariant="MMFF94")
     if properties is None:
         return []
     fields = (
-        AllChem.MMFFGetMoleculeForceField(molecule, properties, confId=conformer.GetId(), ignoreInterfragInteractions=False)
+        AllChem.MMFFGetMoleculeForceField(
+            molecule, properties, confId=conformer.GetId(), ignoreInterfragInteractions=False
+        )
         for conformer in molecule.GetConformers()
     )
     return [field.CalcEnergy() for field in fields]
 
 
 def lowest_energy(molecule: Chem.Mol) -> float | None:
-    """The lowest MMFF94 energy to which the molecule's conformations relax, or None where MMFF94 does not apply."""
+    """The lowest MMFF94 energy to which the molecule's conformations relax, or None where MMFF94
+    does not apply.
+    """
     copy = Chem.Mol(molecule)
     if not AllChem.MMFFHasAllMoleculeParams(copy):
         return None
-    return min(energy for _, energy in AllChem.MMFFOptimizeMoleculeConfs(copy, maxIters=1000, mmffVariant="MMFF94"))
+    return min(
+        energy
+        for _, energy in AllChem.MMFFOptimizeMoleculeConfs(
+            copy, maxIters=1000, mmffVariant="MMFF94"
+        )
+    )
 
 
-def prepare(config: MoleculesConfig, data: str | Path, cache: Path, seed: int = 0) -> tuple[str, Conformers]:
+def prepare(
+    config: MoleculesConfig, data: str | Path, cache: Path, seed: int = 0
+) -> tuple[str, Conformers]:
     """The source's name and its conformations, made once in ``cache`` and memory-mapped from there.
 
-    ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``: seed s takes the s-th ``config.molecules``
-    of them; test and validation molecules are common to all seeds.
+    ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``: seed s takes the
+    s-th ``config.molecules`` of them; test and validation molecules are common to all seeds.
 
-    Raises InputError for a source that is not there, records that cannot be used, and too few molecules.
+    Raises InputError for a source that is not there, records that cannot be used, and too few
+    molecules.
     """
     name, content, read = sources.locate(data, config, cache)
     fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
@@ -118,14 +141,20 @@ def prepare(config: MoleculesConfig, data: str | Path, cache: Path, seed: int = 
 def load(folder: Path) -> Conformers:
     """The content of a prepared folder."""
     names = ("train", "validation", "test")
-    splits = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+    splits = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names
+    }
     with np.load(folder / "graphs.npz", allow_pickle=False) as arrays:
         graphs = Graphs({name: arrays[name] for name in arrays.files})
     molecules = list(Chem.SDMolSupplier(str(folder / "molecules.sdf"), removeHs=False))
-    return Conformers(**splits, graphs=graphs, molecules=molecules, info=files.read_json(folder / "info.json"))
+    return Conformers(
+        **splits, graphs=graphs, molecules=molecules, info=files.read_json(folder / "info.json")
+    )
 
 
-def _prepare(config: MoleculesConfig, name: str, read: sources.Read, draw: int | None, new: Path) -> None:
+def _prepare(
+    config: MoleculesConfig, name: str, read: sources.Read, draw: int | None, new: Path
+) -> None:
     RDLogger.DisableLog("rdApp.*")
     for line in read.problems[:5]:
         print(f"{name}: left out {line}", file=sys.stderr)
@@ -133,34 +162,56 @@ def _prepare(config: MoleculesConfig, name: str, read: sources.Read, draw: int |
     for molecule in read.molecules:  # stereoisomers count as one molecule: the first
         if molecule.GetNumAtoms() <= config.max_atoms:
             fitting.setdefault(identity(molecule), molecule)
-    order = sorted(fitting, key=lambda smiles: hashlib.blake2b(smiles.encode(), digest_size=16).digest())
+    order = sorted(
+        fitting, key=lambda smiles: hashlib.blake2b(smiles.encode(), digest_size=16).digest()
+    )
     held_out = config.test_molecules + config.validation_molecules
     required = held_out + (config.molecules or -(-config.batch_size // config.conformers))
     most = len(order) - held_out
     if most < -(-config.batch_size // config.conformers):
         raise InputError(
-            "--data", name, f"a source of {required:,} different molecules or more, as the preset wants, of at most "
-            f"{config.max_atoms} atoms, {held_out:,} of them held out; {name} has {len(order):,}"
-        )  # fmt: skip
+            "--data",
+            name,
+            f"a source of {required:,} different molecules or more, as the preset wants, of at most "
+            f"{config.max_atoms} atoms, {held_out:,} of them held out; {name} has {len(order):,}",
+        )
     if len(order) < required:
         raise InputError(
-            "molecules", config.molecules, f"at most {most}: {name} has {len(order)} different molecules of at most "
-            f"{config.max_atoms} atoms, {held_out} of them held out"
-        )  # fmt: skip
+            "molecules",
+            config.molecules,
+            f"at most {most}: {name} has {len(order)} different molecules of at most "
+            f"{config.max_atoms} atoms, {held_out} of them held out",
+        )
     if draw is not None:
         seeds_served = most // config.molecules
         if draw >= seeds_served:
             raise InputError(
-                "seed", draw, f"below {seeds_served} with draw=by_seed: {name} has {most} training molecules of at most "
-                f"{config.max_atoms} atoms, {config.molecules} for each seed"
-            )  # fmt: skip
+                "seed",
+                draw,
+                f"below {seeds_served} with draw=by_seed: {name} has {most} training molecules of at most "
+                f"{config.max_atoms} atoms, {config.molecules} for each seed",
+            )
         del order[held_out : held_out + draw * config.molecules]
     order = order[: held_out + config.molecules] if config.molecules else order
-    molecules = sources.with_conformers([fitting[smiles] for smiles in order], config.conformers, made=read.flat)
+    molecules = sources.with_conformers(
+        [fitting[smiles] for smiles in order], config.conformers, made=read.flat
+    )
     ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
     # The test set is common to all seeds, so its arrays have one shape for all of them.
-    width = config.max_atoms if draw is not None else max(molecule.GetNumAtoms() for molecule in molecules)
-    start, info = 0, {"source": name, "records": read.records, "left_out": read.problems, "molecules": len(order)}
+    width = (
+        config.max_atoms
+        if draw is not None
+        else max(molecule.GetNumAtoms() for molecule in molecules)
+    )
+    start, info = (
+        0,
+        {
+            "source": name,
+            "records": read.records,
+            "left_out": read.problems,
+            "molecules": len(order),
+        },
+    )
     for split, end in ends.items():
         array = to_array(molecules[start:end], range(start, end), width)
         np.save(new / f"{split}.npy", array)
@@ -172,5 +223,7 @@ def _prepare(config: MoleculesConfig, name: str, read: sources.Read, draw: int |
         for molecule in molecules:
             writer.write(molecule, confId=molecule.GetConformers()[0].GetId())
     info["atoms"] = {"mean": float(graphs.atoms.mean()), "most": int(graphs.atoms.max())}
-    info["lowest_energy"] = [lowest_energy(molecule) for molecule in molecules[: config.test_molecules]]
+    info["lowest_energy"] = [
+        lowest_energy(molecule) for molecule in molecules[: config.test_molecules]
+    ]
     files.write_json(new / "info.json", info)

@@ -1,4 +1,6 @@
-"""Small pictures of conformations: atoms as shaded discs in the usual colours, nearer ones in front."""
+"""Small pictures of conformations: atoms as shaded discs in the usual colours, nearer ones in
+front.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 from rdkit import Chem
 
-# Corey, Pauling and Koltun's colours, as common viewers have them; and the radii of the discs in angstrom.
+# Corey, Pauling and Koltun's colours, as common viewers have them; and the radii of the discs in
+# angstrom.
 COLOURS = {
-    1: "#ffffff", 6: "#404040", 7: "#3050f8", 8: "#ff0d0d", 9: "#90e050", 15: "#ff8000", 16: "#e6c800",
-    17: "#1ff01f", 35: "#a62929", 53: "#940094",
-}  # fmt: skip
+    1: "#ffffff",
+    6: "#404040",
+    7: "#3050f8",
+    8: "#ff0d0d",
+    9: "#90e050",
+    15: "#ff8000",
+    16: "#e6c800",
+    17: "#1ff01f",
+    35: "#a62929",
+    53: "#940094",
+}
 OTHER = "#ff80c0"
 RADII = {1: 0.28, 6: 0.42, 7: 0.42, 8: 0.42}
 LARGE = 0.52
@@ -21,7 +32,9 @@ NAMES = {1: "H", 6: "C", 7: "N", 8: "O", 9: "F", 15: "P", 16: "S", 17: "Cl", 35:
 
 
 def flattest(positions: np.ndarray) -> np.ndarray:
-    """Positions turned so that the molecule is seen from its flattest side, widest direction across."""
+    """Positions turned so that the molecule is seen from its flattest side, widest direction
+    across.
+    """
     centred = positions - positions.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     axes *= np.where(axes[np.arange(3), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
@@ -29,7 +42,9 @@ def flattest(positions: np.ndarray) -> np.ndarray:
 
 
 def aligned(positions: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Positions turned onto ``reference`` (Kabsch), mirrored if that fits better: distances do not fix the handedness."""
+    """Positions turned onto ``reference`` (Kabsch), mirrored if that fits better: distances do not
+    fix the handedness.
+    """
     a, b = positions - positions.mean(axis=0), reference - reference.mean(axis=0)
     u, _, v = np.linalg.svd(a.T @ b)
     return a @ (u @ v)
@@ -37,11 +52,18 @@ def aligned(positions: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 def frame(rows: Sequence[np.ndarray]) -> np.ndarray:
     """Half the width and half the height of a picture that holds all the positions, in angstrom."""
-    return np.max([np.abs(row[:, :2]).max(axis=0) for row in rows if np.isfinite(row).all()], axis=0) + 0.8
+    return (
+        np.max([np.abs(row[:, :2]).max(axis=0) for row in rows if np.isfinite(row).all()], axis=0)
+        + 0.8
+    )
 
 
-def draw(ax: Axes, molecule: Chem.Mol, positions: np.ndarray, half: np.ndarray, title: str = "") -> None:
-    """One conformation, seen along the third axis of ``positions`` (atoms, 3), in a picture of ``half`` (width, height)."""
+def draw(
+    ax: Axes, molecule: Chem.Mol, positions: np.ndarray, half: np.ndarray, title: str = ""
+) -> None:
+    """One conformation, seen along the third axis of ``positions`` (atoms, 3), in a picture of
+    ``half`` (width, height).
+    """
     ax.set_aspect("equal")
     ax.axis("off")
     if title:
@@ -52,20 +74,36 @@ def draw(ax: Axes, molecule: Chem.Mol, positions: np.ndarray, half: np.ndarray, 
     depth = positions[:, 2]
     for bond in molecule.GetBonds():
         i, j = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-        ax.plot(*positions[[i, j], :2].T, color="#8a8a8a", linewidth=1.6, zorder=1 + min(depth[i], depth[j]))
+        ax.plot(
+            *positions[[i, j], :2].T,
+            color="#8a8a8a",
+            linewidth=1.6,
+            zorder=1 + min(depth[i], depth[j]),
+        )
     for atom, centre in zip(molecule.GetAtoms(), positions, strict=True):
         number = atom.GetAtomicNum()
-        disc = Circle(centre[:2], RADII.get(number, LARGE), facecolor=COLOURS.get(number, OTHER), edgecolor="#202020",
-                      linewidth=0.6, zorder=1.01 + centre[2])  # fmt: skip
+        disc = Circle(
+            centre[:2],
+            RADII.get(number, LARGE),
+            facecolor=COLOURS.get(number, OTHER),
+            edgecolor="#202020",
+            linewidth=0.6,
+            zorder=1.01 + centre[2],
+        )
         ax.add_patch(disc)
     ax.set_xlim(-half[0], half[0])
     ax.set_ylim(-half[1], half[1])
 
 
-def draw_row(axes: Sequence[Axes], molecule: Chem.Mol, rows: Sequence[np.ndarray], titles: Sequence[str]) -> None:
-    """Conformations of one molecule side by side, all turned onto the first and drawn to one scale."""
+def draw_row(
+    axes: Sequence[Axes], molecule: Chem.Mol, rows: Sequence[np.ndarray], titles: Sequence[str]
+) -> None:
+    """Conformations of one molecule side by side, all turned onto the first and drawn to one
+    scale.
+    """
     first = flattest(rows[0])
     turned = [first] + [aligned(row, first) if np.isfinite(row).all() else row for row in rows[1:]]
-    half = np.minimum(frame(turned), 2.5 * frame([first]))  # an exploded sample must not shrink the rest to a dot
+    # an exploded sample must not shrink the rest to a dot
+    half = np.minimum(frame(turned), 2.5 * frame([first]))
     for ax, coordinates, title in zip(axes, turned, titles, strict=True):
         draw(ax, molecule, coordinates, half, title)

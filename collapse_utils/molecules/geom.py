@@ -3,8 +3,8 @@
     FOLDER/summary_drugs.json     {SMILES: {"pickle_path": "drugs/....pickle", "uniqueconfs": ...}}
     FOLDER/drugs/....pickle       {"conformers": [{"rd_mol": RDKit molecule, "boltzmannweight": ...}, ...], ...}
 
-A pickle can run any code that its author liked, so the files are read by an unpickler that admits the class of RDKit's
-molecules and nothing else.
+A pickle can run any code that its author liked, so the files are read by an unpickler that admits
+the class of RDKit's molecules and nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ ADMITTED = {("rdkit.Chem.rdchem", "Mol"): Chem.Mol, ("rdkit.Chem", "Mol"): Chem.
 
 
 class MoleculeUnpickler(pickle.Unpickler):
-    """Reads plain values and RDKit molecules; InputError names any other class that a file asks for."""
+    """Reads plain values and RDKit molecules; InputError names any other class that a file asks
+    for.
+    """
 
     def __init__(self, file: Any, name: str):
         super().__init__(file)
@@ -36,31 +38,47 @@ class MoleculeUnpickler(pickle.Unpickler):
             return ADMITTED[module, name]
         except KeyError:
             asked = f"{self.name} asks for {module}.{name}"
-            raise InputError("--data", asked, "pickles of RDKit molecules and plain values; nothing was run") from None
+            raise InputError(
+                "--data", asked, "pickles of RDKit molecules and plain values; nothing was run"
+            ) from None
 
 
 def read_pickle(path: Path) -> Any:
-    """The content of one file of GEOM; InputError for another class, or a file that is no pickle."""
+    """The content of one file of GEOM; InputError for another class, or a file that is no
+    pickle.
+    """
     try:
         with open(path, "rb") as file:
             return MoleculeUnpickler(file, path.name).load()
-    except (OSError, EOFError, pickle.UnpicklingError, AttributeError, IndexError, ValueError) as problem:
+    except (
+        OSError,
+        EOFError,
+        pickle.UnpicklingError,
+        AttributeError,
+        IndexError,
+        ValueError,
+    ) as problem:
         if isinstance(problem, InputError):
             raise
         raise InputError("--data", str(path), f"a pickle of GEOM ({problem})") from None
 
 
-def convert(folder: Path, target: Path, *, conformers: int, molecules: int | None) -> dict[str, int]:
-    """Write the most probable ``conformers`` conformations of each of the first ``molecules`` molecules to an SDF.gz.
+def convert(
+    folder: Path, target: Path, *, conformers: int, molecules: int | None
+) -> dict[str, int]:
+    """Write the most probable ``conformers`` conformations of each of the first ``molecules``
+    molecules to an SDF.gz.
 
     Returns
     -------
-    Counts: molecules and conformations written, records left out (fewer conformations than the summary says, no bonds that
-    RDKit accepts, fragments).
+    Counts: molecules and conformations written, records left out (fewer conformations than the
+    summary says, no bonds that RDKit accepts, fragments).
     """
     summary = folder / "summary_drugs.json"
     if not summary.is_file():
-        raise InputError("FOLDER", str(folder), "a folder with summary_drugs.json and drugs/*.pickle")
+        raise InputError(
+            "FOLDER", str(folder), "a folder with summary_drugs.json and drugs/*.pickle"
+        )
     if not target.name.endswith(".sdf.gz"):
         raise InputError("FILE", str(target), "a file name that ends in .sdf.gz")
     counts = {"molecules": 0, "conformations": 0, "left_out": 0}
@@ -71,7 +89,9 @@ def convert(folder: Path, target: Path, *, conformers: int, molecules: int | Non
             for smiles, entry in files.read_json(summary).items():
                 if counts["molecules"] == molecules:
                     break
-                conformations = _most_probable(folder, entry, conformers) if entry.get("pickle_path") else []
+                conformations = (
+                    _most_probable(folder, entry, conformers) if entry.get("pickle_path") else []
+                )
                 if not conformations:
                     counts["left_out"] += 1
                     continue
@@ -86,7 +106,9 @@ def convert(folder: Path, target: Path, *, conformers: int, molecules: int | Non
         temporary.unlink(missing_ok=True)
     if not counts["molecules"]:
         target.unlink()
-        raise InputError("FOLDER", str(folder), f"at least one usable molecule ({json.dumps(counts)})")
+        raise InputError(
+            "FOLDER", str(folder), f"at least one usable molecule ({json.dumps(counts)})"
+        )
     return counts
 
 

@@ -1,10 +1,12 @@
 """Molecular graphs as flat arrays, and batches of them as lists of atom pairs.
 
-What the model needs of a molecule does not change while it is noised and denoised: its atoms, its bonds, and how many bonds
-lie between two atoms.  It is computed once with RDKit and kept as flat arrays.  Every pair of atoms is listed once (i < j):
-all that the network computes on a pair is symmetric, so an edge list with both directions would do all of it twice.  Pairs
-of order 1 to 3 (bonded, over one angle, over one dihedral) are the *local* edges; the others become *global* edges while
-they are shorter than the cutoff, which is one comparison a step on a list that exists already.
+What the model needs of a molecule does not change while it is noised and denoised: its atoms, its
+bonds, and how many bonds lie between two atoms.  It is computed once with RDKit and kept as flat
+arrays.  Every pair of atoms is listed once (i < j): all that the network computes on a pair is
+symmetric, so an edge list with both directions would do all of it twice.  Pairs of order 1 to 3
+(bonded, over one angle, over one dihedral) are the *local* edges; the others become *global* edges
+while they are shorter than the cutoff, which is one comparison a step on a list that exists
+already.
 """
 
 from __future__ import annotations
@@ -37,8 +39,9 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
     element, environment : (atoms,) atomic number; element, degree, aromaticity, ring and charge.
     i, j : (pairs,) every pair i < j, local ones first.
     type : (pairs,) edge type, 0 for a pair that is not local.
-    kind, family : (pairs,) what the pair is: edge type, rings and middle bond (for a far pair the bonds in between), with
-        the environments of its ends and of the atoms in the middle (kind), or with the elements of its ends (family).
+    kind, family : (pairs,) what the pair is: edge type, rings and middle bond (for a far pair the
+        bonds in between), with the environments of its ends and of the atoms in the middle (kind),
+        or with the elements of its ends (family).
     """
     environments = [
         (a.GetAtomicNum(), a.GetTotalDegree(), a.GetIsAromatic(), a.IsInRing(), a.GetFormalCharge())
@@ -66,12 +69,17 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
         distance = int(hops[i, j])
         if distance == 1:
             bond = molecule.GetBondBetweenAtoms(i, j)
-            kind, shape, middle = BOND_TYPES.get(str(bond.GetBondType()), OTHER_BOND), (ring(i, j),), ()
+            kind, shape, middle = (
+                BOND_TYPES.get(str(bond.GetBondType()), OTHER_BOND),
+                (ring(i, j),),
+                (),
+            )
         elif distance == 2:
             between = neighbours[i] & neighbours[j]  # two atoms in a ring of four
             kind, shape, middle = ANGLE, (ring(i, j),), min(environments[k] for k in between)
         elif distance == 3:
-            # Ends on one side or on two sides of the middle bond: rings decide it, and so does the bond type.
+            # Ends on one side or on two sides of the middle bond: rings decide it, and so does the
+            # bond type.
             paths = ((a, b) for a in neighbours[i] for b in neighbours[j] if b in neighbours[a])
             kind, (shape, middle) = DIHEDRAL, min(dihedral(i, a, b, j) for a, b in paths)
         else:
@@ -93,7 +101,10 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
 
 def _numbered(names: list[list[tuple]]) -> np.ndarray:
     """Flat numbers of names, 0, 1, ... in the order of their text."""
-    number = {name: k for k, name in enumerate(sorted({name for part in names for name in part}, key=repr))}
+    number = {
+        name: k
+        for k, name in enumerate(sorted({name for part in names for name in part}, key=repr))
+    }
     return np.array([number[name] for part in names for name in part], np.int32)
 
 
@@ -105,7 +116,9 @@ def _ragged(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some molecules side by side, with the pairs of all; the first ``local`` pairs are the local edges."""
+    """Some molecules side by side, with the pairs of all; the first ``local`` pairs are the local
+    edges.
+    """
 
     element: torch.Tensor  # (atoms,)
     environment: torch.Tensor  # (atoms,)
@@ -124,8 +137,12 @@ class Batch:
         return len(self.element)
 
     def part(self, first: int, last: int) -> tuple[Batch, slice]:
-        """The molecules in the rows first .. last - 1 as a batch of their own, and where their atoms are in this one."""
-        start, end = torch.searchsorted(self.molecule, torch.tensor([first, last], device=self.molecule.device)).tolist()
+        """The molecules in the rows first .. last - 1 as a batch of their own, and where their
+        atoms are in this one.
+        """
+        start, end = torch.searchsorted(
+            self.molecule, torch.tensor([first, last], device=self.molecule.device)
+        ).tolist()
         atoms, here = slice(start, end), (self.pair_molecule >= first) & (self.pair_molecule < last)
         piece = Batch(
             element=self.element[atoms],
@@ -145,7 +162,10 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
-        moved = {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in vars(self).items()}
+        moved = {
+            k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v
+            for k, v in vars(self).items()
+        }
         return Batch(**moved)
 
 
@@ -154,8 +174,13 @@ class Graphs:
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays
-        self.atoms, self.pairs, self.local = (arrays[name] for name in ("atom_count", "pair_count", "local_count"))
-        self.environments, self.kinds = int(arrays["environment"].max()) + 1, int(arrays["kind"].max()) + 1
+        self.atoms, self.pairs, self.local = (
+            arrays[name] for name in ("atom_count", "pair_count", "local_count")
+        )
+        self.environments, self.kinds = (
+            int(arrays["environment"].max()) + 1,
+            int(arrays["kind"].max()) + 1,
+        )
         self._atom_start = np.cumsum(self.atoms) - self.atoms
         self._pair_start = np.cumsum(self.pairs) - self.pairs
 
@@ -167,7 +192,9 @@ class Graphs:
         """The graphs of RDKit molecules, hydrogens included."""
         graphs = [graph_of(molecule) for molecule in molecules]
         arrays = {
-            name: _numbered([g[name] for g in graphs]) if name in NAMED else np.concatenate([g[name] for g in graphs])
+            name: _numbered([g[name] for g in graphs])
+            if name in NAMED
+            else np.concatenate([g[name] for g in graphs])
             for name in (*ATOM_FIELDS, *PAIR_FIELDS)
         }
         arrays["atom_count"] = np.array([len(g["element"]) for g in graphs], np.int64)
@@ -176,7 +203,9 @@ class Graphs:
         return cls(arrays)
 
     def batch(self, molecules: np.ndarray) -> Batch:
-        """The molecules of the given numbers side by side, in that order; a number may come several times."""
+        """The molecules of the given numbers side by side, in that order; a number may come several
+        times.
+        """
         molecules = np.asarray(molecules, np.int64)
         counts, rows = self.atoms[molecules], np.arange(len(molecules))
         atoms = _ragged(self._atom_start[molecules], counts)
@@ -197,18 +226,24 @@ class Graphs:
             "kind": self.arrays["kind"][pairs],
             "pair_molecule": pair_molecule,
         }
-        tensors = {name: torch.from_numpy(array.astype(np.int64, copy=False)) for name, array in tensors.items()}
+        tensors = {
+            name: torch.from_numpy(array.astype(np.int64, copy=False))
+            for name, array in tensors.items()
+        }
         return Batch(**tensors, local=int(local.sum()), size=len(molecules))
 
     def real_atoms(self, molecules: np.ndarray, width: int) -> np.ndarray:
         """(molecules, width) mask of the slots that hold an atom."""
         return np.arange(width) < self.atoms[molecules][:, None]
 
-    def distance_statistics(self, conformations: np.ndarray, block: int = 256) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and spread, in angstrom, of every kind of pair in ``conformations`` (a structured array or a Pool).
+    def distance_statistics(
+        self, conformations: np.ndarray, block: int = 256
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and spread, in angstrom, of every kind of pair in ``conformations`` (a structured
+        array or a Pool).
 
-        Each kind is drawn towards its family, each family towards its order of edge, with the weight of
-        ``PRIOR`` observations: a kind that was never seen gets its family's numbers.
+        Each kind is drawn towards its family, each family towards its order of edge, with the
+        weight of ``PRIOR`` observations: a kind that was never seen gets its family's numbers.
         Conformations that are not finite are left out.
         """
         kinds = self.arrays["kind"]
@@ -219,11 +254,14 @@ class Graphs:
             molecules = rows["molecule"].astype(np.int64)
             pairs = _ragged(self._pair_start[molecules], self.pairs[molecules])
             row = np.repeat(np.arange(len(rows)), self.pairs[molecules])
-            first, second = (rows["positions"][row, self.arrays[end][pairs]].astype(np.float64) for end in "ij")
+            first, second = (
+                rows["positions"][row, self.arrays[end][pairs]].astype(np.float64) for end in "ij"
+            )
             distance = np.linalg.norm(first - second, axis=1)
             for power in range(3):
                 sums[power] += np.bincount(kinds[pairs], distance**power, self.kinds)
-        where = np.unique(kinds, return_index=True)[1]  # one pair of every kind: it gives the family and the type
+        # one pair of every kind: it gives the family and the type
+        where = np.unique(kinds, return_index=True)[1]
         family, edge_type = self.arrays["family"][where], self.arrays["type"][where]
         families = int(family.max()) + 1
         type_of_family = np.zeros(families, np.int64)
@@ -237,11 +275,16 @@ class Graphs:
         return mean.astype(np.float32), spread.astype(np.float32)
 
 
-def _moments(sums: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of groups with the sums (count, x, x^2), drawn towards a coarser group's."""
+def _moments(
+    sums: np.ndarray, mean: np.ndarray, spread: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of groups with the sums (count, x, x^2), drawn towards a coarser
+    group's.
+    """
     count = sums[0] + PRIOR
     posterior_mean = (sums[1] + PRIOR * mean) / count
-    # E (x - m)^2 of the group's own observations and of PRIOR ones spread like the coarser group around our own mean.
+    # E (x - m)^2 of the group's own observations and of PRIOR ones spread like the coarser group
+    # around our own mean.
     own_mean = np.divide(sums[1], sums[0], out=mean.copy(), where=sums[0] > 0)
     scatter = np.maximum(sums[2] - sums[0] * own_mean**2, 0.0)
     variance = (scatter + PRIOR * spread**2) / count

@@ -1,7 +1,9 @@
-"""How good sampled conformations are: broken ones, bond lengths and angles, MMFF94 strain, coverage and matching.
+"""How good sampled conformations are: broken ones, bond lengths and angles, MMFF94 strain, coverage
+and matching.
 
-Real conformations of the same molecules are the reference for all of them.  No sample is left out of a count: a sample that
-is not finite or has fused atoms is *broken*; it covers nothing, and its strain is the largest possible.
+Real conformations of the same molecules are the reference for all of them.  No sample is left out
+of a count: a sample that is not finite or has fused atoms is *broken*; it covers nothing, and its
+strain is the largest possible.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ MOST_MATCHES = 200  # symmetries tried when two conformations are aligned
 
 
 def bonds_and_angles(molecule: Chem.Mol) -> tuple[np.ndarray, np.ndarray]:
-    """Atoms of every bond (bonds, 2), and of every angle with its centre in the middle (angles, 3)."""
+    """Atoms of every bond (bonds, 2), and of every angle with its centre in the middle (angles,
+    3).
+    """
     bonds = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in molecule.GetBonds()])
     angles = [
         (ends[k].GetIdx(), atom.GetIdx(), ends[l].GetIdx())
@@ -50,7 +54,9 @@ def degrees(positions: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def broken(positions: np.ndarray, bonds: np.ndarray) -> np.ndarray:
-    """Which conformations (conformations, atoms, 3) are not finite, have fused atoms, or a torn bond."""
+    """Which conformations (conformations, atoms, 3) are not finite, have fused atoms, or a torn
+    bond.
+    """
     finite = np.isfinite(positions).all(axis=(1, 2))
     safe = np.where(finite[:, None, None], positions, 0.0)
     first, second = np.triu_indices(positions.shape[1], 1)
@@ -59,7 +65,9 @@ def broken(positions: np.ndarray, bonds: np.ndarray) -> np.ndarray:
 
 
 def rmsd_table(molecule: Chem.Mol, references: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Heavy-atom RMSD in angstrom after the best alignment over symmetries, (references, samples)."""
+    """Heavy-atom RMSD in angstrom after the best alignment over symmetries, (references,
+    samples).
+    """
     count = len(references)
     heavy = Chem.RemoveHs(with_positions(molecule, [*references, *np.nan_to_num(samples)]))
     ids = [conformer.GetId() for conformer in heavy.GetConformers()]
@@ -67,7 +75,9 @@ def rmsd_table(molecule: Chem.Mol, references: np.ndarray, samples: np.ndarray) 
     for column, sample in enumerate(samples):
         if np.isfinite(sample).all():
             for row in range(count):
-                rmsd = rdMolAlign.GetBestRMS(heavy, heavy, ids[count + column], ids[row], maxMatches=MOST_MATCHES)
+                rmsd = rdMolAlign.GetBestRMS(
+                    heavy, heavy, ids[count + column], ids[row], maxMatches=MOST_MATCHES
+                )
                 table[row, column] = min(rmsd, WORST_RMSD)
     return table
 
@@ -78,15 +88,18 @@ def measure_samples(
     samples: Sequence[np.ndarray],
     lowest: Sequence[float | None],
 ) -> dict[str, float]:
-    """The sample metrics over molecules, each with its real and sampled positions (conformations, atoms, 3).
+    """The sample metrics over molecules, each with its real and sampled positions (conformations,
+    atoms, 3).
 
     Returns
     -------
-    coverage, matching : COV-R, the share of real conformations within ``COVERED`` of a sample, and MAT-R, the mean distance
-        of a real conformation to its nearest sample in angstrom; a mean over molecules.
-    bond_error, angle_error : mean absolute difference to the mean real length (angstrom) and angle (degrees) of the bond or
-        angle, over all samples that are finite.
-    strain : median over samples of MMFF94 energy above the molecule's lowest, kcal/mol for each heavy atom.
+    coverage, matching : COV-R, the share of real conformations within ``COVERED`` of a sample, and
+        MAT-R, the mean distance of a real conformation to its nearest sample in angstrom; a mean
+        over molecules.
+    bond_error, angle_error : mean absolute difference to the mean real length (angstrom) and angle
+        (degrees) of the bond or angle, over all samples that are finite.
+    strain : median over samples of MMFF94 energy above the molecule's lowest, kcal/mol for each
+        heavy atom.
     broken_share : share of samples that are broken.
     """
     coverage, matching, bond_misses, angle_misses, strains, breaks = [], [], [], [], [], []
@@ -103,7 +116,9 @@ def measure_samples(
         if low is not None:
             energies = np.full(len(sampled), MOST_STRAIN)
             strain = np.array(mmff_energies(with_positions(molecule, kept))) - low
-            energies[finite] = np.where(np.isfinite(strain), np.minimum(strain, MOST_STRAIN), MOST_STRAIN)
+            energies[finite] = np.where(
+                np.isfinite(strain), np.minimum(strain, MOST_STRAIN), MOST_STRAIN
+            )
             strains.extend(energies / molecule.GetNumHeavyAtoms())
     bond_miss, angle_miss = np.concatenate(bond_misses), np.concatenate(angle_misses)
     if len(bond_miss) == 0:  # not one sample is finite

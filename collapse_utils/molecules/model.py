@@ -1,16 +1,19 @@
-"""GeoDiff: a diffusion model whose noise prediction is a sum of forces along pairs of atoms (Xu et al. 2022).
+"""GeoDiff: a diffusion model whose noise prediction is a sum of forces along pairs of atoms (Xu et
+al. 2022).
 
-Positions x0 are noised to x = x0 + sigma_t e with sigma_t = sqrt((1 - a_t) / a_t), a_t = prod_{s <= t} (1 - beta_s).  The
-network sees distances alone and gives every pair a number s; the target is (d0 - d) / sigma.  Both become forces on atoms,
+Positions x0 are noised to x = x0 + sigma_t e with sigma_t = sqrt((1 - a_t) / a_t), a_t = prod_{s <=
+t} (1 - beta_s).  The network sees distances alone and gives every pair a number s; the target is
+(d0 - d) / sigma.  Both become forces on atoms,
 
     f_i = 2 sum_j s_ij (x_i - x_j) / d_ij                                  (the 2 counts both directions of a pair)
 
-and the loss compares forces: 5 |f - f_target|^2 over local pairs plus 2 |f - f_target|^2 over global pairs, a mean over
-atoms.  Rotations, translations and permutations of atoms leave the distances as they are, so the loss is invariant and the
-forces turn with the molecule.
+and the loss compares forces: 5 |f - f_target|^2 over local pairs plus 2 |f - f_target|^2 over
+global pairs, a mean over atoms.  Rotations, translations and permutations of atoms leave the
+distances as they are, so the loss is invariant and the forces turn with the molecule.
 
-Two encoders read one set of embedded pairs: SchNet convolutions over local pairs and all pairs within the cutoff, and GIN
-convolutions over the local pairs.  (GeoDiff's public code never calls its second edge encoder, so we leave it out.)
+Two encoders read one set of embedded pairs: SchNet convolutions over local pairs and all pairs
+within the cutoff, and GIN convolutions over the local pairs.  (GeoDiff's public code never calls
+its second edge encoder, so we leave it out.)
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ ELEMENTS = 100
 
 
 def betas(levels: int, start: float, end: float) -> np.ndarray:
-    """GeoDiff's sigmoid schedule: ``levels`` steps of sigmoid(-6 .. 6) between ``start`` and ``end``, in float64."""
+    """GeoDiff's sigmoid schedule: ``levels`` steps of sigmoid(-6 .. 6) between ``start`` and
+    ``end``, in float64.
+    """
     return start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, levels)))
 
 
@@ -45,7 +50,9 @@ def sigmas(config: MoleculesConfig) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of a batch that count at some positions: all local ones, then the global ones within the cutoff."""
+    """The pairs of a batch that count at some positions: all local ones, then the global ones
+    within the cutoff.
+    """
 
     i: torch.Tensor
     j: torch.Tensor
@@ -58,12 +65,16 @@ class Pairs:
 
 
 def rows(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """``values[index]``, copied row by row: three times as fast as indexing on a CPU, and so is its gradient."""
+    """``values[index]``, copied row by row: three times as fast as indexing on a CPU, and so is its
+    gradient.
+    """
     return values.index_select(0, index)
 
 
 def pairs_within(batch: Batch, positions: torch.Tensor, cutoff: float) -> Pairs:
-    """The pairs of ``batch`` at ``positions`` (atoms, 3): one comparison on the list of all pairs."""
+    """The pairs of ``batch`` at ``positions`` (atoms, 3): one comparison on the list of all
+    pairs.
+    """
     difference = rows(positions, batch.i) - rows(positions, batch.j)
     distance = difference.square().sum(-1).sqrt().clamp(min=LEAST_DISTANCE)
     far = distance[batch.local :] <= cutoff
@@ -94,11 +105,15 @@ class Perceptron(nn.Sequential):
 
 
 class SchNetConvolution(nn.Module):
-    """h_i <- h_i + V softplus(sum_j W(e_ij) * U h_j), with a filter that falls to 0 at the cutoff."""
+    """h_i <- h_i + V softplus(sum_j W(e_ij) * U h_j), with a filter that falls to 0 at the
+    cutoff.
+    """
 
     def __init__(self, hidden: int):
         super().__init__()
-        self.filter = nn.Sequential(nn.Linear(hidden, hidden), ShiftedSoftplus(), nn.Linear(hidden, hidden))
+        self.filter = nn.Sequential(
+            nn.Linear(hidden, hidden), ShiftedSoftplus(), nn.Linear(hidden, hidden)
+        )
         self.inside = nn.Linear(hidden, hidden, bias=False)
         self.outside = nn.Linear(hidden, hidden)
         self.last = nn.Linear(hidden, hidden)
@@ -106,12 +121,18 @@ class SchNetConvolution(nn.Module):
         nn.init.xavier_uniform_(self.outside.weight)
         nn.init.zeros_(self.outside.bias)
 
-    def forward(self, h: torch.Tensor, parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> torch.Tensor:
-        """``parts`` are (filters with the window (pairs, hidden), i, j) of disjoint sets of pairs."""
+    def forward(
+        self, h: torch.Tensor, parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    ) -> torch.Tensor:
+        """``parts`` are (filters with the window (pairs, hidden), i, j) of disjoint sets of
+        pairs.
+        """
         message = self.inside(h)
         total = torch.zeros_like(message)
         for weight, i, j in parts:
-            total = total.index_add(0, i, weight * rows(message, j)).index_add(0, j, weight * rows(message, i))
+            total = total.index_add(0, i, weight * rows(message, j)).index_add(
+                0, j, weight * rows(message, i)
+            )
         return h + self.last(shifted_softplus(self.outside(total)))
 
 
@@ -122,8 +143,12 @@ class GINConvolution(nn.Module):
         super().__init__()
         self.perceptron = Perceptron(hidden, hidden, hidden)
 
-    def forward(self, h: torch.Tensor, edge: torch.Tensor, i: torch.Tensor, j: torch.Tensor, last: bool) -> torch.Tensor:
-        total = h.index_add(0, i, F.relu(rows(h, j) + edge)).index_add(0, j, F.relu(rows(h, i) + edge))
+    def forward(
+        self, h: torch.Tensor, edge: torch.Tensor, i: torch.Tensor, j: torch.Tensor, last: bool
+    ) -> torch.Tensor:
+        total = h.index_add(0, i, F.relu(rows(h, j) + edge)).index_add(
+            0, j, F.relu(rows(h, i) + edge)
+        )
         out = self.perceptron(total)
         return h + (out if last else F.relu(out))
 
@@ -140,13 +165,15 @@ class ShiftedSoftplus(nn.Module):
 class GeoDiff(nn.Module):
     """The dual encoder; :meth:`forward` gives every pair its s.
 
-    With ``preconditioned`` the mean m and the spread c of the kind of each distance are buffers, filled from the training
-    set, and the network gives what they leave open (Karras et al. 2022, applied to distances):
+    With ``preconditioned`` the mean m and the spread c of the kind of each distance are buffers,
+    filled from the training set, and the network gives what they leave open (Karras et al. 2022,
+    applied to distances):
 
-        s = - sigma (d - m) / (c^2 + sigma^2)  +  c / sqrt(c^2 + sigma^2) * network((d - m) / sqrt(c^2 + sigma^2), sigma, c)
+        s = - sigma (d - m) / (c^2 + sigma^2)  +  c / sqrt(c^2 + sigma^2) * network((d - m) /
+        sqrt(c^2 + sigma^2), sigma, c)
 
-    The first term is the optimal s where d0 is Gaussian with mean m and spread c, and the network starts at 0.
-    Without it the network gives s from the distance alone, as GeoDiff does.
+    The first term is the optimal s where d0 is Gaussian with mean m and spread c, and the network
+    starts at 0. Without it the network gives s from the distance alone, as GeoDiff does.
     """
 
     def __init__(self, config: MoleculesConfig, environments: int, kinds: int):
@@ -158,7 +185,9 @@ class GeoDiff(nn.Module):
         self.edge_length = Perceptron(3 if config.preconditioned else 1, hidden, hidden)
         self.global_atom = nn.Embedding(ELEMENTS, hidden)
         self.local_atom = nn.Embedding(ELEMENTS, hidden)
-        self.global_convs = nn.ModuleList(SchNetConvolution(hidden) for _ in range(config.global_convs))
+        self.global_convs = nn.ModuleList(
+            SchNetConvolution(hidden) for _ in range(config.global_convs)
+        )
         self.local_convs = nn.ModuleList(GINConvolution(hidden) for _ in range(config.local_convs))
         self.global_out = Perceptron(2 * hidden, hidden, hidden // 2, 1)
         self.local_out = Perceptron(2 * hidden, hidden, hidden // 2, 1)
@@ -167,21 +196,30 @@ class GeoDiff(nn.Module):
             self.register_buffer("spread", torch.ones(kinds))
             self.kind = nn.Embedding(kinds, hidden)
             self.environment = nn.Embedding(environments, hidden)
-            for start_at_zero in (self.kind, self.environment, self.global_out[-1], self.local_out[-1]):
+            for start_at_zero in (
+                self.kind,
+                self.environment,
+                self.global_out[-1],
+                self.local_out[-1],
+            ):
                 nn.init.zeros_(start_at_zero.weight)
             for out in (self.global_out, self.local_out):
                 nn.init.zeros_(out[-1].bias)
 
     def set_statistics(self, graphs: Graphs, conformations: np.ndarray) -> None:
         """Fill the mean and spread of every kind of distance from the training set."""
-        for buffer, values in zip((self.mean, self.spread), graphs.distance_statistics(conformations), strict=True):
+        for buffer, values in zip(
+            (self.mean, self.spread), graphs.distance_statistics(conformations), strict=True
+        ):
             buffer.copy_(torch.from_numpy(values))
 
-    def forward(self, batch: Batch, pairs: Pairs, sigma: torch.Tensor, filters: FilterTable | None = None) -> torch.Tensor:
+    def forward(
+        self, batch: Batch, pairs: Pairs, sigma: torch.Tensor, filters: FilterTable | None = None
+    ) -> torch.Tensor:
         """s of every pair, (pairs,).
 
-        ``sigma`` (molecules,) is the noise level of each molecule in angstrom; ``filters`` replaces the networks that give
-        the filters by a table of their values.
+        ``sigma`` (molecules,) is the noise level of each molecule in angstrom; ``filters`` replaces
+        the networks that give the filters by a table of their values.
         """
         if not self.preconditioned:
             return self.network(batch, pairs, pairs.distance[:, None], filters)
@@ -194,7 +232,9 @@ class GeoDiff(nn.Module):
 
     def window(self, distance: torch.Tensor) -> torch.Tensor:
         """1 at 0 and 0 from the cutoff on, as a cosine."""
-        return (distance <= self.cutoff) * (0.5 * (torch.cos(distance * (math.pi / self.cutoff)) + 1))
+        return (distance <= self.cutoff) * (
+            0.5 * (torch.cos(distance * (math.pi / self.cutoff)) + 1)
+        )
 
     def network(
         self, batch: Batch, pairs: Pairs, features: torch.Tensor, filters: FilterTable | None = None
@@ -217,7 +257,13 @@ class GeoDiff(nn.Module):
                 parts = [(convolution.filter(edge) * window, pairs.i, pairs.j)]
             else:
                 if filters.only_far:
-                    parts = [(convolution.filter(edge[local]) * window[local], pairs.i[local], pairs.j[local])]
+                    parts = [
+                        (
+                            convolution.filter(edge[local]) * window[local],
+                            pairs.i[local],
+                            pairs.j[local],
+                        )
+                    ]
                 parts.append(filters.read(number, pairs))
             h = convolution(h, parts)
         far = slice(pairs.local, None)
@@ -234,10 +280,11 @@ class GeoDiff(nn.Module):
 class FilterTable:
     """The filters of a model without preconditioning, as functions of distance.
 
-    They take most of the time of a step, and depend on nothing but the edge type and the distance: so they are computed at
-    ``POINTS`` distances up to the cutoff and interpolated linearly (error about 1e-5 of their size).  In training a table is
-    made at every step, for global pairs, which are many and of one type (``only_far``); gradients run through it.  In
-    sampling, where the model stays the same, one table for all types serves all steps.
+    They take most of the time of a step, and depend on nothing but the edge type and the distance:
+    so they are computed at ``POINTS`` distances up to the cutoff and interpolated linearly (error
+    about 1e-5 of their size).  In training a table is made at every step, for global pairs, which
+    are many and of one type (``only_far``); gradients run through it.  In sampling, where the model
+    stays the same, one table for all types serves all steps.
     """
 
     POINTS = 2048
@@ -256,12 +303,17 @@ class FilterTable:
     def read(self, number: int, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Filters, i and j of the pairs that the table covers, for one convolution."""
         part = slice(pairs.local, None) if self.only_far else slice(0, None)
-        at = pairs.distance[part].nan_to_num(nan=0.0) * self.scale  # a sample that is lost stays lost, and alone
+        # a sample that is lost stays lost, and alone
+        at = pairs.distance[part].nan_to_num(nan=0.0) * self.scale
         below = at.floor().clamp(max=self.POINTS - 1)
         share = (at - below).clamp(max=1)[:, None]  # at the cutoff and beyond the filter is 0
         row = pairs.type[part] * (self.POINTS + 1) + below.long()
         table = self.tables[number]
-        return torch.lerp(rows(table, row), rows(table, row + 1), share), pairs.i[part], pairs.j[part]
+        return (
+            torch.lerp(rows(table, row), rows(table, row + 1), share),
+            pairs.i[part],
+            pairs.j[part],
+        )
 
 
 def losses(

@@ -1,10 +1,11 @@
-"""Drawing conformations from a GeoDiff model: its annealed Langevin dynamics, few deterministic steps, or no step.
+"""Drawing conformations from a GeoDiff model: its annealed Langevin dynamics, few deterministic
+steps, or no step.
 
-The Langevin sampler starts from Gaussian noise at the largest level.  The deterministic one starts lower, from a rough
-geometry whose distances are drawn from the mean and spread that the model keeps of its training set.  It then fits
-the denoised *distances* d + sigma s: the denoised positions are those whose distances fit them best (weighted
-least squares, solved by majorisation), and the next noise level is reached by keeping the direction of the noise, as in
-DDIM.
+The Langevin sampler starts from Gaussian noise at the largest level.  The deterministic one starts
+lower, from a rough geometry whose distances are drawn from the mean and spread that the model keeps
+of its training set.  It then fits the denoised *distances* d + sigma s: the denoised positions are
+those whose distances fit them best (weighted least squares, solved by majorisation), and the next
+noise level is reached by keeping the direction of the noise, as in DDIM.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ RELAXATION = 1.9  # of a majorisation step; below 2 it still converges
 
 
 def sampled_levels(levels: int, steps: int) -> np.ndarray:
-    """``steps`` of the lowest ``levels`` noise levels, from the largest to the smallest, evenly spaced in t."""
+    """``steps`` of the lowest ``levels`` noise levels, from the largest to the smallest, evenly
+    spaced in t.
+    """
     return np.round(np.linspace(levels - 1, 0, steps)).astype(int)
 
 
@@ -38,11 +41,13 @@ def centred(positions: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 class DistanceFit:
-    """Positions that fit given distances: weighted stress majorisation, all molecules of a batch at once.
+    """Positions that fit given distances: weighted stress majorisation, all molecules of a batch at
+    once.
 
-    A round is the Guttman transform x <- x + 2 V^+ f (de Leeuw and Heiser's relaxed update, which converges in half the
-    rounds), where f_i = sum_j w_ij (d0_ij - d_ij) (x_i - x_j) / d_ij and V is the Laplacian of the weights.  Molecules are
-    padded to the largest here: a round is two batched matrix products.
+    A round is the Guttman transform x <- x + 2 V^+ f (de Leeuw and Heiser's relaxed update, which
+    converges in half the rounds), where f_i = sum_j w_ij (d0_ij - d_ij) (x_i - x_j) / d_ij and V is
+    the Laplacian of the weights.  Molecules are padded to the largest here: a round is two batched
+    matrix products.
     """
 
     def __init__(self, batch: Batch):
@@ -50,22 +55,32 @@ class DistanceFit:
         self.size, self.width = batch.size, int(counts.max())
         self.slot, self.atom = batch.slot, batch.molecule * self.width + batch.slot
         self.real = (torch.arange(self.width, device=counts.device) < counts[:, None]).double()
-        # The ones fix the mean, which distances leave open; the diagonal makes the padded rows harmless.
+        # The ones fix the mean, which distances leave open; the diagonal makes the padded rows
+        # harmless.
         self.means = self.real[:, :, None] * self.real[:, None, :] / counts[:, None, None]
         self.base = self.means + torch.diag_embed(1 - self.real)
 
     def dense(self, values: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
         """Symmetric matrices (molecules, width, width) with the values of pairs, 0 elsewhere."""
-        matrix = torch.zeros(self.size * self.width * self.width, dtype=values.dtype, device=values.device)
+        matrix = torch.zeros(
+            self.size * self.width * self.width, dtype=values.dtype, device=values.device
+        )
         matrix[self.atom[i] * self.width + self.slot[j]] = values
         matrix[self.atom[j] * self.width + self.slot[i]] = values
         return matrix.view(-1, self.width, self.width)
 
     def __call__(
-        self, positions: torch.Tensor, i: torch.Tensor, j: torch.Tensor, distances: torch.Tensor, weights: torch.Tensor,
+        self,
+        positions: torch.Tensor,
+        i: torch.Tensor,
+        j: torch.Tensor,
+        distances: torch.Tensor,
+        weights: torch.Tensor,
         rounds: int,
-    ) -> torch.Tensor:  # fmt: skip
-        """Positions (atoms, 3) after ``rounds`` rounds towards ``distances`` (pairs,) of the pairs i, j."""
+    ) -> torch.Tensor:
+        """Positions (atoms, 3) after ``rounds`` rounds towards ``distances`` (pairs,) of the pairs
+        i, j.
+        """
         weight, target = self.dense(weights, i, j), self.dense(distances, i, j)
         laplacian = torch.diag_embed(weight.double().sum(-1)) - weight.double() + self.base
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(laplacian)).to(positions.dtype)
@@ -83,10 +98,11 @@ class DistanceFit:
 
 
 def rough_geometry(model: GeoDiff, batch: Batch, draws: torch.Tensor, rounds: int) -> torch.Tensor:
-    """Positions (atoms, 3) whose distances are drawn from the training set's mean and spread of each kind, pair by pair.
+    """Positions (atoms, 3) whose distances are drawn from the training set's mean and spread of
+    each kind, pair by pair.
 
-    Metric-matrix embedding: the three leading eigenvectors of the doubly centred squared distances; then majorisation.
-    ``draws`` (pairs,) is standard normal.
+    Metric-matrix embedding: the three leading eigenvectors of the doubly centred squared distances;
+    then majorisation. ``draws`` (pairs,) is standard normal.
     """
     fit = DistanceFit(batch)
     spread = model.spread[batch.kind]
@@ -100,8 +116,12 @@ def rough_geometry(model: GeoDiff, batch: Batch, draws: torch.Tensor, rounds: in
 
 
 @torch.no_grad()
-def deterministic(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
-    """Positions (atoms, 3) from a rough geometry, noised to ``start_sigma`` and denoised in ``sampling_steps`` steps."""
+def deterministic(
+    model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]
+) -> torch.Tensor:
+    """Positions (atoms, 3) from a rough geometry, noised to ``start_sigma`` and denoised in
+    ``sampling_steps`` steps.
+    """
     positions = rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds)
     top = max(int((model.sigma <= config.start_sigma).sum()), 1)
     levels = sampled_levels(top, min(config.sampling_steps, top))
@@ -111,7 +131,8 @@ def deterministic(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: C
     for here, after in zip(sigma, [*sigma[1:], 0.0], strict=True):
         pairs = pairs_within(batch, positions, model.cutoff)
         s = model(batch, pairs, torch.full((batch.size,), here, device=positions.device))
-        weights = 1 + (here / model.spread[pairs.kind]).square()  # 1 / variance of d0 given d, relative to 1 / sigma^2
+        # 1 / variance of d0 given d, relative to 1 / sigma^2
+        weights = 1 + (here / model.spread[pairs.kind]).square()
         distances = (pairs.distance + here * s).clamp(min=LEAST_DISTANCE)
         rounds = config.fitting_rounds if after else config.rough_rounds
         denoised = fit(positions, pairs.i, pairs.j, distances, weights, rounds)
@@ -120,11 +141,14 @@ def deterministic(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: C
 
 
 @torch.no_grad()
-def langevin(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
+def langevin(
+    model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]
+) -> torch.Tensor:
     """GeoDiff's annealed Langevin dynamics from Gaussian noise, one step at each noise level.
 
-    The step at level t is step_size (sigma_t / 0.01)^2; the global force takes part below ``global_start_sigma``.
-    As in GeoDiff these are the largest ``sampling_steps`` levels, so a sample that stops short keeps its noise.
+    The step at level t is step_size (sigma_t / 0.01)^2; the global force takes part below
+    ``global_start_sigma``. As in GeoDiff these are the largest ``sampling_steps`` levels, so a
+    sample that stops short keeps its noise.
     """
     positions = centred(model.sigma[-1] * draw(batch.atoms, 3), batch)
     filters = None if model.preconditioned else FilterTable(model, only_far=False)
@@ -138,7 +162,9 @@ def langevin(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callab
         if sigma < config.global_start_sigma:
             pull = forces(s[far], pairs, far, batch.atoms)
             norm = pull.norm(dim=-1, keepdim=True)
-            force = force + config.weight_global * pull * (config.clip_force / norm.clamp(min=config.clip_force))
+            force = force + config.weight_global * pull * (
+                config.clip_force / norm.clamp(min=config.clip_force)
+            )
         step = config.step_size * (sigma / 0.01).square()
         positions = positions + step * force / sigma + (2 * step).sqrt() * draw(batch.atoms, 3)
         positions = centred(positions, batch)
@@ -146,8 +172,12 @@ def langevin(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callab
 
 
 @torch.no_grad()
-def geometry(model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]) -> torch.Tensor:
-    """The rough geometry from which ``deterministic`` starts, without the network: an ablation of the diffusion model."""
+def geometry(
+    model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]
+) -> torch.Tensor:
+    """The rough geometry from which ``deterministic`` starts, without the network: an ablation of
+    the diffusion model.
+    """
     return centred(rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds), batch)
 
 
@@ -163,11 +193,12 @@ def sample_positions(
     seed: int,
     kept: Callable[..., np.ndarray] = at_once,
 ) -> np.ndarray:
-    """A conformation for each of ``molecules`` (numbers, repeated as often as needed), (len(molecules), width, 3).
+    """A conformation for each of ``molecules`` (numbers, repeated as often as needed),
+    (len(molecules), width, 3).
 
-    Conformations are drawn in blocks of molecules of similar size; every block has random numbers of its own, so that the
-    result depends on nothing but the arguments, and every block is a piece for ``kept``.  What the sampler could not keep
-    finite comes back as it is.
+    Conformations are drawn in blocks of molecules of similar size; every block has random numbers
+    of its own, so that the result depends on nothing but the arguments, and every block is a piece
+    for ``kept``.  What the sampler could not keep finite comes back as it is.
     """
     device = model.sigma.device
     result = np.zeros((len(molecules), width, 3), np.float32)

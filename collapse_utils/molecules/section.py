@@ -1,9 +1,10 @@
 """Section 2.2: GeoDiff trained from scratch on conformations of drug-like molecules.
 
-One fit is a fixed number of optimisation steps, as the authors ran it, whatever the size of the training set: so accumulate
-does not get more training than replace.  A generation holds a new conformation of the molecule of every real training item.
-Measured on real held-out molecules: GeoDiff's local, global and total loss under noise that is the same in every iteration,
-and on samples for those molecules what a chemist would look at.
+One fit is a fixed number of optimisation steps, as the authors ran it, whatever the size of the
+training set: so accumulate does not get more training than replace.  A generation holds a new
+conformation of the molecule of every real training item. Measured on real held-out molecules:
+GeoDiff's local, global and total loss under noise that is the same in every iteration, and on
+samples for those molecules what a chemist would look at.
 """
 
 from __future__ import annotations
@@ -36,11 +37,14 @@ PATIENCE, PLATEAU_DECAY = 10, 0.6  # of the plateau schedule, as the authors ran
 SHOWN_MOLECULES = 3  # in a preview
 EVALUATION_BATCH = 64  # conformations side by side when nothing is learnt
 
-Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]  # batch, positions, level of each molecule, noise
+# batch, positions, level of each molecule, noise
+Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def make(config: MoleculesConfig, *, data: str | Path, seed: int, cache: Path) -> MoleculesSection:
-    """The section on a source; ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``."""
+    """The section on a source; ``seed`` chooses the training molecules where ``config.draw`` is
+    ``by_seed``.
+    """
     return MoleculesSection(config, data, cache, seed)
 
 
@@ -58,7 +62,9 @@ def split_noised(noised: Noised, parts: int) -> list[tuple[Noised, float]]:
     for rows in np.array_split(np.arange(batch.size), min(parts, batch.size)):
         first, last = int(rows[0]), int(rows[-1]) + 1
         piece, atoms = batch.part(first, last)
-        pieces.append(((piece, positions[atoms], levels[first:last], noise[atoms]), piece.atoms / batch.atoms))
+        pieces.append(
+            ((piece, positions[atoms], levels[first:last], noise[atoms]), piece.atoms / batch.atoms)
+        )
     return pieces
 
 
@@ -74,7 +80,9 @@ class MoleculesSection:
     def real_data(self) -> tuple[Data, Data]:
         return self.real.train, self.real.test
 
-    def noised(self, rows: np.ndarray, rng: np.random.Generator, levels: np.ndarray | None = None) -> Noised:
+    def noised(
+        self, rows: np.ndarray, rng: np.random.Generator, levels: np.ndarray | None = None
+    ) -> Noised:
         """Conformations as a batch, with the noise to put on them.
 
         Levels are drawn in pairs t and T - 1 - t as in GeoDiff, unless they are given.
@@ -83,17 +91,26 @@ class MoleculesSection:
         if levels is None:
             half = rng.integers(self.config.levels, size=(len(rows) + 1) // 2)
             levels = np.concatenate([half, self.config.levels - 1 - half])[: len(rows)]
-        positions = rows["positions"][self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])]
+        positions = rows["positions"][
+            self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])
+        ]
         noise = rng.standard_normal(positions.shape, np.float32)
-        tensors = (torch.from_numpy(part).to(device, non_blocking=True) for part in (positions, levels, noise))
+        tensors = (
+            torch.from_numpy(part).to(device, non_blocking=True)
+            for part in (positions, levels, noise)
+        )
         return self.real.graphs.batch(molecules).to(device), *tensors
 
     def fit(self, training_data: Data | Pool, seed: int, checkpoint: Checkpoint) -> GeoDiff:
-        """A fresh model after ``steps`` steps on ``training_data``; samples that are not finite are passed over."""
+        """A fresh model after ``steps`` steps on ``training_data``; samples that are not finite are
+        passed over.
+        """
         config = self.config
         torch.set_num_threads(config.threads)
         torch.manual_seed(seeds.derive(seed, "initialisation"))
-        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(loop.device())
+        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(
+            loop.device()
+        )
         usable = finite_rows(training_data)
         if len(usable) == 0:
             problem = f"none of the {len(training_data)} training conformations is finite"
@@ -108,15 +125,22 @@ class MoleculesSection:
         order = batch_order(len(usable), config.batch_size, config.steps, seed)
 
         def batch_at(step: int) -> Noised:
-            return self.noised(training_data[usable[order[step]]], seeds.generator(seed, "noise", step))
+            return self.noised(
+                training_data[usable[order[step]]], seeds.generator(seed, "noise", step)
+            )
 
         def loss_of(model: GeoDiff, batch: Noised) -> torch.Tensor:
             local, global_ = losses(model, *batch)
             return (local + global_).mean()
 
         plateau = {}
-        if config.schedule == "plateau":  # on the total loss; the authors have one for each of the two encoders
-            plateau = {"patience": PATIENCE, "decay": PLATEAU_DECAY, "validations": max(config.steps // 1000, 1)}
+        # on the total loss; the authors have one for each of the two encoders
+        if config.schedule == "plateau":
+            plateau = {
+                "patience": PATIENCE,
+                "decay": PLATEAU_DECAY,
+                "validations": max(config.steps // 1000, 1),
+            }
         plan = loop.Plan(
             steps=config.steps,
             learning_rate=config.learning_rate,
@@ -142,7 +166,9 @@ class MoleculesSection:
         )
         return model
 
-    def sample(self, model: GeoDiff, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once) -> Data:
+    def sample(
+        self, model: GeoDiff, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once
+    ) -> Data:
         """A new conformation of the molecule of each of the first ``size`` real training items."""
         torch.set_num_threads(self.config.threads)
         train_items = self.real.train
@@ -152,23 +178,33 @@ class MoleculesSection:
         return items
 
     def conformations(
-        self, model: GeoDiff, molecules: np.ndarray, seed: int, kept: Callable[..., np.ndarray] = at_once
+        self,
+        model: GeoDiff,
+        molecules: np.ndarray,
+        seed: int,
+        kept: Callable[..., np.ndarray] = at_once,
     ) -> np.ndarray:
         width = self.real.train["positions"].shape[1]
-        return sample_positions(model, self.real.graphs, np.asarray(molecules, np.int64), width, self.config, seed, kept)
+        return sample_positions(
+            model, self.real.graphs, np.asarray(molecules, np.int64), width, self.config, seed, kept
+        )
 
     @torch.no_grad()
     def test_losses(self, model: GeoDiff, items: Data) -> tuple[float, float]:
-        """Local and global loss, a mean over all atoms and ``loss_draws`` noise draws of each conformation.
+        """Local and global loss, a mean over all atoms and ``loss_draws`` noise draws of each
+        conformation.
 
-        The draws of a conformation spread evenly over the noise levels.  They are the same for every model.
+        The draws of a conformation spread evenly over the noise levels.  They are the same for
+        every model.
         """
         draws, levels = self.config.loss_draws, self.config.levels
         sums, atoms = np.zeros(2), 0
         for draw in range(draws):
             rng = seeds.generator(0, "evaluation noise", draw)
             shift = rng.random(len(items))
-            at = ((draw + (np.arange(len(items)) + shift) / len(items)) / draws * levels).astype(np.int64)
+            at = ((draw + (np.arange(len(items)) + shift) / len(items)) / draws * levels).astype(
+                np.int64
+            )
             at = rng.permutation(at)
             for start in range(0, len(items), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
@@ -178,7 +214,9 @@ class MoleculesSection:
         return tuple((sums / atoms).tolist())
 
     def evaluate(self, model: GeoDiff, real_test: Data) -> dict[str, float]:
-        """Losses on real conformations, and the quality of samples for their molecules (same noise every iteration)."""
+        """Losses on real conformations, and the quality of samples for their molecules (same noise
+        every iteration).
+        """
         torch.set_num_threads(self.config.threads)
         local, global_ = self.test_losses(model, real_test)
         molecules = np.repeat(real_test["molecule"], self.config.samples_per_conformer)
@@ -190,7 +228,10 @@ class MoleculesSection:
             "total_loss": local + global_,
             **measure_samples(
                 [self.real.molecules[number] for number in numbers],
-                [np.array(real_test["positions"][real_test["molecule"] == n, : counts[n]], float) for n in numbers],
+                [
+                    np.array(real_test["positions"][real_test["molecule"] == n, : counts[n]], float)
+                    for n in numbers
+                ],
                 [positions[molecules == n, : counts[n]].astype(float) for n in numbers],
                 [self.real.info["lowest_energy"][number] for number in numbers],
             ),
@@ -201,13 +242,17 @@ class MoleculesSection:
         return {key: value for key, value in self.real.info.items() if key != "lowest_energy"}
 
     def preview(self, items: Data, folder: Path) -> None:
-        """Write the first molecules, real and sampled in turn, as ``molecules.sdf``, and a picture of them."""
+        """Write the first molecules, real and sampled in turn, as ``molecules.sdf``, and a picture
+        of them.
+        """
         from matplotlib.figure import Figure
 
         from .drawing import draw_row
 
         numbers = list(dict.fromkeys(np.asarray(items["molecule"]).tolist()))[:SHOWN_MOLECULES]
-        figure = Figure(figsize=(2.2 * len(numbers), 3.2), dpi=50, facecolor="white", layout="constrained")
+        figure = Figure(
+            figsize=(2.2 * len(numbers), 3.2), dpi=50, facecolor="white", layout="constrained"
+        )
         axes = figure.subplots(2, len(numbers), squeeze=False)
         shown = []
         for column, number in enumerate(numbers):
@@ -228,13 +273,16 @@ class MoleculesSection:
         for split in (self.real.train, self.real.validation, self.real.test):
             rows = np.flatnonzero(split["molecule"] == number)
             if len(rows):
-                return np.array(split["positions"][rows[0], : self.real.graphs.atoms[number]], float)
+                return np.array(
+                    split["positions"][rows[0], : self.real.graphs.atoms[number]], float
+                )
         raise KeyError(number)
 
 
 def finite_rows(items: Data | Pool, block: int = 4096) -> np.ndarray:
     """Numbers of the conformations that are finite."""
     finite = [
-        np.isfinite(items[start : start + block]["positions"]).all(axis=(1, 2)) for start in range(0, len(items), block)
+        np.isfinite(items[start : start + block]["positions"]).all(axis=(1, 2))
+        for start in range(0, len(items), block)
     ]
     return np.flatnonzero(np.concatenate(finite))

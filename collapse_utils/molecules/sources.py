@@ -1,7 +1,8 @@
-"""Where molecules come from: the molecules of the rdkit wheel, an SDF, a list of SMILES, or GEOM-Drugs.
+"""Where molecules come from: the molecules of the rdkit wheel, an SDF, a list of SMILES, or
+GEOM-Drugs.
 
-Reading yields molecules with all hydrogens, atoms in one order, and their conformations.  Whatever cannot be used is named
-by its record.
+Reading yields molecules with all hydrogens, atoms in one order, and their conformations.  Whatever
+cannot be used is named by its record.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ SOURCES: dict[str, Source] = {
 
 @dataclass(frozen=True)
 class Read:
-    """What a source gave: molecules with their conformations, and a line for every record that could not be used."""
+    """What a source gave: molecules with their conformations, and a line for every record that
+    could not be used.
+    """
 
     molecules: list[Chem.Mol]
     problems: list[str]
@@ -105,8 +108,12 @@ def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
     return None
 
 
-def _usable(records: Iterable[tuple[str, Chem.Mol | None]], where: str, *, flat: bool = False) -> Read:
-    """The records without a problem; InputError names the first bad one if more than ``BAD_SHARE`` of them are bad."""
+def _usable(
+    records: Iterable[tuple[str, Chem.Mol | None]], where: str, *, flat: bool = False
+) -> Read:
+    """The records without a problem; InputError names the first bad one if more than ``BAD_SHARE``
+    of them are bad.
+    """
     molecules, problems, count = [], [], 0
     for label, molecule in records:
         count += 1
@@ -119,14 +126,18 @@ def _usable(records: Iterable[tuple[str, Chem.Mol | None]], where: str, *, flat:
         raise InputError("--data", where, "a file with at least one molecule")
     if len(problems) > BAD_SHARE * count:
         raise InputError(
-            "--data", where, f"a file of which at most {BAD_SHARE:.0%} of the records cannot be used; here "
-            f"{len(problems)} of {count}, first {problems[0]}"
-        )  # fmt: skip
+            "--data",
+            where,
+            f"a file of which at most {BAD_SHARE:.0%} of the records cannot be used; here "
+            f"{len(problems)} of {count}, first {problems[0]}",
+        )
     return Read(molecules, problems, count, flat)
 
 
 class _Limited:
-    """A binary file that refuses to give more than ``MOST_BYTES`` for one record, as a gzip bomb would."""
+    """A binary file that refuses to give more than ``MOST_BYTES`` for one record, as a gzip bomb
+    would.
+    """
 
     def __init__(self, file: IO[bytes]):
         self.file, self.since_record = file, 0
@@ -146,9 +157,18 @@ def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
             records = Chem.ForwardSDMolSupplier(limited, sanitize=False, removeHs=False)
             for number, molecule in enumerate(records, 1):
                 limited.since_record = 0
-                name = molecule.GetProp("_Name") if molecule is not None and molecule.HasProp("_Name") else ""
+                name = (
+                    molecule.GetProp("_Name")
+                    if molecule is not None and molecule.HasProp("_Name")
+                    else ""
+                )
                 yield f"record {number}" + (f" ({name})" if name else ""), molecule
-        except (OSError, EOFError, UnicodeDecodeError, SystemError) as reason:  # RDKit turns a reader's error into the last
+        except (
+            OSError,
+            EOFError,
+            UnicodeDecodeError,
+            SystemError,
+        ) as reason:  # RDKit turns a reader's error into the last
             cause = reason.__cause__ or reason
             raise InputError("--data", str(path), f"an SDF or SDF.gz ({cause})") from None
 
@@ -166,7 +186,9 @@ def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
 
 
 def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
-    """One molecule a graph, with at most ``most`` of its conformations, atoms in the order of its first record."""
+    """One molecule a graph, with at most ``most`` of its conformations, atoms in the order of its
+    first record.
+    """
     by_smiles: dict[str, Chem.Mol] = {}
     for molecule in molecules:
         first = by_smiles.setdefault(Chem.MolToSmiles(Chem.RemoveHs(molecule)), molecule)
@@ -181,11 +203,15 @@ def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
 
 
 def _same_order(first: Chem.Mol, other: Chem.Mol) -> list[int] | None:
-    """For every atom of ``first`` the atom of ``other`` that corresponds to it; None if the graphs differ after all."""
+    """For every atom of ``first`` the atom of ``other`` that corresponds to it; None if the graphs
+    differ after all.
+    """
 
     def key(molecule: Chem.Mol) -> tuple:
         atoms = tuple(atom.GetAtomicNum() for atom in molecule.GetAtoms())
-        return atoms, tuple((b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondType()) for b in molecule.GetBonds())
+        return atoms, tuple(
+            (b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondType()) for b in molecule.GetBonds()
+        )
 
     if key(first) == key(other):
         return list(range(first.GetNumAtoms()))
@@ -197,7 +223,8 @@ def _same_order(first: Chem.Mol, other: Chem.Mol) -> list[int] | None:
 
 
 def embed(molecule: Chem.Mol, count: int) -> Chem.Mol | None:
-    """``count`` conformations by ETKDGv3, each relaxed with MMFF94 (UFF where MMFF94 does not know an atom).
+    """``count`` conformations by ETKDGv3, each relaxed with MMFF94 (UFF where MMFF94 does not know
+    an atom).
 
     The random numbers depend on nothing but the molecule.  None if RDKit finds no conformation.
     """
@@ -225,16 +252,20 @@ def _embed(job: tuple[bytes, int]) -> bytes | None:
 
 
 def with_conformers(molecules: list[Chem.Mol], count: int, *, made: bool) -> list[Chem.Mol]:
-    """The molecules with at most ``count`` conformations: those they came with, or with ``made`` new ones.
+    """The molecules with at most ``count`` conformations: those they came with, or with ``made``
+    new ones.
 
-    New ones are made on all cores of the machine, with a progress bar; InputError names a molecule that cannot be embedded.
+    New ones are made on all cores of the machine, with a progress bar; InputError names a molecule
+    that cannot be embedded.
     """
     if not made:
         return molecules
     from tqdm import tqdm
 
     jobs = [(molecule.ToBinary(), count) for molecule in molecules]
-    workers = min(os.cpu_count() or 1, int(os.environ.get("COLLAPSE_WORKERS", "64")), -(-len(jobs) // 8))
+    workers = min(
+        os.cpu_count() or 1, int(os.environ.get("COLLAPSE_WORKERS", "64")), -(-len(jobs) // 8)
+    )
     bar = {"desc": "conformers", "total": len(jobs), "unit": "molecule", "leave": False}
     if workers > 1:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -244,7 +275,9 @@ def with_conformers(molecules: list[Chem.Mol], count: int, *, made: bool) -> lis
     for molecule, result in zip(molecules, results, strict=True):
         if result is None:
             smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
-            raise InputError("--data", smiles, "molecules for which ETKDGv3 finds a conformation in space")
+            raise InputError(
+                "--data", smiles, "molecules for which ETKDGv3 finds a conformation in space"
+            )
     return [Chem.Mol(result) for result in results]
 
 
@@ -256,10 +289,13 @@ def _shipped() -> Read:
     for name in SHIPPED:
         path = Path(RDConfig.RDContribDir) / name
         if not path.is_file():
-            raise InputError("--data", "rdkit", f"another source: this rdkit does not ship Contrib/{name}")
+            raise InputError(
+                "--data", "rdkit", f"another source: this rdkit does not ship Contrib/{name}"
+            )
         records += [(f"{path.name}, {label}", molecule) for label, molecule in read_sdf(path)]
     read = _usable(records, "rdkit")
-    return Read(read.molecules, read.problems, read.records, flat=True)  # one force field for all conformations
+    # one force field for all conformations
+    return Read(read.molecules, read.problems, read.records, flat=True)
 
 
 def _file(path: Path, most: int) -> Read:
@@ -274,30 +310,48 @@ def _is_sdf(path: Path) -> bool:
     return path.name.endswith((".sdf", ".sdf.gz", ".smi"))
 
 
-def locate(data: str | Path, config: MoleculesConfig, cache: Path) -> tuple[str, str, Callable[[], Read]]:
+def locate(
+    data: str | Path, config: MoleculesConfig, cache: Path
+) -> tuple[str, str, Callable[[], Read]]:
     """The source's name for the results, a checksum of its content, and the function that reads it.
 
-    ``data`` is the name of a source, or a local file, or a folder with one SDF in it.  A named source that lies in the
-    folder ``COLLAPSE_DATA`` is read from there.
+    ``data`` is the name of a source, or a local file, or a folder with one SDF in it.  A named
+    source that lies in the folder ``COLLAPSE_DATA`` is read from there.
     """
     if str(data) == "rdkit":
         return "rdkit", f"rdkit {version('rdkit')}", _shipped
     if str(data) == "sdf":
-        raise InputError("--data", "sdf", "the path of an SDF or SDF.gz with hydrogens and 3D positions")
+        raise InputError(
+            "--data", "sdf", "the path of an SDF or SDF.gz with hydrogens and 3D positions"
+        )
     if str(data) == "geom_drugs":
         for path in local_copy("geom_drugs"):
             if path.name == "geom_drugs.sdf.gz" and path.is_file():
                 return "geom_drugs", content([path]), partial(_file, path, config.conformers)
-        raise InputError("--data", "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`")
+        raise InputError(
+            "--data", "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`"
+        )
     path = Path(data)
     if not path.exists():
-        raise InputError("--data", str(data), "one of " + ", ".join(SOURCES) + ", or a file or folder that exists")
+        raise InputError(
+            "--data",
+            str(data),
+            "one of " + ", ".join(SOURCES) + ", or a file or folder that exists",
+        )
     if path.is_dir():
         if (path / "summary_drugs.json").is_file():
-            raise InputError("--data", str(data), f"GEOM-Drugs in its published layout is converted first: `{CONVERT}`")
+            raise InputError(
+                "--data",
+                str(data),
+                f"GEOM-Drugs in its published layout is converted first: `{CONVERT}`",
+            )
         files = sorted(entry for entry in path.iterdir() if _is_sdf(entry))
         if len(files) != 1:
-            raise InputError("--data", str(data), f"a folder with one .sdf, .sdf.gz or .smi (it has {len(files)})")
+            raise InputError(
+                "--data",
+                str(data),
+                f"a folder with one .sdf, .sdf.gz or .smi (it has {len(files)})",
+            )
         path = files[0]
     elif not _is_sdf(path):
         raise InputError("--data", str(data), "a file that ends in .sdf, .sdf.gz or .smi")

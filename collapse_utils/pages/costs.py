@@ -16,7 +16,12 @@ from ..sweeps.estimate import Rates, totals
 SHOWN = ("replace", "accumulate")
 
 
-TITLES = {"linear": "Linear regression", "language": "Language models", "images": "Images", "molecules": "Molecules"}
+TITLES = {
+    "linear": "Linear regression",
+    "language": "Language models",
+    "images": "Images",
+    "molecules": "Molecules",
+}
 
 
 GPUS = ("T4", "A100")
@@ -31,7 +36,11 @@ class Size:
     factor: int  # on the real items, and on the steps of a fit that has a fixed number of them
 
 
-SIZES = (Size("colab", "colab", 1), Size("paper", "paper", 1), Size("ten times the paper", "paper", 10))
+SIZES = (
+    Size("colab", "colab", 1),
+    Size("paper", "paper", 1),
+    Size("ten times the paper", "paper", 10),
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,9 @@ def read(root: Path) -> tuple[pd.DataFrame, dict[str, float]] | None:
     if not (folder / "rates.csv").is_file():
         return None
     assumed = pd.read_csv(folder / "assumptions.csv").set_index("name")["value"]
-    return pd.read_csv(folder / "rates.csv"), {str(name): float(value) for name, value in assumed.items()}
+    return pd.read_csv(folder / "rates.csv"), {
+        str(name): float(value) for name, value in assumed.items()
+    }
 
 
 def cost(rates: pd.Series, assumed: dict[str, float], regime: str, factor: int) -> Cost:
@@ -74,11 +85,20 @@ def cost(rates: pd.Series, assumed: dict[str, float], regime: str, factor: int) 
         peak_memory_mb=0.0,
     )
     sums = totals(measured, regime, int(rates["iterations"]), items)
-    return Cost(items, int(rates["iterations"]), sums["fit_s"], sums["sample_s"], sums["evaluate_s"], sums["disk_bytes"])
+    return Cost(
+        items,
+        int(rates["iterations"]),
+        sums["fit_s"],
+        sums["sample_s"],
+        sums["evaluate_s"],
+        sums["disk_bytes"],
+    )
 
 
 def gpu_factors(rates: pd.Series, assumed: dict[str, float], gpu: str) -> tuple[float, float]:
-    """How many times faster than the measured core a GPU is, lower and upper end: an assumption, see the page."""
+    """How many times faster than the measured core a GPU is, lower and upper end: an assumption,
+    see the page.
+    """
     peak = assumed[f"{gpu}_tflops"] * 1000 / rates["core_gflops"]
     return assumed["gpu_share_low"] * peak, assumed["gpu_share_high"] * peak
 
@@ -111,7 +131,9 @@ def preset_table(results_root: Path, section: str) -> pd.DataFrame:
         records = [record for record in files.read_json(path) if not record["variant"]]
         preset, _, source = path.parent.name.partition("-")
         for regime in SHOWN:
-            took = [record["provenance"]["wall_s"] for record in records if record["regime"] == regime]
+            took = [
+                record["provenance"]["wall_s"] for record in records if record["regime"] == regime
+            ]
             if took:
                 where = f"measured, {source}, {records[0]['provenance']['threads']} thread"
                 rows.setdefault((preset, where), {})[regime] = duration(statistics.median(took))
@@ -123,13 +145,17 @@ def preset_table(results_root: Path, section: str) -> pd.DataFrame:
             rows.setdefault((row["preset"], "planned, not run"), {})[regime] = text
     order = sections.preset_names(section)
     ordered = sorted(rows, key=lambda key: order.index(key[0]))
-    frame = pd.DataFrame({key: rows[key] for key in ordered}).T.reindex(columns=list(SHOWN)).fillna("")
+    frame = (
+        pd.DataFrame({key: rows[key] for key in ordered}).T.reindex(columns=list(SHOWN)).fillna("")
+    )
     frame.index.names = ["preset", "one chain"]
     return frame
 
 
 def gpu_note(results_root: Path, section: str) -> str:
-    """What a Colab GPU would give, in a sentence that says how little of it is measured; empty without rates."""
+    """What a Colab GPU would give, in a sentence that says how little of it is measured; empty
+    without rates.
+    """
     found = read(results_root.parent)
     planned = [
         f"{regime} {_on_gpu(row, found[1], cost(row, found[1], regime, 1).seconds, GPUS[0])}"

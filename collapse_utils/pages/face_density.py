@@ -1,4 +1,6 @@
-"""The book's example of an own model: a kernel density estimate from scikit-learn on photographs of faces."""
+"""The book's example of an own model: a kernel density estimate from scikit-learn on photographs of
+faces.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from .. import sections
 
 
 class FaceDensity:
-    """A kernel density estimate on principal components of faces (Kazdan et al., 2024, fit such estimates)."""
+    """A kernel density estimate on principal components of faces (Kazdan et al., 2024, fit such
+    estimates).
+    """
 
     NAME = "own_model"  # in results and folders
 
@@ -19,7 +23,9 @@ class FaceDensity:
         self.preset, self.data = preset, data  # of the section on faces
 
     def real_data(self):
-        faces, _ = sections.make("images", preset=self.preset, regime="replace", seed=0, data=self.data)
+        faces, _ = sections.make(
+            "images", preset=self.preset, regime="replace", seed=0, data=self.data
+        )
         train, test = (np.asarray(part).reshape(len(part), -1) / 255 for part in faces.real_data())
         components = PCA(self.dimensions, whiten=True, svd_solver="full").fit(train)
         return components.transform(train), components.transform(test)
@@ -31,4 +37,5 @@ class FaceDensity:
         return model.sample(size, random_state=seed % 2**32)
 
     def evaluate(self, model, real_test):
-        return {"negative_log_likelihood": -model.score(real_test) / len(real_test)}  # nats a photograph
+        # nats a photograph
+        return {"negative_log_likelihood": -model.score(real_test) / len(real_test)}

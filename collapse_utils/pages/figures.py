@@ -30,7 +30,8 @@ LABELS = {
 REPORTED = "#6b6b6b"  # the paper's numbers, wherever they stand beside ours
 
 
-HOUSE = {  # what differs from seaborn's white grid: opaque (dark pages), large type (phones), no idle frame
+# what differs from seaborn's white grid: opaque (dark pages), large type (phones), no idle frame
+HOUSE = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.transparent": False,
@@ -63,25 +64,47 @@ def style() -> None:
     sns.set_theme(style="whitegrid", palette=list(COLOURS.values()), font="DejaVu Sans", rc=HOUSE)
 
 
-def curve(ax: Axes, table: pd.DataFrame, regime: str, *, label: str | None = None, **line: object) -> None:
+def curve(
+    ax: Axes, table: pd.DataFrame, regime: str, *, label: str | None = None, **line: object
+) -> None:
     """One regime from means and intervals; ``table`` is that of ``statistics.by_iteration``."""
     colour = COLOURS[regime]
     name = LABELS[regime] if label is None else label
-    ax.plot(table["iteration"], table["mean"], color=colour, marker=MARKS[regime], label=name, **line)
+    ax.plot(
+        table["iteration"], table["mean"], color=colour, marker=MARKS[regime], label=name, **line
+    )
     if (table["n"] > 1).all():
-        ax.fill_between(table["iteration"], table["low"], table["high"], color=colour, alpha=0.18, linewidth=0)
+        ax.fill_between(
+            table["iteration"], table["low"], table["high"], color=colour, alpha=0.18, linewidth=0
+        )
 
 
 def _interval(values: pd.Series) -> tuple[float, float]:
-    """The interval of the mean over seeds, as seaborn's ``errorbar`` wants it; no band for a single seed."""
+    """The interval of the mean over seeds, as seaborn's ``errorbar`` wants it; no band for a single
+    seed.
+    """
     found = statistics.estimate(values)
     return (found.low, found.high) if len(values) > 1 else (found.mean, found.mean)
 
 
-def regimes(ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], *, label: str = "", **where: object) -> None:
-    """Every regime of ``names`` that ``frame`` holds: the mean over seeds by iteration, with its 95% interval."""
+def regimes(
+    ax: Axes,
+    frame: pd.DataFrame,
+    metric: str,
+    names: Sequence[str],
+    *,
+    label: str = "",
+    **where: object,
+) -> None:
+    """Every regime of ``names`` that ``frame`` holds: the mean over seeds by iteration, with its
+    95% interval.
+    """
     tables = {name: statistics.by_seed(frame, metric, regime=name, **where) for name in names}
-    rows = [table.melt(var_name="iteration").assign(regime=name) for name, table in tables.items() if table.size]
+    rows = [
+        table.melt(var_name="iteration").assign(regime=name)
+        for name, table in tables.items()
+        if table.size
+    ]
     if rows:
         sns.lineplot(
             pd.concat(rows, ignore_index=True),
@@ -112,8 +135,15 @@ def reported(ax: Axes, curves: pd.DataFrame, label: str) -> None:
     ``curves`` has the columns regime, iteration and value.
     """
     for regime, line in curves.groupby("regime", sort=False):
-        ax.plot(line["iteration"], line["value"], "--", color=COLOURS[regime], marker=MARKS[regime],
-                markerfacecolor="white", label=LABELS[regime])  # fmt: skip
+        ax.plot(
+            line["iteration"],
+            line["value"],
+            "--",
+            color=COLOURS[regime],
+            marker=MARKS[regime],
+            markerfacecolor="white",
+            label=LABELS[regime],
+        )
     ax.set_xticks(range(1, int(curves["iteration"].max()) + 1))
     ax.set_xlabel("model-fitting iteration")
     ax.set_ylabel(label)
@@ -123,28 +153,54 @@ PANELS = {1: (6.6, 4.2), 2: (4.8, 4.0), 3: (3.6, 3.5)}  # inches, by the number 
 
 
 def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]:
-    """A figure of ``rows`` by ``columns`` panels, whose letters are about as large as the text of the page."""
+    """A figure of ``rows`` by ``columns`` panels, whose letters are about as large as the text of
+    the page.
+    """
     width, height = PANELS[columns]
-    return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **shared)
+    return plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, **shared
+    )
 
 
 def titles(row: Sequence[Axes], names: Sequence[str], about: str) -> None:
-    """Name the panels of a row; above the first name stands, as wide as it needs, what the whole row is ``about``."""
+    """Name the panels of a row; above the first name stands, as wide as it needs, what the whole
+    row is ``about``.
+    """
     for ax, name in zip(row, names, strict=True):
         ax.set_title(f"\n{name}", fontsize=11)
-    above = row[0].annotate(about, (0, 1), xytext=(0, 20), xycoords="axes fraction", textcoords="offset points", fontsize=11)
+    above = row[0].annotate(
+        about,
+        (0, 1),
+        xytext=(0, 20),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=11,
+    )
     above.set_in_layout(False)  # else it would widen the first panel
 
 
 def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     """One legend for all panels, below them, where no curve passes."""
-    entries = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower left", ncols=max(len(entries), 1), fontsize=11,
-                  columnspacing=1.5, handletextpad=0.5)  # fmt: skip
+    entries = {
+        label: handle
+        for ax in axes
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="outside lower left",
+        ncols=max(len(entries), 1),
+        fontsize=11,
+        columnspacing=1.5,
+        handletextpad=0.5,
+    )
 
 
 def spread(values: Sequence[int], most: int) -> list[int]:
-    """The first, the last, and values evenly between them; all of them if there are no more than ``most``."""
+    """The first, the last, and values evenly between them; all of them if there are no more than
+    ``most``.
+    """
     places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
     return [values[place] for place in places]
 

@@ -18,8 +18,17 @@ from ..evidence.statistics import by_iteration
 from . import figures, tables
 from .tables import cost_table
 
-__all__ = ["change_table", "control_table", "cost_table", "data_table", "diversity_axis", "long_axis",
-           "reconstructions", "reported_axis", "sample_sheet"]  # fmt: skip
+__all__ = [
+    "change_table",
+    "control_table",
+    "cost_table",
+    "data_table",
+    "diversity_axis",
+    "long_axis",
+    "reconstructions",
+    "reported_axis",
+    "sample_sheet",
+]
 
 EPOCHS = ""  # the variant of a preset itself: training grows with the data
 LONG = "iterations=50,protocol=steps"  # long chains at the preset smoke
@@ -37,56 +46,93 @@ def reported_axis(ax: Axes, reported: pd.DataFrame) -> None:
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Test loss as a multiple of that of the first fit, by iteration: ours with intervals, and the paper's with its tag."""
+    """Test loss as a multiple of that of the first fit, by iteration: ours with intervals, and the
+    paper's with its tag.
+    """
     rows: dict[tuple[str, str], dict[int, str]] = {}
     for regime in regimes.REGIMES:
         found = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, STEPS)}
-        if found["ours"].equals(found["ours, fixed steps"]):  # a training set of n images: one and the same
+        # a training set of n images: one and the same
+        if found["ours"].equals(found["ours, fixed steps"]):
             del found["ours, fixed steps"]
         for label, table in found.items():
             if table.size:
                 rows[figures.LABELS[regime], label] = tables.change_cells(table)
         curve = reported[reported["regime"] == regime]
         if len(curve):
-            rows[figures.LABELS[regime], f"the paper ({curve['tag'].iloc[0]})"] = tables.reported_cells(curve)
+            rows[figures.LABELS[regime], f"the paper ({curve['tag'].iloc[0]})"] = (
+                tables.reported_cells(curve)
+            )
     return tables.change_frame(rows, ["regime", "source"])
 
 
 def long_axis(ax: Axes, frame: pd.DataFrame) -> None:
-    """The chains of 50 fits, and for accumulate the least-squares curves a + b H_t and a + b t over all fits."""
+    """The chains of 50 fits, and for accumulate the least-squares curves a + b H_t and a + b t over
+    all fits.
+    """
     ours = frame[frame["variant"] == LONG]
     figures.regimes(ax, ours, "test_loss", ["replace", "accumulate", "accumulate_subsample"])
     mean = by_iteration(ours, "test_loss", regime="accumulate")
     t = mean["iteration"].to_numpy(float)
     for shape, style, label in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
         slope, start = np.polyfit(shape, mean["mean"], 1)
-        ax.plot(t, start + slope * shape, style, color="black", linewidth=1, label=f"accumulate, ${label}$")
+        ax.plot(
+            t,
+            start + slope * shape,
+            style,
+            color="black",
+            linewidth=1,
+            label=f"accumulate, ${label}$",
+        )
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime, trained in proportion to its data: its training set, its test loss, the change."""
+    """The last fit of every regime, trained in proportion to its data: its training set, its test
+    loss, the change.
+    """
     return tables.control_table(ours, "test_loss", "images", digits=4, change_digits=4)
 
 
-def diversity_axis(ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], label: str) -> None:
-    """One diversity metric by iteration and regime, with that of real training images as a line where it is known."""
+def diversity_axis(
+    ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], label: str
+) -> None:
+    """One diversity metric by iteration and regime, with that of real training images as a line
+    where it is known.
+    """
     figures.regimes(ax, frame, metric, names, label=label)
     real = by_iteration(frame, f"{metric}_real", regime=names[0])
     if len(real):
-        ax.axhline(real["mean"].iloc[0], color=figures.REPORTED, linestyle=":", label="real training images")
+        ax.axhline(
+            real["mean"].iloc[0],
+            color=figures.REPORTED,
+            linestyle=":",
+            label="real training images",
+        )
 
 
 def _pictures(samples: Path, variant: str, regime: str, name: str) -> dict[int, Path]:
     folder = samples / (variant or "base") / regime
-    return {int(path.parent.name.split("-")[1]): path for path in sorted(folder.glob(f"iteration-*/{name}"))}
+    return {
+        int(path.parent.name.split("-")[1]): path
+        for path in sorted(folder.glob(f"iteration-*/{name}"))
+    }
 
 
 def sample_sheet(samples: Path, names: Sequence[str], *, variant: str = "") -> Figure:
-    """Sixteen samples of a model in each cell: a column a regime, a row an iteration, of which at most six are shown."""
-    columns = {regime: pictures for regime in names if (pictures := _pictures(samples, variant, regime, "samples.png"))}
+    """Sixteen samples of a model in each cell: a column a regime, a row an iteration, of which at
+    most six are shown.
+    """
+    columns = {
+        regime: pictures
+        for regime in names
+        if (pictures := _pictures(samples, variant, regime, "samples.png"))
+    }
     iterations = figures.spread(sorted(set().union(*columns.values())), 6)
     figure, axes = plt.subplots(
-        len(iterations), len(columns), figsize=(3.3 * len(columns), 0.95 * len(iterations)), squeeze=False
+        len(iterations),
+        len(columns),
+        figsize=(3.3 * len(columns), 0.95 * len(iterations)),
+        squeeze=False,
     )
     for column, (regime, pictures) in zip(axes.T, columns.items(), strict=True):
         column[0].set_title(figures.LABELS[regime], fontsize=11, color=figures.COLOURS[regime])
@@ -98,7 +144,9 @@ def sample_sheet(samples: Path, names: Sequence[str], *, variant: str = "") -> F
 
 
 def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure | None:
-    """Held-out images above, their reconstructions below; None where the source does not allow them to be shown."""
+    """Held-out images above, their reconstructions below; None where the source does not allow them
+    to be shown.
+    """
     pictures = _pictures(samples, "", regime, "reconstructions.png")
     shown = [t for t in chosen if t in pictures]
     if not shown:
@@ -133,7 +181,9 @@ def data_table(folder: Path) -> pd.DataFrame:
         "photographs": notes["original"],
         "training images (n)": record["data"]["train_items"],
         "test images": record["data"]["test_items"],
-        "people": people if isinstance(people, str) else f"{people['train']} for training, {people['test']} for testing",
+        "people": people
+        if isinstance(people, str)
+        else f"{people['train']} for training, {people['test']} for testing",
         "trained at": f"{config['size']} x {config['size']} pixels",
         "variance that the features hold": f"{notes['explained_variance_of_features']:.0%}",
     }

@@ -32,7 +32,8 @@ __all__ = [
 COLD = "temperature=0.3"  # the variant at the paper's second temperature
 GPT2 = "architecture=gpt2"
 TEN = f"iterations=10,{GPT2}"  # the variant of ten iterations
-ARCHITECTURES = {"Llama": ("", COLD), "GPT-2": (GPT2, f"{GPT2},{COLD}")}  # variants at temperatures 1.0 and 0.3
+# variants at temperatures 1.0 and 0.3
+ARCHITECTURES = {"Llama": ("", COLD), "GPT-2": (GPT2, f"{GPT2},{COLD}")}
 MEASURES = {
     "distinct_2": "distinct-2",
     "vocabulary_share": "share of the real vocabulary",
@@ -40,11 +41,18 @@ MEASURES = {
     "share_ended": "share of stories that end",
 }
 SHOWN = 320  # characters of a sample story
-REPORTED_MODELS = {"gpt2-9m": "GPT-2 9M", "llama-12m": "Llama 12M", "llama-42m": "Llama 42M", "llama-126m": "Llama 126M"}
+REPORTED_MODELS = {
+    "gpt2-9m": "GPT-2 9M",
+    "llama-12m": "Llama 12M",
+    "llama-42m": "Llama 42M",
+    "llama-126m": "Llama 126M",
+}
 
 
 def curves(opened: Opened) -> Figure:
-    """Cross-entropy by iteration at both temperatures, a row for each architecture in the results and in this run."""
+    """Cross-entropy by iteration at both temperatures, a row for each architecture in the results
+    and in this run.
+    """
     rows = [
         (name, frame[frame["variant"].isin(variants)], architecture)
         for name, frame in opened.panels()
@@ -55,21 +63,35 @@ def curves(opened: Opened) -> Figure:
     for row, (name, frame, architecture) in zip(axes, rows, strict=True):
         temperatures = ("1.0", "0.3")
         figures.titles(
-            row, [f"{architecture}, T = {temperature}" for temperature in temperatures], figures.about(name, frame)
+            row,
+            [f"{architecture}, T = {temperature}" for temperature in temperatures],
+            figures.about(name, frame),
         )
-        for ax, variant, temperature in zip(row, ARCHITECTURES[architecture], temperatures, strict=True):
+        for ax, variant, temperature in zip(
+            row, ARCHITECTURES[architecture], temperatures, strict=True
+        ):
             part = frame[frame["variant"] == variant]
             if part.empty:
                 ax.set_axis_off()
-                ax.text(0.5, 0.5, f"T = {temperature}: not part of these results", ha="center", transform=ax.transAxes)
+                ax.text(
+                    0.5,
+                    0.5,
+                    f"T = {temperature}: not part of these results",
+                    ha="center",
+                    transform=ax.transAxes,
+                )
                 continue
-            figures.regimes(ax, part, "cross_entropy", opened.regimes, label="cross-entropy (nats per token)")
+            figures.regimes(
+                ax, part, "cross_entropy", opened.regimes, label="cross-entropy (nats per token)"
+            )
     figures.legend(fig, axes.flat)
     return fig
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Cross-entropy less that of the first fit, by iteration: ours with intervals, and the paper's with its tags."""
+    """Cross-entropy less that of the first fit, by iteration: ours with intervals, and the paper's
+    with its tags.
+    """
     rows = {}
     for place, temperature in enumerate((1.0, 0.3)):
         for regime in regimes.REGIMES:
@@ -83,12 +105,17 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
                         later |= {t: longer[t] - longer[1] for t in longer.columns[-1:]}
                     found = {t: signed(estimate(change)) for t, change in later.items()}
                     rows[temperature, label, f"ours, {architecture}"] = found
-            theirs = reported[(reported["temperature"] == temperature) & (reported["regime"] == regime)]
+            theirs = reported[
+                (reported["temperature"] == temperature) & (reported["regime"] == regime)
+            ]
             for (model, where), curve in theirs.groupby(["model", "where"], sort=False):
                 first = reported[(reported["model"] == model) & (reported["iteration"] == 1)]
                 start = first[first["where"] == where]["value"].iloc[0]
                 later = curve[curve["iteration"] > 1]
-                cells = {t: f"{value - start:+.2f}" for t, value in zip(later["iteration"], later["value"], strict=True)}
+                cells = {
+                    t: f"{value - start:+.2f}"
+                    for t, value in zip(later["iteration"], later["value"], strict=True)
+                }
                 tag = curve["tag"].iloc[0]
                 if cells:
                     rows[temperature, label, f"{REPORTED_MODELS[model]}, {where} ({tag})"] = cells
@@ -99,30 +126,43 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime at temperature 1: its training set, its cross-entropy, its distance to the first."""
+    """The last fit of every regime at temperature 1: its training set, its cross-entropy, its
+    distance to the first.
+    """
     return tables.control_table(ours, "cross_entropy", "stories")
 
 
 def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
-    """Training loss (top) and validation loss on real stories (bottom) by stories seen, replace beside accumulate.
+    """Training loss (top) and validation loss on real stories (bottom) by stories seen, replace
+    beside accumulate.
 
-    ``axes`` is 2 by 2; ``curves`` holds one seed and one variant.  Darker lines are later iterations.
+    ``axes`` is 2 by 2; ``curves`` holds one seed and one variant.  Darker lines are later
+    iterations.
     """
     for column, regime in enumerate(("replace", "accumulate")):
         chosen = curves[curves["regime"] == regime]
         iterations = sorted(chosen["iteration"].unique())
-        grows = chosen.groupby("iteration")["items"].max().nunique() > 1  # then later curves pass on the right of an end
-        side = {"xytext": (0, -7), "ha": "center", "va": "top"} if grows else {"xytext": (5, 0), "va": "center"}
+        # then later curves pass on the right of an end
+        grows = chosen.groupby("iteration")["items"].max().nunique() > 1
+        side = (
+            {"xytext": (0, -7), "ha": "center", "va": "top"}
+            if grows
+            else {"xytext": (5, 0), "va": "center"}
+        )
         for t in iterations:
             fit = chosen[chosen["iteration"] == t]
             checked = fit.dropna(subset=["validation_loss"])
             shade = 0.25 + 0.75 * iterations.index(t) / max(len(iterations) - 1, 1)
             style = {"color": figures.COLOURS[regime], "alpha": shade}
             axes[0, column].plot(fit["items"], fit["training_loss"], **style)
-            axes[1, column].plot(checked["items"], checked["validation_loss"], marker="o", markersize=4, **style)
+            axes[1, column].plot(
+                checked["items"], checked["validation_loss"], marker="o", markersize=4, **style
+            )
             last = checked.iloc[-1]
             end = last["items"], last["validation_loss"]
-            axes[1, column].annotate(f"t = {t}", end, textcoords="offset points", fontsize=10, **side)
+            axes[1, column].annotate(
+                f"t = {t}", end, textcoords="offset points", fontsize=10, **side
+            )
         axes[0, column].set_title(f"{figures.LABELS[regime]}, one seed (darker: later iteration)")
         axes[1, column].set_xlabel("stories seen")
         axes[1, column].margins(x=0.12, y=0.12)
@@ -131,7 +171,9 @@ def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
 
 
 def last_losses(curves: pd.DataFrame) -> pd.DataFrame:
-    """Training and validation loss at the end of the first and of the last fit, by temperature and regime, over seeds."""
+    """Training and validation loss at the end of the first and of the last fit, by temperature and
+    regime, over seeds.
+    """
     rows = {}
     for variant, temperature in (("", "1.0"), (COLD, "0.3")):
         for regime in ("replace", "accumulate"):
@@ -169,7 +211,9 @@ def text_measures(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
 
 
 def variety_sentence(frame: pd.DataFrame) -> str:
-    """What is left of the variety of samples at the final fit, in words; empty where a chain of these was not run."""
+    """What is left of the variety of samples at the final fit, in words; empty where a chain of
+    these was not run.
+    """
 
     def left(regime: str, variant: str) -> str:
         table = growth(frame, "distinct_2", regime, variant)
@@ -190,12 +234,22 @@ def variety_sentence(frame: pd.DataFrame) -> str:
 def story_table(samples: Path) -> str:
     """The first sampled story of every iteration, a column for each of three chains, as HTML."""
     columns = [("base", "replace"), ("base", "accumulate"), (COLD, "replace")]
-    there = [(variant, regime) for variant, regime in columns if (samples / variant / regime).is_dir()]
-    heads = [figures.LABELS[regime] + ("" if variant == "base" else ", T = 0.3") for variant, regime in there]
-    folders = sorted({path.name for variant, regime in there for path in (samples / variant / regime).iterdir()})
+    there = [
+        (variant, regime) for variant, regime in columns if (samples / variant / regime).is_dir()
+    ]
+    heads = [
+        figures.LABELS[regime] + ("" if variant == "base" else ", T = 0.3")
+        for variant, regime in there
+    ]
+    folders = sorted(
+        {path.name for variant, regime in there for path in (samples / variant / regime).iterdir()}
+    )
     rows = []
     for folder in folders:
-        cells = [_story(samples / variant / regime / folder / "stories.json") for variant, regime in there]
+        cells = [
+            _story(samples / variant / regime / folder / "stories.json")
+            for variant, regime in there
+        ]
         rows.append([f"t = {int(folder.split('-')[1])}", *cells])
     return _html_table(["iteration", *heads], rows)
 

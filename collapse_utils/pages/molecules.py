@@ -20,8 +20,16 @@ from ..molecules.drawing import COLOURS, NAMES, aligned, draw, flattest, frame
 from . import figures, tables
 from .tables import cost_table
 
-__all__ = ["change_table", "control_table", "cost_table", "data_table", "first_fit_table", "reported_axis", "sample_sheet",
-           "sampler_table"]  # fmt: skip
+__all__ = [
+    "change_table",
+    "control_table",
+    "cost_table",
+    "data_table",
+    "first_fit_table",
+    "reported_axis",
+    "sample_sheet",
+    "sampler_table",
+]
 
 LOSSES = ("local_loss", "global_loss", "total_loss")
 LOSS_NAMES = [name.replace("_", " ") for name in LOSSES]
@@ -35,7 +43,9 @@ def reported_axis(ax: Axes, reported: pd.DataFrame, metric: str) -> None:
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Every loss as a multiple of that of the first fit, by iteration: ours with intervals, the authors' with their tag."""
+    """Every loss as a multiple of that of the first fit, by iteration: ours with intervals, the
+    authors' with their tag.
+    """
     rows: dict[tuple[str, str, str], dict[int, str]] = {}
     for metric in LOSSES:
         name = metric.removesuffix("_loss")
@@ -51,7 +61,9 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime, all trained for the same number of steps: its training set and its local loss."""
+    """The last fit of every regime, all trained for the same number of steps: its training set and
+    its local loss.
+    """
     return tables.control_table(ours, "local_loss", "conformations", digits=1)
 
 
@@ -74,7 +86,9 @@ def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
 
 
 def sampler_table(path: Path) -> pd.DataFrame:
-    """One model sampled in several ways (``benchmarks/molecule_samplers.py``): speed on one core, and quality."""
+    """One model sampled in several ways (``benchmarks/molecule_samplers.py``): speed on one core,
+    and quality.
+    """
     frame = pd.read_csv(path).set_index("sampler")
     columns = {
         "samples_per_second": ("samples a second", 1),
@@ -85,16 +99,20 @@ def sampler_table(path: Path) -> pd.DataFrame:
         "matching": ("matching (angstrom)", 2),
         "broken_share": ("broken share", 2),
     }
-    return pd.DataFrame({
-        label: frame[name].map(lambda value, k=k: f"{value:.{k}f}") for name, (label, k) in columns.items()
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            label: frame[name].map(lambda value, k=k: f"{value:.{k}f}")
+            for name, (label, k) in columns.items()
+        }
+    )
 
 
 def data_table(folder: Path) -> pd.DataFrame:
     """What the chains were trained and measured on, from their provenance."""
     notes = next(iter(files.read_json(folder / "provenance.json")))["provenance"]["notes"]
     rows = [
-        (split, notes[f"{split}_molecules"], notes[f"{split}_conformations"]) for split in ("train", "validation", "test")
+        (split, notes[f"{split}_molecules"], notes[f"{split}_conformations"])
+        for split in ("train", "validation", "test")
     ]
     return pd.DataFrame(rows, columns=["split", "molecules", "conformations"]).set_index("split")
 
@@ -109,15 +127,23 @@ def _shown(path: Path, which: int) -> tuple[Chem.Mol, np.ndarray, np.ndarray] | 
 
 
 def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figure:
-    """A molecule: its real conformation, and a sample of each model; a row a regime, a column one of five iterations."""
+    """A molecule: its real conformation, and a sample of each model; a row a regime, a column one
+    of five iterations.
+    """
     there = [regime for regime in names if (samples / "base" / regime).is_dir()]
-    found = {int(path.name.split("-")[1]) for regime in there for path in (samples / "base" / regime).iterdir()}
+    found = {
+        int(path.name.split("-")[1])
+        for regime in there
+        for path in (samples / "base" / regime).iterdir()
+    }
     iterations = figures.spread(sorted(found), 5)
     pictures: dict[str, dict[int, np.ndarray]] = {regime: {} for regime in there}
     molecule, reference = None, None
     for regime in there:
         for t in iterations:
-            found = _shown(samples / "base" / regime / f"iteration-{t:02d}" / "molecules.sdf", which)
+            found = _shown(
+                samples / "base" / regime / f"iteration-{t:02d}" / "molecules.sdf", which
+            )
             if found:
                 molecule, reference = found[0], flattest(found[1])
                 pictures[regime][t] = aligned(found[2], reference)
@@ -125,20 +151,40 @@ def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figu
     half = np.minimum(frame(every), 1.6 * frame([reference]))
     columns = len(iterations) + 1
     figure, axes = plt.subplots(
-        len(there), columns, figsize=(11, 11 / columns * half[1] / half[0] * len(there) + 0.9), squeeze=False
+        len(there),
+        columns,
+        figsize=(11, 11 / columns * half[1] / half[0] * len(there) + 0.9),
+        squeeze=False,
     )
     for row, regime in zip(axes, there, strict=True):
         first = regime == there[0]
         draw(row[0], molecule, reference, half, "real" if first else "")
-        row[0].text(-0.12, 0.5, figures.LABELS[regime].replace(", ", ",\n"), rotation=90, ha="center", va="center",
-                    fontsize=10, transform=row[0].transAxes, color=figures.COLOURS[regime])  # fmt: skip
+        row[0].text(
+            -0.12,
+            0.5,
+            figures.LABELS[regime].replace(", ", ",\n"),
+            rotation=90,
+            ha="center",
+            va="center",
+            fontsize=10,
+            transform=row[0].transAxes,
+            color=figures.COLOURS[regime],
+        )
         for ax, t in zip(row[1:], iterations, strict=True):
             if t in pictures[regime]:
                 draw(ax, molecule, pictures[regime][t], half, f"t = {t}" if first else "")
             else:
                 ax.axis("off")
     keys = [
-        Line2D([], [], marker="o", linestyle="", markerfacecolor=COLOURS[number], markeredgecolor="#202020", label=name)
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            markerfacecolor=COLOURS[number],
+            markeredgecolor="#202020",
+            label=name,
+        )
         for number, name in NAMES.items()
         if number in {atom.GetAtomicNum() for atom in molecule.GetAtoms()}
     ]

@@ -1,8 +1,8 @@
 """What the notebooks share: their parameters, the committed results, and the run beside them.
 
-A notebook has one ``parameters`` cell.  It hands those values to :func:`open_section`, which checks them and returns the
-committed reference results and, with ``recompute = True``, the results of this run: every chain is trained, or read if
-its run directory is finished.
+A notebook has one ``parameters`` cell.  It hands those values to :func:`open_section`, which checks
+them and returns the committed reference results and, with ``recompute = True``, the results of this
+run: every chain is trained, or read if its run directory is finished.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Opened:
     """The results that a notebook shows."""
 
     section: str
-    committed: dict[str, pd.DataFrame]  # by name, such as "cpu-tinystories": preset and source; real data first
+    # by name, such as "cpu-tinystories": preset and source; real data first
+    committed: dict[str, pd.DataFrame]
     run: pd.DataFrame | None  # of this run, or None where the notebook only reads
     run_name: str
     regimes: list[str]
@@ -56,15 +57,21 @@ class Opened:
         return self.results_root / self.section / (name or self.reference_name)
 
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
-        """Name and frame of every row of a figure: each data source's results at its largest preset, and this run."""
+        """Name and frame of every row of a figure: each data source's results at its largest
+        preset, and this run.
+        """
         shown = [(name, self.committed[name]) for name in claims.of_each_source(self.committed)]
-        return [*shown, (f"{THIS_RUN}, {self.run_name}", self.run)] if self.run is not None else shown
+        return (
+            [*shown, (f"{THIS_RUN}, {self.run_name}", self.run)] if self.run is not None else shown
+        )
 
     def verdicts(self) -> dict[str, list[Verdict]]:
-        """The verdicts on every claim of the section, by the name of the results that it is held against.
+        """The verdicts on every claim of the section, by the name of the results that it is held
+        against.
 
-        A run at the preset and on the data of committed results takes their place, variant by variant, where it has seeds
-        enough; so the verdicts of a fresh run can be compared with the committed ones.
+        A run at the preset and on the data of committed results takes their place, variant by
+        variant, where it has seeds enough; so the verdicts of a fresh run can be compared with the
+        committed ones.
         """
         found = {}
         for name, frame in self.committed.items():
@@ -88,7 +95,9 @@ def _enough(frame: pd.DataFrame) -> bool:
     return frame["seed"].nunique() >= VERDICT_SEEDS
 
 
-def check_parameters(preset: str, seeds: Sequence[int], regime_names: Sequence[str], recompute: bool) -> None:
+def check_parameters(
+    preset: str, seeds: Sequence[int], regime_names: Sequence[str], recompute: bool
+) -> None:
     """InputError for the first parameter of a notebook that is not what it must be."""
     from ..presets import NAMES
 
@@ -119,16 +128,21 @@ def open_section(
     committed: Sequence[str] = (),
     vary: Sequence[str] = (),
 ) -> Opened:
-    """The reference results of a section and, with ``recompute``, those of the chains that the parameters name.
+    """The reference results of a section and, with ``recompute``, those of the chains that the
+    parameters name.
 
     Parameters
     ----------
-    committed : names of the committed results that the page shows; those that the section's claims read unless given.
+    committed : names of the committed results that the page shows; those that the section's claims
+        read unless given.
     vary : variants that are trained beside the preset itself, as for ``sweep --vary``.
     """
     check_parameters(preset, seeds, regimes, recompute)
     root = results.root(results_dir)
-    frames = {name: results.named(section, name, root) for name in committed or claims.page(section).results}
+    frames = {
+        name: results.named(section, name, root)
+        for name in committed or claims.page(section).results
+    }
     shown = {name: frame[frame["regime"].isin(regimes)] for name, frame in frames.items()}
     run, name = None, ""
     if recompute:
@@ -147,15 +161,21 @@ def train(
     vary: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The metrics of every chain that the arguments name, run where they are not finished yet."""
-    jobs = plan([section], preset, list(seeds), list(regime_names), Path(runs_dir), vary=vary, data=data)
+    jobs = plan(
+        [section], preset, list(seeds), list(regime_names), Path(runs_dir), vary=vary, data=data
+    )
     failed = local.run(jobs)
     if failed:
-        raise RunError(f"{failed[0].label} failed: {local.last_line(failed[0].log)} (the whole log: {failed[0].log})")
+        raise RunError(
+            f"{failed[0].label} failed: {local.last_line(failed[0].log)} (the whole log: {failed[0].log})"
+        )
     return frame_of([job.run_dir for job in jobs])
 
 
 def print_verdicts(judged: Mapping[str, Sequence[Verdict]]) -> None:
-    """Print one line a claim; without numbers, so that the text is the same wherever the claim holds."""
+    """Print one line a claim; without numbers, so that the text is the same wherever the claim
+    holds.
+    """
     for name, verdicts in judged.items():
         print(f"on {name}:")
         for verdict in verdicts:
@@ -163,7 +183,9 @@ def print_verdicts(judged: Mapping[str, Sequence[Verdict]]) -> None:
 
 
 def print_directions(opened: Opened) -> None:
-    """What this run says of every claim: its verdict or, with too few seeds for one, where its means point."""
+    """What this run says of every claim: its verdict or, with too few seeds for one, where its
+    means point.
+    """
     if opened.run is None:
         print("no chain was trained here: the page shows the committed results")
         return
@@ -173,7 +195,9 @@ def print_directions(opened: Opened) -> None:
 
 
 def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
-    """Claim, threshold, and for each of the results the outcome and the effect with its interval, to be shown as a table."""
+    """Claim, threshold, and for each of the results the outcome and the effect with its interval,
+    to be shown as a table.
+    """
     rows: dict[str, dict[str, str]] = {}
     for name, verdicts in judged.items():
         for v in verdicts:
@@ -184,11 +208,16 @@ def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
 
 
 def accelerator_notice(section: str, results_dir: str = "") -> None:
-    """Say on standard error what this machine trains on, and what a Colab GPU gives; nothing that a checked output holds."""
+    """Say on standard error what this machine trains on, and what a Colab GPU gives; nothing that a
+    checked output holds.
+    """
     import torch
 
     from .costs import gpu_note
 
     gpu = torch.cuda.is_available()
-    print(f"training would run on: {torch.cuda.get_device_name() if gpu else 'the CPU'}", file=sys.stderr)
+    print(
+        f"training would run on: {torch.cuda.get_device_name() if gpu else 'the CPU'}",
+        file=sys.stderr,
+    )
     print(gpu_note(results.root(results_dir), section), file=sys.stderr)

@@ -18,8 +18,12 @@ def signed(effect: Estimate, digits: int = 2) -> str:
     return mean if effect.n < 2 else f"{mean} [{low}, {high}]"
 
 
-def control_table(ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2) -> pd.DataFrame:
-    """The last fit of every regime: its training set in units of n ``items``, its metric, its distance to the first fit."""
+def control_table(
+    ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2
+) -> pd.DataFrame:
+    """The last fit of every regime: its training set in units of n ``items``, its metric, its
+    distance to the first fit.
+    """
     rows = []
     for regime in regimes.REGIMES:
         table = by_seed(ours, metric, regime=regime, variant="")
@@ -29,16 +33,31 @@ def control_table(ours: pd.DataFrame, metric: str, items: str, *, digits: int = 
         share = f"1/{last}" if regime in ("accumulate", "accumulate_subsample") else "none"
         shown = estimate(table[last]).text(digits)
         change = signed(estimate(table[last] - table[1]), change_digits)
-        rows.append((figures.LABELS[regime], f"{regimes.training_size(regime, last)} n", share, shown, change))
+        rows.append(
+            (
+                figures.LABELS[regime],
+                f"{regimes.training_size(regime, last)} n",
+                share,
+                shown,
+                change,
+            )
+        )
     name = metric.replace("_", "-" if metric == "cross_entropy" else " ")
-    columns = ["regime", f"training {items}", "real among them", f"{name}, last fit", "change from the first fit"]
+    columns = [
+        "regime",
+        f"training {items}",
+        "real among them",
+        f"{name}, last fit",
+        "change from the first fit",
+    ]
     return pd.DataFrame(rows, columns=columns).set_index("regime")
 
 
 def change_cells(growth: pd.DataFrame) -> dict[int, str]:
     """A metric as a multiple of that of the first fit, with its interval, by iteration.
 
-    ``growth`` has a row for each seed and a column for each iteration; the interval is taken on the log scale.
+    ``growth`` has a row for each seed and a column for each iteration; the interval is taken on the
+    log scale.
     """
     return {t: estimate(growth[t], log=True).text(2) for t in growth.columns[1:]}
 
@@ -61,7 +80,9 @@ def change_frame(rows: dict[tuple[str, ...], dict[int, str]], names: list[str]) 
 
 
 def cost_table(folder: Path) -> pd.DataFrame:
-    """Median time and memory of the reference chains by variant and regime, from their provenance."""
+    """Median time and memory of the reference chains by variant and regime, from their
+    provenance.
+    """
     records = files.read_json(folder / "provenance.json")
     rows = [
         {
@@ -75,5 +96,14 @@ def cost_table(folder: Path) -> pd.DataFrame:
         for record in records
     ]
     grouped = pd.DataFrame(rows).groupby(["variant", "regime"], sort=True)
-    frame = grouped.agg({"chains": "sum", "minutes a chain": "median", "peak memory (MB)": "median", "threads": "first"})
-    return frame.round({"minutes a chain": 1, "peak memory (MB)": 0}).astype({"peak memory (MB)": int})
+    frame = grouped.agg(
+        {
+            "chains": "sum",
+            "minutes a chain": "median",
+            "peak memory (MB)": "median",
+            "threads": "first",
+        }
+    )
+    return frame.round({"minutes a chain": 1, "peak memory (MB)": 0}).astype(
+        {"peak memory (MB)": int}
+    )

@@ -22,11 +22,13 @@ CHAIN = ("variant", "regime", "seed")  # what tells the chains of one table apar
 
 
 def collect(folder: Path, into: Path) -> list[str]:
-    """Merge every finished run below ``folder`` into the results ``into``; returns one line a table written.
+    """Merge every finished run below ``folder`` into the results ``into``; returns one line a table
+    written.
 
-    The rows of a chain that is there already are replaced by the newer ones, never doubled.  Lines that begin with
-    ``missing`` name what is not finished: chains under way, and those that a sweep into ``folder`` has not begun.
-    InputError, and nothing is written, if a table would hold chains of one variant that read different data.
+    The rows of a chain that is there already are replaced by the newer ones, never doubled.  Lines
+    that begin with ``missing`` name what is not finished: chains under way, and those that a sweep
+    into ``folder`` has not begun. InputError, and nothing is written, if a table would hold chains
+    of one variant that read different data.
     """
     if not folder.is_dir():
         raise InputError("DIR", str(folder), "a folder with runs")
@@ -38,7 +40,10 @@ def collect(folder: Path, into: Path) -> list[str]:
         description = read_json(run_dir / "config.json")
         name = f"{description['preset']}-{description['data']['source']}"
         groups.setdefault((description["section"], name), []).append(run_dir)
-    records = {key: _merged_provenance(into / "/".join(key) / "provenance.json", groups[key]) for key in sorted(groups)}
+    records = {
+        key: _merged_provenance(into / "/".join(key) / "provenance.json", groups[key])
+        for key in sorted(groups)
+    }
     lines = []
     for (section, name), run_dirs in sorted(groups.items()):
         target = into / section / name
@@ -49,7 +54,9 @@ def collect(folder: Path, into: Path) -> list[str]:
             _merge(target / "curves.csv", curves, CURVE_KEY)
         write_json(target / "provenance.json", records[section, name])
         _copy_samples(target / "samples", run_dirs)
-        lines.append(f"{target / 'metrics.csv'}: {count} rows, {len(run_dirs)} finished chains read")
+        lines.append(
+            f"{target / 'metrics.csv'}: {count} rows, {len(run_dirs)} finished chains read"
+        )
     return lines + notes + missing(folder)
 
 
@@ -63,35 +70,48 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
             record = read_json(run_dir / "DONE")
             iterations = {row["iteration"] for row in read_metrics(run_dir)}
             if len(iterations) != description["config"]["iterations"]:
-                raise RunError(f"metrics of {len(iterations)} of {description['config']['iterations']} iterations")
+                raise RunError(
+                    f"metrics of {len(iterations)} of {description['config']['iterations']} iterations"
+                )
         except (RunError, KeyError, TypeError) as problem:
             notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
             continue
-        chain = (*(description[name] for name in ("section", "preset")), description["data"]["source"])
+        chain = (
+            *(description[name] for name in ("section", "preset")),
+            description["data"]["source"],
+        )
         chain += tuple(description[name] for name in CHAIN)
         when = str(record.get("finished", ""))
         if chain in newest:
             other = newest[chain][1]
             same = read_metrics(run_dir) == read_metrics(other)
             kept = run_dir if when > newest[chain][0] else other
-            notes.append(f"twice: {run_dir} and {other} are one chain with {'the same' if same else 'DIFFERENT'} metrics; "
-                         f"{kept} was taken, which finished last")  # fmt: skip
+            notes.append(
+                f"twice: {run_dir} and {other} are one chain with {'the same' if same else 'DIFFERENT'} metrics; "
+                f"{kept} was taken, which finished last"
+            )
         newest[chain] = max(newest.get(chain, (when, run_dir)), (when, run_dir))
     return [run_dir for _, run_dir in newest.values()], notes
 
 
 def missing(folder: Path) -> list[str]:
-    """One line a chain below ``folder`` that is not finished, or that a sweep was asked for and has not begun."""
+    """One line a chain below ``folder`` that is not finished, or that a sweep was asked for and has
+    not begun.
+    """
     return [f"missing: {row}" for row in status.rows(folder) if row.state != "done"]
 
 
 def _merge(path: Path, frame: pd.DataFrame, key: list[str]) -> int:
-    """Put the rows of ``frame`` into the table ``path``; a chain that it brings loses the rows that it had there."""
+    """Put the rows of ``frame`` into the table ``path``; a chain that it brings loses the rows that
+    it had there.
+    """
     if path.exists():
         there = read_csv(path)
         chain = [name for name in key if name in CHAIN]
         brought = pd.MultiIndex.from_frame(frame[chain])
-        frame = pd.concat([there[~pd.MultiIndex.from_frame(there[chain]).isin(brought)], frame], ignore_index=True)
+        frame = pd.concat(
+            [there[~pd.MultiIndex.from_frame(there[chain]).isin(brought)], frame], ignore_index=True
+        )
     frame = frame.drop_duplicates(key, keep="last").sort_values(key, kind="stable")
     write_text(path, frame.to_csv(index=False, lineterminator="\n"))
     return len(frame)
@@ -111,28 +131,38 @@ def _curves(run_dirs: list[Path]) -> pd.DataFrame:
 
 
 def _merged_provenance(path: Path, run_dirs: list[Path]) -> list[dict]:
-    """The records of the table beside ``path`` with those of ``run_dirs``, which take the place of older ones."""
+    """The records of the table beside ``path`` with those of ``run_dirs``, which take the place of
+    older ones.
+    """
     records = read_json(path) if path.exists() else []
     for run_dir in run_dirs:
         description = read_json(run_dir / "config.json")
         records.append({**description, "provenance": read_json(run_dir / "DONE")})
     newest = {tuple(record[name] for name in CHAIN): record for record in records}
-    order = sorted(newest.values(), key=lambda record: (record["variant"], record["regime"], record["seed"]))
+    order = sorted(
+        newest.values(), key=lambda record: (record["variant"], record["regime"], record["seed"])
+    )
     for variant in {record["variant"] for record in order}:
         _check_data(path.parent, [record for record in order if record["variant"] == variant])
     return order
 
 
 def _check_data(table: Path, records: list[dict]) -> None:
-    """InputError unless the chains of a variant have read one data set or, where the seed draws it, one for each seed."""
+    """InputError unless the chains of a variant have read one data set or, where the seed draws it,
+    one for each seed.
+    """
     read: dict[int, list[dict]] = {}
     for record in records:
         read.setdefault(record["seed"], []).append(record["data"])
     sets = {data["train"] + data["test"] for every in read.values() for data in every}
     paired = all(data == every[0] for every in read.values() for data in every)
     if not paired or len(sets) not in (1, len(read)):
-        raise InputError("results", str(table), f"chains that read the same data; these would be on {len(sets)} data sets: "
-                         "collect them into another folder")  # fmt: skip
+        raise InputError(
+            "results",
+            str(table),
+            f"chains that read the same data; these would be on {len(sets)} data sets: "
+            "collect them into another folder",
+        )
 
 
 def _copy_samples(target: Path, run_dirs: list[Path]) -> None:
@@ -141,7 +171,11 @@ def _copy_samples(target: Path, run_dirs: list[Path]) -> None:
     for run_dir in run_dirs:
         description = read_json(run_dir / "config.json")
         place = (description["variant"] or "base", description["regime"])
-        smallest[place] = min(smallest.get(place, (description["seed"], run_dir)), (description["seed"], run_dir))
+        smallest[place] = min(
+            smallest.get(place, (description["seed"], run_dir)), (description["seed"], run_dir)
+        )
     for (variant, regime), (_, run_dir) in smallest.items():
         for preview in sorted(run_dir.glob("iteration-*/preview")):
-            shutil.copytree(preview, target / variant / regime / preview.parent.name, dirs_exist_ok=True)
+            shutil.copytree(
+                preview, target / variant / regime / preview.parent.name, dirs_exist_ok=True
+            )

@@ -1,8 +1,9 @@
-"""What a chain would cost on this machine: from a few real fits and samples, and the sizes of its regime.
+"""What a chain would cost on this machine: from a few real fits and samples, and the sizes of its
+regime.
 
-The time of a fit is a straight line in the number of items (a fit has a fixed part, and passes over its data), so two
-short fits give it; sampling is proportional to the items sampled.  Regimes differ in the sizes they train on and sample:
-accumulate's training grows with t, replace's does not.
+The time of a fit is a straight line in the number of items (a fit has a fixed part, and passes over
+its data), so two short fits give it; sampling is proportional to the items sampled.  Regimes differ
+in the sizes they train on and sample: accumulate's training grows with t, replace's does not.
 """
 
 from __future__ import annotations
@@ -41,20 +42,24 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def measure(section: Section, clock: Callable[[], float] = time.perf_counter, most: tuple[int, int] = MOST) -> Rates:
+def measure(
+    section: Section, clock: Callable[[], float] = time.perf_counter, most: tuple[int, int] = MOST
+) -> Rates:
     """Time two fits of at most ``most`` items, one sample and one evaluation.
 
     ``clock`` may count processor time, on a machine that others use.
     """
     train, test = section.real_data()
-    unit = getattr(getattr(section, "config", None), "batch_size", 1)  # a fit may leave out a short last batch
+    # a fit may leave out a short last batch
+    unit = getattr(getattr(section, "config", None), "batch_size", 1)
     sizes: list[int] = []
     for share, limit in zip(SHARES, most, strict=True):
         batches = max(-(-min(max(int(share * len(train)), 16), limit) // unit), len(sizes) + 1)
         sizes.append(min(batches * unit, len(train)))
     times, model = [], None
     with tempfile.TemporaryDirectory() as scratch:
-        section.fit(_first(train, sizes[0]), 0, Checkpoint(Path(scratch) / "warm"))  # libraries load on their first use
+        # libraries load on their first use
+        section.fit(_first(train, sizes[0]), 0, Checkpoint(Path(scratch) / "warm"))
         for size in sizes:
             started = clock()
             model = section.fit(_first(train, size), 0, Checkpoint(Path(scratch) / str(size)))
@@ -64,7 +69,13 @@ def measure(section: Section, clock: Callable[[], float] = time.perf_counter, mo
         items = section.sample(model, sizes[-1], 0)
         sample_s = clock() - started
         data.save(items, Path(scratch))
-        item_bytes = sum((p.stat().st_size for p in [*Path(scratch).glob("*.npy"), *Path(scratch).glob("arrow/*")]), 0)
+        item_bytes = sum(
+            (
+                p.stat().st_size
+                for p in [*Path(scratch).glob("*.npy"), *Path(scratch).glob("arrow/*")]
+            ),
+            0,
+        )
     started = clock()
     section.evaluate(model, test)
     evaluate_s = clock() - started
@@ -107,12 +118,20 @@ def report(
     regime: str,
     items: int | None = None,
 ) -> str:
-    """The estimate as text; ``items`` replaces the size of the training set in the sums, not in the measurement."""
+    """The estimate as text; ``items`` replaces the size of the training set in the sums, not in the
+    measurement.
+    """
     regimes.check(regime)
     config, _ = sections.configuration(name, preset, assignments, arguments)
     use_threads(config.threads)
     section, chain = sections.make(
-        name, preset=preset, regime=regime, seed=0, assignments=assignments, arguments=arguments, data=source
+        name,
+        preset=preset,
+        regime=regime,
+        seed=0,
+        assignments=assignments,
+        arguments=arguments,
+        data=source,
     )
     rates = measure(section)
     items = items or len(section.real_data()[0])

@@ -1,7 +1,8 @@
 """Execute the notebooks with papermill, each only when something it depends on has changed.
 
-papermill writes its output from the start of a run, so an output counts as done when it says when it ended and that no
-cell failed.  It gets its final name only then, together with a fingerprint of what it was made from.
+papermill writes its output from the start of a run, so an output counts as done when it says when
+it ended and that no cell failed.  It gets its final name only then, together with a fingerprint of
+what it was made from.
 """
 
 from __future__ import annotations
@@ -24,14 +25,20 @@ from ..paths import PACKAGE
 
 
 def fingerprint(root: Path, notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -> str:
-    """What an execution depends on: the cells, the parameters, the package's source, the committed results."""
-    cells = [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in notebook.cells]
+    """What an execution depends on: the cells, the parameters, the package's source, the committed
+    results.
+    """
+    cells = [
+        [cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in notebook.cells
+    ]
     own = json.dumps([cells, parameters], sort_keys=True).encode()
     return digest([own, *tree(PACKAGE, (".py",)), *tree(root / "results")])
 
 
 def finished(path: Path, mark: str | None = None) -> bool:
-    """Whether ``path`` is a notebook that papermill ran to its end without an error (of this fingerprint, if given)."""
+    """Whether ``path`` is a notebook that papermill ran to its end without an error (of this
+    fingerprint, if given).
+    """
     try:
         record = read_notebook(path).metadata.get("papermill", {})
     except Exception:  # missing, cut short, or not a notebook: whatever it is, it is not done
@@ -41,7 +48,9 @@ def finished(path: Path, mark: str | None = None) -> bool:
 
 
 def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) -> str:
-    """Run one notebook into ``target``; returns why it failed, or "".  The copy that failed is kept beside it."""
+    """Run one notebook into ``target``; returns why it failed, or "".  The copy that failed is kept
+    beside it.
+    """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -83,7 +92,9 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> nbformat.NotebookNode |
 
 
 def declared(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
-    """The names assigned in the notebook's parameters cell, with their values (None where a value is not a literal)."""
+    """The names assigned in the notebook's parameters cell, with their values (None where a value
+    is not a literal).
+    """
     cell = tagged(notebook, "parameters")
     if cell is None:
         raise InputError("notebook", name, "a notebook with a cell tagged 'parameters'")
@@ -99,8 +110,12 @@ def declared(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
     return values
 
 
-def check_parameters(notebook: nbformat.NotebookNode, name: str, parameters: dict[str, Any]) -> None:
-    """Refuse a parameter that the notebook does not declare, or one of another type than its default."""
+def check_parameters(
+    notebook: nbformat.NotebookNode, name: str, parameters: dict[str, Any]
+) -> None:
+    """Refuse a parameter that the notebook does not declare, or one of another type than its
+    default.
+    """
     known = declared(notebook, name)
     for key, value in parameters.items():
         if key not in known:
@@ -111,7 +126,9 @@ def check_parameters(notebook: nbformat.NotebookNode, name: str, parameters: dic
 
 
 def small_pictures(notebook: nbformat.NotebookNode) -> None:
-    """Give the figures among the outputs fewer colours: a notebook is stored, published and downloaded with them."""
+    """Give the figures among the outputs fewer colours: a notebook is stored, published and
+    downloaded with them.
+    """
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):
@@ -129,25 +146,35 @@ def digest(parts: Iterable[bytes]) -> str:
 def tree(folder: Path, suffixes: tuple[str, ...] | None = None) -> Iterable[bytes]:
     """Names and contents of the files under ``folder``, in order."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and (suffixes is None or path.suffix in suffixes):
+        if (
+            path.is_file()
+            and "__pycache__" not in path.parts
+            and (suffixes is None or path.suffix in suffixes)
+        ):
             yield path.relative_to(folder).as_posix().encode()
             yield path.read_bytes()
 
 
 def fewer_colours(png: bytes) -> bytes:
-    """The same picture from a palette of 256 colours, a third of the size; as it was if it has a palette or none is smaller.
+    """The same picture from a palette of 256 colours, a third of the size; as it was if it has a
+    palette or none is smaller.
 
-    A colour moves by at most a few of its 255 steps: a palette chosen for coverage keeps the rare hue of a thin line.
+    A colour moves by at most a few of its 255 steps: a palette chosen for coverage keeps the rare
+    hue of a thin line.
     """
     from PIL import Image, PngImagePlugin
 
     image = Image.open(io.BytesIO(png))
-    if image.mode not in ("RGB", "RGBA") or (image.mode == "RGBA" and image.getextrema()[3] != (255, 255)):
+    if image.mode not in ("RGB", "RGBA") or (
+        image.mode == "RGBA" and image.getextrema()[3] != (255, 255)
+    ):
         return png
     words = PngImagePlugin.PngInfo()
     for key, value in image.text.items():
         words.add_text(key, value)
     small = io.BytesIO()
-    few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
+    few = image.convert("RGB").quantize(
+        256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE
+    )
     few.save(small, "PNG", optimize=True, pnginfo=words, dpi=image.info.get("dpi"))
     return min(small.getvalue(), png, key=len)

@@ -1,8 +1,9 @@
-"""The chains of a sweep: which there are, in which order, where they live, and which of them a machine takes.
+"""The chains of a sweep: which there are, in which order, where they live, and which of them a
+machine takes.
 
-A plan depends on nothing but its arguments, so that every machine that is given the same command makes the same list and
-can take its own part of it.  It is left as ``sweep-<hash>.json`` beside the run directories: ``status`` and ``collect``
-read there what is still missing.
+A plan depends on nothing but its arguments, so that every machine that is given the same command
+makes the same list and can take its own part of it.  It is left as ``sweep-<hash>.json`` beside the
+run directories: ``status`` and ``collect`` read there what is still missing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,15 @@ class Job:
 
     def command(self) -> list[str]:
         """What a person would type to run this job."""
-        words = [sys.executable, "-m", "collapse_utils", "run", self.section, "--preset", self.preset]
+        words = [
+            sys.executable,
+            "-m",
+            "collapse_utils",
+            "run",
+            self.section,
+            "--preset",
+            self.preset,
+        ]
         words += ["--regime", self.regime, "--seed", str(self.seed), "--data", self.data]
         words += ["--run-dir", str(self.run_dir), "--shared", str(self.shared), "--quiet"]
         words += [word for assignment in self.assignments for word in ("--set", assignment)]
@@ -63,7 +72,9 @@ class Job:
         return (self.run_dir / "DONE").exists()
 
     def leaves(self) -> list[Path]:
-        """What the job leaves beside the run directory's parent: the run directory and its logs, where they exist."""
+        """What the job leaves beside the run directory's parent: the run directory and its logs,
+        where they exist.
+        """
         logs = self.run_dir.parent.glob(f"{self.run_dir.name}.*log")
         return [path for path in (self.run_dir, *logs) if path.exists()]
 
@@ -91,7 +102,9 @@ def plan(
     vary: Sequence[str] = (),
     data: str = sections.DEFAULT,
 ) -> list[Job]:
-    """Every chain of a sweep, checked; the long chains of a seed first, so that the machine is busy to the end."""
+    """Every chain of a sweep, checked; the long chains of a seed first, so that the machine is busy
+    to the end.
+    """
     jobs: dict[Path, Job] = {}
     order = sorted(regime_names, key=lambda regime: -regimes.training_size(regime, 5))
     for seed, name, variant, regime in itertools.product(seeds, names, parse_variants(vary), order):
@@ -100,7 +113,18 @@ def plan(
         source = sections.default_source(name) if data == sections.DEFAULT else Path(data).stem
         home = out / sections.result_name(name) / f"{preset}-{source}"
         run_dir = home / (label or "base") / regime / f"seed-{seed}"
-        job = Job(name, preset, regime, seed, both, data, run_dir, home / ".shared", config.threads, tuple(arguments))
+        job = Job(
+            name,
+            preset,
+            regime,
+            seed,
+            both,
+            data,
+            run_dir,
+            home / ".shared",
+            config.threads,
+            tuple(arguments),
+        )
         jobs.setdefault(run_dir, job)  # two spellings of one configuration are one chain
     return list(jobs.values())
 
@@ -113,7 +137,9 @@ def jobs_of(sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str]) -> lis
     sources = {sweep.data for sweep in sweeps}
     for name in given:
         if name not in sources:
-            raise InputError("--source", name, "a source of the plan: " + ", ".join(sorted(sources)))
+            raise InputError(
+                "--source", name, "a source of the plan: " + ", ".join(sorted(sources))
+            )
     jobs: dict[Path, Job] = {}
     for sweep in sweeps:
         planned = plan(
@@ -131,7 +157,9 @@ def jobs_of(sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str]) -> lis
 
 
 def shard(jobs: Sequence[Job], text: str) -> list[Job]:
-    """Part ``K/N`` (K = 0 .. N - 1) of the jobs: neighbours stay together, since the chains of a seed share a first fit."""
+    """Part ``K/N`` (K = 0 .. N - 1) of the jobs: neighbours stay together, since the chains of a
+    seed share a first fit.
+    """
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if not match or int(match[1]) >= int(match[2]):
         raise InputError("--shard", text, "K/N with K = 0 .. N - 1, such as 0/4")
@@ -141,15 +169,25 @@ def shard(jobs: Sequence[Job], text: str) -> list[Job]:
 
 def listing(jobs: Sequence[Job]) -> str:
     """One line a job: its number, whether it is done, what it is, where it lives."""
-    lines = [f"{index:>4}  {'done' if job.done() else '-':<4}  {job.label}  {job.run_dir}" for index, job in enumerate(jobs)]
+    lines = [
+        f"{index:>4}  {'done' if job.done() else '-':<4}  {job.label}  {job.run_dir}"
+        for index, job in enumerate(jobs)
+    ]
     return "\n".join(lines)
 
 
 def leave_plan(jobs: Sequence[Job]) -> Path:
-    """Write down in the sweep's folder what it consists of; InputError if the folder cannot be written."""
+    """Write down in the sweep's folder what it consists of; InputError if the folder cannot be
+    written.
+    """
     out = jobs[0].out
     found = [
-        {"chain": job.label, "run_dir": job.run_dir.relative_to(out).as_posix(), "kind": type(job).__name__} for job in jobs
+        {
+            "chain": job.label,
+            "run_dir": job.run_dir.relative_to(out).as_posix(),
+            "kind": type(job).__name__,
+        }
+        for job in jobs
     ]
     path = out / f"sweep-{fingerprint({'jobs': found})[:8]}.json"
     try:
@@ -157,7 +195,9 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
         if not path.exists():
             files.write_json(path, {"jobs": found})
     except OSError as problem:
-        raise InputError("--out", str(out), f"a folder that can be written ({problem.strerror})") from None
+        raise InputError(
+            "--out", str(out), f"a folder that can be written ({problem.strerror})"
+        ) from None
     return path
 
 

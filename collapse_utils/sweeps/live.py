@@ -1,7 +1,8 @@
-"""The live table of a sweep: how many chains are done, what each that runs is doing, and why one has failed.
+"""The live table of a sweep: how many chains are done, what each that runs is doing, and why one
+has failed.
 
-In a terminal and in a notebook: a bar for the sweep and one for every chain that runs.  Where standard error is a file or a
-pipe: one line whenever a chain ends.
+In a terminal and in a notebook: a bar for the sweep and one for every chain that runs.  Where
+standard error is a file or a pipe: one line whenever a chain ends.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ..durable import progress
 from .jobs import Job
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # without ipywidgets a notebook gets text bars, which is all the warning says
+    # without ipywidgets a notebook gets text bars, which is all the warning says
+    warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
 CHAIN = "{desc} {bar} {n:.1f}/{total}{postfix}"
@@ -37,7 +39,14 @@ class Live:
         self.chains: dict[Job, tqdm] = {}
         self.all = None
         if self.bars:
-            self.all = tqdm(total=len(jobs), initial=done, desc="chains done", bar_format=SWEEP, position=0, file=sys.stderr)
+            self.all = tqdm(
+                total=len(jobs),
+                initial=done,
+                desc="chains done",
+                bar_format=SWEEP,
+                position=0,
+                file=sys.stderr,
+            )
             self._sum()
 
     def started(self, job: Job) -> None:
@@ -54,8 +63,14 @@ class Live:
         if job not in self.chains:
             used = {bar.pos for bar in self.chains.values()}
             place = next(position for position in itertools.count(1) if -position not in used)
-            self.chains[job] = tqdm(total=state["iterations"], desc=job.label, position=place, leave=False,
-                                    bar_format=CHAIN, file=sys.stderr)  # fmt: skip
+            self.chains[job] = tqdm(
+                total=state["iterations"],
+                desc=job.label,
+                position=place,
+                leave=False,
+                bar_format=CHAIN,
+                file=sys.stderr,
+            )
         bar = self.chains[job]
         bar.n = progress.fraction(state)
         bar.set_postfix_str(progress.describe(state, job.regime), refresh=False)

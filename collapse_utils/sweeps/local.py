@@ -1,8 +1,9 @@
 """Many chains on this machine's cores: every chain is one process of the command line.
 
-A sweep has no state of its own.  What is done, what runs and what failed stands in the run directories and the logs
-beside them, so that a sweep can be stopped, repeated and watched from elsewhere, and so that sweeps on several machines
-can work on one folder: a chain that somebody else is running is left to them.
+A sweep has no state of its own.  What is done, what runs and what failed stands in the run
+directories and the logs beside them, so that a sweep can be stopped, repeated and watched from
+elsewhere, and so that sweeps on several machines can work on one folder: a chain that somebody else
+is running is left to them.
 """
 
 from __future__ import annotations
@@ -27,17 +28,21 @@ FOLLOW = Path(__file__).with_name("follow.py")
 
 
 def cores() -> int:
-    """The cores that this process may use; a batch system often grants fewer than the machine has."""
+    """The cores that this process may use; a batch system often grants fewer than the machine
+    has.
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False) -> list[Job]:
-    """Run ``jobs``, each in its own process, ``parallel`` at a time (by default: cores / threads of a chain).
+    """Run ``jobs``, each in its own process, ``parallel`` at a time (by default: cores / threads of
+    a chain).
 
-    Chains that are done are not repeated; one that fails does not stop the others.  Returns the jobs that failed; their
-    last words stand in their logs.  KeyboardInterrupt stops the chains in states from which they go on.
+    Chains that are done are not repeated; one that fails does not stop the others.  Returns the
+    jobs that failed; their last words stand in their logs.  KeyboardInterrupt stops the chains in
+    states from which they go on.
     """
     waiting = [job for job in jobs if not job.done()]
     if not waiting:
@@ -61,7 +66,8 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
                 if process.poll() is None:
                     continue
                 del running[job]
-                if process.returncode == Occupied.STATUS:  # another process was there a moment earlier
+                # another process was there a moment earlier
+                if process.returncode == Occupied.STATUS:
                     waiting.append(job)
                     live.again(job)
                     continue
@@ -78,7 +84,9 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
 
 
 def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
-    """The next job to start: first those that need not wait for a first fit that another job is making."""
+    """The next job to start: first those that need not wait for a first fit that another job is
+    making.
+    """
     busy = {(job.shared, job.seed) for job in running if fraction(progress.read(job.run_dir)) < 1}
     second = None
     for job in waiting:
@@ -96,12 +104,19 @@ def start(job: Job) -> subprocess.Popen:
     environment = {**os.environ, "TQDM_DISABLE": "1"}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(job.threads)
-    # A session of its own: Ctrl-C in a terminal reaches every process of the terminal's group, and a chain that is asked to
-    # stop twice does not wait for the end of its step.  Only the sweep hears it, and asks once.
+    # A session of its own: Ctrl-C in a terminal reaches every process of the terminal's group, and
+    # a chain that is asked to stop twice does not wait for the end of its step.  Only the sweep
+    # hears it, and asks once.
     command = [sys.executable, "-I", "-S", str(FOLLOW), str(os.getpid()), *job.command()]
     with open(job.log, "w", encoding="utf-8") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, stdin=subprocess.DEVNULL,
-                                start_new_session=True)  # fmt: skip
+        return subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:

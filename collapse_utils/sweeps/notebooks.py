@@ -1,10 +1,11 @@
-"""Every chain as an executed notebook: the section's page, with one seed and one regime, trained as it runs.
+"""Every chain as an executed notebook: the section's page, with one seed and one regime, trained as
+it runs.
 
     <run>.ipynb          the record: published by one rename, only when every cell has run
     <run>.failed.ipynb   what a failed execution leaves instead, with its error in place
 
-The notebook runs its chain in the run directory beside it, so that a record costs a bare chain and a few figures, and a
-chain that was run before is shown and not run again.
+The notebook runs its chain in the run directory beside it, so that a record costs a bare chain and
+a few figures, and a chain that was run before is shown and not run again.
 """
 
 from __future__ import annotations
@@ -30,30 +31,48 @@ def _tools() -> None:
         import ipykernel  # noqa: F401
         import papermill  # noqa: F401
     except ImportError as missing:
-        raise InputError("--notebook", missing.name, "papermill and ipykernel: pip install 'collapse_utils[book]'") from None
+        raise InputError(
+            "--notebook",
+            missing.name,
+            "papermill and ipykernel: pip install 'collapse_utils[book]'",
+        ) from None
 
 
 def find(names: list[str], given: str) -> dict[str, Path]:
-    """The notebook of every section: the file that was given, or the book's page; InputError if there is none."""
+    """The notebook of every section: the file that was given, or the book's page; InputError if
+    there is none.
+    """
     _tools()
     if given:
         path = Path(given).resolve()
         if not path.is_file():
-            raise InputError("--notebook", given, "a notebook, or nothing for the section's page of the book")
+            raise InputError(
+                "--notebook", given, "a notebook, or nothing for the section's page of the book"
+            )
         return dict.fromkeys(names, path)
     root = book_root()
-    pages = {path.stem.partition("_")[2]: path for path in sorted(root.glob("notebooks/*.ipynb"))} if root else {}
+    pages = (
+        {path.stem.partition("_")[2]: path for path in sorted(root.glob("notebooks/*.ipynb"))}
+        if root
+        else {}
+    )
     for name in names:
         if name not in pages:
             there = ", ".join(page for page in pages if page in sections.NAMES)
-            allowed = f"a section with a page: {there}" if there else "a call from the book's source tree, or a file"
+            allowed = (
+                f"a section with a page: {there}"
+                if there
+                else "a call from the book's source tree, or a file"
+            )
             raise InputError("--notebook", name, f"{allowed} (or --notebook FILE)")
     return {name: pages[name] for name in names}
 
 
 @dataclass(frozen=True)
 class NotebookJob(Job):
-    """A job that executes a notebook, which runs the chain in the run directory beside the executed copy."""
+    """A job that executes a notebook, which runs the chain in the run directory beside the executed
+    copy.
+    """
 
     notebook: Path = Path()
 
@@ -76,7 +95,13 @@ class NotebookJob(Job):
         return self.run_dir.with_name(self.run_dir.name + ".notebook.log")
 
     def command(self) -> list[str]:
-        words = [sys.executable, "-m", "collapse_utils.sweeps.notebooks", str(self.notebook), str(self.record.resolve())]
+        words = [
+            sys.executable,
+            "-m",
+            "collapse_utils.sweeps.notebooks",
+            str(self.notebook),
+            str(self.record.resolve()),
+        ]
         return [*words, json.dumps(parameters(self))]
 
     def done(self) -> bool:
@@ -84,7 +109,10 @@ class NotebookJob(Job):
         return super().done() and papermill_run.finished(self.record)
 
     def leaves(self) -> list[Path]:
-        return [*super().leaves(), *(path for path in (self.record, self.failed_record) if path.exists())]
+        return [
+            *super().leaves(),
+            *(path for path in (self.record, self.failed_record) if path.exists()),
+        ]
 
 
 def parameters(job: NotebookJob) -> dict:
@@ -92,7 +120,9 @@ def parameters(job: NotebookJob) -> dict:
     try:
         notebook = papermill_run.read_notebook(job.notebook)
     except Exception as problem:  # nbformat raises what it likes for a file that is no notebook
-        raise InputError("--notebook", str(job.notebook), f"a notebook ({type(problem).__name__})") from None
+        raise InputError(
+            "--notebook", str(job.notebook), f"a notebook ({type(problem).__name__})"
+        ) from None
     values = {
         "preset": job.preset,
         "seeds": [job.seed],
@@ -109,15 +139,22 @@ def parameters(job: NotebookJob) -> dict:
 
 
 def execute(source: Path, target: Path, values: dict) -> str:
-    """Execute ``source`` into ``target``; returns why it failed, or "".  The copy that failed is kept beside it."""
-    root = next((folder for folder in source.parents if (folder / "_toc.yml").is_file()), SOURCE_TREE)
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning, of no use in a log
+    """Execute ``source`` into ``target``; returns why it failed, or "".  The copy that failed is
+    kept beside it.
+    """
+    root = next(
+        (folder for folder in source.parents if (folder / "_toc.yml").is_file()), SOURCE_TREE
+    )
+    # a debugger's warning, of no use in a log
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     with Lease(target.with_name(f".record-{target.stem}"), wait=True):
         if papermill_run.finished(target) and (target.with_suffix("") / "DONE").exists():
             return ""  # made by another process while we waited
         try:
             return papermill_run.execute(root, source, target, values)
-        except Exception as problem:  # a kernel that died has run no handler of ours: keep what it has left
+        except (
+            Exception
+        ) as problem:  # a kernel that died has run no handler of ours: keep what it has left
             partial = target.with_name(f".{target.stem}.partial.ipynb")
             if partial.exists():
                 os.replace(partial, target.with_name(f"{target.stem}.failed.ipynb"))

@@ -1,11 +1,13 @@
 """The jobs of a sweep on a Ray cluster.
 
-Ray decides where a chain runs, and runs it again on another node when its node dies.  It does not decide whether that is
-safe: after a node's scheduler has died, its processes may go on writing.  Safety comes from the run directory, whose lease
-one living process holds: a task starts its chain when nobody does, and waits while somebody does.
+Ray decides where a chain runs, and runs it again on another node when its node dies.  It does not
+decide whether that is safe: after a node's scheduler has died, its processes may go on writing.
+Safety comes from the run directory, whose lease one living process holds: a task starts its chain
+when nobody does, and waits while somebody does.
 
-OUT is a folder that every node sees under the same path.  With ``copy_back`` it is not: a chain then runs on its node's
-own disk, and the finished run directory travels back through Ray and gets its name in one step.
+OUT is a folder that every node sees under the same path.  With ``copy_back`` it is not: a chain
+then runs on its node's own disk, and the finished run directory travels back through Ray and gets
+its name in one step.
 """
 
 from __future__ import annotations
@@ -45,10 +47,12 @@ def engine(
 
     Parameters
     ----------
-    address : of a running cluster, ``auto`` or None for Ray's own choice (``RAY_ADDRESS``, a cluster on this machine, or a
-        new one of this machine alone).
-    cpus, gpus : what one chain keeps for itself; the preset's threads and no GPU by default.  Two chains share a GPU at 0.5.
-    retries : how often a chain is begun again after its node or its worker has died.  A chain that fails by itself is not.
+    address : of a running cluster, ``auto`` or None for Ray's own choice (``RAY_ADDRESS``, a
+        cluster on this machine, or a new one of this machine alone).
+    cpus, gpus : what one chain keeps for itself; the preset's threads and no GPU by default.  Two
+        chains share a GPU at 0.5.
+    retries : how often a chain is begun again after its node or its worker has died.  A chain that
+        fails by itself is not.
     copy_back : OUT is not shared; see above.
 
     Raises
@@ -58,7 +62,9 @@ def engine(
     try:
         import ray
     except ImportError:
-        raise InputError("--engine", "ray", "local, or ray after pip install 'collapse_utils[cluster]'") from None
+        raise InputError(
+            "--engine", "ray", "local, or ray after pip install 'collapse_utils[cluster]'"
+        ) from None
 
     def run(jobs: Sequence[Job]) -> list[Job]:
         jobs = [_absolute(job) for job in jobs]
@@ -85,8 +91,12 @@ def _check_new(jobs: Sequence[Job]) -> None:
     """A run that was begun in OUT itself would be lost under the copy of another one."""
     for job in jobs:
         if job.run_dir.exists() and not (job.run_dir / "DONE").exists():
-            raise InputError("--copy-back", str(job.run_dir), "run directories that are new or finished (this one was begun "
-                             "here: go on without --copy-back)")  # fmt: skip
+            raise InputError(
+                "--copy-back",
+                str(job.run_dir),
+                "run directories that are new or finished (this one was begun "
+                "here: go on without --copy-back)",
+            )
 
 
 @contextlib.contextmanager
@@ -98,9 +108,16 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
         return
     handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            address=address,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as problem:
-        first = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        first = (
+            str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        )
         raise InputError("--address", address, f"a Ray cluster that answers ({first})") from None
     heard: list[int] = []
 
@@ -123,7 +140,9 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
 
 
 def _check_answers(address: str | None) -> None:
-    """InputError at once for a host and port where nothing listens; Ray itself would try for minutes."""
+    """InputError at once for a host and port where nothing listens; Ray itself would try for
+    minutes.
+    """
     host, sign, port = (address or "").rpartition("://")[2].rpartition(":")
     if address in (None, "auto", "local"):
         return
@@ -148,9 +167,16 @@ def _mark(job: Job) -> Iterator[Path]:
 
 
 def _drive(
-    ray: Any, jobs: Sequence[Job], waiting: list[Job], mark: Path, cpus: int | None, gpus: float, retries: int,
-    copy_back: bool, quiet: bool,
-) -> list[Job]:  # fmt: skip
+    ray: Any,
+    jobs: Sequence[Job],
+    waiting: list[Job],
+    mark: Path,
+    cpus: int | None,
+    gpus: float,
+    retries: int,
+    copy_back: bool,
+    quiet: bool,
+) -> list[Job]:
     board = None
     if copy_back:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -175,7 +201,9 @@ def _drive(
                 failed += [] if good else [job]
             states = ray.get(board.read.remote()) if board is not None else {}
             for job in refs.values():
-                state = states.get(str(job.run_dir)) or (progress.read(job.run_dir) if not copy_back else {})
+                state = states.get(str(job.run_dir)) or (
+                    progress.read(job.run_dir) if not copy_back else {}
+                )
                 if state and job not in shown:
                     shown.add(job)
                     live.started(job)
@@ -212,8 +240,11 @@ def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
         if copy_back and result.archive:
             ray_worker.unpack(job, result.archive)
     except (ray.exceptions.RayError, RunError, OSError, tarfile.TarError) as problem:
-        lines = [line for line in str(problem).strip().splitlines() if line.strip()] or [type(problem).__name__]
-        # Of a traceback from the node the last line says what happened; of Ray's own explanations the first.
+        lines = [line for line in str(problem).strip().splitlines() if line.strip()] or [
+            type(problem).__name__
+        ]
+        # Of a traceback from the node the last line says what happened; of Ray's own explanations
+        # the first.
         words = f"error: ray: {lines[-1] if isinstance(problem, ray.exceptions.RayTaskError) else lines[0]}"
     if words:
         job.log.parent.mkdir(parents=True, exist_ok=True)
@@ -227,4 +258,6 @@ def _warn_if_too_large(ray: Any, cpus: int, gpus: float) -> None:
     nodes = [found["Resources"] for found in ray.nodes() if found["Alive"]]
     if not any(found.get("CPU", 0) >= cpus and found.get("GPU", 0) >= gpus for found in nodes):
         need = f"{cpus} core{'s' * (cpus > 1)}" + (f" and {gpus:g} GPU" if gpus else "")
-        logging.getLogger(__name__).warning("no node of the cluster has %s at present: the sweep waits for one", need)
+        logging.getLogger(__name__).warning(
+            "no node of the cluster has %s at present: the sweep waits for one", need
+        )

@@ -1,7 +1,8 @@
-"""One job of a sweep on a machine where an engine has put it: to its end, and if need be back to where it was asked for.
+"""One job of a sweep on a machine where an engine has put it: to its end, and if need be back to
+where it was asked for.
 
-Nothing here knows of the engine.  A job is safe to run anywhere, any number of times: it starts its chain when no living
-process holds the run directory, and waits while one does.
+Nothing here knows of the engine.  A job is safe to run anywhere, any number of times: it starts its
+chain when no living process holds the run directory, and waits while one does.
 """
 
 from __future__ import annotations
@@ -48,10 +49,16 @@ def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Resu
     """One job on the node where Ray has put it."""
     host = socket.gethostname()
     if version != __version__:
-        return Result(host, 1, f"error: {host} has collapse_utils {__version__}, the sweep is of version {version}")
+        return Result(
+            host,
+            1,
+            f"error: {host} has collapse_utils {__version__}, the sweep is of version {version}",
+        )
     if copy_back:
         here = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
-        returncode = finish(here, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host}))
+        returncode = finish(
+            here, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host})
+        )
         archive = pack(here, returncode == 0)
         for path in here.leaves():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -59,7 +66,11 @@ def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Resu
     deadline = time.monotonic() + SHARED_WAIT_S
     while not Path(mark).exists():
         if time.monotonic() > deadline:
-            return Result(host, 1, f"error: {host} does not see {job.out}; share the folder, or use --copy-back")
+            return Result(
+                host,
+                1,
+                f"error: {host} does not see {job.out}; share the folder, or use --copy-back",
+            )
         time.sleep(POLL_S)
     return Result(host, finish(job))
 
@@ -76,14 +87,17 @@ def _scratch() -> Path:
 def _moved(job: Job, out: Path) -> Job:
     """The same job below another OUT."""
     old = job.out
-    return dataclasses.replace(job, run_dir=out / job.run_dir.relative_to(old), shared=out / job.shared.relative_to(old))
+    return dataclasses.replace(
+        job, run_dir=out / job.run_dir.relative_to(old), shared=out / job.shared.relative_to(old)
+    )
 
 
 def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
-    """Run a job to its end, waiting while another living process has its run directory; returns the exit status.
+    """Run a job to its end, waiting while another living process has its run directory; returns the
+    exit status.
 
-    The other process is an orphan: what a dead worker has left.  It dies with its worker or, if its node has lost touch
-    with the cluster, runs on; then its lease tells.
+    The other process is an orphan: what a dead worker has left.  It dies with its worker or, if its
+    node has lost touch with the cluster, runs on; then its lease tells.
     """
     while not job.done():
         if leases.held(job.run_dir):
@@ -116,12 +130,20 @@ def pack(job: Job, whole: bool) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path in job.leaves():
             if path.is_file() or whole:
-                tar.add(path, path.name, filter=lambda member: None if Path(member.name).name.startswith(".") else member)
+                tar.add(
+                    path,
+                    path.name,
+                    filter=lambda member: (
+                        None if Path(member.name).name.startswith(".") else member
+                    ),
+                )
     return buffer.getvalue()
 
 
 def unpack(job: Job, archive: bytes) -> None:
-    """Give what came back its names beside ``job.run_dir``, the run directory last, each in one step."""
+    """Give what came back its names beside ``job.run_dir``, the run directory last, each in one
+    step.
+    """
     parent = job.run_dir.parent
     temporary = parent / f".{job.run_dir.name}.{uuid.uuid4().hex[:8]}.tmp"
     temporary.mkdir(parents=True)

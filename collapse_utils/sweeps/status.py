@@ -1,4 +1,6 @@
-"""How far runs have come, read from their folders: works while they run, from any machine that sees the folder."""
+"""How far runs have come, read from their folders: works while they run, from any machine that sees
+the folder.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,19 @@ class Row:
     words: str  # what a running chain does, or why one has failed
 
     def __str__(self) -> str:
-        return f"{self.state:<8} {self.finished:<8} {self.label}" + (f": {self.words}" if self.words else "")
+        return f"{self.state:<8} {self.finished:<8} {self.label}" + (
+            f": {self.words}" if self.words else ""
+        )
 
 
 def label(description: dict) -> str:
     """The name of a chain from its ``config.json``."""
-    names = (description["section"], description["variant"], description["regime"], f"seed {description['seed']}")
+    names = (
+        description["section"],
+        description["variant"],
+        description["regime"],
+        f"seed {description['seed']}",
+    )
     return " ".join(name for name in names if name)
 
 
@@ -65,7 +74,9 @@ def _record_failed(run_dir: Path) -> str:
     """What is to be said of the executed notebook of a finished chain, if it has failed."""
     if not run_dir.with_name(f"{run_dir.name}.failed.ipynb").exists():
         return ""
-    return "but its notebook: " + progress.last_line(run_dir.with_name(f"{run_dir.name}.notebook.log"))
+    return "but its notebook: " + progress.last_line(
+        run_dir.with_name(f"{run_dir.name}.notebook.log")
+    )
 
 
 def planned_row(run_dir: Path, name: str) -> Row:
@@ -74,7 +85,12 @@ def planned_row(run_dir: Path, name: str) -> Row:
     if "phase" in state:
         finished = f"{progress.fraction(state):.1f}/{state['iterations']}"
         regime = run_dir.parent.name
-        return Row("running", finished, name, f"{progress.describe(state, regime)} (on the disk of {state.get('host')})")
+        return Row(
+            "running",
+            finished,
+            name,
+            f"{progress.describe(state, regime)} (on the disk of {state.get('host')})",
+        )
     for kind in (".log", ".notebook.log"):
         words = progress.last_line(run_dir.with_name(run_dir.name + kind))
         if FAILURE.match(words):
@@ -83,7 +99,9 @@ def planned_row(run_dir: Path, name: str) -> Row:
 
 
 def rows(directory: Path) -> list[Row]:
-    """Every chain at or below ``directory``: those with a run directory, and those that a sweep still has to begin."""
+    """Every chain at or below ``directory``: those with a run directory, and those that a sweep
+    still has to begin.
+    """
     found = {path: row(path) for path in run_dirs(directory)}
     for run_dir, name in jobs.planned(directory).items():
         if run_dir not in found:

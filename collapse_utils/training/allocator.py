@@ -1,9 +1,10 @@
 """Let the C library keep the memory it has.
 
-glibc hands large blocks back to the kernel when they are freed and maps them anew for the next tensor of the same size,
-so a loop over small models pays for page faults at every step: up to 46% of a training step was measured.  Three
-parameters of ``mallopt`` stop that for the whole process.  And a table of many megabytes that is read all over, such as
-a cache of keys and values, costs an address translation for every 4 kB: :func:`large_zeros` asks for pages of 2 MB.
+glibc hands large blocks back to the kernel when they are freed and maps them anew for the next
+tensor of the same size, so a loop over small models pays for page faults at every step: up to 46%
+of a training step was measured.  Three parameters of ``mallopt`` stop that for the whole process.
+And a table of many megabytes that is read all over, such as a cache of keys and values, costs an
+address translation for every 4 kB: :func:`large_zeros` asks for pages of 2 MB.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # from malloc.h
 
 @functools.cache
 def keep_memory() -> bool:
-    """Keep freed memory in the process instead of returning it; True where that was possible (Linux with glibc).
+    """Keep freed memory in the process instead of returning it; True where that was possible (Linux
+    with glibc).
 
-    Safe to call often and on any system; results never depend on it, only speed does.  Call it before the first large
-    allocation: what is mapped already stays as it is.
+    Safe to call often and on any system; results never depend on it, only speed does.  Call it
+    before the first large allocation: what is mapped already stays as it is.
     """
     if sys.platform != "linux":
         return False
@@ -36,12 +38,15 @@ def keep_memory() -> bool:
     except (OSError, AttributeError):
         return False
     settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20))
-    accepted = [mallopt(name, value) == 1 for name, value in settings]  # all three are tried, whatever one says
+    # all three are tried, whatever one says
+    accepted = [mallopt(name, value) == 1 for name, value in settings]
     return all(accepted)
 
 
 def large_zeros(*shape: int) -> torch.Tensor:
-    """A float32 tensor of zeros on the CPU, on pages of 2 MB where the system offers them; speed alone depends on it."""
+    """A float32 tensor of zeros on the CPU, on pages of 2 MB where the system offers them; speed
+    alone depends on it.
+    """
     size = math.prod(shape)
     if not hasattr(mmap, "MADV_HUGEPAGE") or size < 2**19:
         return torch.zeros(shape)

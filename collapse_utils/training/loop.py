@@ -1,7 +1,8 @@
 """One flat optimisation loop for the neural sections.
 
-A section says what a batch is (a pure function of the step) and what its loss is; this module does the rest: AdamW, warm-up
-and cosine, clipping, the learning curve, and a state on disk from which training goes on to the same last bit.
+A section says what a batch is (a pure function of the step) and what its loss is; this module does
+the rest: AdamW, warm-up and cosine, clipping, the learning curve, and a state on disk from which
+training goes on to the same last bit.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is optimised: AdamW, a warm-up, and a cosine decay, a decay in equal stages, or one on plateaus."""
+    """How one model is optimised: AdamW, a warm-up, and a cosine decay, a decay in equal stages, or
+    one on plateaus.
+    """
 
     steps: int
     learning_rate: float  # peak
@@ -42,11 +45,15 @@ class Plan:
     clip: float  # largest gradient norm
     betas: tuple[float, float] = (0.9, 0.95)
     threads: int = 1
-    stages: int = 0  # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of the fit
+    # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of
+    # the fit
+    stages: int = 0
     decay: float = 1.0
-    patience: int = 0  # > 0: multiply by ``decay`` whenever more validations than this have brought no better loss
+    # > 0: multiply by ``decay`` whenever more validations than this have brought no better loss
+    patience: int = 0
     validations: int = VALIDATIONS
-    diverged: str = "stop"  # or "record": a loss that is not finite ends the fit with the weights of the step before
+    # or "record": a loss that is not finite ends the fit with the weights of the step before
+    diverged: str = "stop"
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0 .. steps - 1."""
@@ -63,10 +70,14 @@ class Plan:
 
 
 def plateau(plan: Plan) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
-    """Lowers a factor, 1 at first, when the validation loss stops falling; its optimiser trains nothing."""
+    """Lowers a factor, 1 at first, when the validation loss stops falling; its optimiser trains
+    nothing.
+    """
     holder = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     factor, patience = (plan.decay, plan.patience) if plan.patience else (0.5, math.inf)  # or never
-    return torch.optim.lr_scheduler.ReduceLROnPlateau(holder, factor=factor, patience=patience, eps=0.0)
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(
+        holder, factor=factor, patience=patience, eps=0.0
+    )
 
 
 def device() -> torch.device:
@@ -76,7 +87,10 @@ def device() -> torch.device:
 def optimiser(model: torch.nn.Module, plan: Plan) -> torch.optim.AdamW:
     """AdamW in its fused form (one pass over the parameters a step), decay on matrices only."""
     groups = [
-        {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": plan.weight_decay},
+        {
+            "params": [p for p in model.parameters() if p.dim() >= 2],
+            "weight_decay": plan.weight_decay,
+        },
         {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, fused=True)
@@ -94,10 +108,12 @@ def train(
     validate: Callable[[torch.nn.Module], float] | None = None,
     split: Split | None = None,
 ) -> None:
-    """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint`` if there is one.
+    """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint`` if
+    there is one.
 
-    With ``plan.diverged == "record"`` every step is looked at before it is taken; one whose loss or gradient is not finite
-    ends the fit, and the finished state holds the weights from before it and ``diverged.json``.
+    With ``plan.diverged == "record"`` every step is looked at before it is taken; one whose loss or
+    gradient is not finite ends the fit, and the finished state holds the weights from before it and
+    ``diverged.json``.
 
     Parameters
     ----------
@@ -105,12 +121,13 @@ def train(
     loss_of : mean loss of a batch, a scalar tensor.
     seed : of dropout.
     validate : loss on held-out data for the learning curve; called ``plan.validations`` times.
-    split : (batch, n) -> at most n smaller batches and their shares in the mean loss; a step that does not fit into memory
-        is then taken in parts.
+    split : (batch, n) -> at most n smaller batches and their shares in the mean loss; a step that
+        does not fit into memory is then taken in parts.
 
     Raises
     ------
-    RunError : the loss is not finite; the message names the step, the learning rate and the state to go back to.
+    RunError : the loss is not finite; the message names the step, the learning rate and the state
+        to go back to.
     """
     torch.set_num_threads(plan.threads)
     keep_memory()
@@ -146,7 +163,9 @@ def train(
                 "step": step,
                 "optimiser": adam.state_dict(),
                 "random_state": torch.get_rng_state(),
-                "cuda_random_state": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+                "cuda_random_state": torch.cuda.get_rng_state_all()
+                if torch.cuda.is_available()
+                else [],
                 "curve": curve,
                 "losses": torch.stack(losses) if losses else torch.empty(0),
                 "plateau": lowered.state_dict(),
@@ -170,7 +189,11 @@ def train(
             if recording and not (torch.isfinite(loss) and torch.isfinite(norm)):
                 for buffer, before in zip(model.buffers(), buffers, strict=True):
                     buffer.copy_(before)
-                outcome = {"step": step + 1, "learning_rate": plan.rate(step) * scale(), "loss": str(loss.item())}
+                outcome = {
+                    "step": step + 1,
+                    "learning_rate": plan.rate(step) * scale(),
+                    "loss": str(loss.item()),
+                }
                 break
             adam.step()
             adam.zero_grad(set_to_none=True)
@@ -180,7 +203,13 @@ def train(
                 recent = torch.stack(losses).tolist()  # the only moment that waits for the device
                 _check_finite(recent, done, plan, checkpoint)
                 losses.clear()
-                row = [done, done * items_a_step, plan.rate(step) * scale(), sum(recent) / len(recent), None]
+                row = [
+                    done,
+                    done * items_a_step,
+                    plan.rate(step) * scale(),
+                    sum(recent) / len(recent),
+                    None,
+                ]
                 if validate is not None and done in validations:
                     model.eval()
                     row[-1] = validate(model)
@@ -188,7 +217,9 @@ def train(
                     model.train()
                 curve.append(row)
                 rate = (done - clocked) * items_a_step / (time.monotonic() - clock)
-                checkpoint.report(done, plan.steps, {"loss": round(row[3], 4), "items_per_s": round(rate, 1)})
+                checkpoint.report(
+                    done, plan.steps, {"loss": round(row[3], 4), "items_per_s": round(rate, 1)}
+                )
             if done < plan.steps:
                 try:
                     stop_if_asked()
@@ -202,9 +233,15 @@ def train(
 
 
 def save_finished(
-    model: torch.nn.Module, checkpoint: Checkpoint, step: int, curve: list[list], diverged: dict | None = None
+    model: torch.nn.Module,
+    checkpoint: Checkpoint,
+    step: int,
+    curve: list[list],
+    diverged: dict | None = None,
 ) -> None:
-    """Write the state of a fit that is over after ``step`` steps; ``diverged`` says why it ended early, if it did."""
+    """Write the state of a fit that is over after ``step`` steps; ``diverged`` says why it ended
+    early, if it did.
+    """
     with checkpoint.saving(step) as folder:
         save_model(model, str(folder / "model.safetensors"))
         _write_curve(curve, folder / "curve.csv")
@@ -232,9 +269,14 @@ def _write_curve(curve: list[list], path: Path) -> None:
 
 
 def read_curve(iteration_dir: Path) -> list[dict]:
-    """The learning curve of a finished fit, a dict a row with the keys ``CURVE_COLUMNS``; empty if it left none."""
+    """The learning curve of a finished fit, a dict a row with the keys ``CURVE_COLUMNS``; empty if
+    it left none.
+    """
     states = sorted(iteration_dir.glob("state-*/curve.csv"))
     if not states:
         return []
     with open(states[-1], newline="") as file:
-        return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]
+        return [
+            {key: float(value) if value else None for key, value in row.items()}
+            for row in csv.DictReader(file)
+        ]

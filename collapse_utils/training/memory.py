@@ -1,8 +1,10 @@
-"""Running out of memory: a training step that does not fit is taken in smaller parts, and the rest is told by its field.
+"""Running out of memory: a training step that does not fit is taken in smaller parts, and the rest
+is told by its field.
 
-The gradient of a mean over a batch is the weighted sum of the gradients over its parts, so a step in parts is the same
-step up to rounding (with dropout it draws other masks).  A model whose layers mix the items of a batch, such as one with
-BatchNorm, cannot be taken apart so; it gives no ``split``.
+The gradient of a mean over a batch is the weighted sum of the gradients over its parts, so a step
+in parts is the same step up to rounding (with dropout it draws other masks).  A model whose layers
+mix the items of a batch, such as one with BatchNorm, cannot be taken apart so; it gives no
+``split``.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from ..durable import files
 from ..errors import RunError
 from ..presets import Config
 
-LOWER = {"fit": "batch_size", "sample": "sample_batch", "evaluate": "sample_batch"}  # fields that memory follows
+# fields that memory follows
+LOWER = {"fit": "batch_size", "sample": "sample_batch", "evaluate": "sample_batch"}
 
 Split = Callable[[Any, int], list[tuple[Any, float]]]
 
@@ -25,7 +28,9 @@ def ran_out(problem: BaseException) -> bool:
     """Whether an error says that the memory of the machine or of its accelerator is used up."""
     text = str(problem).lower()
     told = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
-    return isinstance(problem, MemoryError) or (isinstance(problem, RuntimeError) and any(part in text for part in told))
+    return isinstance(problem, MemoryError) or (
+        isinstance(problem, RuntimeError) and any(part in text for part in told)
+    )
 
 
 @contextlib.contextmanager
@@ -38,7 +43,11 @@ def told(config: Config, phase: str) -> Iterator[None]:
             raise
         field = LOWER[phase]
         now = getattr(config, field, None)
-        advice = "choose a smaller configuration" if now is None else f"lower {field} (now {now}): --set {field}=..."
+        advice = (
+            "choose a smaller configuration"
+            if now is None
+            else f"lower {field} (now {now}): --set {field}=..."
+        )
         reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
         raise RunError(f"{phase}: out of memory; {advice} ({reason[:200]})") from problem
 
@@ -49,7 +58,8 @@ class Gradients:
     Parameters
     ----------
     loss_of : mean loss of a batch, a scalar tensor.
-    split : (batch, n) -> at most n smaller batches, each with its share in the mean loss; None where that is not possible.
+    split : (batch, n) -> at most n smaller batches, each with its share in the mean loss; None
+        where that is not possible.
     parts : how many parts to begin with.
     """
 
@@ -57,7 +67,9 @@ class Gradients:
         self.loss_of, self.split, self.parts = loss_of, split, parts
 
     def __call__(self, model: Any, batch: Any) -> Any:
-        """The loss, detached; the gradients are added to those of the parameters, which must be clear."""
+        """The loss, detached; the gradients are added to those of the parameters, which must be
+        clear.
+        """
         while True:
             try:
                 return self._step(model, batch)
@@ -69,7 +81,9 @@ class Gradients:
             model.zero_grad(set_to_none=True)
             _give_back()
             self.parts = finer
-            files.warn(f"out of memory; a step of training is now taken in {finer} parts (lower batch_size to avoid it)")
+            files.warn(
+                f"out of memory; a step of training is now taken in {finer} parts (lower batch_size to avoid it)"
+            )
 
     def _step(self, model: Any, batch: Any) -> Any:
         if self.parts == 1:

@@ -1,4 +1,6 @@
-"""Every committed notebook was run in order, and holds nothing that a reader or a checker would stumble over."""
+"""Every committed notebook was run in order, and holds nothing that a reader or a checker would
+stumble over.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,11 @@ def outputs(path: Path):
 def test_there_are_notebooks_and_the_contents_name_all_of_them():
     assert PATHS
     assert sorted(notebooks(ROOT)) == PATHS
-    missing = [page for page in pages(ROOT) if not any((ROOT / f"{page}{end}").is_file() for end in (".md", ".ipynb"))]
+    missing = [
+        page
+        for page in pages(ROOT)
+        if not any((ROOT / f"{page}{end}").is_file() for end in (".md", ".ipynb"))
+    ]
     assert not missing
 
 
@@ -52,14 +58,17 @@ def test_the_parameters_cell_reads_and_does_not_train(path):
     assert {"preset", "seeds", "regimes", "recompute", "data", "results"} <= set(known)
     assert known["recompute"] is False
     assert sum("parameters" in cell.metadata.get("tags", ()) for cell in code_cells(path)) == 1
-    assert not any("injected-parameters" in cell.metadata.get("tags", ()) for cell in code_cells(path))
+    assert not any(
+        "injected-parameters" in cell.metadata.get("tags", ()) for cell in code_cells(path)
+    )
 
 
 @EVERY
 def test_no_output_is_an_error_or_a_warning(path):
     for output in outputs(path):
         assert output.output_type != "error"
-        if output.get("name") == "stderr":  # only the word on what a training would run on; the book leaves it out
+        # only the word on what a training would run on; the book leaves it out
+        if output.get("name") == "stderr":
             told = r"training would run on: [^\n]*\n(one chain at the preset colab is planned to take [^\n]*\n)?"
             assert re.fullmatch(told, output.text), output.text[:200]
 
@@ -68,8 +77,12 @@ def test_no_output_is_an_error_or_a_warning(path):
 def test_no_cell_has_what_a_strict_check_of_outputs_trips_over(path):
     for cell in code_cells(path):
         lines = [line for line in cell.source.splitlines() if line.strip()]
-        assert not (lines and lines[-1].rstrip().endswith(";")), "a trailing semicolon hides an output that nbval shows"
-        assert "image/svg+xml" not in str([output.get("data", {}).keys() for output in cell.outputs]), "PNG figures only"
+        assert not (lines and lines[-1].rstrip().endswith(";")), (
+            "a trailing semicolon hides an output that nbval shows"
+        )
+        assert "image/svg+xml" not in str(
+            [output.get("data", {}).keys() for output in cell.outputs]
+        ), "PNG figures only"
         assert not {"papermill", "execution", "ExecuteTime"} & set(cell.metadata), "run: make strip"
     assert "widgets" not in read_notebook(path).metadata
 
@@ -77,10 +90,16 @@ def test_no_cell_has_what_a_strict_check_of_outputs_trips_over(path):
 @EVERY
 def test_figures_are_opaque_and_have_words_for_those_who_do_not_see_them(path):
     for cell in code_cells(path):
-        pictures = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+        pictures = [
+            output.data["image/png"]
+            for output in cell.outputs
+            if "image/png" in output.get("data", {})
+        ]
         for picture in pictures:
             with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
-                assert image.mode != "RGBA" or np.asarray(image)[..., 3].min() == 255, "unreadable in dark mode"
+                assert image.mode != "RGBA" or np.asarray(image)[..., 3].min() == 255, (
+                    "unreadable in dark mode"
+                )
         if pictures:
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
             assert alt.strip(), f"no alt text (cell metadata mystnb.image.alt): {cell.source[:80]}"
@@ -105,5 +124,7 @@ def test_the_install_cell_is_guarded_and_asks_for_this_release(path):
     installs = [cell.source for cell in code_cells(path) if "pip install" in cell.source]
     assert len(installs) == 1, "one Colab install cell"
     assert f"@{tag}" in installs[0]
-    assert re.search(r"^(if|try|with)\b", installs[0], re.M), "it must do nothing where the package is installed"
+    assert re.search(r"^(if|try|with)\b", installs[0], re.M), (
+        "it must do nothing where the package is installed"
+    )
     assert not re.search(r"(numpy|torch|matplotlib)\s*==", installs[0])

@@ -1,4 +1,6 @@
-"""The data page names every data set, where it is found, under which terms, and what our chains have read of it."""
+"""The data page names every data set, where it is found, under which terms, and what our chains
+have read of it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def test_every_named_source_has_a_row_with_its_address_and_its_licence():
 
 
 def test_a_data_set_with_a_doi_links_to_it():
-    (row,) = [line for line in data_sets.sources().splitlines() if line.startswith("| `geom_drugs`")]
+    (row,) = [
+        line for line in data_sets.sources().splitlines() if line.startswith("| `geom_drugs`")
+    ]
     assert "https://doi.org/10.7910/DVN/JNGTDF" in row
 
 
@@ -36,7 +40,13 @@ def test_checksums_of_both_splits_are_listed_once_for_a_folder(tmp_path):
         path.mkdir(parents=True)
         (path / "provenance.json").write_text(json.dumps([{"data": one} for one in data]))
 
-    read = {"source": "stories", "train_items": 1000, "test_items": 200, "train": "aa", "test": "bb"}
+    read = {
+        "source": "stories",
+        "train_items": 1000,
+        "test_items": 200,
+        "train": "aa",
+        "test": "bb",
+    }
     write("language/cpu-stories", read, read)
     write("linear/cpu-gaussian", read, {**read, "train": "cc"})
     rows = [line for line in data_sets.checksums(tmp_path).splitlines() if "cpu-" in line]

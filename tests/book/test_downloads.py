@@ -1,4 +1,6 @@
-"""The files of results that the book offers: all of them in the table, a page's own at its end, nothing else."""
+"""The files of results that the book offers: all of them in the table, a page's own at its end,
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ def linked(text: str) -> list[str]:
 def root(tmp_path) -> Path:
     """Results of two sections, a reported table, a record and a sample."""
     contents = {
-        "language/cpu-stories/metrics.csv": 'section,value\nlanguage,1\n"lang\nuage",2\n',  # two rows on three lines
+        # two rows on three lines
+        "language/cpu-stories/metrics.csv": 'section,value\nlanguage,1\n"lang\nuage",2\n',
         "language/cpu-stories/provenance.json": json.dumps([{"seed": 0, "regime": "replace"}] * 3),
         "language/cpu-stories/samples/base/replace/iteration-01/stories.json": "[]",
         "images/smoke-faces/metrics.csv": "section,value\n",
@@ -47,7 +50,11 @@ def test_the_table_has_every_file_once_and_no_samples(root):
         "reported/images.csv",
         "reported/language.csv",
     ]
-    rows = {line.split("`")[1]: line.split("|")[3].strip() for line in text.splitlines() if "language/cpu-stories" in line}
+    rows = {
+        line.split("`")[1]: line.split("|")[3].strip()
+        for line in text.splitlines()
+        if "language/cpu-stories" in line
+    }
     assert rows == {
         "metrics.csv </results/language/cpu-stories/metrics.csv>": "2",
         "provenance.json </results/language/cpu-stories/provenance.json>": "3",
@@ -63,7 +70,11 @@ def test_columns_are_told_once_for_a_kind_and_for_every_reported_table(root):
         "reported/images.csv",
         "reported/language.csv",
     ]
-    assert "`section`, `value`" in lines[1] and "`seed`, `regime`" in lines[2] and "`regime`, `where`" in lines[3]
+    assert (
+        "`section`, `value`" in lines[1]
+        and "`seed`, `regime`" in lines[2]
+        and "`regime`, `where`" in lines[3]
+    )
 
 
 def test_a_page_offers_its_own_section(root):
@@ -93,5 +104,8 @@ def test_a_page_offers_every_file_that_its_notebook_names():
 def test_no_two_files_are_saved_under_one_name():
     names = [downloads.saved_as(path.relative_to(ROOT)) for path in downloads.files(ROOT)]
     assert len(set(names)) == len(names)
-    assert downloads.saved_as(Path("results/language/cpu-bible/metrics.csv")) == "language-cpu-bible-metrics.csv"
+    assert (
+        downloads.saved_as(Path("results/language/cpu-bible/metrics.csv"))
+        == "language-cpu-bible-metrics.csv"
+    )
     assert downloads.saved_as(Path("book/_generated/headline.png")) == "headline.png"

@@ -1,4 +1,6 @@
-"""Executing notebooks: done once, done again when something has changed, never taken for done when it is not."""
+"""Executing notebooks: done once, done again when something has changed, never taken for done when
+it is not.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,13 @@ from book._tools.contents import strip
 from collapse_utils.errors import InputError
 from collapse_utils.pages import figures
 from collapse_utils.sweeps import execute
-from collapse_utils.sweeps.execute import check_parameters, declared, fewer_colours, read_notebook, write_notebook
+from collapse_utils.sweeps.execute import (
+    check_parameters,
+    declared,
+    fewer_colours,
+    read_notebook,
+    write_notebook,
+)
 
 PARAMETERS = 'preset = "cpu"\nseeds = [0, 1]\nregimes = ["replace"]\nrecompute = False\nruns = ""'
 
@@ -28,7 +36,10 @@ def make_book(root, *code: str):
     (root / "notebooks").mkdir(parents=True)
     (root / "_config.yml").write_text("title: Tiny\n", encoding="utf-8")
     (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/01_tiny\n", encoding="utf-8")
-    cells = [new_markdown_cell("# Tiny"), new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
+    cells = [
+        new_markdown_cell("# Tiny"),
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+    ]
     write_source(root, [*cells, *map(new_code_cell, code)])
     return root
 
@@ -100,7 +111,10 @@ def test_the_fingerprint_covers_cells_parameters_and_results(tmp_path):
     root = make_book(tmp_path / "book", "1")
     (root / "results").mkdir()
     notebook = read_notebook(root / "notebooks" / "01_tiny.ipynb")
-    marks = {execute.fingerprint(root, notebook, {"preset": "smoke"}), execute.fingerprint(root, notebook, {})}
+    marks = {
+        execute.fingerprint(root, notebook, {"preset": "smoke"}),
+        execute.fingerprint(root, notebook, {}),
+    }
     (root / "results" / "metrics.csv").write_text("a\n", encoding="utf-8")
     marks.add(execute.fingerprint(root, notebook, {}))
     notebook.cells[-1].source = "2"
@@ -121,7 +135,9 @@ def test_the_fingerprint_covers_cells_parameters_and_results(tmp_path):
         (["02_other"], "02_other"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_one_line_before_any_work(tmp_path, capsys, options, named):
+def test_what_cannot_be_used_is_refused_in_one_line_before_any_work(
+    tmp_path, capsys, options, named
+):
     root = make_book(tmp_path / "book", "print(1)")
     assert run(root, *options) == 2
     message = capsys.readouterr().err.strip()
@@ -149,7 +165,9 @@ def test_prepared_copies_keep_the_committed_outputs(tmp_path):
     root = make_book(tmp_path / "book")
     notebook = read_notebook(root / "notebooks" / "01_tiny.ipynb")
     output = nbformat.v4.new_output("stream", text="rises: reproduced\n")
-    notebook.cells.append(new_code_cell("# NBVAL_CHECK_OUTPUT\nprint()", outputs=[output], execution_count=2))
+    notebook.cells.append(
+        new_code_cell("# NBVAL_CHECK_OUTPUT\nprint()", outputs=[output], execution_count=2)
+    )
     write_source(root, notebook.cells)
     assert main(["--root", str(root), "prepare", "--name", "s", "--seeds", "0-2"]) == 0
     copy = read_notebook(root / "build" / "s" / "committed" / "01_tiny.ipynb")
@@ -167,7 +185,15 @@ def drawn() -> bytes:
         figure, ax = plt.subplots()
         for place, regime in enumerate(figures.COLOURS):
             mean = np.sin(np.arange(1.0, 11.0) + place)
-            table = pd.DataFrame({"iteration": np.arange(1, 11), "mean": mean, "low": mean - 1, "high": mean + 1, "n": 3})
+            table = pd.DataFrame(
+                {
+                    "iteration": np.arange(1, 11),
+                    "mean": mean,
+                    "low": mean - 1,
+                    "high": mean + 1,
+                    "n": 3,
+                }
+            )
             figures.curve(ax, table, regime)
         ax.legend()
         raw = io.BytesIO()
@@ -183,7 +209,9 @@ def test_a_figure_of_fewer_colours_looks_the_same_and_is_smaller():
         before, metadata = np.asarray(image.convert("RGB")).astype(int), image.info
     with Image.open(io.BytesIO(small)) as image:
         assert image.mode == "P"
-        assert image.info["dpi"] == metadata["dpi"] and image.info["Software"] == metadata["Software"]
+        assert (
+            image.info["dpi"] == metadata["dpi"] and image.info["Software"] == metadata["Software"]
+        )
         after = np.asarray(image.convert("RGB")).astype(int)
     assert len(small) < len(raw) / 2
     assert np.abs(after - before).max() <= 24  # of 255: no line, band or letter in another hue
@@ -191,7 +219,8 @@ def test_a_figure_of_fewer_colours_looks_the_same_and_is_smaller():
     assert fewer_colours(small) == small
     glass = io.BytesIO()
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(glass, "PNG")
-    assert fewer_colours(glass.getvalue()) == glass.getvalue()  # a see-through picture is left alone
+    # a see-through picture is left alone
+    assert fewer_colours(glass.getvalue()) == glass.getvalue()
 
 
 def test_strip_makes_pictures_small_once(tmp_path):
@@ -208,7 +237,9 @@ def test_strip_makes_pictures_small_once(tmp_path):
 
 def test_strip_removes_timings_and_nothing_else(tmp_path):
     path = tmp_path / "n.ipynb"
-    timed = new_code_cell("1", metadata={"tags": ["x"], "papermill": {"duration": 1.5}, "execution": {"a": "b"}})
+    timed = new_code_cell(
+        "1", metadata={"tags": ["x"], "papermill": {"duration": 1.5}, "execution": {"a": "b"}}
+    )
     write_notebook(path, new_notebook(cells=[timed], metadata={"papermill": {"parameters": {}}}))
     assert strip(path)
     notebook = read_notebook(path)

@@ -37,7 +37,9 @@ def test_every_include_that_a_page_asks_for_is_generated():
 def small_book(root: Path) -> Path:
     """Language results of two seeds at two presets, and a notebook."""
     (root / "_config.yml").write_text("title: Small\n", encoding="utf-8")
-    (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/02_language\n", encoding="utf-8")
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: notebooks/02_language\n", encoding="utf-8"
+    )
     (root / "README.md").write_text(
         f"before\n{includes.MARKS[0].format('results')}\nold\n{includes.MARKS[1].format('results')}\nafter\n",
         encoding="utf-8",
@@ -51,9 +53,21 @@ def small_book(root: Path) -> Path:
 
 
 def add_language_results(root: Path, preset: str, data: str, shift: float) -> None:
-    """Two seeds; replace rises by 1 a fit, accumulate stays; a variant that the front page must not show."""
+    """Two seeds; replace rises by 1 a fit, accumulate stays; a variant that the front page must not
+    show.
+    """
     rows = [
-        ("language", preset, data, variant, regime, seed, t, metric, scale * (shift + value + 0.1 * seed))
+        (
+            "language",
+            preset,
+            data,
+            variant,
+            regime,
+            seed,
+            t,
+            metric,
+            scale * (shift + value + 0.1 * seed),
+        )
         for metric, scale in (("cross_entropy", 1.0), ("bits_per_character", 0.5))
         for variant, offset in (("", 0.0), ("temperature=0.3", 50.0))
         for regime, step in (("replace", 1.0), ("accumulate", 0.0))
@@ -63,7 +77,17 @@ def add_language_results(root: Path, preset: str, data: str, shift: float) -> No
     ]
     folder = root / "results" / "language" / f"{preset}-{data}"
     folder.mkdir(parents=True)
-    columns = ["section", "preset", "data", "variant", "regime", "seed", "iteration", "metric", "value"]
+    columns = [
+        "section",
+        "preset",
+        "data",
+        "variant",
+        "regime",
+        "seed",
+        "iteration",
+        "metric",
+        "value",
+    ]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "metrics.csv", index=False)
 
 
@@ -75,9 +99,13 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     headline = (root / "book/_generated/headline.md").read_text(encoding="utf-8")
     table = (root / "book/_generated/headline_table.md").read_text(encoding="utf-8")
     assert "TinyStories, preset cpu, 2 seeds, 3 fits" in table and "smoke" not in table
-    # Means over the two seeds of the largest preset, without the variant: 2.05 first, 4.05 and 2.05 last.
+    # Means over the two seeds of the largest preset, without the variant: 2.05 first, 4.05 and 2.05
+    # last.
     assert table.count("2.05 [") == 2 and table.count("4.05 [") == 1
-    assert "(../notebooks/02_language.ipynb)" in table and "(../results/language/cpu-tinystories/metrics.csv)" in table
+    assert (
+        "(../notebooks/02_language.ipynb)" in table
+        and "(../results/language/cpu-tinystories/metrics.csv)" in table
+    )
     found = panels(root / "results")
     assert digest_of(root / "book/_generated/headline.png") == opening(found, 2).digest
     assert digest_of(root / "book/_generated/headline-phone.png") == opening(found, 1).digest
@@ -85,10 +113,14 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     # 4.05 / 2.05 and 2.05 / 2.05; the control of equal size was not run.
     assert "The final loss is 2 (language models) times the first." in front
     assert "prevents most of it: 1 (language models) times." in front and "equal size" not in front
-    assert "at fit 3 it is 4.05 under replace and 2.05 under accumulate" in headline  # its text for those who do not see it
+    # its text for those who do not see it
+    assert "at fit 3 it is 4.05 under replace and 2.05 under accumulate" in headline
     scores = (root / "book/_generated/scorecard.md").read_text(encoding="utf-8")
     # Two seeds decide: half a bit a fit, the same in both; another source was not collected.
-    assert "Under replace, the cross-entropy rises from fit to fit at τ = 1](#language-curves)" in scores
+    assert (
+        "Under replace, the cross-entropy rises from fit to fit at τ = 1](#language-curves)"
+        in scores
+    )
     rise = "reproduced at reduced scale<br>0.5000 [0.5000,\u00a00.5000]<br>(1.000 nats per token per fit)"
     assert f"| {rise}<br>exploratory; 4 of 4 steps rise; Llama | not run |" in scores
     readme = (root / "README.md").read_text(encoding="utf-8")
@@ -119,19 +151,33 @@ def test_fetched_data_come_first_and_the_embedded_default_stays_beside_them(tmp_
     root = small_book(tmp_path)
     add_language_results(root, "smoke", "bible", 10.0)
     found = panels(root / "results")
-    assert [(panel.data, panel.offline) for panel in found] == [("TinyStories", False), ("Bible in Basic English", True)]
-    assert [panel.data for panel in first_of_each(found)] == ["TinyStories"]  # the figure shows one of the two
-    rows = [line for line in includes.table(root, found, "../").splitlines() if line.startswith("| [")]
+    assert [(panel.data, panel.offline) for panel in found] == [
+        ("TinyStories", False),
+        ("Bible in Basic English", True),
+    ]
+    # the figure shows one of the two
+    assert [panel.data for panel in first_of_each(found)] == ["TinyStories"]
+    rows = [
+        line for line in includes.table(root, found, "../").splitlines() if line.startswith("| [")
+    ]
     assert len(rows) == 2
     assert "TinyStories, preset cpu" in rows[0] and "offline" not in rows[0]
-    assert "Bible in Basic English, preset smoke" in rows[1] and "*offline*" in rows[1] and "12.1 [" in rows[1]
+    assert (
+        "Bible in Basic English, preset smoke" in rows[1]
+        and "*offline*" in rows[1]
+        and "12.1 [" in rows[1]
+    )
     assert "10" not in front.bullets(first_of_each(found), {})[0]
 
 
 def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_claims():
     found, judged = first_of_each(panels(ROOT / "results")), scorecard.judged(ROOT)
     lines = front.bullets(found, judged)
-    assert len(lines) == 4 and "Part of that is more training data" in lines[2] and "molecules" in lines[2]
+    assert (
+        len(lines) == 4
+        and "Part of that is more training data" in lines[2]
+        and "molecules" in lines[2]
+    )
     outcomes = front.papers_claims(judged)
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
     assert f"{counts['reproduced']} are reproduced" in front.count(outcomes)
@@ -148,12 +194,16 @@ def test_a_preset_under_way_is_not_shown(tmp_path):
 
 
 @pytest.mark.parametrize("columns", [1, 2])
-def test_the_opening_figure_shows_relative_losses_beside_the_papers_in_the_colours_of_the_regimes(columns):
+def test_the_opening_figure_shows_relative_losses_beside_the_papers_in_the_colours_of_the_regimes(
+    columns,
+):
     found = first_of_each(panels(ROOT / "results"))
     assert [panel.section for panel in found] == ["linear", "language", "images", "molecules"]
     figure = opening(found, columns).draw()
     assert len(figure.axes) == 4
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [LABELS[regime] for regime in REGIMES]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        LABELS[regime] for regime in REGIMES
+    ]
     for panel, ax in zip(found, figure.axes, strict=True):
         assert panel.measure in ax.get_ylabel() and ax.get_yscale() == "log"
         words = [text.get_text() for text in ax.texts]
@@ -161,7 +211,9 @@ def test_the_opening_figure_shows_relative_losses_beside_the_papers_in_the_colou
         for regime in REGIMES:
             ours, paper = (line for line in ax.lines if line.get_color() == COLOURS[regime])
             assert list(ours.get_ydata()) == list(panel.relative(regime)["mean"])
-            assert list(paper.get_ydata()) == list(panel.paper[panel.paper["regime"] == regime]["value"])
+            assert list(paper.get_ydata()) == list(
+                panel.paper[panel.paper["regime"] == regime]["value"]
+            )
         assert len(ax.collections) == 3  # an interval around each line
 
 
@@ -171,13 +223,22 @@ def test_the_drawing_of_the_regimes_shows_what_the_chains_train_on(columns):
     for regime, ax in zip(regimes.REGIMES, figure.axes, strict=True):
         assert LABELS[regime] in [text.get_text() for text in ax.texts]
         for t in range(1, schematic.ITERATIONS + 1):
-            boxes = [box for box in ax.patches if box.get_x() < t < box.get_x() + box.get_width() and box.get_height() > 0]
+            boxes = [
+                box
+                for box in ax.patches
+                if box.get_x() < t < box.get_x() + box.get_width() and box.get_height() > 0
+            ]
             fills = [schematic.FILLS.index(to_hex(box.get_facecolor())) for box in boxes]
             assert fills == [block.generation for block in regimes.trains_on(regime, t)]
-            assert sum(box.get_height() for box in boxes) == pytest.approx(regimes.training_size(regime, t))
+            assert sum(box.get_height() for box in boxes) == pytest.approx(
+                regimes.training_size(regime, t)
+            )
             names = [text.get_text() for text in ax.texts if text.xy[0] == t][: len(fills)]
             assert names == ["real" if generation == 0 else str(generation) for generation in fills]
-    heights = {round(ax.get_position().height / (ax.get_ylim()[1] - ax.get_ylim()[0]), 3) for ax in figure.axes}
+    heights = {
+        round(ax.get_position().height / (ax.get_ylim()[1] - ax.get_ylim()[0]), 3)
+        for ax in figure.axes
+    }
     figure.canvas.draw()
     assert len(heights) == 1, "one scale for all regimes"
 

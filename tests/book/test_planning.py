@@ -1,4 +1,6 @@
-"""The planning page: its tables follow from the rates by the formulas, and say what was measured and what was assumed."""
+"""The planning page: its tables follow from the rates by the formulas, and say what was measured
+and what was assumed.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,25 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def row(section="language", preset="paper", fixed_steps=False, **changes):
-    found = {"section": section, "preset": preset, "items": 100, "iterations": 5, "fixed_steps": fixed_steps,
-             "fit_fixed_s": 0.0, "fit_item_s": 2.0, "sample_item_s": 1.0, "evaluate_s": 10.0, "item_bytes": 1e3,
-             "model_bytes": 1e6, "peak_memory_mb": 1.0, "core_gflops": 100.0, "processor": "Any CPU", "threads": 1,
-             "package_version": "1", "date": "2026-11-23"}  # fmt: skip
+    found = {
+        "section": section,
+        "preset": preset,
+        "items": 100,
+        "iterations": 5,
+        "fixed_steps": fixed_steps,
+        "fit_fixed_s": 0.0,
+        "fit_item_s": 2.0,
+        "sample_item_s": 1.0,
+        "evaluate_s": 10.0,
+        "item_bytes": 1e3,
+        "model_bytes": 1e6,
+        "peak_memory_mb": 1.0,
+        "core_gflops": 100.0,
+        "processor": "Any CPU",
+        "threads": 1,
+        "package_version": "1",
+        "date": "2026-11-23",
+    }
     return pd.Series({**found, **changes})
 
 
@@ -66,7 +83,9 @@ def test_the_committed_rates_are_whole_and_the_page_names_what_is_absent():
     assert (frame[["sample_item_s", "evaluate_s", "item_bytes", "core_gflops"]] > 0).all().all()
     assert (frame["fit_fixed_s"] + frame["fit_item_s"] > 0).all()
     kinds = pd.read_csv(ROOT / "results/planning/assumptions.csv").set_index("name")["kind"]
-    assert set(kinds) == {"published", "assumed"} and set(kinds[kinds.index.str.endswith("price")]) == {"assumed"}
+    assert set(kinds) == {"published", "assumed"} and set(
+        kinds[kinds.index.str.endswith("price")]
+    ) == {"assumed"}
     assert assumed["language_items"] > 2e6
 
 
@@ -74,7 +93,9 @@ def test_the_pages_are_made_from_the_files_and_from_nothing_else(tmp_path):
     assert planning.pages(tmp_path) == {}
     shutil.copytree(ROOT / "results" / "planning", tmp_path / "results" / "planning")
     pages = planning.pages(tmp_path)
-    assert pages == {name: (ROOT / includes.GENERATED / name).read_text(encoding="utf-8") for name in pages}
+    assert pages == {
+        name: (ROOT / includes.GENERATED / name).read_text(encoding="utf-8") for name in pages
+    }
     rates = tmp_path / "results" / "planning" / "rates.csv"
     frame = pd.read_csv(rates)
     frame["fit_item_s"] *= 2
@@ -84,9 +105,16 @@ def test_the_pages_are_made_from_the_files_and_from_nothing_else(tmp_path):
 
 @pytest.fixture
 def priced(tmp_path):
-    """Results of one section: two chains that ran at smoke, rates and assumptions for what did not."""
+    """Results of one section: two chains that ran at smoke, rates and assumptions for what did
+    not.
+    """
     results = tmp_path / "results"
-    took = [("replace", "", 60.0), ("replace", "", 100.0), ("accumulate", "", 600.0), ("replace", "temperature=0.3", 9e9)]
+    took = [
+        ("replace", "", 60.0),
+        ("replace", "", 100.0),
+        ("accumulate", "", 600.0),
+        ("replace", "temperature=0.3", 9e9),
+    ]
     records = [
         {"regime": regime, "variant": variant, "provenance": {"wall_s": seconds, "threads": 1}}
         for regime, variant, seconds in took
@@ -94,8 +122,15 @@ def priced(tmp_path):
     (results / "language" / "smoke-bible").mkdir(parents=True)
     files.write_json(results / "language" / "smoke-bible" / "provenance.json", records)
     (results / "planning").mkdir()
-    pd.DataFrame([row(preset="colab"), row()]).to_csv(results / "planning" / "rates.csv", index=False)
-    assumed = {"language_items": 1000.0, "T4_tflops": 8.0, "gpu_share_low": 0.1, "gpu_share_high": 0.4}
+    pd.DataFrame([row(preset="colab"), row()]).to_csv(
+        results / "planning" / "rates.csv", index=False
+    )
+    assumed = {
+        "language_items": 1000.0,
+        "T4_tflops": 8.0,
+        "gpu_share_low": 0.1,
+        "gpu_share_high": 0.4,
+    }
     pd.DataFrame({"name": assumed.keys(), "value": assumed.values()}).to_csv(
         results / "planning" / "assumptions.csv", index=False
     )
@@ -110,14 +145,21 @@ def test_what_was_run_is_told_by_its_own_records_and_what_was_not_by_the_plan(pr
         ("paper", "planned, not run"),
     ]
     measured = table.loc[("smoke", "measured, bible, 1 thread")]
-    assert (measured["replace"], measured["accumulate"]) == ("80 s", "10 min")  # medians, of the preset itself alone
-    # 5 fits of 100 items at 2 s, 4 generations at 1 s an item, 5 evaluations of 10 s; a T4 is 8 to 32 times as fast.
-    assert table.loc[("colab", "planned, not run"), "replace"] == "24 min on one core; 45 s to 3 min on a T4"
+    # medians, of the preset itself alone
+    assert (measured["replace"], measured["accumulate"]) == ("80 s", "10 min")
+    # 5 fits of 100 items at 2 s, 4 generations at 1 s an item, 5 evaluations of 10 s; a T4 is 8 to
+    # 32 times as fast.
+    assert (
+        table.loc[("colab", "planned, not run"), "replace"]
+        == "24 min on one core; 45 s to 3 min on a T4"
+    )
 
 
 def test_the_notice_of_a_gpu_says_that_it_is_planned_and_is_silent_without_rates(priced, tmp_path):
     note = costs.gpu_note(priced, "language")
-    assert note.startswith("one chain at the preset colab is planned to take on a T4: replace 45 s to 3 min, accumulate ")
+    assert note.startswith(
+        "one chain at the preset colab is planned to take on a T4: replace 45 s to 3 min, accumulate "
+    )
     assert note.endswith("not run)")
     assert costs.gpu_note(priced, "images") == ""
     assert costs.gpu_note(tmp_path / "elsewhere" / "results", "language") == ""

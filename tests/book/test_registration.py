@@ -36,25 +36,40 @@ class Repository:
         self.git("config", "user.name", "A")
 
     def git(self, *arguments, **environment):
-        subprocess.run(["git", "-C", str(self.root), *arguments], check=True, env={"PATH": "/usr/bin:/bin", **environment})
+        subprocess.run(
+            ["git", "-C", str(self.root), *arguments],
+            check=True,
+            env={"PATH": "/usr/bin:/bin", **environment},
+        )
 
     def commit(self, hour, claims=None, chains=None):
         if claims is not None:
             (self.root / registration.CLAIMS).write_text(claims, encoding="utf-8")
         if chains is not None:
             records = [
-                {"variant": "", "regime": regime, "seed": seed, "config": {"steps": steps}, "data": {},
-                 "provenance": {"finished": f"2026-01-01T{done:02}:00:00+00:00", "wall_s": 1800}}
+                {
+                    "variant": "",
+                    "regime": regime,
+                    "seed": seed,
+                    "config": {"steps": steps},
+                    "data": {},
+                    "provenance": {"finished": f"2026-01-01T{done:02}:00:00+00:00", "wall_s": 1800},
+                }
                 for regime, seed, steps, done in chains
-            ]  # fmt: skip
-            (self.root / "results/s/cpu-x/provenance.json").write_text(json.dumps(records), encoding="utf-8")
+            ]
+            (self.root / "results/s/cpu-x/provenance.json").write_text(
+                json.dumps(records), encoding="utf-8"
+            )
         self.git("add", "-A")
         date = f"2026-01-01T{hour:02}:00:00+00:00"
         self.git("commit", "-qm", "x", GIT_AUTHOR_DATE=date, GIT_COMMITTER_DATE=date)
 
     def registered(self):
         content = registration.history(self.root)
-        return {name: (int(entry["date"][11:13]), entry["confirmed_by"]) for name, entry in content.items()}
+        return {
+            name: (int(entry["date"][11:13]), entry["confirmed_by"])
+            for name, entry in content.items()
+        }
 
 
 @pytest.fixture
@@ -65,8 +80,17 @@ def repository(tmp_path):
 def test_a_claim_is_registered_when_its_definition_became_what_it_is(repository):
     repository.commit(1, CLAIMS.replace("1.1", "1.2"))
     repository.commit(2, CLAIMS)
-    repository.commit(3, CLAIMS.replace("statement: A", "statement: Another wording").replace("not run", "undecided"))
-    assert {name: hour for name, (hour, _) in repository.registered().items()} == {"a": 2, "b": 1, "b.never_falls": 1}
+    repository.commit(
+        3,
+        CLAIMS.replace("statement: A", "statement: Another wording").replace(
+            "not run", "undecided"
+        ),
+    )
+    assert {name: hour for name, (hour, _) in repository.registered().items()} == {
+        "a": 2,
+        "b": 1,
+        "b.never_falls": 1,
+    }
 
 
 def test_a_margin_that_is_changed_and_changed_back_counts_from_the_last_change(repository):
@@ -77,15 +101,23 @@ def test_a_margin_that_is_changed_and_changed_back_counts_from_the_last_change(r
 
 def test_results_confirm_a_claim_if_every_chain_that_it_reads_was_begun_after_it(repository):
     repository.commit(5, CLAIMS)
-    repository.commit(9, chains=[("replace", 0, 10, 7), ("replace", 1, 10, 8), ("accumulate", 0, 10, 5)])
+    repository.commit(
+        9, chains=[("replace", 0, 10, 7), ("replace", 1, 10, 8), ("accumulate", 0, 10, 5)]
+    )
     found = repository.registered()
-    assert found["a"] == (5, ["cpu-x"]) and found["b"] == (5, [])  # accumulate finished at 5, begun half an hour before
+    # accumulate finished at 5, begun half an hour before
+    assert found["a"] == (5, ["cpu-x"]) and found["b"] == (5, [])
 
 
 def test_a_chain_that_is_run_again_was_known_since_it_was_run_first(repository):
-    repository.commit(3, chains=[("replace", 0, 10, 2), ("accumulate", 0, 10, 2)], claims="sections: {}\nclaims: []\n")
+    repository.commit(
+        3,
+        chains=[("replace", 0, 10, 2), ("accumulate", 0, 10, 2)],
+        claims="sections: {}\nclaims: []\n",
+    )
     repository.commit(5, CLAIMS)
-    repository.commit(9, chains=[("replace", 0, 10, 8), ("accumulate", 0, 20, 8)])  # the second with another recipe
+    # the second with another recipe
+    repository.commit(9, chains=[("replace", 0, 10, 8), ("accumulate", 0, 20, 8)])
     found = repository.registered()
     assert found["a"][1] == [] and found["b"][1] == ["cpu-x"]
 
@@ -94,7 +126,9 @@ def test_a_history_that_is_cut_short_is_refused(repository, tmp_path_factory):
     repository.commit(1, CLAIMS.replace("1.1", "1.2"))
     repository.commit(2, CLAIMS)
     clone = tmp_path_factory.mktemp("clone") / "shallow"
-    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{repository.root}", str(clone)], check=True)
+    subprocess.run(
+        ["git", "clone", "-q", "--depth", "1", f"file://{repository.root}", str(clone)], check=True
+    )
     for folder in (clone, tmp_path_factory.mktemp("none")):
         with pytest.raises(InputError, match="history"):
             registration.history(folder)

@@ -18,7 +18,12 @@ def built(tmp_path) -> tuple[Path, Path, Path]:
     site, single, folder = tmp_path / "html", tmp_path / "book.html", tmp_path / "dist"
     (site / "book").mkdir(parents=True)
     folder.mkdir()
-    for path in (site / "index.html", site / "book" / "intro.html", single, folder / "package-1.whl"):
+    for path in (
+        site / "index.html",
+        site / "book" / "intro.html",
+        single,
+        folder / "package-1.whl",
+    ):
         path.write_text(path.name)
     return site, single, folder
 
@@ -27,7 +32,11 @@ def test_the_folder_has_wheel_site_single_file_and_their_checksums(built):
     written = release.release(*built)
     _, single, folder = built
     lines = dict(reversed(line.split("  ")) for line in written.read_text().splitlines())
-    assert set(lines) == {"package-1.whl", "model-collapse-book.html", "model-collapse-book-site.zip"}
+    assert set(lines) == {
+        "package-1.whl",
+        "model-collapse-book.html",
+        "model-collapse-book-site.zip",
+    }
     assert {path.name for path in folder.iterdir()} == {*lines, "SHA256SUMS"}
     for name, checksum in lines.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum

@@ -1,4 +1,6 @@
-"""The repository's address and tag stand in _config.yml, and every place that repeats them says the same."""
+"""The repository's address and tag stand in _config.yml, and every place that repeats them says the
+same.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,24 @@ from collapse_utils import __version__
 from collapse_utils.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-OTHERS = tuple(f"https://github.com/{owner}" for owner in ("KoyejoLab", "ghutchis", "zalandoresearch"))  # not our work
+# not our work
+OTHERS = tuple(
+    f"https://github.com/{owner}" for owner in ("KoyejoLab", "ghutchis", "zalandoresearch")
+)
 
 
 def addresses(text: str) -> set[str]:
-    """The repositories that a text points to as its own: on GitHub, in Colab links and as a site on GitHub Pages."""
+    """The repositories that a text points to as its own: on GitHub, in Colab links and as a site on
+    GitHub Pages.
+    """
     found = {"/".join(match) for match in re.findall(r"github\.com/([\w-]+)/([\w.-]*\w)", text)}
-    found |= {"/".join(match) for match in re.findall(r"colab\.research\.google\.com/github/([\w-]+)/([\w.-]*\w)", text)}
-    found |= {"/".join(match) for match in re.findall(r"https://([\w-]+)\.github\.io/([\w.-]*\w)", text)}
+    found |= {
+        "/".join(match)
+        for match in re.findall(r"colab\.research\.google\.com/github/([\w-]+)/([\w.-]*\w)", text)
+    }
+    found |= {
+        "/".join(match) for match in re.findall(r"https://([\w-]+)\.github\.io/([\w.-]*\w)", text)
+    }
     return {name.removesuffix(".git") for name in found}
 
 
@@ -40,7 +52,9 @@ def test_every_place_repeats_the_same_tag():
     for path in repository.files(ROOT):
         text = path.read_text(encoding="utf-8")
         tags = re.findall(r"git\+https://github\.com/[\w./-]+?@(v[\w.]+\w)", text)
-        tags += re.findall(r"colab\.research\.google\.com/github/[\w-]+/[\w.-]+/blob/([\w.-]+)/", text)
+        tags += re.findall(
+            r"colab\.research\.google\.com/github/[\w-]+/[\w.-]+/blob/([\w.-]+)/", text
+        )
         assert set(tags) <= {tag}, path
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert f"v{citation['version']}" == tag
@@ -70,7 +84,14 @@ def test_moving_changes_every_place_and_moving_back_restores_it(tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    "url", ["", "github.com/a/b", "https://gitlab.com/a/b", "https://github.com/a", "https://github.com/a/b/c"]
+    "url",
+    [
+        "",
+        "github.com/a/b",
+        "https://gitlab.com/a/b",
+        "https://github.com/a",
+        "https://github.com/a/b/c",
+    ],
 )
 def test_an_address_that_is_none_is_refused_and_nothing_changes(tmp_path, url):
     root = copy_of_the_places(tmp_path)

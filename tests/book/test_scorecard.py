@@ -31,7 +31,9 @@ def test_the_scorecard_shows_every_claim_with_its_page_and_the_commit_that_regis
     assert text.count("\n| [") == len(main)
     assert "(#images-variety)" in text and "{bdg-info-line}`DIGITISED`" in text
     commit = registration.read(ROOT)["images-gap"]["commit"]
-    assert f"registered in [{commit[:7]}](https://github.com/" in text and f"/commit/{commit})" in text
+    assert (
+        f"registered in [{commit[:7]}](https://github.com/" in text and f"/commit/{commit})" in text
+    )
     plain = scorecard.full(ROOT, judged, in_book=False)
     assert "{bdg" not in plain and "(notebooks/03_images.ipynb)" in plain
 
@@ -55,11 +57,21 @@ def test_every_verdict_says_its_scale_and_what_kind_of_evidence_it_is(judged):
 def test_a_rise_shows_its_slope_and_counts_its_steps_and_the_rest_is_in_the_details(judged):
     text, details = scorecard.full(ROOT, judged, in_book=True), scorecard.details(ROOT, judged)
     assert "slope over the fits" in text and "steps rise" in text and "Page's trend" not in text
-    assert "Page's trend test" in details and "no step falls by more than 5%" in details and "p = " in details
+    assert (
+        "Page's trend test" in details
+        and "no step falls by more than 5%" in details
+        and "p = " in details
+    )
 
 
 def test_no_interval_of_a_ratio_reaches_below_0(published):
-    ratios = [result for claim in published["claims"] if claim["ratio"] for result in claim["results"] if "effect" in result]
+    ratios = [
+        result
+        for claim in published["claims"]
+        if claim["ratio"]
+        for result in claim["results"]
+        if "effect" in result
+    ]
     lows = [result["effect"]["low"] for result in ratios if result["effect"]["low"] is not None]
     assert len(lows) > 30 and min(lows) > 0
 
@@ -86,9 +98,18 @@ def test_the_table_of_error_rates_has_a_row_for_every_number_of_parts(judged):
     lines = error_rates.table().splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     seen = {(row[0], int(row[1])) for row in cells}
-    assert {(str(seeds), parts) for seeds in (3, 5, 10) for parts in (1, 4, 7, 9)} < seen and ("3, then 5", 1) in seen
+    assert {(str(seeds), parts) for seeds in (3, 5, 10) for parts in (1, 4, 7, 9)} < seen and (
+        "3, then 5",
+        1,
+    ) in seen
     assert max(float(cell.rstrip("%")) for row in cells for cell in row[3:5]) < 3.0
-    parts = {v.parts for rows in judged.values() for claim, vs in rows for v in vs.values() if v.outcome != NOT_RUN}
+    parts = {
+        v.parts
+        for rows in judged.values()
+        for claim, vs in rows
+        for v in vs.values()
+        if v.outcome != NOT_RUN
+    }
     assert max(parts) <= max(error_rates.PARTS)
 
 

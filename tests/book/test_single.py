@@ -1,4 +1,6 @@
-"""The book as one file: what a page points to is inside it, and pages that use the same ids do not get mixed up."""
+"""The book as one file: what a page points to is inside it, and pages that use the same ids do not
+get mixed up.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +19,24 @@ PAGE = """<html><head><link rel="stylesheet" href="../_static/styles/theme.css?d
 <script>window.MathJax = {{"x": 1}}</script></head><body><article class="bd-article" role="main">
 <h1>{title}<a class="headerlink"
 href="#top">#</a></h1><script>alert(1)</script><p id="method">{text}</p></article><footer>gone</footer></body></html>"""
-PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture
 def book(tmp_path) -> tuple[Path, Path]:
     """A root with two pages in its contents, and what was built from it."""
     (tmp_path / "_config.yml").write_text("title: Two\n", encoding="utf-8")
-    (tmp_path / "_toc.yml").write_text("root: book/one\nchapters:\n- file: notebooks/two\n", encoding="utf-8")
+    (tmp_path / "_toc.yml").write_text(
+        "root: book/one\nchapters:\n- file: notebooks/two\n", encoding="utf-8"
+    )
     first = (
         '<a href="#method">own</a> <a href="../notebooks/two.html#method">other</a> <a href="../notebooks/two.html">page</a>'
         '<a href="../genindex.html">index</a> <a href="https://example.org/x.html#y">away</a>'
         '<img src="../_images/dot.png" alt="a dot"><label for="method">label</label>'
     )
-    second = (
-        '<a class="download" download="" href="../_downloads/abc/a%20table.csv">table</a> <a href="../book/one.html">x</a>'
-    )
+    second = '<a class="download" download="" href="../_downloads/abc/a%20table.csv">table</a> <a href="../book/one.html">x</a>'
     site = tmp_path / "_build" / "html"
     contents = {
         "book/one.html": PAGE.format(title="One &amp; all", text=first).encode(),
@@ -54,7 +58,9 @@ def book(tmp_path) -> tuple[Path, Path]:
 
 def test_links_go_to_the_page_they_went_to(book):
     root, site = book
-    soup = BeautifulSoup(single(root, site, root / "out" / "book.html").read_text(encoding="utf-8"), "html.parser")
+    soup = BeautifulSoup(
+        single(root, site, root / "out" / "book.html").read_text(encoding="utf-8"), "html.parser"
+    )
     links = {link.string: link["href"] for link in soup.select("main a")}
     assert links.pop("table").startswith("data:text/csv;base64,")
     assert links == {
@@ -66,10 +72,16 @@ def test_links_go_to_the_page_they_went_to(book):
     }
     assert "index" in soup.main.text  # its words stay where the page that it led to is left out
     assert [tag["id"] for tag in soup.select("main [id]")] == [
-        "book-one", "book-one--method", "notebooks-two", "notebooks-two--method"
-    ]  # fmt: skip
+        "book-one",
+        "book-one--method",
+        "notebooks-two",
+        "notebooks-two--method",
+    ]
     assert soup.label["for"] == "book-one--method"
-    assert [(a["href"], a.text) for a in soup.select("nav a")] == [("#book-one", "One & all"), ("#notebooks-two", "Two")]
+    assert [(a["href"], a.text) for a in soup.select("nav a")] == [
+        ("#book-one", "One & all"),
+        ("#notebooks-two", "Two"),
+    ]
 
 
 def test_files_are_inside(book):
@@ -80,7 +92,11 @@ def test_files_are_inside(book):
     download = soup.select_one("a.download")
     assert download["download"] == "a table.csv"
     assert base64.b64decode(download["href"].partition(",")[2]) == b"a,b\n1,2\n"
-    assert not soup.select("[src]:not([src^='data:']), link") and "alert(1)" not in text and "gone" not in text
+    assert (
+        not soup.select("[src]:not([src^='data:']), link")
+        and "alert(1)" not in text
+        and "gone" not in text
+    )
     assert 'window.MathJax = {"x": 1}' in text
 
 
@@ -89,15 +105,22 @@ def test_interactives_keep_their_data_scripts_and_styles(book):
     page = site / "notebooks" / "two.html"
     text = page.read_text(encoding="utf-8")
     head = '<link rel="stylesheet" href="../_static/interactive/interactive.css?v=1">'
-    scripts = "".join(f'<script defer src="../_static/interactive/{name}.js?v=1"></script>' for name in "ab")
+    scripts = "".join(
+        f'<script defer src="../_static/interactive/{name}.js?v=1"></script>' for name in "ab"
+    )
     body = '<script type="application/json">{"key": [1]}</script></article>'
-    page.write_text(text.replace("</head>", head + scripts + "</head>").replace("</article>", body), encoding="utf-8")
+    page.write_text(
+        text.replace("</head>", head + scripts + "</head>").replace("</article>", body),
+        encoding="utf-8",
+    )
     folder = site / "_static" / "interactive"
     folder.mkdir()
     (folder / "interactive.css").write_text(".interactive { color: red }", encoding="utf-8")
     for name in "ab":
         (folder / f"{name}.js").write_text(f'run("{name}");', encoding="utf-8")
-    soup = BeautifulSoup(single(root, site, root / "book.html").read_text(encoding="utf-8"), "html.parser")
+    soup = BeautifulSoup(
+        single(root, site, root / "book.html").read_text(encoding="utf-8"), "html.parser"
+    )
     assert soup.select_one("main script[type='application/json']").string == '{"key": [1]}'
     assert any(".interactive { color: red }" in style.string for style in soup.select("style"))
     after = [script.string for script in soup.select("main ~ script")]
@@ -108,8 +131,10 @@ def test_a_style_sheet_brings_what_it_points_to(book):
     text = style_sheet(book[1] / "_static/styles/theme.css")
     assert text.startswith("p { color: red; }")
     assert [address[:16] for address in re.findall(r"url\(['\"]?([^)'\"]*)", text)] == [
-        "data:font/woff2;", "data:,", "data:image/svg+x"
-    ]  # fmt: skip
+        "data:font/woff2;",
+        "data:,",
+        "data:image/svg+x",
+    ]
 
 
 def test_a_script_cannot_end_itself():

@@ -30,7 +30,9 @@ def root(tmp_path):
     (tmp_path / "_toc.yml").write_text(TOC)
     (tmp_path / "book" / "second.md").write_text(SECOND)
     cell = nbformat.v4.new_code_cell("draw()")
-    cell.metadata["mystnb"] = {"figure": {"name": "fig-loss", "caption": "The loss rises.\nBands are intervals."}}
+    cell.metadata["mystnb"] = {
+        "figure": {"name": "fig-loss", "caption": "The loss rises.\nBands are intervals."}
+    }
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# First"), cell])
     nbformat.write(notebook, tmp_path / "notebooks" / "01_first.ipynb")
     return tmp_path

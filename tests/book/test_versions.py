@@ -32,7 +32,13 @@ BARE = {
 
 
 def record(section: str, regime: str, seed: int, variant: str = "", **provenance) -> dict:
-    chain = {"section": section, "preset": "cpu", "variant": variant, "regime": regime, "seed": seed}
+    chain = {
+        "section": section,
+        "preset": "cpu",
+        "variant": variant,
+        "regime": regime,
+        "seed": seed,
+    }
     return {**chain, "data": {"source": "stories"}, "provenance": provenance}
 
 
@@ -47,7 +53,11 @@ def results(root: Path, **sections: list[dict]) -> Path:
 def cells(text: str, first: str) -> list[list[str]]:
     """The rows of a table whose first cell is ``first``."""
     lines = text.replace("\u00a0", " ").splitlines()
-    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    found = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("|")
+    ]
     return [row for row in found if row[0] == first]
 
 
@@ -58,14 +68,32 @@ def small(root: Path) -> Path:
             "language",
             "accumulate",
             0,
-            **{**FULL, "wall_s": 3600.0, "commit": "fedcba9", "device": "NVIDIA T4", "precision": "float32"},
+            **{
+                **FULL,
+                "wall_s": 3600.0,
+                "commit": "fedcba9",
+                "device": "NVIDIA T4",
+                "precision": "float32",
+            },
         ),
         record("language", "replace", 0, **FULL),
-        record("language", "replace", 1, **{**FULL, "wall_s": 120.0, "finished": "2026-01-04T10:00:00+00:00"}),
-        record("language", "replace", 2, **{**FULL, "wall_s": 600.0, "peak_memory_mb": 700, "commit": "fedcba9"}),
+        record(
+            "language",
+            "replace",
+            1,
+            **{**FULL, "wall_s": 120.0, "finished": "2026-01-04T10:00:00+00:00"},
+        ),
+        record(
+            "language",
+            "replace",
+            2,
+            **{**FULL, "wall_s": 600.0, "peak_memory_mb": 700, "commit": "fedcba9"},
+        ),
         record("language", "replace", 0, variant, **FULL),
     ]
-    (root / "requirements.lock").write_text("# pins\nnumpy==2.4.6\nhuggingface_hub==1.0\n", encoding="utf-8")
+    (root / "requirements.lock").write_text(
+        "# pins\nnumpy==2.4.6\nhuggingface_hub==1.0\n", encoding="utf-8"
+    )
     (root / "pyproject.toml").write_text(
         '[project]\ndependencies = ["numpy>=1.26", "huggingface-hub>=0.1"]\n', encoding="utf-8"
     )
@@ -97,7 +125,9 @@ def test_chains_are_counted_by_machine_and_commit(tmp_path):
 def test_a_record_that_says_little_has_its_row(tmp_path):
     text = versions.pages(small(tmp_path))["versions_chains.md"]
     # The book's own sections come first.
-    assert text.index("### Language models: preset cpu, stories") < text.index("### Weather: preset cpu, stories")
+    assert text.index("### Language models: preset cpu, stories") < text.index(
+        "### Weather: preset cpu, stories"
+    )
     assert cells(text, "as the preset")[-1][1:] == ["replace", "1", "2.0 h", "", "900 MB"]
 
 
@@ -110,17 +140,22 @@ def test_core_hours_count_threads(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "hours"), [([3.0], "< 0.01"), ([1800.0], "0.5"), ([36000.0, 3600.0], "11"), ([3.6e6, 7.2e6], "3,000")]
+    ("seconds", "hours"),
+    [([3.0], "< 0.01"), ([1800.0], "0.5"), ([36000.0, 3600.0], "11"), ([3.6e6, 7.2e6], "3,000")],
 )
 def test_hours_are_as_precise_as_they_are_long(seconds, hours):
-    assert versions.hours([record("language", "replace", 0, wall_s=value) for value in seconds]) == hours
+    assert (
+        versions.hours([record("language", "replace", 0, wall_s=value) for value in seconds])
+        == hours
+    )
 
 
 def test_software_holds_the_records_against_the_lock(tmp_path):
     text = versions.pages(small(tmp_path))["versions.md"]
     assert cells(text, "numpy") == [["numpy", "1.26, 2.0", "2.4.6"]]
     assert cells(text, "torch") == [["torch", "2.13.0+cpu", ""]]
-    assert cells(text, "huggingface-hub") == [["huggingface-hub", "", "1.0"]]  # however a name is spelt
+    # however a name is spelt
+    assert cells(text, "huggingface-hub") == [["huggingface-hub", "", "1.0"]]
     assert cells(text, "Python") == [["Python", "3.11.7, 3.12.1", ""]]
 
 

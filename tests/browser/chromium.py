@@ -133,7 +133,9 @@ class Chromium:
         self.browser = browser
         self.contexts: dict[tuple[str, str], BrowserContext] = {}
 
-    def open(self, address: str, width: str = "desktop", mode: str = "light", settled: bool = True) -> tuple[Page, Log]:
+    def open(
+        self, address: str, width: str = "desktop", mode: str = "light", settled: bool = True
+    ) -> tuple[Page, Log]:
         """A new page at ``address``, and the log of what happened on it.
 
         Parameters
@@ -143,7 +145,9 @@ class Chromium:
         settled : wait until mathematics, pictures and fonts are drawn, not only for the load event.
         """
         if (width, mode) not in self.contexts:
-            self.contexts[width, mode] = self.browser.new_context(**WIDTHS[width], color_scheme=mode)
+            self.contexts[width, mode] = self.browser.new_context(
+                **WIDTHS[width], color_scheme=mode
+            )
         page, log = self.contexts[width, mode].new_page(), Log()
         log.follow(page)
         page.goto(address, wait_until="load")
@@ -172,5 +176,7 @@ def launched() -> Iterator[Chromium]:
 def html_pages(site: Path) -> list[str]:
     """Every page of the built book, as a path under ``site``, without Sphinx's own pages."""
     own = {"genindex.html", "search.html", "index.html"}
-    paths = sorted(path.relative_to(site) for path in site.rglob("*.html") if "_static" not in path.parts)
+    paths = sorted(
+        path.relative_to(site) for path in site.rglob("*.html") if "_static" not in path.parts
+    )
     return [path.as_posix() for path in paths if path.as_posix() not in own]

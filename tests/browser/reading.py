@@ -102,7 +102,10 @@ def numbers(page: Page) -> list[str]:
 def words(page: Page) -> list[str]:
     """Banned expressions, each with what surrounds it."""
     text = " ".join(page.evaluate(TEXT).split())
-    return [f"... {text[max(match.start() - 30, 0) : match.end() + 20]} ..." for match in BANNED_WORDS.finditer(text)]
+    return [
+        f"... {text[max(match.start() - 30, 0) : match.end() + 20]} ..."
+        for match in BANNED_WORDS.finditer(text)
+    ]
 
 
 def code(page: Page) -> list[str]:
@@ -143,13 +146,19 @@ def excerpts(page: Page) -> list[str]:
     """Search results whose excerpt shows assignments of a parameters cell instead of prose."""
     page.locator("#search-results li").first.wait_for()
     page.wait_for_load_state("networkidle")  # each excerpt is cut from its page
-    return [text[:80] for text in page.locator("#search-results .context").all_inner_texts() if ASSIGNMENT.search(text)]
+    return [
+        text[:80]
+        for text in page.locator("#search-results .context").all_inner_texts()
+        if ASSIGNMENT.search(text)
+    ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--site", type=Path, default=Path("_build/html"))
-    parser.add_argument("pages", nargs="*", help="book/intro notebooks/02_language ...; every page if none is given")
+    parser.add_argument(
+        "pages", nargs="*", help="book/intro notebooks/02_language ...; every page if none is given"
+    )
     options = parser.parse_args()
     if reason := missing():
         print(reason, file=sys.stderr)

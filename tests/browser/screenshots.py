@@ -39,13 +39,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--site", type=Path, default=Path("_build/html"))
     parser.add_argument("--out", type=Path, default=Path("build/screenshots"))
-    parser.add_argument("pages", nargs="*", help="book/intro notebooks/02_language ...; every page if none is given")
+    parser.add_argument(
+        "pages", nargs="*", help="book/intro notebooks/02_language ...; every page if none is given"
+    )
     options = parser.parse_args()
     if reason := missing():
         print(reason, file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
-    names = [f"{page.removesuffix('.html')}.html" for page in options.pages] or html_pages(options.site)
+    names = [f"{page.removesuffix('.html')}.html" for page in options.pages] or html_pages(
+        options.site
+    )
     with serve(options.site) as home, launched() as chromium:
         for name in names:
             stem = options.out / name.removesuffix(".html").replace("/", "-")

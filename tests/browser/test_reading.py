@@ -14,7 +14,10 @@ from reading import ASSIGNMENT, CHECKS, excerpts
 from book._tools.contents import pages
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = {f"notebooks/{name}" for name in ("01_linear", "02_language", "03_images", "04_molecules", "05_own_model")}
+CHAPTERS = {
+    f"notebooks/{name}"
+    for name in ("01_linear", "02_language", "03_images", "04_molecules", "05_own_model")
+}
 BOOK = {
     f"book/{name}"
     for name in (
@@ -38,7 +41,9 @@ UNREVISED: dict[str, set[str]] = {
     "captions": CHAPTERS | THEORY | BOOK - REFERENCE,
     "numbers": THEORY | {"book/playground"},
     "words": ((CHAPTERS | THEORY | BOOK) - {"notebooks/01_linear"} - REFERENCE) | {"book/claims"},
-    "code": CHAPTERS | THEORY | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning"},
+    "code": CHAPTERS
+    | THEORY
+    | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning"},
     "printed": CHAPTERS
     | THEORY
     | {"book/claims"}
@@ -92,4 +97,6 @@ def test_each_check_finds_its_fault_and_none_in_a_good_page(tmp_path, visit, fau
 
 
 def test_an_excerpt_of_the_parameters_would_be_found():
-    assert ASSIGNMENT.search('... preset = "smoke" # smoke, cpu, colab') and not ASSIGNMENT.search("data of results")
+    assert ASSIGNMENT.search('... preset = "smoke" # smoke, cpu, colab') and not ASSIGNMENT.search(
+        "data of results"
+    )

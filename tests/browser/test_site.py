@@ -86,7 +86,9 @@ def test_page(home, visit, name, width, mode):
 def test_a_barrier_would_be_found(home, visit):
     page, _ = visit(f"{home}/book/glossary.html")
     pale = '<img src=x><span style="color: #bbb">pale</span>'
-    page.locator("article p").first.evaluate("(paragraph, html) => { paragraph.innerHTML = html; }", pale)
+    page.locator("article p").first.evaluate(
+        "(paragraph, html) => { paragraph.innerHTML = html; }", pale
+    )
     assert {barrier.split()[0] for barrier in barriers(page)} == {"image-alt", "color-contrast"}
 
 
@@ -167,10 +169,16 @@ def test_links_inside_the_book_lead_somewhere(site, home):
     broken = []
     for name in html_pages(site):
         targets = {urljoin(f"{home}/{name}", link["href"]) for link in links(site, name)}
-        for target in (target.removeprefix(home + "/") for target in targets if target.startswith(home)):
+        for target in (
+            target.removeprefix(home + "/") for target in targets if target.startswith(home)
+        ):
             path, _, anchor = target.partition("#")
             file = site / (path.partition("?")[0] or "index.html")
-            text = file.read_text(encoding="utf-8") if file.suffix == ".html" and file.is_file() else ""
+            text = (
+                file.read_text(encoding="utf-8")
+                if file.suffix == ".html" and file.is_file()
+                else ""
+            )
             if not file.is_file() or (anchor and text and f'id="{anchor}"' not in text):
                 broken.append(f"{name} -> {target}")
     assert broken == []
@@ -179,13 +187,18 @@ def test_links_inside_the_book_lead_somewhere(site, home):
 def test_next_leads_through_the_book_in_the_order_of_the_contents(site, home):
     order = [f"{home}/{name}.html" for name in pages(ROOT)]
     for page, following in zip(order, [*order[1:], None], strict=True):
-        targets = [urljoin(page, link["href"]) for link in links(site, page.removeprefix(home + "/"), "a.right-next")]
+        targets = [
+            urljoin(page, link["href"])
+            for link in links(site, page.removeprefix(home + "/"), "a.right-next")
+        ]
         assert targets == ([following] if following else []), page
 
 
 @pytest.mark.parametrize("name", pages(ROOT))
 def test_a_page_has_one_title_and_skips_no_level_of_heading(site, name):
-    article = BeautifulSoup((site / f"{name}.html").read_bytes(), "html.parser").select_one("article")
+    article = BeautifulSoup((site / f"{name}.html").read_bytes(), "html.parser").select_one(
+        "article"
+    )
     levels = [int(heading.name[1]) for heading in article.find_all(re.compile(r"^h[1-6]$"))]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(lower - upper <= 1 for upper, lower in pairwise(levels)), levels
@@ -200,7 +213,9 @@ def test_the_first_stop_of_the_keyboard_is_the_link_that_skips_to_the_text(home,
     assert page.evaluate("document.activeElement.closest('#main-content') !== null")
 
 
-@pytest.mark.parametrize("name", [*(page for page in pages(ROOT) if page.startswith("notebooks/")), "book/data"])
+@pytest.mark.parametrize(
+    "name", [*(page for page in pages(ROOT) if page.startswith("notebooks/")), "book/data"]
+)
 def test_a_page_offers_its_data(site, home, name):
     section = None if name == "book/data" else name.partition("_")[2]
     expected = files(ROOT, section)
@@ -221,7 +236,9 @@ def test_a_page_offers_its_data(site, home, name):
 def test_the_colab_button_opens_this_release(site, name):
     repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
     slug = repository["url"].removeprefix("https://github.com/")
-    expected = f"https://colab.research.google.com/github/{slug}/blob/{repository['branch']}/{name}.ipynb"
+    expected = (
+        f"https://colab.research.google.com/github/{slug}/blob/{repository['branch']}/{name}.ipynb"
+    )
     assert expected in [link["href"] for link in links(site, f"{name}.html", "a[href*=colab]")]
 
 
@@ -241,12 +258,20 @@ def test_the_single_file_opens_from_the_disk_and_needs_nothing_else(one_file, vi
 def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(one_file, visit):
     page, _ = visit(one_file.as_uri(), settled=False)
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
-    links = page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href').slice(0, 120))")
-    data = page.evaluate("[...document.querySelectorAll('a.download')].map(a => [a.download, a.href])")
+    links = page.evaluate(
+        "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href').slice(0, 120))"
+    )
+    data = page.evaluate(
+        "[...document.querySelectorAll('a.download')].map(a => [a.download, a.href])"
+    )
     assert len(ids) == len(set(ids))
     assert {anchor(name) for name in pages(ROOT)} <= set(ids)
-    assert [link for link in links if not link.startswith(("#", "data:", "https://", "http://"))] == []
+    assert [
+        link for link in links if not link.startswith(("#", "data:", "https://", "http://"))
+    ] == []
     assert [link for link in links if link.startswith("#") and link[1:] not in ids] == []
     offered = {(name, base64.b64decode(address.partition(",")[2])) for name, address in data}
     opening = ROOT / "book" / "_generated" / "headline.png"  # the front page offers its figure, too
-    assert offered == {(saved_as(path.relative_to(ROOT)), path.read_bytes()) for path in [*files(ROOT), opening]}
+    assert offered == {
+        (saved_as(path.relative_to(ROOT)), path.read_bytes()) for path in [*files(ROOT), opening]
+    }

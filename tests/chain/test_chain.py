@@ -37,7 +37,9 @@ def test_same_seed_same_bits(tmp_path, regime):
     one, _ = run(tmp_path / "a" / "run", regime)
     two, _ = run(tmp_path / "b" / "run", regime)
     assert one == two
-    assert (tmp_path / "a/run/metrics.csv").read_bytes() == (tmp_path / "b/run/metrics.csv").read_bytes()
+    assert (tmp_path / "a/run/metrics.csv").read_bytes() == (
+        tmp_path / "b/run/metrics.csv"
+    ).read_bytes()
     other, _ = run(tmp_path / "c" / "run", regime, seed=1)
     assert one != other
 
@@ -61,10 +63,14 @@ def test_first_fit_and_first_generation_are_shared_by_all_regimes(tmp_path):
     fits = {}
     for regime in regimes.REGIMES:
         rows, _ = run(tmp_path / regime, regime)
-        fits[regime] = (rows[0]["value"], (tmp_path / regime / "generation-01/block-00/items.npy").stat().st_ino)
+        fits[regime] = (
+            rows[0]["value"],
+            (tmp_path / regime / "generation-01/block-00/items.npy").stat().st_ino,
+        )
     assert len(set(map(str, fits.values()))) == 1  # the same numbers, and one file under four names
     hot, _ = run(tmp_path / "hot", temperature=0.3)
-    assert len(list((tmp_path / ".shared").iterdir())) == 1  # another temperature shares the fit ...
+    # another temperature shares the fit ...
+    assert len(list((tmp_path / ".shared").iterdir())) == 1
     assert hot[0] == read_metrics(tmp_path / "replace")[0]
     assert hot[3] != read_metrics(tmp_path / "replace")[3]  # ... and not the samples
 
@@ -123,21 +129,30 @@ def _run_in_process(path, regime, queue):
 def test_processes_share_the_first_generation_and_agree(tmp_path):
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    jobs = [context.Process(target=_run_in_process, args=(tmp_path / regime, regime, queue)) for regime in
-            regimes.REGIMES]  # fmt: skip
+    jobs = [
+        context.Process(target=_run_in_process, args=(tmp_path / regime, regime, queue))
+        for regime in regimes.REGIMES
+    ]
     for job in jobs:
         job.start()
     for job in jobs:
         job.join()
     assert [job.exitcode for job in jobs] == [0] * 4
-    inodes = {(tmp_path / regime / "generation-01/block-00/items.npy").stat().st_ino for regime in regimes.REGIMES}
+    inodes = {
+        (tmp_path / regime / "generation-01/block-00/items.npy").stat().st_ino
+        for regime in regimes.REGIMES
+    }
     assert len(inodes) == 1
     for regime in regimes.REGIMES:
-        alone, _ = run(tmp_path / "alone" / regime, regime, shared=tmp_path / "alone" / f"shared-{regime}")
+        alone, _ = run(
+            tmp_path / "alone" / regime, regime, shared=tmp_path / "alone" / f"shared-{regime}"
+        )
         assert read_metrics(tmp_path / regime) == alone
 
 
-@pytest.mark.parametrize("fields, named", [({"items": 60}, "config.items"), ({"temperature": 0.5}, "config.temperature")])
+@pytest.mark.parametrize(
+    "fields, named", [({"items": 60}, "config.items"), ({"temperature": 0.5}, "config.temperature")]
+)
 def test_another_configuration_is_refused_by_field(tmp_path, fields, named):
     run(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
@@ -147,7 +162,9 @@ def test_another_configuration_is_refused_by_field(tmp_path, fields, named):
         run(tmp_path / "run", seed=3)
     with pytest.raises(InputError, match="regime"):
         run(tmp_path / "run", "accumulate")
-    assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert before == {
+        path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()
+    }
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
@@ -181,7 +198,8 @@ def test_a_live_owner_is_named(tmp_path):
 def test_a_dead_owner_is_followed_and_an_heir_keeps_the_old_owner_out(tmp_path):
     old = Lease(tmp_path).acquire()
     record = files.read_json(tmp_path / "lease.json")
-    files.write_json(tmp_path / "lease.json", {**record, "pid": 2**22 + 1})  # a process that does not exist
+    # a process that does not exist
+    files.write_json(tmp_path / "lease.json", {**record, "pid": 2**22 + 1})
     with Lease(tmp_path) as heir:
         heir.check()
         with pytest.raises(RunError, match="lost its lease"):
@@ -193,7 +211,11 @@ def test_a_dead_owner_is_followed_and_an_heir_keeps_the_old_owner_out(tmp_path):
     "method, replacement, message",
     [
         ("fit", None, "no method fit"),
-        ("sample", lambda model, size, seed: np.zeros((size - 1, 3)), "returned 49 items; asked for 50"),
+        (
+            "sample",
+            lambda model, size, seed: np.zeros((size - 1, 3)),
+            "returned 49 items; asked for 50",
+        ),
         ("sample", lambda model, size, seed: np.zeros((size, 2)), r"float64 array \(50, 2\)"),
         ("sample", lambda model, size, seed: np.zeros((size, 3), "f4"), "float32 array"),
         ("evaluate", lambda model, test: {}, "expected {metric name: value}"),
@@ -224,7 +246,9 @@ def test_a_divergence_is_recorded_only_when_asked(tmp_path):
         return section
 
     stop, record = toy.chain(), toy.chain(diverged="record")
-    with pytest.raises(RunError, match=r"'negative_log_likelihood' is nan; .* --set diverged=record"):
+    with pytest.raises(
+        RunError, match=r"'negative_log_likelihood' is nan; .* --set diverged=record"
+    ):
         run_chain(section_that_diverges(stop.config), stop, tmp_path / "stop" / "run")
     rows = run_chain(section_that_diverges(record.config), record, tmp_path / "record" / "run")
     assert values(rows, "diverged") == [0.0, 1.0, 0.0, 0.0]
@@ -250,7 +274,9 @@ def test_pool_reads_the_rows_of_a_concatenation():
 def test_data_survive_the_disk(tmp_path):
     from datasets import Dataset
 
-    for index, items in enumerate([np.zeros((3, 2), "u1"), Dataset.from_dict({"tokens": [[1, 2], [3]]})]):
+    for index, items in enumerate(
+        [np.zeros((3, 2), "u1"), Dataset.from_dict({"tokens": [[1, 2], [3]]})]
+    ):
         folder = tmp_path / str(index)
         folder.mkdir()
         data.save(items, folder)

@@ -15,22 +15,44 @@ FILE = Path(own_models.__file__)
 
 def sweep(model, out, *options):
     return main(
-        ["sweep", f"{FILE}:{model}", "--seeds", "0-1", "--set", "iterations=3", "--out", str(out), "--quiet", *options]
+        [
+            "sweep",
+            f"{FILE}:{model}",
+            "--seeds",
+            "0-1",
+            "--set",
+            "iterations=3",
+            "--out",
+            str(out),
+            "--quiet",
+            *options,
+        ]
     )
 
 
 @pytest.mark.parametrize("model", ["Normal", "Tensors", "Texts"])
 def test_every_kind_of_data_runs_through_all_regimes(tmp_path, model):
     frame = own.experiment(getattr(own_models, model)(), tmp_path, iterations=3, seeds=[0])
-    assert sorted(frame["regime"].unique()) == ["accumulate", "accumulate_subsample", "replace", "replace_multiple"]
+    assert sorted(frame["regime"].unique()) == [
+        "accumulate",
+        "accumulate_subsample",
+        "replace",
+        "replace_multiple",
+    ]
     assert frame["iteration"].max() == 3
 
 
 def test_a_sweep_of_an_own_model_gives_the_numbers_of_the_experiment(tmp_path, capsys):
     assert sweep("Tensors", tmp_path / "sweep", "--regimes", "replace,accumulate") == 0
     folder = tmp_path / "sweep" / "tensor_model" / "own-own" / "base"
-    frame = own.experiment(own_models.Tensors(), tmp_path / "own", iterations=3, seeds=[0, 1], name="tensor_model",
-                           regimes=["replace", "accumulate"])  # fmt: skip
+    frame = own.experiment(
+        own_models.Tensors(),
+        tmp_path / "own",
+        iterations=3,
+        seeds=[0, 1],
+        name="tensor_model",
+        regimes=["replace", "accumulate"],
+    )
     for (regime, seed), rows in frame.groupby(["regime", "seed"]):
         path = folder / regime / f"seed-{seed}" / "metrics.csv"
         swept = pd.read_csv(path, float_precision="round_trip")
@@ -42,7 +64,10 @@ def test_a_sweep_of_an_own_model_gives_the_numbers_of_the_experiment(tmp_path, c
 
 
 def test_arguments_of_the_constructor_make_a_variant(tmp_path, capsys):
-    assert sweep("Normal", tmp_path, "--regimes", "replace", "--arg", "items=20", "--arg", "scale=2.0") == 0
+    assert (
+        sweep("Normal", tmp_path, "--regimes", "replace", "--arg", "items=20", "--arg", "scale=2.0")
+        == 0
+    )
     assert (tmp_path / "normal/own-own/items=20,scale=2.0/replace/seed-1/DONE").exists()
     assert main(["estimate", f"{FILE}:Normal", "--arg", "items=64"]) == 0
     assert "normal" in capsys.readouterr().out.lower()
@@ -61,7 +86,9 @@ def test_arguments_of_the_constructor_make_a_variant(tmp_path, capsys):
         ("linear", ["--arg", "items=3"], "an own model; a section takes --set"),
     ],
 )
-def test_what_cannot_be_found_or_made_is_named_before_any_work(tmp_path, capsys, name, options, message):
+def test_what_cannot_be_found_or_made_is_named_before_any_work(
+    tmp_path, capsys, name, options, message
+):
     assert main(["run", name, "--run-dir", str(tmp_path / "run"), *options]) == 2
     told = capsys.readouterr().err
     assert message in told and told.count("\n") == 1
@@ -92,5 +119,8 @@ def test_real_data_of_another_kind_are_named(given):
 
 
 def test_an_own_model_has_one_preset_and_its_own_name():
-    assert sections.default_preset(f"{FILE}:Normal") == "own" and sections.default_preset("linear") == "smoke"
+    assert (
+        sections.default_preset(f"{FILE}:Normal") == "own"
+        and sections.default_preset("linear") == "smoke"
+    )
     assert sections.result_name(f"{FILE}:Tensors") == "tensor_model"

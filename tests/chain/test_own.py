@@ -22,14 +22,22 @@ class Mine(Gaussian):
 def test_one_call_runs_every_regime_and_seed_and_reads_what_is_finished(tmp_path):
     frame = own.experiment(Mine(), tmp_path, iterations=4, seeds=range(3), name="mine")
     rows = frame[frame["metric"] == METRIC]
-    assert len(rows) == 4 * 3 * 4 and set(rows["regime"]) == set(REGIMES) and set(rows["section"]) == {"mine"}
+    assert (
+        len(rows) == 4 * 3 * 4
+        and set(rows["regime"]) == set(REGIMES)
+        and set(rows["section"]) == {"mine"}
+    )
     again = Mine()
-    assert own.experiment(again, tmp_path, iterations=4, seeds=range(3), name="mine", check=False).equals(frame)
+    assert own.experiment(
+        again, tmp_path, iterations=4, seeds=range(3), name="mine", check=False
+    ).equals(frame)
     assert again.fits == 0
 
 
 def test_the_same_numbers_as_the_chain_alone(tmp_path):
-    frame = own.experiment(Mine(), tmp_path / "own", iterations=3, seeds=[1], regimes=["accumulate"])
+    frame = own.experiment(
+        Mine(), tmp_path / "own", iterations=3, seeds=[1], regimes=["accumulate"]
+    )
     config = own.OwnConfig(iterations=3, model=own.identity(Mine()))
     rows = run_chain(Mine(), own.Chain("own", "accumulate", 1, config), tmp_path / "alone")
     assert frame["value"].tolist() == [row["value"] for row in rows]
@@ -38,7 +46,9 @@ def test_the_same_numbers_as_the_chain_alone(tmp_path):
 def test_another_model_asks_for_another_folder(tmp_path):
     own.experiment(Mine(), tmp_path, iterations=2, seeds=[0], regimes=["replace"])
     with pytest.raises(InputError, match=r"config\.model"):
-        own.experiment(Mine(temperature=0.5), tmp_path, iterations=2, seeds=[0], regimes=["replace"])
+        own.experiment(
+            Mine(temperature=0.5), tmp_path, iterations=2, seeds=[0], regimes=["replace"]
+        )
 
 
 def test_replacing_narrows_a_gaussian_and_the_verdicts_say_so(tmp_path):
@@ -97,7 +107,10 @@ class NotANumber(Mine):
         (ForgetsInSample, "sample: two calls with one model and one seed returned different items"),
         (ForgetsInFit, "fit: two fits with one seed gave different models"),
         (ForgetsInEvaluate, "evaluate: two equal models measured"),
-        (OtherShape, r"sample: returned float64 array \(40, 1\); the real data are a float64 array \(40, 2\)"),
+        (
+            OtherShape,
+            r"sample: returned float64 array \(40, 1\); the real data are a float64 array \(40, 2\)",
+        ),
         (OtherType, r"sample: returned float32 array"),
         (TooFew, "sample: returned 39 items; asked for 40"),
         (NotANumber, r"evaluate: metric 'negative_log_likelihood' is 'low'; expected a number"),

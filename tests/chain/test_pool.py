@@ -1,4 +1,6 @@
-"""A training set of many generations: the same rows as in one array, without a file descriptor for each."""
+"""A training set of many generations: the same rows as in one array, without a file descriptor for
+each.
+"""
 
 import os
 
@@ -12,7 +14,9 @@ def test_a_pool_of_many_files_keeps_none_of_them_open(tmp_path):
     for generation in range(data.MOST_OPEN + 40):
         folder = tmp_path / str(generation)
         folder.mkdir()
-        data.save(np.random.default_rng(generation).integers(0, 256, (5, 2, 3), dtype=np.uint8), folder)
+        data.save(
+            np.random.default_rng(generation).integers(0, 256, (5, 2, 3), dtype=np.uint8), folder
+        )
         blocks.append(folder)
     expected = np.concatenate([data.load(folder) for folder in blocks])
     before = len(os.listdir("/proc/self/fd"))

@@ -34,7 +34,9 @@ def test_every_block_is_sampled_before_it_is_trained_on(regime):
 @pytest.mark.parametrize("regime", REGIMES)
 def test_nothing_is_sampled_that_no_later_iteration_trains_on(regime):
     for t in ITERATIONS:
-        used = {(g, b) for later in range(t + 1, t + 3) for g, b in trains_on(regime, later) if g == t}
+        used = {
+            (g, b) for later in range(t + 1, t + 3) for g, b in trains_on(regime, later) if g == t
+        }
         assert used == {(t, block) for block in range(blocks_sampled(regime, t))}
     assert blocks_sampled("replace_multiple", 4) == 5
 
@@ -46,5 +48,7 @@ def test_an_iteration_that_is_none_is_refused(t):
 
 
 def test_an_unknown_regime_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="regime: got 'acumulate'; allowed: one of replace, accumulate"):
+    with pytest.raises(
+        InputError, match="regime: got 'acumulate'; allowed: one of replace, accumulate"
+    ):
         trains_on("acumulate", 1)

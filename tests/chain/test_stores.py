@@ -26,4 +26,9 @@ def test_a_divergence_is_recorded_in_memory_as_on_the_disk(tmp_path):
     chain = toy.chain(diverged="record")
     section, store = toy.Gaussian(chain.config), InMemory(chain.config)
     iterate(section, chain, *section.real_data(), store)
-    assert {t: result["diverged"] for t, result in store.results.items()} == {1: 0.0, 2: 0.0, 3: 0.0, 4: 0.0}
+    assert {t: result["diverged"] for t, result in store.results.items()} == {
+        1: 0.0,
+        2: 0.0,
+        3: 0.0,
+        4: 0.0,
+    }

@@ -17,7 +17,9 @@ PIECE = 10  # rows; a generation of 50 is five pieces
 class InPieces(toy.Gaussian):
     resumable_sampling = True
 
-    """The Gaussian, sampled piece by piece; ``stop_at`` raises ``how`` instead of making that piece."""
+    """The Gaussian, sampled piece by piece; ``stop_at`` raises ``how`` instead of making that
+    piece.
+    """
 
     def __init__(self, config, stop_at=None, how=RuntimeError):
         super().__init__(config)
@@ -33,7 +35,9 @@ class InPieces(toy.Gaussian):
             noise = seeds.generator(seed, "noise", first).normal(size=(PIECE, self.dimensions))
             return mean + std * noise
 
-        return np.concatenate([kept(lambda first=first: make(first)) for first in range(0, size, PIECE)])
+        return np.concatenate(
+            [kept(lambda first=first: make(first)) for first in range(0, size, PIECE)]
+        )
 
 
 def run(folder, section=None, checkpoint_s=0.0, **options):
@@ -98,7 +102,10 @@ def test_damaged_pieces_are_named_and_made_again(tmp_path, capsys, harm):
 
 
 def test_pieces_of_several_arrays_come_back_as_they_were(tmp_path):
-    made = [(np.arange(5, dtype=np.uint16), np.array([0, 5])), (np.arange(3, dtype=np.uint16), np.array([0, 1, 3]))]
+    made = [
+        (np.arange(5, dtype=np.uint16), np.array([0, 5])),
+        (np.arange(3, dtype=np.uint16), np.array([0, 1, 3])),
+    ]
     first = Pieces(tmp_path / "pieces", every_s=0)
     for piece in made:
         first(lambda piece=piece: piece)
@@ -122,11 +129,16 @@ def test_a_lost_state_is_named(tmp_path, capsys):
         path.unlink()
     (tmp_path / "state-000000002").rmdir()
     assert checkpoint.start().name == "state-000000001"
-    assert "state-000000002: is missing; this fit goes on from state-000000001" in capsys.readouterr().err
+    assert (
+        "state-000000002: is missing; this fit goes on from state-000000001"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_language_sampler_keeps_stories_and_small_blocks_stay_one_piece(tmp_path, monkeypatch):
-    """Pieces are a part of what is sampled; a block of the small presets is one piece, the same as without them."""
+    """Pieces are a part of what is sampled; a block of the small presets is one piece, the same as
+    without them.
+    """
     from tiny import TINY
 
     from collapse_utils import presets

@@ -1,4 +1,6 @@
-"""What can happen to the files of a run, done to them for real: damage, a full disk, a clock that jumps."""
+"""What can happen to the files of a run, done to them for real: damage, a full disk, a clock that
+jumps.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ def run(folder, stop_at=None):
 
 def outcome(folder):
     """The metrics and the final weights."""
-    weights = [sorted(path.glob("state-*"))[-1] / "model.safetensors" for path in sorted(folder.glob("run/iteration-*"))]
+    weights = [
+        sorted(path.glob("state-*"))[-1] / "model.safetensors"
+        for path in sorted(folder.glob("run/iteration-*"))
+    ]
     return (folder / "run" / "metrics.csv").read_bytes(), [path.read_bytes() for path in weights]
 
 
@@ -103,15 +108,25 @@ def test_a_damaged_file_is_named_and_made_again(whole, stopped, capsys, harm, na
 @pytest.mark.parametrize(
     "names, told",
     [
-        (["iteration-03/state-000000007"], ["state-000000007: is missing", "goes on from state-000000006"]),
+        (
+            ["iteration-03/state-000000007"],
+            ["state-000000007: is missing", "goes on from state-000000006"],
+        ),
         (
             ["iteration-03/state-000000006", "iteration-03/state-000000007"],
             ["state-000000007: is missing; this fit goes on from its start"],
         ),
         (["generation-02"], ["generation-02/block-00: is missing; sampled again"]),
         (
-            ["generation-02/block-00/checksums.json", "iteration-02/state-000000012", "iteration-02/state-000000011"],
-            ["generation-02/block-00", "state-000000012: is missing; this fit goes on from its start"],
+            [
+                "generation-02/block-00/checksums.json",
+                "iteration-02/state-000000012",
+                "iteration-02/state-000000011",
+            ],
+            [
+                "generation-02/block-00",
+                "state-000000012: is missing; this fit goes on from its start",
+            ],
         ),
         (["iteration-02"], ["iteration-02/metrics.json: is missing; measured again"]),
     ],
@@ -182,7 +197,11 @@ def disk(tmp_path):
     """A small disk of its own, which only root can have."""
     home = tmp_path / "disk"
     home.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(home)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(home)],
+        capture_output=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
     yield home
@@ -208,13 +227,17 @@ def test_a_full_disk_stops_the_run_with_its_reason(whole, disk, left_kb):
 
 @pytest.mark.parametrize("name", ["replace", "rename", "fsync"])
 @pytest.mark.parametrize("call", [2, 9, 30])
-def test_a_disk_that_becomes_read_only_in_the_middle_of_a_write(whole, disk, monkeypatch, name, call):
+def test_a_disk_that_becomes_read_only_in_the_middle_of_a_write(
+    whole, disk, monkeypatch, name, call
+):
     original, calls = getattr(os, name), []
 
     def last_straw(*arguments):
         calls.append(1)
         if len(calls) == call:
-            asked = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True, check=False)
+            asked = subprocess.run(
+                ["mount", "-o", "remount,ro", str(disk)], capture_output=True, check=False
+            )
             if asked.returncode:  # a file is open for writing: the next call may find it closed
                 calls.pop()
         return original(*arguments)
@@ -230,9 +253,22 @@ def test_a_disk_that_becomes_read_only_in_the_middle_of_a_write(whole, disk, mon
 
 def test_the_command_line_tells_a_full_disk_in_one_line(disk, tmp_path):
     (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 50 * 1024))
-    command = [sys.executable, "-m", "collapse_utils", "run", "linear", "--set", "iterations=30", "--quiet"]
-    told = subprocess.run([*command, "--run-dir", str(disk / "run")], capture_output=True, text=True, timeout=300).stderr
-    assert told.count("\n") == 1 and told.startswith("error: ") and "No space left on device" in told
+    command = [
+        sys.executable,
+        "-m",
+        "collapse_utils",
+        "run",
+        "linear",
+        "--set",
+        "iterations=30",
+        "--quiet",
+    ]
+    told = subprocess.run(
+        [*command, "--run-dir", str(disk / "run")], capture_output=True, text=True, timeout=300
+    ).stderr
+    assert (
+        told.count("\n") == 1 and told.startswith("error: ") and "No space left on device" in told
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
@@ -246,7 +282,9 @@ def test_an_unwritable_folder_is_refused_for_an_ordinary_user():
             try:
                 run(home)
             except InputError as problem:
-                os._exit(0 if "can be written" in str(problem) and problem.field == "--run-dir" else 3)
+                os._exit(
+                    0 if "can be written" in str(problem) and problem.field == "--run-dir" else 3
+                )
             except BaseException:
                 os._exit(4)
             os._exit(5)

@@ -1,4 +1,6 @@
-"""Contract 1 under fire: a chain that is killed at any moment, and resumed, ends with the same bits."""
+"""Contract 1 under fire: a chain that is killed at any moment, and resumed, ends with the same
+bits.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,17 @@ class Driver:
 
     def __call__(self, section: str, folder: Path, **request) -> dict:
         """Run a tiny chain in ``folder``, with a cache and a shared folder of its own."""
-        argv = ["run", section, *TINY[section], *self.data[section], "--seed", "3", "--checkpoint-s", "0", "--quiet"]
+        argv = [
+            "run",
+            section,
+            *TINY[section],
+            *self.data[section],
+            "--seed",
+            "3",
+            "--checkpoint-s",
+            "0",
+            "--quiet",
+        ]
         argv += ["--regime", request.pop("regime", "accumulate"), "--run-dir", str(folder / "run")]
         request = {"argv": argv, "cache": str(folder / "cache"), **request}
         self.process.stdin.write(json.dumps(request) + "\n")
@@ -53,8 +65,12 @@ def driver(tmp_path_factory):
     stories = [json.dumps({"text": " ".join(rng.choice(words, 8))}) for _ in range(48)]
     (home / "stories.jsonl").write_text("\n".join(stories) + "\n")
     molecule_toys.write_sdf(home / "toys.sdf")
-    data = {"linear": [], "images": [], "language": ["--data", str(home / "stories.jsonl")],
-            "molecules": ["--data", str(home / "toys.sdf")]}  # fmt: skip
+    data = {
+        "linear": [],
+        "images": [],
+        "language": ["--data", str(home / "stories.jsonl")],
+        "molecules": ["--data", str(home / "toys.sdf")],
+    }
     driver = Driver(data)
     yield driver
     driver.close()
@@ -91,7 +107,9 @@ def moment(events: list[int], rng: np.random.Generator) -> int:
 
 
 def kill_and_finish(driver, uninterrupted, section: str, folder: Path, phases, rng) -> int:
-    """Kill one chain once in each of ``phases``, finish it, and compare; returns how many kills there were."""
+    """Kill one chain once in each of ``phases``, finish it, and compare; returns how many kills
+    there were.
+    """
     expected, events, _ = uninterrupted(section)
     kills = 0
     for name in phases:
@@ -104,7 +122,11 @@ def kill_and_finish(driver, uninterrupted, section: str, folder: Path, phases, r
     assert told["status"] == 0, told["output"]
     assert "warning" not in told["output"]  # a kill damages nothing
     assert outcome(folder) == expected
-    left = [path.name for path in folder.rglob("*") if path.name.endswith((".tmp", ".dead")) or "pieces-of" in path.name]
+    left = [
+        path.name
+        for path in folder.rglob("*")
+        if path.name.endswith((".tmp", ".dead")) or "pieces-of" in path.name
+    ]
     assert [name for name in left if not name.startswith(".lease.")] == []
     return kills
 
@@ -119,22 +141,36 @@ QUICK = {
 
 @pytest.mark.parametrize("section", TINY)
 def test_a_killed_chain_ends_with_the_same_bits(driver, uninterrupted, tmp_path, section):
-    kills = kill_and_finish(driver, uninterrupted, section, tmp_path, QUICK[section], np.random.default_rng(len(section)))
+    kills = kill_and_finish(
+        driver,
+        uninterrupted,
+        section,
+        tmp_path,
+        QUICK[section],
+        np.random.default_rng(len(section)),
+    )
     assert kills == len(QUICK[section])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("section", TINY)
 def test_many_kills(driver, uninterrupted, tmp_path, section):
-    """At least 13 kills a section: every phase three times at random events, and some at random times."""
+    """At least 13 kills a section: every phase three times at random events, and some at random
+    times.
+    """
     kills = 0
     for round_ in range(3):
         rng = np.random.default_rng(100 * round_ + len(section))
-        kills += kill_and_finish(driver, uninterrupted, section, tmp_path / str(round_), PHASES, rng)
+        kills += kill_and_finish(
+            driver, uninterrupted, section, tmp_path / str(round_), PHASES, rng
+        )
     expected, _, wall_s = uninterrupted(section)
     folder, rng = tmp_path / "times", np.random.default_rng(7)
     for _ in range(4):
-        kills += driver(section, folder, after_s=float(rng.uniform(0, wall_s)))["status"] == -signal.SIGKILL
+        kills += (
+            driver(section, folder, after_s=float(rng.uniform(0, wall_s)))["status"]
+            == -signal.SIGKILL
+        )
     assert driver(section, folder)["status"] == 0
     assert outcome(folder) == expected
     print(f"{section}: {kills} kills")
@@ -150,11 +186,18 @@ def test_many_kills(driver, uninterrupted, tmp_path, section):
         ("linear", "prepare", signal.SIGTERM, 143),
     ],
 )
-def test_a_signal_stops_any_phase_with_one_line(driver, uninterrupted, tmp_path, section, name, signum, status):
+def test_a_signal_stops_any_phase_with_one_line(
+    driver, uninterrupted, tmp_path, section, name, signum, status
+):
     expected, events, _ = uninterrupted(section)
     event = moment(events[name], np.random.default_rng(0))
     told = driver(section, tmp_path, phase=name, event=event, signal=signum)
-    assert (told["status"], told["output"]) == (status, "stopped; the same command goes on from here\n")
-    assert not (tmp_path / "run" / "lease.json").exists() and not (tmp_path / "run" / "DONE").exists()
+    assert (told["status"], told["output"]) == (
+        status,
+        "stopped; the same command goes on from here\n",
+    )
+    assert (
+        not (tmp_path / "run" / "lease.json").exists() and not (tmp_path / "run" / "DONE").exists()
+    )
     assert driver(section, tmp_path)["status"] == 0
     assert outcome(tmp_path) == expected

@@ -1,4 +1,6 @@
-"""A run directory has one owner: processes, machines and clocks that argue about it, all of them real."""
+"""A run directory has one owner: processes, machines and clocks that argue about it, all of them
+real.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def test_a_clock_that_jumps_takes_no_lease_from_a_living_process(tmp_path, monke
 
 @pytest.mark.parametrize("jump_s", [-86400, 86400])
 def test_a_clock_that_jumps_takes_no_lease_from_another_machine(tmp_path, monkeypatch, jump_s):
-    """An owner elsewhere whose heart beats keeps its lease; one whose heart has stopped loses it."""
+    """An owner elsewhere whose heart beats keeps its lease; one whose heart has stopped loses
+    it.
+    """
     monkeypatch.setattr(leases, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr(leases, "WATCH_S", 1.0)
     real = time.time
@@ -104,8 +108,12 @@ def start(run_dir: Path, *assignments: str, host: str = "-") -> subprocess.Popen
     """A real process that runs a linear chain, on a machine of the given name."""
     fields = [word for assignment in assignments for word in ("--set", assignment)]
     command = ["run", "linear", *fields, "--run-dir", str(run_dir), "--quiet"]
-    return subprocess.Popen([sys.executable, "-c", DRIVER, host, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, host, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def wait_for(path: Path, process: subprocess.Popen) -> None:
@@ -118,22 +126,30 @@ LONG = ("iterations=40", "d=8", "T=32", "repeats=400")
 
 
 def test_two_processes_on_one_folder(tmp_path):
-    """The second leaves with the owner's name; after kill -9 of the owner the next one goes on at once."""
+    """The second leaves with the owner's name; after kill -9 of the owner the next one goes on at
+    once.
+    """
     owner = start(tmp_path / "run", *LONG)
     wait_for(tmp_path / "run" / "generation-02", owner)
     owner.send_signal(signal.SIGSTOP)  # alive, and slow
     second = start(tmp_path / "run", *LONG)
     told = second.communicate(timeout=300)[1]
     assert second.returncode == Occupied.STATUS
-    assert told == f"error: {tmp_path / 'run'}: process {owner.pid} on {socket.gethostname()} is writing here\n"
-    owner.kill()  # not waited for: a dead process that its parent has not buried is dead all the same
+    assert (
+        told
+        == f"error: {tmp_path / 'run'}: process {owner.pid} on {socket.gethostname()} is writing here\n"
+    )
+    # not waited for: a dead process that its parent has not buried is dead all the same
+    owner.kill()
     time.sleep(0.1)
     heir = start(tmp_path / "run", *LONG)
     assert heir.communicate(timeout=300)[1] == "" and heir.returncode == 0
     owner.communicate()
     alone = start(tmp_path / "alone" / "run", *LONG)
     alone.communicate(timeout=300)
-    assert (tmp_path / "run/metrics.csv").read_bytes() == (tmp_path / "alone/run/metrics.csv").read_bytes()
+    assert (tmp_path / "run/metrics.csv").read_bytes() == (
+        tmp_path / "alone/run/metrics.csv"
+    ).read_bytes()
 
 
 def snapshot(folder: Path) -> dict:
@@ -141,7 +157,9 @@ def snapshot(folder: Path) -> dict:
 
 
 def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch):
-    """Its machine slept: the heartbeat stopped, another process took over and finished, and then it goes on."""
+    """Its machine slept: the heartbeat stopped, another process took over and finished, and then it
+    goes on.
+    """
     orphan = start(tmp_path / "run", *LONG, host="elsewhere")
     wait_for(tmp_path / "run" / "generation-02", orphan)
     orphan.send_signal(signal.SIGSTOP)
@@ -159,7 +177,10 @@ def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch):
         orphan.send_signal(signal.SIGCONT)
     told = orphan.communicate(timeout=300)[1]
     assert orphan.returncode == Occupied.STATUS
-    assert told == f"error: {tmp_path / 'run'}: this process has lost its lease; it stops without writing\n"
+    assert (
+        told
+        == f"error: {tmp_path / 'run'}: this process has lost its lease; it stops without writing\n"
+    )
     after = snapshot(tmp_path / "run")
     assert {path: state for path, state in after.items() if path.is_file()} == {
         path: state for path, state in before.items() if path.is_file()

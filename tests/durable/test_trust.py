@@ -1,4 +1,6 @@
-"""Nothing that a stranger could have written is run: neither a data file, nor a run directory, nor a value."""
+"""Nothing that a stranger could have written is run: neither a data file, nor a run directory, nor
+a value.
+"""
 
 import ast
 import dataclasses
@@ -76,17 +78,35 @@ def calls():
 
 
 def test_no_call_runs_what_it_reads():
-    """Of what can run code: GEOM's published pickles alone, through an unpickler that admits one class."""
+    """Of what can run code: GEOM's published pickles alone, through an unpickler that admits one
+    class.
+    """
     forbidden = {
-        "eval", "exec", "compile", "pickle.load", "pickle.loads", "joblib.load", "yaml.load", "os.system", "os.popen",
-        "shelve.open", "marshal.loads", "pd.read_pickle", "pandas.read_pickle",
-    }  # fmt: skip
+        "eval",
+        "exec",
+        "compile",
+        "pickle.load",
+        "pickle.loads",
+        "joblib.load",
+        "yaml.load",
+        "os.system",
+        "os.popen",
+        "shelve.open",
+        "marshal.loads",
+        "pd.read_pickle",
+        "pandas.read_pickle",
+    }
     assert [(path, name) for path, name, _ in calls() if name in forbidden] == []
     extractions = [call for call in calls() if call[1].endswith((".extractall", ".extract"))]
-    assert all(options.get("filter") == "data" for _, _, options in extractions)  # no member leaves the folder
+    # no member leaves the folder
+    assert all(options.get("filter") == "data" for _, _, options in extractions)
     unpicklers = {path for path, name, _ in calls() if "Unpickler" in name}
     assert unpicklers <= {"molecules/geom.py"}
-    assert [path for path, _, options in calls() if options.get("shell") or "trust_remote_code" in options] == []
+    assert [
+        path
+        for path, _, options in calls()
+        if options.get("shell") or "trust_remote_code" in options
+    ] == []
 
 
 def test_every_load_refuses_pickles():
@@ -119,18 +139,49 @@ def test_members_of_a_tar_cannot_leave_their_folder(tmp_path, monkeypatch, capsy
             member = tarfile.TarInfo(name)
             member.size = len(photo.getvalue())
             archive.addfile(member, io.BytesIO(photo.getvalue()))
-        for kind, name in ((tarfile.SYMTYPE, "link.jpg"), (tarfile.LNKTYPE, "hard.jpg"), (tarfile.CHRTYPE, "device.jpg")):
+        for kind, name in (
+            (tarfile.SYMTYPE, "link.jpg"),
+            (tarfile.LNKTYPE, "hard.jpg"),
+            (tarfile.CHRTYPE, "device.jpg"),
+        ):
             member = tarfile.TarInfo(name)
             member.type, member.linkname = kind, str(tmp_path / "secret.jpg")
             archive.addfile(member)
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
     before = {path for path in tmp_path.rglob("*") if "cache" not in path.parts}
-    options = ["size=8", "levels=1", "width=2", "latent=2", "batch_size=8", "epochs=1", "test_images=5", "iterations=1",
-               "evaluation_samples=16", "feature_dimensions=2", "clusters=2", "neighbours=1"]  # fmt: skip
+    options = [
+        "size=8",
+        "levels=1",
+        "width=2",
+        "latent=2",
+        "batch_size=8",
+        "epochs=1",
+        "test_images=5",
+        "iterations=1",
+        "evaluation_samples=16",
+        "feature_dimensions=2",
+        "clusters=2",
+        "neighbours=1",
+    ]
     fields = [word for option in options for word in ("--set", option)]
-    assert main(["run", "images", *fields, "--data", str(tmp_path / "album.tar"), "--run-dir", str(tmp_path / "run"),
-                 "--quiet"]) == 0, capsys.readouterr().err  # fmt: skip
-    after = {path for path in tmp_path.rglob("*") if not {"cache", "run", ".shared"} & set(path.parts)}
+    assert (
+        main(
+            [
+                "run",
+                "images",
+                *fields,
+                "--data",
+                str(tmp_path / "album.tar"),
+                "--run-dir",
+                str(tmp_path / "run"),
+                "--quiet",
+            ]
+        )
+        == 0
+    ), capsys.readouterr().err
+    after = {
+        path for path in tmp_path.rglob("*") if not {"cache", "run", ".shared"} & set(path.parts)
+    }
     assert after == before
     info = files.read_json(next((tmp_path / "cache").glob("images/*/info.json")))
     assert info["found"] == len(names)  # no link and no device is a photograph
@@ -138,7 +189,9 @@ def test_members_of_a_tar_cannot_leave_their_folder(tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("section", ["language", "images", "molecules"])
-@pytest.mark.parametrize("name", ["data.npy", "data.pkl", "data.pt", "tinystories.jsonl", "album.tar", "toys.sdf.gz"])
+@pytest.mark.parametrize(
+    "name", ["data.npy", "data.pkl", "data.pt", "tinystories.jsonl", "album.tar", "toys.sdf.gz"]
+)
 def test_a_pickle_given_as_data_is_refused(tmp_path, monkeypatch, mark, capsys, section, name):
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "folder"
@@ -147,7 +200,8 @@ def test_a_pickle_given_as_data_is_refused(tmp_path, monkeypatch, mark, capsys, 
         np.save(folder / name, np.array([Evil(mark)], dtype=object), allow_pickle=True)
     else:
         (folder / name).write_bytes(pickle.dumps(Evil(mark)))
-    (folder / "tinystories.py").write_text(f"open({str(mark)!r}, 'w')\n")  # a loading script, as the hub once ran them
+    # a loading script, as the hub once ran them
+    (folder / "tinystories.py").write_text(f"open({str(mark)!r}, 'w')\n")
     (folder / "dataset_infos.json").write_text("{}")
     for path in (folder / name, folder):
         assert main(["run", section, "--data", str(path), "--run-dir", str(tmp_path / "run")]) == 2
@@ -161,8 +215,13 @@ def test_a_pickle_given_as_data_is_refused(tmp_path, monkeypatch, mark, capsys, 
 
 def with_checksums(folder: Path) -> None:
     """What an attacker does after changing a file."""
-    files.write_json(folder / "checksums.json", {path.relative_to(folder).as_posix(): files._file_checksum(path)
-                                                for path in files._files(folder)})  # fmt: skip
+    files.write_json(
+        folder / "checksums.json",
+        {
+            path.relative_to(folder).as_posix(): files._file_checksum(path)
+            for path in files._files(folder)
+        },
+    )
 
 
 def test_a_pickle_in_the_place_of_a_generation_is_not_loaded(tmp_path, mark):
@@ -233,9 +292,16 @@ def test_the_command_line_evaluates_nothing(tmp_path, mark, capsys):
 def test_notebook_parameters_are_values(tmp_path, mark):
     good = {"preset": "smoke", "seeds": [0], "regime_names": ["replace"], "recompute": False}
     check_parameters(**good)
-    for name, bad in (("preset", code(mark)), ("seeds", code(mark)), ("seeds", [code(mark)]), ("regime_names", [code(mark)]),
-                      ("recompute", code(mark))):  # fmt: skip
+    for name, bad in (
+        ("preset", code(mark)),
+        ("seeds", code(mark)),
+        ("seeds", [code(mark)]),
+        ("regime_names", [code(mark)]),
+        ("recompute", code(mark)),
+    ):
         with pytest.raises(InputError):
             check_parameters(**{**good, name: bad})
     with pytest.raises(InputError):
-        jobs.plan(["language"], "smoke", [0], ["replace"], tmp_path, vary=[f"temperature={code(mark)}"])
+        jobs.plan(
+            ["language"], "smoke", [0], ["replace"], tmp_path, vary=[f"temperature={code(mark)}"]
+        )

@@ -10,12 +10,23 @@ import pytest
 from book._tools import scorecard
 from collapse_utils.errors import InputError
 from collapse_utils.evidence import claims, effects, results
-from collapse_utils.evidence.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED, TWO_LOOKS, UNDECIDED
+from collapse_utils.evidence.verdicts import (
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REPRODUCED,
+    TWO_LOOKS,
+    UNDECIDED,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SPREAD = (0.99, 1.0, 1.01)  # three seeds
 PAPER = {"replace": 0.5, "accumulate": 0.005, "accumulate_subsample": 0.1, "replace_multiple": 0.3}
-TURNED = {"replace": -0.1, "accumulate": -0.04, "accumulate_subsample": -0.02, "replace_multiple": -0.05}
+TURNED = {
+    "replace": -0.1,
+    "accumulate": -0.04,
+    "accumulate_subsample": -0.02,
+    "replace_multiple": -0.05,
+}
 
 
 def made_up(slopes, metrics, variant="", seeds=3):
@@ -29,7 +40,8 @@ def made_up(slopes, metrics, variant="", seeds=3):
                 growth = 1 + slope * (t - 1) * SPREAD[-seed]
                 place = {"variant": variant, "regime": regime, "seed": seed, "iteration": t}
                 rows += [
-                    {**place, "metric": name, "value": first * SPREAD[seed] * growth} for name, first in metrics.items()
+                    {**place, "metric": name, "value": first * SPREAD[seed] * growth}
+                    for name, first in metrics.items()
                 ]
     return pd.DataFrame(rows)
 
@@ -39,12 +51,23 @@ def every_variant(section, slopes, metrics, seeds=3):
     grows twice as fast.
     """
     models = claims.page(section).models.values() or [""]
-    wanted = {effects.joined(model, variant) for claim in claims.of(section) for variant in claims.variants(claim)
-              for model in models}  # fmt: skip
+    wanted = {
+        effects.joined(model, variant)
+        for claim in claims.of(section)
+        for variant in claims.variants(claim)
+        for model in models
+    }
     parts = []
     for variant in wanted:
         factor = 2 if "temperature=0.3" in variant else 1
-        parts.append(made_up({regime: factor * slope for regime, slope in slopes.items()}, metrics, variant, seeds))
+        parts.append(
+            made_up(
+                {regime: factor * slope for regime, slope in slopes.items()},
+                metrics,
+                variant,
+                seeds,
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -54,13 +77,24 @@ METRICS = {
     "molecules": {"local_loss": 15, "total_loss": 115, "strain": 3},
 }
 # What grows can't lose variety, and an even growth of the total loss is not the authors' jump.
-NOT_MADE_UP = {"images-variety", "total-accumulate-jumps", "accumulate-variety-cold", "accumulate-mixture-bound-cold"}
+NOT_MADE_UP = {
+    "images-variety",
+    "total-accumulate-jumps",
+    "accumulate-variety-cold",
+    "accumulate-mixture-bound-cold",
+}
 KEPT = ("does_not_rise", "stays_equal")  # tests that hold where everything falls a little
 
 
 def every(section):
-    """The claims of a section and their details, but those that these results can't be made up for."""
-    return [claim for claim in claims.load() if claim.page.section == section and claim.id not in NOT_MADE_UP]
+    """The claims of a section and their details, but those that these results can't be made up
+    for.
+    """
+    return [
+        claim
+        for claim in claims.load()
+        if claim.page.section == section and claim.id not in NOT_MADE_UP
+    ]
 
 
 def outcomes(section, frame):
@@ -80,12 +114,16 @@ def reversed_outcomes(root):
 
 def test_claims_yml_says_what_the_committed_results_say():
     wrong = reversed_outcomes(ROOT)
-    assert not wrong, "review the prose of the page, then change book/claims.yml: " + "; ".join(wrong)
+    assert not wrong, "review the prose of the page, then change book/claims.yml: " + "; ".join(
+        wrong
+    )
 
 
 @pytest.mark.parametrize("section", METRICS)
 def test_results_like_the_papers_support_every_claim(section):
-    assert set(outcomes(section, every_variant(section, PAPER, METRICS[section])).values()) == {REPRODUCED}
+    assert set(outcomes(section, every_variant(section, PAPER, METRICS[section])).values()) == {
+        REPRODUCED
+    }
 
 
 @pytest.mark.parametrize("section", METRICS)
@@ -102,9 +140,13 @@ def test_what_was_not_run_is_not_judged_and_one_seed_decides_nothing(section):
     two = {regime: PAPER[regime] for regime in ("replace", "accumulate")}
     half = outcomes(section, every_variant(section, two, METRICS[section]))
     left_out = set(PAPER) - set(two)
-    controls = {claim.id for claim in every(section) if left_out & set(map(str, claim.options.values()))}
+    controls = {
+        claim.id for claim in every(section) if left_out & set(map(str, claim.options.values()))
+    }
     assert {name for name, outcome in half.items() if outcome == NOT_RUN} == controls != set()
-    assert set(outcomes(section, every_variant(section, PAPER, METRICS[section], seeds=1)).values()) == {UNDECIDED}
+    assert set(
+        outcomes(section, every_variant(section, PAPER, METRICS[section], seeds=1)).values()
+    ) == {UNDECIDED}
 
 
 def by_id(name):
@@ -125,7 +167,9 @@ def test_samples_can_lose_their_variety_while_the_loss_stays_below_its_bound():
     """
     metrics, cold = {"cross_entropy": 2.0, "distinct_2": 0.4}, "temperature=0.3"
     frame = made_up({"accumulate": -0.3}, metrics, cold)
-    frame.loc[frame["metric"] == "cross_entropy", "value"] = 2.0 + 0.001 * frame["iteration"] * (1 + 0.01 * frame["seed"])
+    frame.loc[frame["metric"] == "cross_entropy", "value"] = 2.0 + 0.001 * frame["iteration"] * (
+        1 + 0.01 * frame["seed"]
+    )
     assert claims.judge(by_id("accumulate-variety-cold"), frame).outcome == REPRODUCED
     assert claims.judge(by_id("accumulate-mixture-bound-cold"), frame).outcome == REPRODUCED
     varied = made_up({"accumulate": 0.0}, metrics, cold)
@@ -137,7 +181,9 @@ def test_samples_can_lose_their_variety_while_the_loss_stays_below_its_bound():
 def test_a_claim_about_every_model_needs_each_one_that_was_run():
     claim, gpt2 = by_id("accumulate-stays"), "architecture=gpt2"
     llama = made_up({"accumulate": 0.005}, METRICS["language"])
-    good, bad = (made_up({"accumulate": slope}, METRICS["language"], gpt2) for slope in (0.005, 0.3))
+    good, bad = (
+        made_up({"accumulate": slope}, METRICS["language"], gpt2) for slope in (0.005, 0.3)
+    )
     alone = claims.judge(claim, llama)
     assert (alone.outcome, alone.note) == (REPRODUCED, "Llama")
     both = claims.judge(claim, pd.concat([llama, good]))
@@ -159,13 +205,17 @@ def test_seeds_added_after_looking_are_decided_at_the_level_of_two_looks():
 def test_the_published_plan_says_which_seeds_were_added_after_looking():
     frame = results.named("language", "cpu-tinystories")
     base = frame[(frame["variant"] == "") & (frame["regime"] == "replace")]
-    assert set(base[base["look"] == 2]["seed"]) == {3, 4} and set(base[base["look"] == 1]["seed"]) == {0, 1, 2}
+    assert set(base[base["look"] == 2]["seed"]) == {3, 4} and set(
+        base[base["look"] == 1]["seed"]
+    ) == {0, 1, 2}
     assert set(frame[frame["regime"] == "replace_multiple"]["look"]) == {1}
 
 
 def test_the_effect_is_shown_in_a_second_unit_with_its_margin():
     claim = by_id("accumulate-stays")
-    verdict = claims.judge(claim, made_up({"accumulate": 0.005}, {"cross_entropy": 2.0, "bits_per_character": 1.0}))
+    verdict = claims.judge(
+        claim, made_up({"accumulate": 0.005}, {"cross_entropy": 2.0, "bits_per_character": 1.0})
+    )
     assert verdict.claimed == "< 0.035 bits per character"
     mean = 2 * sum(0.005 * (t - 1) for t in (2, 3, 4)) / 3
     assert verdict.beside == f"{mean:.3f} nats per token, margin 0.07"
@@ -174,29 +224,45 @@ def test_the_effect_is_shown_in_a_second_unit_with_its_margin():
 def test_the_papers_own_numbers_come_from_the_reported_rows():
     rises = claims.paper_effects(by_id("replace-rises"))
     assert claims.paper_metric(by_id("replace-rises")) == "cross_entropy" and len(rises) == 4
-    assert rises[0] == pytest.approx(((2.394 - 2.107) + 2 * (2.495 - 1.816)) / 10)  # GPT-2: least squares over five fits
-    assert claims.paper_effects(by_id("cold-faster")) == pytest.approx([(5.82 - 1.82) - (2.39 - 1.82)])
-    assert claims.paper_effects(by_id("images-accumulate-rises")) == pytest.approx([0.0202 / 0.01953])
-    assert claims.paper_effects(by_id("total-accumulate-jumps")) == pytest.approx([(1835 - 522.7) / (2189 - 522.7)])
-    assert claims.tags(by_id("replace-rises")) == ["DIGITISED"] and claims.tags(by_id("linear-halfway")) == ["READ"]
+    # GPT-2: least squares over five fits
+    assert rises[0] == pytest.approx(((2.394 - 2.107) + 2 * (2.495 - 1.816)) / 10)
+    assert claims.paper_effects(by_id("cold-faster")) == pytest.approx(
+        [(5.82 - 1.82) - (2.39 - 1.82)]
+    )
+    assert claims.paper_effects(by_id("images-accumulate-rises")) == pytest.approx(
+        [0.0202 / 0.01953]
+    )
+    assert claims.paper_effects(by_id("total-accumulate-jumps")) == pytest.approx(
+        [(1835 - 522.7) / (2189 - 522.7)]
+    )
+    assert claims.tags(by_id("replace-rises")) == ["DIGITISED"] and claims.tags(
+        by_id("linear-halfway")
+    ) == ["READ"]
 
 
 def test_every_claim_is_shown_on_the_page_of_its_section():
     for claim in claims.load():
         pages = list((ROOT / "notebooks").glob(f"*_{claim.page.section}.ipynb"))
-        assert len(pages) == 1 and f"({claim.shown})=" in pages[0].read_text(encoding="utf-8"), claim.id
+        assert len(pages) == 1 and f"({claim.shown})=" in pages[0].read_text(encoding="utf-8"), (
+            claim.id
+        )
 
 
 def test_a_reversed_result_is_found(tmp_path):
     folder = tmp_path / "results" / "molecules" / "cpu-rdkit"
     folder.mkdir(parents=True)
     rows = results.named("molecules", "cpu-rdkit")
-    rows.assign(value=[1 / max(value, 1e-9) for value in rows["value"]]).to_csv(folder / "metrics.csv", index=False)
+    rows.assign(value=[1 / max(value, 1e-9) for value in rows["value"]]).to_csv(
+        folder / "metrics.csv", index=False
+    )
     (tmp_path / "results" / "reported").mkdir()
     for path in (ROOT / "results" / "reported").glob("*.csv"):
         (tmp_path / "results" / "reported" / path.name).write_bytes(path.read_bytes())
     wrong = reversed_outcomes(tmp_path)
-    assert "local-gap on cpu-rdkit: claims.yml says reproduced, the results say not reproduced" in wrong
+    assert (
+        "local-gap on cpu-rdkit: claims.yml says reproduced, the results say not reproduced"
+        in wrong
+    )
     assert any("linear-replace on grid" in line and "not run" in line for line in wrong)
 
 
@@ -228,7 +294,11 @@ def test_a_mistake_in_the_file_is_named(tmp_path, change, message):
     path = tmp_path / "claims.yml"
     path.write_text(TEXT, encoding="utf-8")
     claim, detail = claims.load(path)
-    assert claim.test in effects.TESTS and detail.detail_of == claim.id and "falls by more than 5%" in detail.statement
+    assert (
+        claim.test in effects.TESTS
+        and detail.detail_of == claim.id
+        and "falls by more than 5%" in detail.statement
+    )
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(TEXT.replace(*change), encoding="utf-8")
     with pytest.raises(InputError, match=message):

@@ -20,7 +20,11 @@ from collapse_utils.sweeps import collect
 def published(tmp_path) -> tuple[Path, Path]:
     """A small linear chain, and the results that were collected from it."""
     section, chain = sections.make(
-        "linear", preset="smoke", regime="replace", seed=0, assignments=["repeats=3", "iterations=3"]
+        "linear",
+        preset="smoke",
+        regime="replace",
+        seed=0,
+        assignments=["repeats=3", "iterations=3"],
     )
     run_chain(section, chain, tmp_path / "runs" / "replace")
     collect.collect(tmp_path / "runs", tmp_path / "results")
@@ -59,7 +63,9 @@ def test_a_difference_on_the_same_processor_is_never_allowed(published):
     assert main(["compare", str(folder), "--results", str(root)]) == 1
 
 
-@pytest.mark.parametrize(("factor", "allowed"), [(1 + 0.5 * TOLERANCE, True), (1 + 2 * TOLERANCE, False)])
+@pytest.mark.parametrize(
+    ("factor", "allowed"), [(1 + 0.5 * TOLERANCE, True), (1 + 2 * TOLERANCE, False)]
+)
 def test_another_processor_has_a_tolerance(published, factor, allowed):
     folder, root = published
     changed(root, factor)

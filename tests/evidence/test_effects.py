@@ -16,7 +16,14 @@ from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECID
 def frame(**regimes):
     """Tidy rows of the metric m from a table a regime: a row a seed, a column a fit."""
     rows = [
-        {"metric": "m", "regime": regime, "variant": "", "seed": seed, "iteration": t + 1, "value": float(value)}
+        {
+            "metric": "m",
+            "regime": regime,
+            "variant": "",
+            "seed": seed,
+            "iteration": t + 1,
+            "value": float(value),
+        }
         for regime, table in regimes.items()
         for seed, chain in enumerate(table)
         for t, value in enumerate(chain)
@@ -71,7 +78,9 @@ def test_trends_up_is_pages_test_and_sees_the_order_of_fits_only():
     (part,) = effects.trends_up(rows(replace=table), "replace")
     assert part.p()[0] == stats.page_trend_test(table, method="exact").pvalue
     assert part.p() == effects.trends_up(rows(replace=np.exp(table)), "replace")[0].p()
-    assert np.mean(part.effects) == pytest.approx((1 + 0.8 + 1) / 3) and math.isnan(part.estimate().low)
+    assert np.mean(part.effects) == pytest.approx((1 + 0.8 + 1) / 3) and math.isnan(
+        part.estimate().low
+    )
     assert outcome([part]) == REPRODUCED
     assert outcome(effects.trends_up(rows(replace=table[:, ::-1]), "replace")) == NOT_REPRODUCED
 
@@ -99,27 +108,46 @@ def test_stays_uses_the_mean_of_the_later_fits_and_not_the_highest():
 def test_stays_equal_holds_on_both_sides_of_the_margin():
     level = np.array([[1.0], [1.01], [0.99]])
     for factor, expected in ((1.02, REPRODUCED), (1.4, NOT_REPRODUCED), (1 / 1.4, NOT_REPRODUCED)):
-        table = level * np.array([[1, factor, factor * 1.001]]) * np.array([[1, 1, 1], [1, 1.001, 1], [1, 1, 1.002]])
-        assert outcome(effects.stays_equal(rows("ratio", accumulate=table), "accumulate", 1.1)) == expected
+        table = (
+            level
+            * np.array([[1, factor, factor * 1.001]])
+            * np.array([[1, 1, 1], [1, 1.001, 1], [1, 1, 1.002]])
+        )
+        assert (
+            outcome(effects.stays_equal(rows("ratio", accumulate=table), "accumulate", 1.1))
+            == expected
+        )
 
 
 def test_the_mixture_bound_is_log_t_nats_a_text():
-    table = np.array([[3, 3.0, 3.02], [3, 3.0, 3.021], [3, 3.0, 3.019]])  # 0.02 nats a token, at the third fit
+    # 0.02 nats a token, at the third fit
+    table = np.array([[3, 3.0, 3.02], [3, 3.0, 3.021], [3, 3.0, 3.019]])
     (part,) = effects.stays_below_mixture_bound(rows(accumulate=table), "accumulate", 40)
-    assert part.threshold == pytest.approx(math.log(3)) and np.mean(part.effects) == pytest.approx(0.8)
+    assert part.threshold == pytest.approx(math.log(3)) and np.mean(part.effects) == pytest.approx(
+        0.8
+    )
     assert outcome([part]) == REPRODUCED
-    assert outcome(effects.stays_below_mixture_bound(rows(accumulate=table), "accumulate", 80)) == NOT_REPRODUCED
+    assert (
+        outcome(effects.stays_below_mixture_bound(rows(accumulate=table), "accumulate", 80))
+        == NOT_REPRODUCED
+    )
     # Where the length of real texts was measured, it takes the place of the longest possible one.
     measured = frame(accumulate=np.full((3, 3), 40.0)).assign(metric=effects.REAL_LENGTH)
     both = Rows(pd.concat([frame(accumulate=table), measured]), "m", "difference")
-    assert effects.stays_below_mixture_bound(both, "accumulate", 80)[0].effects == pytest.approx(part.effects)
+    assert effects.stays_below_mixture_bound(both, "accumulate", 80)[0].effects == pytest.approx(
+        part.effects
+    )
 
 
 def test_chains_are_paired_by_seed_at_the_last_fit_of_both():
     replace, accumulate = [[1, 2, 5.0, 9], [1, 2, 7, 9]], [[1, 1, 1.0], [1, 1, 2], [1, 1, 50]]
-    (part,) = effects.ends_above(rows(replace=replace, accumulate=accumulate), "replace", "accumulate")
+    (part,) = effects.ends_above(
+        rows(replace=replace, accumulate=accumulate), "replace", "accumulate"
+    )
     assert part.effects == [4, 5] and part.seeds == (0, 1)
-    (part,) = effects.ends_above(rows("ratio", replace=replace, accumulate=accumulate), "replace", "accumulate", 2.0)
+    (part,) = effects.ends_above(
+        rows("ratio", replace=replace, accumulate=accumulate), "replace", "accumulate", 2.0
+    )
     assert part.effects == pytest.approx([5, 3.5]) and part.threshold == 2
 
 
@@ -133,13 +161,20 @@ def linear_grid(growth):
     rng = np.random.default_rng(0)
     n = np.arange(1, 13)
     rows = [
-        {"T": T, "sigma2": sigma2, "regime": regime, "x": "same", "n": i, "theory": float(shape[i - 1]),
-         "mean": shape[i - 1] * growth(T) * (1 + 0.001 * rng.standard_normal())}
+        {
+            "T": T,
+            "sigma2": sigma2,
+            "regime": regime,
+            "x": "same",
+            "n": i,
+            "theory": float(shape[i - 1]),
+            "mean": shape[i - 1] * growth(T) * (1 + 0.001 * rng.standard_normal()),
+        }
         for T in (100, 1000)
         for sigma2 in (0.1, 1.0, 10.0, 100.0, 1000.0)
         for regime, shape in (("replace", n.astype(float)), ("accumulate", np.cumsum(1 / n**2)))
         for i in n
-    ]  # fmt: skip
+    ]
     return Rows(pd.DataFrame(rows), "test_error", "ratio")
 
 
@@ -156,13 +191,22 @@ def test_the_bound_has_no_slack():
     more does not.
     """
     assert outcome(effects.grid_bounded(linear_grid(lambda T: 1.04), "accumulate")) == REPRODUCED
-    assert outcome(effects.grid_bounded(linear_grid(lambda T: 1.06), "accumulate")) == NOT_REPRODUCED
+    assert (
+        outcome(effects.grid_bounded(linear_grid(lambda T: 1.06), "accumulate")) == NOT_REPRODUCED
+    )
     (low, high) = effects.grid_ends_above(linear_grid(lambda T: 1.0), "replace", "accumulate", 10.0)
-    assert np.mean(low.effects + high.effects) == pytest.approx(12 / sum(1 / i**2 for i in range(1, 13)), rel=0.01)
+    assert np.mean(low.effects + high.effects) == pytest.approx(
+        12 / sum(1 / i**2 for i in range(1, 13)), rel=0.01
+    )
     assert outcome([low, high]) == NOT_REPRODUCED
 
 
 def test_one_seed_decides_nothing():
     table = [[1, 2, 3.0, 4]]
-    for test in (effects.slopes_up, effects.trends_up, effects.stays_above_first, effects.ends_above_first):
+    for test in (
+        effects.slopes_up,
+        effects.trends_up,
+        effects.stays_above_first,
+        effects.ends_above_first,
+    ):
         assert outcome(test(rows(replace=table), "replace")) == UNDECIDED

@@ -1,4 +1,6 @@
-"""Registered predictions: each statistic finds the growth that made the numbers, and says undecided where none did."""
+"""Registered predictions: each statistic finds the growth that made the numbers, and says undecided
+where none did.
+"""
 
 import numpy as np
 import pandas as pd
@@ -44,12 +46,21 @@ def test_the_statistics_against_their_definitions():
 def test_three_chains_that_disagree_decide_nothing():
     assert predictions.outcome("final_ratio", [0.3, -0.2, 0.1])[1] == predictions.UNDECIDED
     assert predictions.outcome("late_change", [0.3, -0.2, 0.1])[1] == predictions.UNDECIDED
-    assert predictions.outcome("late_change", [0.01, 0.012, 0.011])[1] == "plateau"  # a rise within the margin
+    # a rise within the margin
+    assert predictions.outcome("late_change", [0.01, 0.012, 0.011])[1] == "plateau"
 
 
 def test_every_prediction_of_the_file_has_a_rule_and_one_without_is_named(tmp_path):
     table = predictions.outcomes()
-    assert set(table["expected"]) <= {"H_t", "a line", "S_t", "above 0", "below 0", "still rising", "plateau"}
+    assert set(table["expected"]) <= {
+        "H_t",
+        "a line",
+        "S_t",
+        "above 0",
+        "below 0",
+        "still rising",
+        "plateau",
+    }
     assert ((table["probability"] > 0) & (table["probability"] < 1)).all()
     assert ((table["outcome"] == predictions.NOT_RUN) == (table["chains"] == 0)).all()
     (tmp_path / predictions.FILE).write_text("[{id: odd, predictions: [{statistic: mood}]}]")

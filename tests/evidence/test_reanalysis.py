@@ -19,10 +19,16 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN = {"language": "bible", "images": "orl", "molecules": "rdkit"}
 RESULTS = ROOT / "results"
-PUBLISHED = json.loads((ROOT / "book" / "_generated" / "claims.json").read_text(encoding="utf-8"))["claims"]
+PUBLISHED = json.loads((ROOT / "book" / "_generated" / "claims.json").read_text(encoding="utf-8"))[
+    "claims"
+]
 CASES = [(claim, result) for claim in PUBLISHED for result in claim["results"]]
 ONE_LOOK, TWO_LOOKS = 0.025, 0.014
-COLD, GPT2, LANGEVIN = "temperature=0.3", "architecture=gpt2", "sampler=langevin,sampling_steps=1000"
+COLD, GPT2, LANGEVIN = (
+    "temperature=0.3",
+    "architecture=gpt2",
+    "sampler=langevin,sampling_steps=1000",
+)
 
 
 @functools.cache
@@ -46,7 +52,9 @@ class Data:
     def added(self, regime, variant):
         """Seeds under ``added_after_looking`` in the plan, which writes them as ``3-4``."""
         seeds = set()
-        for entry in yaml.safe_load((RESULTS / "reference.yml").read_text(encoding="utf-8"))["sweeps"]:
+        for entry in yaml.safe_load((RESULTS / "reference.yml").read_text(encoding="utf-8"))[
+            "sweeps"
+        ]:
             if "added_after_looking" not in entry or regime not in entry.get("regimes", [regime]):
                 continue
             if ":" in entry["section"]:
@@ -71,9 +79,13 @@ class Part:
         self.level = TWO_LOOKS if set(values.index) & set(added) else ONE_LOOK
         x, at = (np.log(values), math.log(threshold)) if log else (values, threshold)
         if self.n:
-            self.p = {s: stats.ttest_1samp(x * s, at * s, alternative="greater").pvalue for s in (1, -1)}
+            self.p = {
+                s: stats.ttest_1samp(x * s, at * s, alternative="greater").pvalue for s in (1, -1)
+            }
             low, high = stats.ttest_1samp(x, 0).confidence_interval(1 - 2 * self.level)
-            self.shown = tuple(map(math.exp, (x.mean(), low, high))) if log else (x.mean(), low, high)
+            self.shown = (
+                tuple(map(math.exp, (x.mean(), low, high))) if log else (x.mean(), low, high)
+            )
 
 
 class Trend(Part):
@@ -99,7 +111,11 @@ def models(data, variant):
 
 def later(table, log):
     """Every later fit against the first: differences, or ratios."""
-    return table.iloc[:, 1:].div(table.iloc[:, 0], axis=0) if log else table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0)
+    return (
+        table.iloc[:, 1:].div(table.iloc[:, 0], axis=0)
+        if log
+        else table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0)
+    )
 
 
 def of_one(metric, log, make, regime, variant="", both=False):
@@ -107,8 +123,11 @@ def of_one(metric, log, make, regime, variant="", both=False):
 
     def parts(data):
         every = models(data, variant) if both else [variant]
-        return [Part(values, threshold, sign, log, data.added(regime, each))
-                for each in every for values, threshold, sign in make(data.chains(metric, regime, each))]  # fmt: skip
+        return [
+            Part(values, threshold, sign, log, data.added(regime, each))
+            for each in every
+            for values, threshold, sign in make(data.chains(metric, regime, each))
+        ]
 
     return parts
 
@@ -128,18 +147,30 @@ def slope(metric, log, regime, variant="", both=False):
 def steps(metric, log, regime, limit, variant="", both=False):
     def make(table):
         pairs = zip(table.columns[1:], table.columns[:-1], strict=True)
-        return [(table[b] / table[a] if log else table[b] - table[a], 1 - limit if log else -limit, 1) for b, a in pairs]
+        return [
+            (table[b] / table[a] if log else table[b] - table[a], 1 - limit if log else -limit, 1)
+            for b, a in pairs
+        ]
 
     return of_one(metric, log, make, regime, variant, both)
 
 
 def trend(metric, regime, variant="", both=False):
-    return lambda data: [Trend(data.chains(metric, regime, each), data.added(regime, each))
-                         for each in (models(data, variant) if both else [variant])]  # fmt: skip
+    return lambda data: [
+        Trend(data.chains(metric, regime, each), data.added(regime, each))
+        for each in (models(data, variant) if both else [variant])
+    ]
 
 
 def last(metric, log, regime, threshold, sign=1, variant="", both=False):
-    return of_one(metric, log, lambda table: [(later(table, log).iloc[:, -1], threshold, sign)], regime, variant, both)
+    return of_one(
+        metric,
+        log,
+        lambda table: [(later(table, log).iloc[:, -1], threshold, sign)],
+        regime,
+        variant,
+        both,
+    )
 
 
 def mean_of_later(metric, log, regime, limits, variant="", both=False):
@@ -178,8 +209,19 @@ def colder(metric):
     def parts(data):
         made = []
         for cold, warm in zip(models(data, COLD), models(data, ""), strict=True):
-            rises = [later(data.chains(metric, "replace", variant), False).iloc[:, -1] for variant in (cold, warm)]
-            made.append(Part(rises[0] - rises[1], 0, 1, False, data.added("replace", cold) | data.added("replace", warm)))
+            rises = [
+                later(data.chains(metric, "replace", variant), False).iloc[:, -1]
+                for variant in (cold, warm)
+            ]
+            made.append(
+                Part(
+                    rises[0] - rises[1],
+                    0,
+                    1,
+                    False,
+                    data.added("replace", cold) | data.added("replace", warm),
+                )
+            )
         return made
 
     return parts
@@ -188,7 +230,9 @@ def colder(metric):
 def share(metric, of, than, limit):
     def parts(data):
         rises = [later(data.chains(metric, regime), False).iloc[:, -1] for regime in (of, than)]
-        return [Part(rises[0] / rises[1], limit, 1, False, data.added(of, "") | data.added(than, ""))]
+        return [
+            Part(rises[0] / rises[1], limit, 1, False, data.added(of, "") | data.added(than, ""))
+        ]
 
     return parts
 
@@ -220,7 +264,9 @@ def theory(regime, limit):
 
     def parts(data):
         ratios = {}
-        for place, (cell, group) in enumerate(same_rows(data).groupby(["T", "sigma2", "regime"], sort=False)):
+        for place, (cell, group) in enumerate(
+            same_rows(data).groupby(["T", "sigma2", "regime"], sort=False)
+        ):
             row = group.iloc[(7 * place) % len(group)]
             ratios.setdefault(cell[0], {})[cell[1:]] = row["mean"] / row["theory"]
         made = []
@@ -242,7 +288,9 @@ def grid_last(divide, limit, sign):
     return parts
 
 
-BOUND = grid_last(lambda g: g["mean"]["accumulate"][50] / g["theory"]["accumulate"][1], math.pi**2 / 6, -1)
+BOUND = grid_last(
+    lambda g: g["mean"]["accumulate"][50] / g["theory"]["accumulate"][1], math.pi**2 / 6, -1
+)
 TEN = grid_last(lambda g: g["mean"]["replace"][50] / g["mean"]["accumulate"][50], 10, 1)
 BITS, NATS, WORDS = "bits_per_character", "cross_entropy", "distinct_2"
 NLL = "negative_log_likelihood"
@@ -262,10 +310,13 @@ CLAIMS = {
     "replace-rises-cold.trends_up": trend(BITS, "replace", COLD, both=True),
     "replace-rises-cold.never_falls": steps(BITS, False, "replace", 0.08, COLD, both=True),
     "accumulate-stays": mean_of_later(BITS, False, "accumulate", [(0.035, -1)], both=True),
-    "accumulate-stays-cold": mean_of_later(BITS, False, "accumulate", [(0.035, -1)], COLD, both=True),
+    "accumulate-stays-cold": mean_of_later(
+        BITS, False, "accumulate", [(0.035, -1)], COLD, both=True
+    ),
     "cold-faster": colder(NATS),
     "llama-grown-between": together(
-        end(NATS, False, "replace", "replace_multiple"), end(NATS, False, "replace_multiple", "accumulate")
+        end(NATS, False, "replace", "replace_multiple"),
+        end(NATS, False, "replace_multiple", "accumulate"),
     ),
     "llama-subsample-below-replace": end(NATS, False, "replace", "accumulate_subsample"),
     "llama-subsample-rises": last(NATS, False, "accumulate_subsample", 0),
@@ -273,11 +324,16 @@ CLAIMS = {
     "accumulate-mixture-bound-cold": mixture(COLD, 255),
     "replace-variety": last(WORDS, True, "replace", 0.9, both=True),
     "images-replace-above-first": of_one(
-        "test_loss", True, lambda table: [(later(table, True)[t], 1, 1) for t in table.columns[1:]], "replace"
+        "test_loss",
+        True,
+        lambda table: [(later(table, True)[t], 1, 1) for t in table.columns[1:]],
+        "replace",
     ),
     "images-gap": end("test_loss", True, "replace", "accumulate"),
     "images-accumulate-rises": last("test_loss", True, "accumulate", 1),
-    "images-steps-accumulate-rises": last("test_loss", True, "accumulate", 1, variant="protocol=steps"),
+    "images-steps-accumulate-rises": last(
+        "test_loss", True, "accumulate", 1, variant="protocol=steps"
+    ),
     "images-variety": together(
         end("sample_variance_ratio", True, "replace", "accumulate", sign=-1),
         end("modes", True, "replace", "accumulate", sign=-1),
@@ -289,7 +345,9 @@ CLAIMS = {
     "local-replace-rises.trends_up": trend("local_loss", "replace"),
     "local-replace-rises.never_falls": steps("local_loss", True, "replace", 0.05),
     "local-gap": end("local_loss", True, "replace", "accumulate"),
-    "local-accumulate-constant": mean_of_later("local_loss", True, "accumulate", [(1 / 1.1, 1), (1.1, -1)]),
+    "local-accumulate-constant": mean_of_later(
+        "local_loss", True, "accumulate", [(1 / 1.1, 1), (1.1, -1)]
+    ),
     "total-accumulate-jumps": share("total_loss", "accumulate", "replace", 0.5),
     "samples-accumulate-strain": last("strain", True, "accumulate", 1),
     "local-subsample": end("local_loss", True, "replace", "accumulate_subsample"),
@@ -318,7 +376,9 @@ CLAIMS = {
     "families-collapsing": below(ERROR, "accumulate", 0.05, "collapsing"),
     "families-breast-cancer": below("rise", "accumulate", 1.1, "breast-cancer", log=True),
     "families-separable": below("rise", "accumulate", 1.1, "breast-cancer-30", log=True),
-    "families-logistic-replace": end("log_loss", True, "replace", "accumulate", 2, variant="diabetes"),
+    "families-logistic-replace": end(
+        "log_loss", True, "replace", "accumulate", 2, variant="diabetes"
+    ),
 }
 
 
@@ -326,7 +386,9 @@ def test_every_published_claim_is_analysed_a_second_time():
     assert [claim["id"] for claim in PUBLISHED] == list(CLAIMS)
 
 
-@pytest.mark.parametrize(("claim", "result"), CASES, ids=[f"{claim['id']}-{result['id']}" for claim, result in CASES])
+@pytest.mark.parametrize(
+    ("claim", "result"), CASES, ids=[f"{claim['id']}-{result['id']}" for claim, result in CASES]
+)
 def test_the_second_analysis_agrees(claim, result):
     parts = CLAIMS[claim["id"]](Data(claim["section"], result["id"]))
     if not parts or any(part.n == 0 for part in parts):
@@ -343,7 +405,9 @@ def test_the_second_analysis_agrees(claim, result):
     # The least certain part has the largest p, in units of its level; two sides of a margin can be
     # equally uncertain.
     ratios = [p / part.level for p, part in zip(support, parts, strict=True)]
-    least = [part for part, ratio in zip(parts, ratios, strict=True) if ratio >= max(ratios) * (1 - 1e-9)]
+    least = [
+        part for part, ratio in zip(parts, ratios, strict=True) if ratio >= max(ratios) * (1 - 1e-9)
+    ]
     effect = result["effect"]
     shown = [math.nan if effect[name] is None else effect[name] for name in ("mean", "low", "high")]
     assert (outcome, len(parts)) == (result["outcome"], result["parts"])

@@ -34,7 +34,8 @@ def test_a_ratio_has_the_interval_of_its_logarithm():
     logs = np.log(ratios)
     low, high = np.exp(stats.t.interval(0.95, 2, loc=logs.mean(), scale=stats.sem(logs)))
     assert (own.mean, own.low, own.high) == pytest.approx((stats.gmean(ratios), low, high))
-    assert estimate(ratios).low < 0 < own.low  # the plain interval reaches below every possible ratio
+    # the plain interval reaches below every possible ratio
+    assert estimate(ratios).low < 0 < own.low
 
 
 def test_one_seed_shows_no_spread():

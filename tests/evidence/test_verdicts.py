@@ -20,7 +20,11 @@ from collapse_utils.evidence.verdicts import (
     p_above,
 )
 
-GOOD, BAD, UNCLEAR = Part([1.0, 1.1, 0.9], 0.0), Part([-1.0, -1.1, -0.9], 0.0), Part([1.0, -1.1, 0.3], 0.0)
+GOOD, BAD, UNCLEAR = (
+    Part([1.0, 1.1, 0.9], 0.0),
+    Part([-1.0, -1.1, -0.9], 0.0),
+    Part([1.0, -1.1, 0.3], 0.0),
+)
 TRIALS = 20_000
 
 
@@ -152,8 +156,14 @@ def test_multiplicity_counts_what_survives_by_brute_force():
     # Holm by its closed test: a hypothesis is rejected if every set that holds it is, each by
     # Bonferroni.
     sets = [s for r in range(1, 8) for s in itertools.combinations(range(7), r)]
-    rejected = [all(min(p[j] for j in s) <= 0.05 / len(s) for s in sets if i in s) for i in range(7)]
+    rejected = [
+        all(min(p[j] for j in s) <= 0.05 / len(s) for s in sets if i in s) for i in range(7)
+    ]
     assert counts.holm == sum(rejected) == 2
     # Benjamini and Hochberg: the largest i with p_(i) <= i/n 5%.
-    assert counts.benjamini_hochberg == max(i for i in range(1, 8) if sorted(p)[i - 1] <= i / 7 * 0.05) == 5
+    assert (
+        counts.benjamini_hochberg
+        == max(i for i in range(1, 8) if sorted(p)[i - 1] <= i / 7 * 0.05)
+        == 5
+    )
     assert multiplicity([decide("n", [])]).decided == 0

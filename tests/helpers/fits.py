@@ -13,7 +13,9 @@ PLAN = Plan(steps=40, learning_rate=0.05, warmup=0.1, final_rate=0.1, weight_dec
 
 def model(seed=0):
     torch.manual_seed(seed)
-    return torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 1))
+    return torch.nn.Sequential(
+        torch.nn.Linear(4, 16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 1)
+    )
 
 
 def batch_at(step):

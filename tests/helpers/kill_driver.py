@@ -1,7 +1,7 @@
 """Runs the command line in child processes that die at a chosen moment.
 
-Started once (the libraries are imported once), it reads a JSON object a line from stdin, forks a child for each that runs
-``collapse_utils.__main__.main``, and answers with a JSON object a line:
+Started once (the libraries are imported once), it reads a JSON object a line from stdin, forks a
+child for each that runs ``collapse_utils.__main__.main``, and answers with a JSON object a line:
 
     {"argv": [...], "phase": "fit", "event": 1234, "signal": 9}    the child signals itself in a phase, at that event
     {"argv": [...], "after_s": 0.7, "signal": 9}                   this process signals the child after a time
@@ -78,7 +78,10 @@ def instrument(wanted: tuple[str, int] | None, signum: int, count: bool) -> None
     checkpoints.Pieces.save = inside("checkpoint", checkpoints.Pieces.save)
     state = store.RunDirectory
     state._fit, state.metrics = inside("fit", state._fit), inside("evaluate", state.metrics)
-    state._write_block, state._write_csv = inside("generation", state._write_block), inside("metrics", state._write_csv)
+    state._write_block, state._write_csv = (
+        inside("generation", state._write_block),
+        inside("metrics", state._write_csv),
+    )
     original_make = inside("prepare", sections.make)
     sections.make = make
 

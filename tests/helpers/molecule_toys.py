@@ -1,4 +1,6 @@
-"""Small molecules with conformations, made on the spot: the tests of the molecule section share them."""
+"""Small molecules with conformations, made on the spot: the tests of the molecule section share
+them.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,23 @@ def write_sdf(path, made=None, conformers: int = 2) -> None:
 
 def tiny(**fields) -> MoleculesConfig:
     """A configuration for the toy molecules that trains in a second."""
-    return MoleculesConfig(**{
-        "iterations": 3, "molecules": 8, "conformers": 2, "max_atoms": 20, "validation_molecules": 1, "test_molecules": 3,
-        "hidden": 8, "local_convs": 1, "cutoff": 5.0, "steps": 12, "batch_size": 4, "sampling_steps": 3, "rough_rounds": 20,
-        "fitting_rounds": 5, "loss_draws": 2, **fields,
-    })  # fmt: skip
+    return MoleculesConfig(
+        **{
+            "iterations": 3,
+            "molecules": 8,
+            "conformers": 2,
+            "max_atoms": 20,
+            "validation_molecules": 1,
+            "test_molecules": 3,
+            "hidden": 8,
+            "local_convs": 1,
+            "cutoff": 5.0,
+            "steps": 12,
+            "batch_size": 4,
+            "sampling_steps": 3,
+            "rough_rounds": 20,
+            "fitting_rounds": 5,
+            "loss_draws": 2,
+            **fields,
+        }
+    )

@@ -1,4 +1,6 @@
-"""A section small enough to reason about: the d-dimensional Gaussian, fitted by maximum likelihood."""
+"""A section small enough to reason about: the d-dimensional Gaussian, fitted by maximum
+likelihood.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class Gaussian:
 
     def real_data(self):
         rng = seeds.generator(7, "gaussian data")
-        return rng.normal(size=(self.config.items, self.dimensions)), rng.normal(size=(200, self.dimensions))
+        return rng.normal(size=(self.config.items, self.dimensions)), rng.normal(
+            size=(200, self.dimensions)
+        )
 
     def fit(self, training_data, seed, checkpoint):
         self.fits += 1
@@ -43,7 +47,9 @@ class Gaussian:
 
 
 class Neural(Gaussian):
-    """A network with dropout that learns the mean; ``stop_at`` = (fit, step) interrupts it between two steps."""
+    """A network with dropout that learns the mean; ``stop_at`` = (fit, step) interrupts it between
+    two steps.
+    """
 
     def __init__(self, config: GaussianConfig, stop_at: tuple[int, int] | None = None):
         super().__init__(config)
@@ -58,7 +64,9 @@ class Neural(Gaussian):
         self.fits += 1
         rows = torch.from_numpy(np.array(training_data)).float()
         torch.manual_seed(seed % 2**32)
-        model = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Dropout(0.2), torch.nn.Linear(8, self.dimensions))
+        model = torch.nn.Sequential(
+            torch.nn.Linear(1, 8), torch.nn.Dropout(0.2), torch.nn.Linear(8, self.dimensions)
+        )
 
         def batch_at(step):
             if self.stop_at == (self.fits, step):
@@ -68,7 +76,9 @@ class Neural(Gaussian):
         def loss_of(model, batch):
             return (model(torch.ones(len(batch), 1)) - batch).square().mean()
 
-        plan = Plan(steps=12, learning_rate=0.05, warmup=0.1, final_rate=0.1, weight_decay=0.0, clip=1.0)
+        plan = Plan(
+            steps=12, learning_rate=0.05, warmup=0.1, final_rate=0.1, weight_decay=0.0, clip=1.0
+        )
         train(model, batch_at, loss_of, plan, seed=seed, checkpoint=checkpoint, items_a_step=16)
         with torch.no_grad():
             return model(torch.ones(1, 1))[0].double().numpy(), np.ones(self.dimensions), len(rows)

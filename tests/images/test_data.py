@@ -55,7 +55,11 @@ def test_no_person_of_the_default_faces_is_in_training_and_in_test(tmp_path):
     assert len(people[0]) == 32 and len(people[1]) == 8 and not people[0] & people[1]
     images = prepare("orl", tmp_path, ImagesConfig())
     assert images.train.shape == (320, 1, 32, 32) and images.test.shape == (80, 1, 32, 32)
-    assert images.train.dtype == np.uint8 and isinstance(images.train, np.memmap) and not images.train.flags.writeable
+    assert (
+        images.train.dtype == np.uint8
+        and isinstance(images.train, np.memmap)
+        and not images.train.flags.writeable
+    )
     assert images.info["people"] == {"train": 32, "test": 8}
 
 
@@ -77,8 +81,13 @@ def test_with_draw_by_seed_seeds_share_the_test_images_and_no_training_image(alb
     common = prepare(album, tmp_path, replace(TINY, images=16))
     assert np.array_equal(first.test, second.test) and np.array_equal(first.train, common.train)
     seen = {image.tobytes() for image in first.train}
-    assert len(first.train) == len(second.train) == 16 and not any(image.tobytes() in seen for image in second.train)
-    with pytest.raises(InputError, match=r"seed: got 2; allowed: below 2 with draw=by_seed.* has 34 training images"):
+    assert len(first.train) == len(second.train) == 16 and not any(
+        image.tobytes() in seen for image in second.train
+    )
+    with pytest.raises(
+        InputError,
+        match=r"seed: got 2; allowed: below 2 with draw=by_seed.* has 34 training images",
+    ):
         data.prepare(config, album, tmp_path / "cache", 2)
     with pytest.raises(InputError, match="draw"):
         replace(TINY, draw="by_seed", images=0)
@@ -103,7 +112,11 @@ def test_a_member_of_a_tar_cannot_leave_its_folder(album, tmp_path):
     before = set(tmp_path.rglob("*"))
     images = data.prepare(TINY, tar, home / "cache")[1]
     assert images.info["found"] == 41  # the member is read, the link is not
-    assert {path for path in set(tmp_path.rglob("*")) - before if home / "cache" not in (path, *path.parents)} == set()
+    assert {
+        path
+        for path in set(tmp_path.rglob("*")) - before
+        if home / "cache" not in (path, *path.parents)
+    } == set()
     assert not list(tmp_path.rglob("evil.jpg"))
 
 
@@ -119,16 +132,25 @@ def test_splits_do_not_depend_on_names_and_duplicates_go(album, tmp_path):
 
 def test_celebas_own_lists_of_people_and_parts_are_followed(album, tmp_path):
     names = sorted(file.name for file in album.glob("*.jpg"))
-    (album / "identity_CelebA.txt").write_text("".join(f"{name} {i // 4}\n" for i, name in enumerate(names)))
+    (album / "identity_CelebA.txt").write_text(
+        "".join(f"{name} {i // 4}\n" for i, name in enumerate(names))
+    )
     located = sources.locate(album)
     train, test, _ = data.split(located.photos, 6)
     people = [{located.photos[i].person for i in part} for part in (train, test)]
-    assert not people[0] & people[1] and len(test) == 8 and len(people[1]) == 2  # whole people, at least six images
+    # whole people, at least six images
+    assert not people[0] & people[1] and len(test) == 8 and len(people[1]) == 2
     # The official partition wins, but a person on both sides leaves the training set.
-    (album / "list_eval_partition.txt").write_text("".join(f"{name} {0 if i < 18 else 2}\n" for i, name in enumerate(names)))
+    (album / "list_eval_partition.txt").write_text(
+        "".join(f"{name} {0 if i < 18 else 2}\n" for i, name in enumerate(names))
+    )
     located = sources.locate(album)
     train, test, _ = data.split(located.photos, 6)
-    assert len(test) == 22 and len(train) == 16 and "4" not in {located.photos[i].person for i in train}
+    assert (
+        len(test) == 22
+        and len(train) == 16
+        and "4" not in {located.photos[i].person for i in train}
+    )
 
 
 def hub_copy(folder, celebrities):
@@ -136,9 +158,17 @@ def hub_copy(folder, celebrities):
     datasets = arrow()
     (folder / "img_align+identity+attr").mkdir(parents=True)
     for part, people in celebrities.items():
-        rows = {"image": [{"bytes": photo(100 * person + i), "path": None} for person in people for i in range(5)],
-                "celeb_id": [person for person in people for _ in range(5)]}  # fmt: skip
-        features = datasets.Features({"image": datasets.Image(), "celeb_id": datasets.Value("int64")})
+        rows = {
+            "image": [
+                {"bytes": photo(100 * person + i), "path": None}
+                for person in people
+                for i in range(5)
+            ],
+            "celeb_id": [person for person in people for _ in range(5)],
+        }
+        features = datasets.Features(
+            {"image": datasets.Image(), "celeb_id": datasets.Value("int64")}
+        )
         table = datasets.Dataset.from_dict(rows, features=features)
         table.to_parquet(str(folder / "img_align+identity+attr" / f"{part}-00000-of-00001.parquet"))
     return folder
@@ -153,7 +183,8 @@ def test_the_hub_layout_is_read_from_a_local_copy_and_through_the_loader(tmp_pat
     assert located.content == sources.SOURCES["celeba"].revision and len(located.photos) == 40
     train, test, _ = data.split(located.photos, 6)
     people = [{located.photos[i].person for i in part} for part in (train, test)]
-    assert people == [{"1", "2", "3", "4", "5"}, {"6", "7"}]  # the sixth is in both parts, and leaves the training set
+    # the sixth is in both parts, and leaves the training set
+    assert people == [{"1", "2", "3", "4", "5"}, {"6", "7"}]
     assert located.open(0).size == (178, 218)
     monkeypatch.setenv("COLLAPSE_DATA", str(tmp_path))
     assert sources.locate("celeba").content != located.content  # the local copy is preferred
@@ -226,7 +257,9 @@ def test_a_truncated_photograph_is_named_or_left_out_and_counted(album, tmp_path
     broken.write_bytes(broken.read_bytes()[:900])
     whole = ImagesConfig(size=16, levels=2, test_images=6, images=0, batch_size=8)
     refused(album, tmp_path, "000017.jpg.*skip_damaged=true", whole)
-    config = ImagesConfig(size=16, levels=2, test_images=6, images=0, batch_size=8, skip_damaged=True)
+    config = ImagesConfig(
+        size=16, levels=2, test_images=6, images=0, batch_size=8, skip_damaged=True
+    )
     images = prepare(album, tmp_path, config)
     assert len(images.train) + len(images.test) == 39 and images.train.any(axis=(1, 2, 3)).all()
     assert images.info["damaged"] == 1 and images.info["damaged_files"] == ["000017.jpg"]
@@ -240,7 +273,8 @@ def test_photographs_of_another_size_or_colour_are_named(album, tmp_path):
     odd.write_bytes(photo(23, mode="L"))
     refused(album, tmp_path, "RGB as in.*178x218 pixels, L|178x218 pixels, L as in.*RGB", whole)
     grey = ImagesConfig(size=16, levels=2, test_images=6, images=0, batch_size=8, grey=True)
-    assert prepare(album, tmp_path, grey).train.shape == (34, 1, 16, 16)  # asked for, a mixture is fine
+    # asked for, a mixture is fine
+    assert prepare(album, tmp_path, grey).train.shape == (34, 1, 16, 16)
     buffer = io.BytesIO()
     Image.new("CMYK", (178, 218)).save(buffer, "JPEG")
     odd.write_bytes(buffer.getvalue())
@@ -249,10 +283,20 @@ def test_photographs_of_another_size_or_colour_are_named(album, tmp_path):
 
 def test_too_few_images_for_the_batch_for_training_and_for_testing(album, tmp_path):
     base = {"size": 16, "levels": 2, "test_images": 6}
-    refused(album, tmp_path, "batch_size: got 64; allowed: at most 34", ImagesConfig(**base, batch_size=64))
+    refused(
+        album,
+        tmp_path,
+        "batch_size: got 64; allowed: at most 34",
+        ImagesConfig(**base, batch_size=64),
+    )
     for file in sorted(album.glob("*.jpg"))[15:]:
         file.unlink()
-    refused(album, tmp_path, "more than 3 images to hold out.*it has 3", ImagesConfig(**base, batch_size=8))
+    refused(
+        album,
+        tmp_path,
+        "more than 3 images to hold out.*it has 3",
+        ImagesConfig(**base, batch_size=8),
+    )
     with pytest.raises(InputError, match=r"images: got 20.*one batch of 32"):
         ImagesConfig(images=20)
     with pytest.raises(InputError, match="a multiple of 2"):
@@ -265,7 +309,10 @@ def test_every_preset_runs_on_the_default_faces(tmp_path):
 
     for config in PRESETS.values():
         images = prepare("orl", tmp_path, config)
-        assert (len(images.train), len(images.test)) == (320, 80) and images.info["people"] == {"train": 32, "test": 8}
+        assert (len(images.train), len(images.test)) == (320, 80) and images.info["people"] == {
+            "train": 32,
+            "test": 8,
+        }
 
 
 # The cache
@@ -275,13 +322,18 @@ def test_images_are_decoded_once_and_a_damaged_copy_is_made_again(album, tmp_pat
     first = prepare(album, tmp_path)
     opened = []
     original = data._Decoder.__call__
-    monkeypatch.setattr(data._Decoder, "__call__", lambda self, i: opened.append(i) or original(self, i))
+    monkeypatch.setattr(
+        data._Decoder, "__call__", lambda self, i: opened.append(i) or original(self, i)
+    )
     assert np.array_equal(prepare(album, tmp_path).train, first.train) and not opened
     path = next((tmp_path / "cache").rglob("train.npy"))
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     again = prepare(album, tmp_path)
-    assert len(opened) == 26 and again.train[-1, -1, -1, -1] == np.load(path)[-1, -1, -1, -1] != content[-1]
+    assert (
+        len(opened) == 26
+        and again.train[-1, -1, -1, -1] == np.load(path)[-1, -1, -1, -1] != content[-1]
+    )
     bigger = ImagesConfig(size=32, levels=2, test_images=6, images=20, batch_size=8)
     assert prepare(album, tmp_path, bigger).train.shape == (20, 3, 32, 32)

@@ -21,12 +21,18 @@ def test_features_are_the_principal_components(images):
     _, singular, right = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
     expected = (rows - rows.mean(0)) @ right[:5].T
     assert np.allclose(np.abs(features(images)), np.abs(expected), atol=1e-8)
-    assert features.explained == pytest.approx(np.square(singular[:5]).sum() / np.square(singular).sum())
+    assert features.explained == pytest.approx(
+        np.square(singular[:5]).sum() / np.square(singular).sum()
+    )
     again = measures.fit_features(images, 5, 10)
-    assert np.array_equal(again.centres, features.centres) and np.array_equal(again.components, features.components)
+    assert np.array_equal(again.centres, features.centres) and np.array_equal(
+        again.components, features.components
+    )
 
 
-def test_at_most_so_many_images_are_used_and_more_dimensions_than_images_are_cut(images, monkeypatch):
+def test_at_most_so_many_images_are_used_and_more_dimensions_than_images_are_cut(
+    images, monkeypatch
+):
     assert measures.fit_features(images[:6], 32, 32).components.shape == (192, 5)
     monkeypatch.setattr(measures, "FITTED_ON", 100)
     thinned = measures.fit_features(images, 4, 6)
@@ -39,11 +45,15 @@ def test_frechet_distance_of_gaussians_in_closed_form():
     assert measures.frechet_distance(a, a) == pytest.approx(0, abs=1e-10)
     assert measures.frechet_distance(a, a + np.array([3, 0, 4])) == pytest.approx(25)
     centred = a - a.mean(0)
-    assert measures.frechet_distance(centred, 2 * centred) == pytest.approx(np.trace(np.cov(a, rowvar=False)))
+    assert measures.frechet_distance(centred, 2 * centred) == pytest.approx(
+        np.trace(np.cov(a, rowvar=False))
+    )
     b = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 3))
     covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     cross = linalg.sqrtm(covariance_a @ covariance_b).real
-    expected = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(covariance_a + covariance_b - 2 * cross)
+    expected = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(
+        covariance_a + covariance_b - 2 * cross
+    )
     assert measures.frechet_distance(a, b) == pytest.approx(expected)
 
 
@@ -69,7 +79,9 @@ def test_what_precision_and_recall_say_of_collapse():
     real = np.random.default_rng(3).normal(size=(200, 4))
     assert measures.precision_and_recall(real, real, 3) == (1.0, 1.0)
     assert measures.precision_and_recall(real + 100, real, 3) == (0.0, 0.0)
-    collapsed = np.repeat(real[:1], 200, axis=0) + np.random.default_rng(4).normal(size=(200, 4)) * 1e-3
+    collapsed = (
+        np.repeat(real[:1], 200, axis=0) + np.random.default_rng(4).normal(size=(200, 4)) * 1e-3
+    )
     precision, recall = measures.precision_and_recall(collapsed, real, 3)
     assert precision == 1.0 and recall < 0.02
 
@@ -80,7 +92,9 @@ def test_modes_and_variance(images):
     assert measures.modes(features(np.repeat(images[:1], 50, axis=0)), features.centres) == 1
     assert measures.total_variance(images[:1]) == 0
     half = (images.astype(float) / 2).astype(np.uint8)
-    assert measures.total_variance(half) == pytest.approx(measures.total_variance(images) / 4, rel=0.02)
+    assert measures.total_variance(half) == pytest.approx(
+        measures.total_variance(images) / 4, rel=0.02
+    )
 
 
 def test_a_collapsed_sample_is_seen_by_every_metric(images):

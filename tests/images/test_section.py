@@ -1,4 +1,6 @@
-"""The autoencoder, its training and its chain: closed forms, reproducibility, and what is written to the disk."""
+"""The autoencoder, its training and its chain: closed forms, reproducibility, and what is written
+to the disk.
+"""
 
 import io
 import tarfile
@@ -23,9 +25,19 @@ from collapse_utils.images.section import ImagesSection, save_grid
 from collapse_utils.training.loop import read_curve
 
 SMALL = {
-    "iterations": 3, "size": 16, "levels": 2, "width": 4, "latent": 4, "images": 64, "test_images": 10, "batch_size": 16,
-    "epochs": 2, "evaluation_samples": 24, "feature_dimensions": 6, "clusters": 5,
-}  # fmt: skip
+    "iterations": 3,
+    "size": 16,
+    "levels": 2,
+    "width": 4,
+    "latent": 4,
+    "images": 64,
+    "test_images": 10,
+    "batch_size": 16,
+    "epochs": 2,
+    "evaluation_samples": 24,
+    "feature_dimensions": 6,
+    "clusters": 5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +52,11 @@ def section(cache):
 
 def run(folder, cache, regime="replace", seed=0, data="orl", **fields):
     config = ImagesConfig(**{**SMALL, **fields})
-    return run_chain(ImagesSection(config, data, cache), Chain("images", regime, seed, config, source="orl"), folder)
+    return run_chain(
+        ImagesSection(config, data, cache),
+        Chain("images", regime, seed, config, source="orl"),
+        folder,
+    )
 
 
 def model_of(levels=2, channels=1, seed=3):
@@ -51,15 +67,29 @@ def model_of(levels=2, channels=1, seed=3):
 
 
 def test_the_paper_preset_is_the_hypothesised_network():
-    """Convolutions of 32 to 512 channels, counted by hand; biases in front of a BatchNorm would change nothing."""
+    """Convolutions of 32 to 512 channels, counted by hand; biases in front of a BatchNorm would
+    change nothing.
+    """
     config = PRESETS["paper"]
-    model = build(channels=3, size=config.size, width=config.width, levels=config.levels, latent=config.latent, seed=0)
+    model = build(
+        channels=3,
+        size=config.size,
+        width=config.width,
+        levels=config.levels,
+        latent=config.latent,
+        seed=0,
+    )
     widths = [32, 64, 128, 256, 512]
     down = sum(9 * a * b + 2 * b for a, b in zip([3, *widths], widths))  # noqa: B905
     up = sum(9 * a * b + 2 * b for a, b in [(512, 256), (256, 128), (128, 64), (64, 32), (32, 32)])
     linear = 2 * (2048 * 128 + 128) + 128 * 2048 + 2048
     assert sum(p.numel() for p in model.parameters()) == down + up + linear + (9 * 32 * 3 + 3)
-    assert (config.learning_rate, config.decay, config.epochs, config.batch_size) == (0.005, 0.95, 100, 64)
+    assert (config.learning_rate, config.decay, config.epochs, config.batch_size) == (
+        0.005,
+        0.95,
+        100,
+        64,
+    )
     assert (config.kl_weight, config.iterations) == (0.00025, 10)
     assert model.decode(torch.zeros(2, 128)).shape == (2, 3, 64, 64)
 
@@ -95,9 +125,14 @@ def test_bytes_survive_the_way_to_floats_and_back():
 # Training
 
 
-def test_the_learning_rate_falls_once_an_epoch_and_keeps_its_shape_with_a_fixed_number_of_steps(section, cache):
+def test_the_learning_rate_falls_once_an_epoch_and_keeps_its_shape_with_a_fixed_number_of_steps(
+    section, cache
+):
     plan = section.plan(64)
-    assert plan.steps == 8 and [plan.rate(step) for step in range(8)] == [0.005] * 4 + [0.005 * 0.9] * 4
+    assert (
+        plan.steps == 8
+        and [plan.rate(step) for step in range(8)] == [0.005] * 4 + [0.005 * 0.9] * 4
+    )
     config = ImagesConfig(**SMALL, protocol="steps")
     fixed, grown = ImagesSection(config, "orl", cache).plan(640), section.plan(640)
     assert (fixed, grown.steps) == (plan, 80) and grown.rate(39) == 0.005 > grown.rate(40)
@@ -107,7 +142,9 @@ def test_training_grows_with_the_data_or_does_not(cache, tmp_path):
     seen = {}
     for protocol in ("epochs", "steps"):
         run(tmp_path / protocol, cache, "accumulate", protocol=protocol)
-        seen[protocol] = [read_curve(tmp_path / protocol / f"iteration-{t:02d}")[-1]["items"] for t in (1, 2, 3)]
+        seen[protocol] = [
+            read_curve(tmp_path / protocol / f"iteration-{t:02d}")[-1]["items"] for t in (1, 2, 3)
+        ]
     assert seen == {"epochs": [128, 256, 384], "steps": [128, 128, 128]}
 
 
@@ -116,23 +153,37 @@ def test_a_pool_of_generations_trains_like_the_same_images_in_one_array(section,
     more = section.sample(model_of_section(section), 64, 1)
     one = section.fit(np.concatenate([train, more]), 7, Checkpoint(tmp_path / "one"))
     two = section.fit(Pool([train, more]), 7, Checkpoint(tmp_path / "two"))
-    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True)
+    )
 
 
 def model_of_section(section):
     config = section.config
-    return build(channels=1, size=config.size, width=config.width, levels=config.levels, latent=config.latent, seed=1)
+    return build(
+        channels=1,
+        size=config.size,
+        width=config.width,
+        levels=config.levels,
+        latent=config.latent,
+        seed=1,
+    )
 
 
 @pytest.mark.parametrize("regime", ["replace", "accumulate"])
 def test_same_seed_same_bits(cache, tmp_path, regime):
     assert run(tmp_path / "a" / "run", cache, regime) == run(tmp_path / "b" / "run", cache, regime)
-    assert run(tmp_path / "c" / "run", cache, regime, seed=1) != run(tmp_path / "a" / "run", cache, regime)
+    assert run(tmp_path / "c" / "run", cache, regime, seed=1) != run(
+        tmp_path / "a" / "run", cache, regime
+    )
 
 
 @pytest.mark.parametrize("at", [1, 3, 7])
 def test_a_fit_stopped_inside_goes_on_to_the_same_bits(section, tmp_path, monkeypatch, at):
-    """Weights, BatchNorm's running statistics, Adam's moments and the random state all come back."""
+    """Weights, BatchNorm's running statistics, Adam's moments and the random state all come
+    back.
+    """
     train, test = section.real_data()
     whole = section.fit(train, 7, Checkpoint(tmp_path / "whole"))
     original, calls = losses, []
@@ -148,11 +199,14 @@ def test_a_fit_stopped_inside_goes_on_to_the_same_bits(section, tmp_path, monkey
         section.fit(train, 7, Checkpoint(tmp_path / "parts", every_s=0))
     monkeypatch.setattr(images_section, "losses", original)
     resumed = section.fit(train, 7, Checkpoint(tmp_path / "parts", every_s=0))
-    again = section.fit(train, 7, Checkpoint(tmp_path / "whole"))  # read back from its finished state
+    # read back from its finished state
+    again = section.fit(train, 7, Checkpoint(tmp_path / "whole"))
     names = whole.state_dict().keys()
     assert any("running_mean" in name for name in names)
     for other in (resumed, again):
-        assert all(torch.equal(whole.state_dict()[name], other.state_dict()[name]) for name in names)
+        assert all(
+            torch.equal(whole.state_dict()[name], other.state_dict()[name]) for name in names
+        )
     expected = section.evaluate(whole, test)
     assert section.evaluate(resumed, test) == expected == section.evaluate(again, test)
 
@@ -165,11 +219,15 @@ def test_samples_are_images_like_the_real_ones_and_depend_on_the_seed(section):
     model = model_of_section(section).eval()
     one = section.sample(model, 30, 5)
     assert one.dtype == train.dtype and one.shape == (30, *train.shape[1:])
-    assert np.array_equal(one, section.sample(model, 30, 5)) and not np.array_equal(one, section.sample(model, 30, 6))
+    assert np.array_equal(one, section.sample(model, 30, 5)) and not np.array_equal(
+        one, section.sample(model, 30, 6)
+    )
 
 
 def test_noisy_samples_add_the_noise_for_which_the_loss_is_a_bound(section, cache):
-    """On a decoder whose mean is 1/2 everywhere, where few draws reach 0 or 1, and against the bound's own formula."""
+    """On a decoder whose mean is 1/2 everywhere, where few draws reach 0 or 1, and against the
+    bound's own formula.
+    """
     assert pixel_noise(2 * 0.1**2 / 256, 256) == pytest.approx(0.1)
     config = ImagesConfig(**SMALL, sample_noise=True, kl_weight=2 * 0.1**2 / 256)
     noisy, model = ImagesSection(config, "orl", cache), model_of_section(section)
@@ -178,12 +236,15 @@ def test_noisy_samples_add_the_noise_for_which_the_loss_is_a_bound(section, cach
     pixels = noisy.sample(model, 100, 5) / 255
     count = pixels.size
     assert abs(pixels.mean() - 128 / 255) < 5 * 0.1 / count**0.5 + 1 / 510
-    assert abs(pixels.std() - 0.1) < 5 * 0.1 / (2 * count) ** 0.5 + 0.001  # five standard errors, and rounding to bytes
+    # five standard errors, and rounding to bytes
+    assert abs(pixels.std() - 0.1) < 5 * 0.1 / (2 * count) ** 0.5 + 0.001
     assert np.array_equal(noisy.sample(model, 100, 5) / 255, pixels)
     x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     likelihood = [-Normal(centre, 0.1).log_prob(x).sum().item() for centre in (0.3, 0.6)]
     errors = [(x - centre).square().mean().item() for centre in (0.3, 0.6)]
-    assert (errors[1] - errors[0]) / config.kl_weight == pytest.approx(likelihood[1] - likelihood[0], rel=1e-4)
+    assert (errors[1] - errors[0]) / config.kl_weight == pytest.approx(
+        likelihood[1] - likelihood[0], rel=1e-4
+    )
 
 
 def test_the_test_loss_is_its_two_terms_whatever_the_batch(cache):
@@ -199,11 +260,16 @@ def test_the_test_loss_is_its_two_terms_whatever_the_batch(cache):
 # What is written
 
 
-def test_previews_are_small_opaque_grids_and_reconstructions_only_where_they_may_be_shown(cache, tmp_path):
+def test_previews_are_small_opaque_grids_and_reconstructions_only_where_they_may_be_shown(
+    cache, tmp_path
+):
     run(tmp_path / "orl", cache)
     for t in (1, 2, 3):
         preview = tmp_path / "orl" / f"iteration-{t:02d}" / "preview"
-        for name, size in (("samples.png", (8 * 17 - 1, 2 * 17 - 1)), ("reconstructions.png", (8 * 17 - 1, 2 * 17 - 1))):
+        for name, size in (
+            ("samples.png", (8 * 17 - 1, 2 * 17 - 1)),
+            ("reconstructions.png", (8 * 17 - 1, 2 * 17 - 1)),
+        ):
             with Image.open(preview / name) as image:
                 assert image.mode == "L" and image.size == size
             assert (preview / name).stat().st_size < 10_000
@@ -215,7 +281,11 @@ def test_previews_are_small_opaque_grids_and_reconstructions_only_where_they_may
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     run(tmp_path / "celeba", cache, data=photos)
-    written = {path.name for path in (tmp_path / "celeba").rglob("*") if path.suffix in (".png", ".jpg", ".npy")}
+    written = {
+        path.name
+        for path in (tmp_path / "celeba").rglob("*")
+        if path.suffix in (".png", ".jpg", ".npy")
+    }
     assert written == {"samples.png", "items.npy"}  # samples of a model, and no photograph
     assert all("generation" in str(path) for path in (tmp_path / "celeba").rglob("items.npy"))
 
@@ -226,7 +296,9 @@ def test_a_grid_is_laid_out_row_by_row_on_white(tmp_path):
     save_grid(images, 2, tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as image:
         pixels = np.asarray(image)
-    assert pixels.shape == (9, 9, 3) and (pixels[:, 4] == 255).all() and (pixels[5:, 5:] == 255).all()
+    assert (
+        pixels.shape == (9, 9, 3) and (pixels[:, 4] == 255).all() and (pixels[5:, 5:] == 255).all()
+    )
     assert pixels[0, 5].tolist() == [200, 0, 0] and not pixels[5:, :4].any()
 
 
@@ -235,10 +307,18 @@ def test_the_provenance_tells_of_the_data(cache, tmp_path):
 
     run(tmp_path / "run", cache, iterations=1)
     notes = files.read_json(tmp_path / "run" / "DONE")["notes"]
-    assert notes["damaged"] == 0 and notes["people"]["test"] == 1 and 0.5 < notes["explained_variance_of_features"] <= 1
+    assert (
+        notes["damaged"] == 0
+        and notes["people"]["test"] == 1
+        and 0.5 < notes["explained_variance_of_features"] <= 1
+    )
 
 
 def test_the_registry_knows_the_section(cache):
     section, chain = sections.make("images", preset="smoke", regime="replace", seed=0, cache=cache)
-    assert isinstance(section, ImagesSection) and chain.source == "orl" and chain.config == PRESETS["smoke"]
+    assert (
+        isinstance(section, ImagesSection)
+        and chain.source == "orl"
+        and chain.config == PRESETS["smoke"]
+    )
     assert sections.module("images").HEADLINE == "test_loss"

@@ -16,9 +16,19 @@ from collapse_utils.language.model import build
 from collapse_utils.language.section import LanguageSection
 
 TINY = LanguageConfig(
-    iterations=2, stories=60, validation_stories=8, test_stories=20, passage_words=15, vocabulary=300, max_length=32,
-    layers=1, hidden=16, heads=2, ffn=16, evaluation_stories=8,
-)  # fmt: skip
+    iterations=2,
+    stories=60,
+    validation_stories=8,
+    test_stories=20,
+    passage_words=15,
+    vocabulary=300,
+    max_length=32,
+    layers=1,
+    hidden=16,
+    heads=2,
+    ffn=16,
+    evaluation_stories=8,
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +41,10 @@ def texts_of(language, dataset):
 
 
 def test_no_story_is_in_two_splits(language):
-    parts = [texts_of(language, split) for split in (language.stories.train, language.stories.validation,
-                                                     language.stories.test)]  # fmt: skip
+    parts = [
+        texts_of(language, split)
+        for split in (language.stories.train, language.stories.validation, language.stories.test)
+    ]
     assert [len(part) for part in parts] == [60, 8, 20]
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
 
@@ -51,12 +63,17 @@ def test_splits_do_not_depend_on_the_order_of_the_file_and_duplicates_go(tmp_pat
     for order in (texts, [*texts[::-1], "  Story number 7 is about   the number 49."]):
         folder = tmp_path / str(len(made))
         folder.mkdir()
-        (folder / "tinystories.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in order))
+        (folder / "tinystories.jsonl").write_text(
+            "\n".join(json.dumps({"text": text}) for text in order)
+        )
         config = LanguageConfig(stories=60, validation_stories=10, test_stories=30, vocabulary=280)
         made.append(data.prepare(config, folder, tmp_path / f"cache{len(made)}")[1])
     first, second = (set(map(tuple, part.test["tokens"])) for part in made)
     assert first == second
-    assert made[0].info["different"] == made[1].info["different"] == 100 and made[1].info["read"] == 101
+    assert (
+        made[0].info["different"] == made[1].info["different"] == 100
+        and made[1].info["read"] == 101
+    )
 
 
 def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_change(tmp_path):
@@ -67,7 +84,9 @@ def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_chang
         InputError,
         match="stories: got 70; allowed: at most 60: tinystories has 100 different stories",
     ):
-        data.prepare(LanguageConfig(stories=70, vocabulary=280, **held_out), path, tmp_path / "cache")
+        data.prepare(
+            LanguageConfig(stories=70, vocabulary=280, **held_out), path, tmp_path / "cache"
+        )
     with pytest.raises(
         InputError,
         match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset wants",
@@ -76,13 +95,17 @@ def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_chang
 
 
 def test_the_hub_layout_is_read_from_a_local_copy(tmp_path, monkeypatch):
-    """Parquet files under data/, as the hub serves them, found through COLLAPSE_DATA by the source's name."""
+    """Parquet files under data/, as the hub serves them, found through COLLAPSE_DATA by the
+    source's name.
+    """
     from datasets import Dataset
 
     (tmp_path / "tinystories" / "data").mkdir(parents=True)
     for part in range(2):
         rows = [f"Part {part} has the story {i}, which ends well." for i in range(50)]
-        Dataset.from_dict({"text": rows}).to_parquet(str(tmp_path / f"tinystories/data/train-0000{part}-of-00002.parquet"))
+        Dataset.from_dict({"text": rows}).to_parquet(
+            str(tmp_path / f"tinystories/data/train-0000{part}-of-00002.parquet")
+        )
     monkeypatch.setenv("COLLAPSE_DATA", str(tmp_path))
     config = LanguageConfig(stories=60, validation_stories=10, test_stories=30, vocabulary=270)
     name, found = data.prepare(config, "tinystories", tmp_path / "cache")
@@ -101,10 +124,14 @@ def test_tokens_give_the_text_back(tmp_path):
 
 def test_the_tokenizer_sees_the_training_split_alone(language, tmp_path):
     other = LanguageConfig(**{**vars(TINY), "test_stories": 21})
-    assert LanguageSection(other, "bible", tmp_path).stories.info["test_tokens"] > language.stories.info["test_tokens"]
+    assert (
+        LanguageSection(other, "bible", tmp_path).stories.info["test_tokens"]
+        > language.stories.info["test_tokens"]
+    )
     train = language.texts(language.stories.train, 60)
     again = data.train_tokenizer(train, 300)
-    # Texts of the stored split are cut at max_length, so merges may differ; the vocabulary holds no held-out word.
+    # Texts of the stored split are cut at max_length, so merges may differ; the vocabulary holds no
+    # held-out word.
     assert again.get_vocab_size() == 300
 
 
@@ -153,7 +180,9 @@ def test_losses_and_gradients_are_those_of_each_story_alone(architecture):
 
 
 def test_cross_entropy_is_the_mean_over_tokens(language):
-    model = build("llama", layers=1, hidden=16, heads=2, ffn=16, vocabulary=300, max_length=32, seed=1).eval()
+    model = build(
+        "llama", layers=1, hidden=16, heads=2, ffn=16, vocabulary=300, max_length=32, seed=1
+    ).eval()
     model.set_attn_implementation(NAME)
     mean, total = cross_entropy(model, language.stories.test)
     tokens = language.stories.info["test_tokens"] - 20
@@ -161,7 +190,9 @@ def test_cross_entropy_is_the_mean_over_tokens(language):
     assert abs(mean - np.log(300)) < 0.1  # an untrained model is about uniform
     metrics = language.evaluate(model, language.stories.test)
     assert metrics["cross_entropy"] == mean
-    assert metrics["bits_per_character"] == pytest.approx(total / np.log(2) / language.stories.info["test_characters"])
+    assert metrics["bits_per_character"] == pytest.approx(
+        total / np.log(2) / language.stories.info["test_characters"]
+    )
     assert language.evaluate(model, language.stories.test) == metrics
 
 
@@ -187,6 +218,8 @@ def test_round_trip_of_token_lists():
 
 def test_presets_are_valid_and_grow():
     assert list(PRESETS) == ["smoke", "cpu", "trained", "colab", "paper"]
-    assert [config.vocabulary for config in PRESETS.values()] == sorted(c.vocabulary for c in PRESETS.values())
+    assert [config.vocabulary for config in PRESETS.values()] == sorted(
+        c.vocabulary for c in PRESETS.values()
+    )
     with pytest.raises(InputError, match="vocabulary"):
         LanguageConfig(vocabulary=100)

@@ -1,4 +1,6 @@
-"""What is measured on stories beyond their cross-entropy, against models whose answers are known."""
+"""What is measured on stories beyond their cross-entropy, against models whose answers are
+known.
+"""
 
 import dataclasses
 
@@ -13,10 +15,23 @@ from collapse_utils.language.config import LanguageConfig
 from collapse_utils.language.section import LanguageSection, make
 
 FULL = LanguageConfig(
-    iterations=2, stories=40, validation_stories=12, test_stories=20, reference_stories=80, draw="by_seed",
-    passage_words=15, vocabulary=300, max_length=32, layers=1, hidden=16, heads=2, ffn=16, epochs=2,
-    evaluation_stories=8, measures="full",
-)  # fmt: skip
+    iterations=2,
+    stories=40,
+    validation_stories=12,
+    test_stories=20,
+    reference_stories=80,
+    draw="by_seed",
+    passage_words=15,
+    vocabulary=300,
+    max_length=32,
+    layers=1,
+    hidden=16,
+    heads=2,
+    ffn=16,
+    epochs=2,
+    evaluation_stories=8,
+    measures="full",
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +59,18 @@ def test_seeds_train_on_disjoint_stories_and_share_everything_else(section, cach
     others = [make(FULL, data="bible", seed=seed, cache=cache) for seed in (0, 2)]
     trained = [texts_of(each, each.stories.train) for each in (section, *others)]
     assert len({text for texts in trained for text in texts}) == 3 * FULL.stories
-    held_out = {text for split in ("validation", "test", "reference")
-                for text in texts_of(section, getattr(section.stories, split))}  # fmt: skip
+    held_out = {
+        text
+        for split in ("validation", "test", "reference")
+        for text in texts_of(section, getattr(section.stories, split))
+    }
     assert not held_out & {text for texts in trained for text in texts}
     for other in others:
         assert other.stories.tokenizer.to_str() == section.stories.tokenizer.to_str()
         for split in ("validation", "test", "reference"):
-            assert texts_of(other, getattr(other.stories, split)) == texts_of(section, getattr(section.stories, split))
+            assert texts_of(other, getattr(other.stories, split)) == texts_of(
+                section, getattr(section.stories, split)
+            )
 
 
 def test_a_seed_without_stories_is_refused_with_what_the_source_allows():
@@ -83,12 +103,16 @@ def test_the_tempered_loss_is_that_of_the_model_with_divided_logits(section):
     stories = section.stories.test
     there = measures.tempered(scaled(model, 30.0), stories, np.array([1.0, 2.5]))
     assert there[0] == pytest.approx(measures.cross_entropy(model, stories)[0], rel=1e-6)
-    assert there[1] == pytest.approx(measures.cross_entropy(scaled(model, 1 / 2.5), stories)[0], rel=1e-5)
+    assert there[1] == pytest.approx(
+        measures.cross_entropy(scaled(model, 1 / 2.5), stories)[0], rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("factor", [0.6, 1.0, 3.0, 11.0])
 def test_the_best_temperature_undoes_a_scale_of_the_logits(section, factor, tmp_path):
-    """A fit at temperature 1 that is sharpened by a factor is best at that factor times its own best temperature."""
+    """A fit at temperature 1 that is sharpened by a factor is best at that factor times its own
+    best temperature.
+    """
     config = dataclasses.replace(FULL, epochs=12, learning_rate=1e-2)
     model = fit.fit(config, section.stories.train, 5, Checkpoint(tmp_path)).eval()
     stories = section.stories.validation
@@ -102,22 +126,33 @@ def test_the_best_temperature_undoes_a_scale_of_the_logits(section, factor, tmp_
 
 def test_the_reference_is_one_model_for_all_seeds_and_architectures(section, cache):
     other = LanguageSection(dataclasses.replace(FULL, architecture="gpt2"), "bible", cache, seed=0)
-    for ours, theirs in zip(section.reference.parameters(), other.reference.parameters(), strict=True):
+    for ours, theirs in zip(
+        section.reference.parameters(), other.reference.parameters(), strict=True
+    ):
         assert torch.equal(ours, theirs)
     assert len(list((cache / "language").glob("reference-*"))) == 1
     trained = measures.cross_entropy(section.reference, section.stories.reference)[0]
-    assert trained < measures.cross_entropy(fit.new_model(FULL, seed=0).eval(), section.stories.reference)[0]
+    assert (
+        trained
+        < measures.cross_entropy(fit.new_model(FULL, seed=0).eval(), section.stories.reference)[0]
+    )
 
 
 def test_a_full_measurement_adds_to_the_basic_one_and_repeats_itself(section, tmp_path):
     model = section.fit(section.stories.train, 7, Checkpoint(tmp_path))
     found = section.evaluate(model, section.stories.test)
     assert found == section.evaluate(model, section.stories.test)
-    basic = LanguageSection(dataclasses.replace(FULL, measures="basic"), "bible", section.cache, seed=1)
+    basic = LanguageSection(
+        dataclasses.replace(FULL, measures="basic"), "bible", section.cache, seed=1
+    )
     assert basic.evaluate(model, basic.stories.test).items() <= found.items()
-    assert found["cross_entropy_sampling_temperature"] == pytest.approx(found["cross_entropy"], rel=1e-6)
+    assert found["cross_entropy_sampling_temperature"] == pytest.approx(
+        found["cross_entropy"], rel=1e-6
+    )
     tokens = section.stories.info["test_tokens"] - FULL.test_stories
-    assert found["nats_per_story"] * FULL.test_stories == pytest.approx(found["cross_entropy"] * tokens)
+    assert found["nats_per_story"] * FULL.test_stories == pytest.approx(
+        found["cross_entropy"] * tokens
+    )
     predicted = np.sum(section.stories.train["length"]) - FULL.stories
     assert found["trained_tokens"] == FULL.epochs * predicted  # 40 stories are five whole batches
     real = section.stories.test[: FULL.evaluation_stories]["tokens"]

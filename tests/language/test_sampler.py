@@ -1,4 +1,6 @@
-"""The sampler draws from the model's own distribution, whatever the batch, and says no to what it cannot do."""
+"""The sampler draws from the model's own distribution, whatever the batch, and says no to what it
+cannot do.
+"""
 
 import itertools
 import multiprocessing
@@ -36,9 +38,13 @@ def make(
     spread=3.0,
     seed=0,
 ):
-    """A model with uneven weights everywhere, norms and offsets too: at initialisation many are exactly 0 or 1."""
+    """A model with uneven weights everywhere, norms and offsets too: at initialisation many are
+    exactly 0 or 1.
+    """
     shape = {"layers": layers, "hidden": hidden, "heads": heads, "ffn": ffn}
-    model = build(architecture, **shape, vocabulary=vocabulary, max_length=max_length, seed=seed).eval()
+    model = build(
+        architecture, **shape, vocabulary=vocabulary, max_length=max_length, seed=seed
+    ).eval()
     noise = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
@@ -56,7 +62,9 @@ def split(values, offsets):
 
 
 def same(first, second):
-    return all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(first, second, strict=True))
+    return all(
+        np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(first, second, strict=True)
+    )
 
 
 def exact(logits, reference):
@@ -64,13 +72,16 @@ def exact(logits, reference):
     return (logits - reference).abs().max() <= 1e-5 * reference.abs().max()
 
 
-# --- one step -------------------------------------------------------------------------------------------------------
+# --- one step
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @torch.inference_mode()
 def test_logits_equal_the_models_step_by_step_also_in_refilled_slots(architecture):
-    """Five slots, of which each starts a new story at another time: every logit is that of the whole story at once."""
+    """Five slots, of which each starts a new story at another time: every logit is that of the
+    whole story at once.
+    """
     length, slots, steps = 70, 5, 150
     assert length > 2 * CHUNK
     model = make(architecture)
@@ -132,18 +143,23 @@ def test_weights_leave_the_model_as_it_is_and_refuse_variants():
             weights_of(model, 10)
 
 
-# --- one draw -------------------------------------------------------------------------------------------------------
+# --- one draw
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("vocabulary", [1, 7, 64, 65, 1000])
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7])
 def test_draw_inverts_the_distribution(vocabulary, temperature):
-    """At N evenly spaced uniforms a token of probability p must come out N p times, give or take one."""
+    """At N evenly spaced uniforms a token of probability p must come out N p times, give or take
+    one.
+    """
     n = 20_000
     logits = 3 * torch.randn(1, vocabulary, generator=torch.Generator().manual_seed(vocabulary))
     logits[0, vocabulary // 2 + 1 :: 5] = -torch.inf
     uniform = (torch.arange(n, dtype=torch.float64) + 0.5) / n
-    tokens = torch.cat([draw(logits.expand(2000, -1), part, temperature) for part in uniform.split(2000)])
+    tokens = torch.cat(
+        [draw(logits.expand(2000, -1), part, temperature) for part in uniform.split(2000)]
+    )
     counts = torch.bincount(tokens, minlength=vocabulary)
     expected = n * torch.softmax(logits[0].double() / temperature, 0)
     assert counts.shape == expected.shape
@@ -157,19 +173,24 @@ def test_draw_never_takes_an_impossible_token_nor_leaves_the_vocabulary():
     logits[3, [70, 71]] = torch.tensor([0.0, 80.0])
     for uniform in (0.0, 0.5, 1 - 2**-53):
         for temperature in (1e-30, 0.3, 1.0):
-            tokens = draw(logits, torch.full((4,), uniform, dtype=torch.float64), temperature).tolist()
+            tokens = draw(
+                logits, torch.full((4,), uniform, dtype=torch.float64), temperature
+            ).tolist()
             assert tokens[:3] == [3, 129, 64]
             assert tokens[3] == 71 or (uniform == 0.0 and tokens[3] == 70 and temperature == 1.0)
 
 
 def test_uniforms_are_a_stream_for_each_story():
     assert np.array_equal(uniforms(5, 9, 10), uniforms(5, 9, 30)[:10])
-    many = np.stack([uniforms(seed, story, 100) for seed in (0, 1, 2**62) for story in (0, 1, 2, 10**9)])
+    many = np.stack(
+        [uniforms(seed, story, 100) for seed in (0, 1, 2**62) for story in (0, 1, 2, 10**9)]
+    )
     assert len(np.unique(many)) == many.size and many.min() >= 0 and many.max() < 1
     assert abs(np.corrcoef(many)[~np.eye(len(many), dtype=bool)]).max() < 0.5
 
 
-# --- whole stories --------------------------------------------------------------------------------------------------
+# --- whole stories
+# --------------------------------------------------------------------------------------------------
 
 
 def enumerate_stories(model, max_length, temperature):
@@ -189,10 +210,16 @@ def enumerate_stories(model, max_length, temperature):
     return done
 
 
-@pytest.mark.parametrize(("architecture", "temperature"), [("gpt2", 1.0), ("gpt2", 0.5), ("llama", 1.0), ("llama", 2.0)])
+@pytest.mark.parametrize(
+    ("architecture", "temperature"), [("gpt2", 1.0), ("gpt2", 0.5), ("llama", 1.0), ("llama", 2.0)]
+)
 def test_stories_have_the_models_distribution(architecture, temperature):
-    """Chi-square over all stories of a model with 4 tokens, short and long: none is favoured by ending early."""
-    model = make(architecture, layers=1, hidden=8, heads=2, ffn=8, vocabulary=4, max_length=6, spread=4.0)
+    """Chi-square over all stories of a model with 4 tokens, short and long: none is favoured by
+    ending early.
+    """
+    model = make(
+        architecture, layers=1, hidden=8, heads=2, ffn=8, vocabulary=4, max_length=6, spread=4.0
+    )
     expected = enumerate_stories(model, 6, temperature)
     assert abs(sum(expected.values()) - 1) < 1e-9
     count = 6000
@@ -205,7 +232,8 @@ def test_stories_have_the_models_distribution(architecture, temperature):
     pairs.append((count - sum(o for o, _ in pairs), count - sum(e for _, e in pairs)))
     assert len(pairs) > 20 and len({len(story) for story in common}) >= 4
     chi2, freedom = sum((o - e) ** 2 / e for o, e in pairs), len(pairs) - 1
-    z = ((chi2 / freedom) ** (1 / 3) - 1 + 2 / (9 * freedom)) / np.sqrt(2 / (9 * freedom))  # Wilson and Hilferty
+    # Wilson and Hilferty
+    z = ((chi2 / freedom) ** (1 / 3) - 1 + 2 / (9 * freedom)) / np.sqrt(2 / (9 * freedom))
     assert -3.5 < z < 3.5
     lengths = np.array([len(story) for story in stories])
     mean = sum(len(story) * share for story, share in expected.items())
@@ -289,7 +317,9 @@ def test_a_lane_that_is_killed_is_told_and_no_process_is_left(monkeypatch):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_loop_for_gpus_tells_the_same_stories(architecture, monkeypatch):
-    """In float32 and without graphs, on the CPU: bursts, halving of the batch, buckets of positions."""
+    """In float32 and without graphs, on the CPU: bursts, halving of the batch, buckets of
+    positions.
+    """
     monkeypatch.setattr(gpu, "BUCKET", 32)
     model = make(architecture)
     expected = sample(model, 30, temperature=0.8)

@@ -49,9 +49,15 @@ def test_committed_grid_is_whole():
     assert (RESULTS / "grid.csv").stat().st_size < 600_000
 
 
-@pytest.mark.parametrize(("regime", "T", "x"), [("accumulate", 1000, "same"), ("replace", 100, "fresh")])
+@pytest.mark.parametrize(
+    ("regime", "T", "x"), [("accumulate", 1000, "same"), ("replace", 100, "fresh")]
+)
 def test_committed_cells_come_out_again(regime, T, x):
-    rows = [r for r in committed("grid.csv") if (r["regime"], r["T"], r["sigma2"], r["x"]) == (regime, str(T), "1", x)]
+    rows = [
+        r
+        for r in committed("grid.csv")
+        if (r["regime"], r["T"], r["sigma2"], r["x"]) == (regime, str(T), "1", x)
+    ]
     assert len(rows) == 50
     found = grid.cell(Linear(T=T, x=x, repeats=int(rows[0]["repeats"])), regime, seed=0)
     for expected, row in zip(rows, found, strict=True):
@@ -71,19 +77,30 @@ def test_chance_knows_normal_from_other():
     p = [grid.chance(rng.standard_normal(60))["ks_p"] for _ in range(400)]
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.035)
     squares = [grid.chance(rng.standard_normal(60))["chi2_z"] for _ in range(400)]
-    assert np.mean(squares) == pytest.approx(0, abs=0.2) and np.std(squares) == pytest.approx(1, abs=0.12)
+    assert np.mean(squares) == pytest.approx(0, abs=0.2) and np.std(squares) == pytest.approx(
+        1, abs=0.12
+    )
     assert grid.chance(rng.standard_normal(60) + 1)["ks_p"] < 1e-4
     assert grid.chance(2 * rng.standard_normal(60))["chi2_z"] > 5
     assert math.isfinite(grid.chance(np.zeros(3))["ks_p"])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "line"), [(["--seed", "-1"], "error: --seed: got '-1'"), (["--out", "{file}/x"], "error: --out: got")]
+    ("arguments", "line"),
+    [(["--seed", "-1"], "error: --seed: got '-1'"), (["--out", "{file}/x"], "error: --out: got")],
 )
 def test_command_refuses_in_one_line(tmp_path, arguments, line):
     (tmp_path / "file").write_text("")
     arguments = [argument.format(file=tmp_path / "file") for argument in arguments]
-    command = [sys.executable, "-m", "collapse_utils", "grid", "--out", str(tmp_path / "new"), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "collapse_utils",
+        "grid",
+        "--out",
+        str(tmp_path / "new"),
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(line) and done.stderr.count("\n") == 1

@@ -17,9 +17,12 @@ SMALL = Linear(d=4, T=24, iterations=6, repeats=600)
 
 def run(tmp_path, config, regime, seed=0):
     made = section.make(config, seed=seed, cache=tmp_path)
-    rows = chain.run_chain(made, chain.Chain("linear", regime, seed, config), tmp_path / f"{regime}-{seed}")
+    rows = chain.run_chain(
+        made, chain.Chain("linear", regime, seed, config), tmp_path / f"{regime}-{seed}"
+    )
     return {
-        name: np.array([row["value"] for row in rows if row["metric"] == name]) for name in {row["metric"] for row in rows}
+        name: np.array([row["value"] for row in rows if row["metric"] == name])
+        for name in {row["metric"] for row in rows}
     }
 
 
@@ -28,7 +31,8 @@ def test_chain_reproduces_the_theorems(tmp_path, regime):
     found = run(tmp_path, SMALL, regime)
     expected = theory.test_error(regime, np.arange(1, 7), 4, 24, 1.0)
     standard_error = found["test_error_sd"] / np.sqrt(SMALL.repeats)
-    # Repeats of a chain share the picks of a subsample, which adds a little to the error of their mean.
+    # Repeats of a chain share the picks of a subsample, which adds a little to the error of their
+    # mean.
     slack = 0.05 * expected if regime == "accumulate_subsample" else 0.0
     assert np.all(np.abs(found["test_error"] - expected) < 4 * standard_error + slack)
     assert np.all(found["test_error_median"] <= found["test_error_max"])
@@ -43,7 +47,10 @@ def test_same_seed_same_bits(tmp_path):
 
 def test_smoke_preset_shows_the_directions(tmp_path):
     for seed in range(3):
-        replace, accumulate = (run(tmp_path, PRESETS["smoke"], r, seed)["test_error"] for r in ("replace", "accumulate"))
+        replace, accumulate = (
+            run(tmp_path, PRESETS["smoke"], r, seed)["test_error"]
+            for r in ("replace", "accumulate")
+        )
         assert np.all(np.diff(replace) > 0)
         assert accumulate[-1] < 2 * accumulate[0] < replace[-1] / 2
 
@@ -69,12 +76,19 @@ def test_fit_is_least_squares(ridge):
     made = section.make(config, seed=1, cache=None)
     train, _ = made.real_data()
     rows = np.random.default_rng(0).integers(0, 48, 30)
-    for data in (train, Pool([train, train + 1.0]), Pool([train, train + 1.0], rows), Pool([train], np.array([0, 0, 3]))):
+    for data in (
+        train,
+        Pool([train, train + 1.0]),
+        Pool([train, train + 1.0], rows),
+        Pool([train], np.array([0, 0, 3])),
+    ):
         items = np.asarray(data)
         w = made.fit(data, 0)
         for r in range(7):
             X = np.concatenate([items[:, r, :4], np.sqrt(ridge) * np.eye(4)])
-            expected = np.linalg.lstsq(X, np.concatenate([items[:, r, 4], np.zeros(4)]), rcond=None)[0]
+            expected = np.linalg.lstsq(
+                X, np.concatenate([items[:, r, 4], np.zeros(4)]), rcond=None
+            )[0]
             assert w[r] == pytest.approx(expected, rel=1e-8, abs=1e-10)
 
 

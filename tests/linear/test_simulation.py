@@ -47,7 +47,10 @@ def z_of(errors, expected):
 def test_equals_one_lstsq_per_fit(options, regime, x):
     config = Linear(**{"d": 5, "T": 30, "iterations": 6, "repeats": 8, "x": x, **options})
     draws = draw(config, regime, np.random.default_rng(3))
-    assert relative(simulation.errors(config, regime, draws), reference.errors(config, regime, draws)) < 1e-8
+    assert (
+        relative(simulation.errors(config, regime, draws), reference.errors(config, regime, draws))
+        < 1e-8
+    )
 
 
 @pytest.mark.parametrize("regime", WHOLE)
@@ -63,13 +66,25 @@ def test_sigma2_only_scales_the_noise(regime):
     config = Linear(d=4, T=20, iterations=5, repeats=6)
     noisy = dataclasses.replace(config, sigma2=100.0)
     draws = draw(config, regime, np.random.default_rng(1))
-    assert relative(simulation.errors(noisy, regime, draws), 100 * simulation.errors(config, regime, draws)) < 1e-8
-    assert relative(simulation.simulate(noisy, regime, 5), 100 * simulation.simulate(config, regime, 5)) < 1e-8
+    assert (
+        relative(
+            simulation.errors(noisy, regime, draws), 100 * simulation.errors(config, regime, draws)
+        )
+        < 1e-8
+    )
+    assert (
+        relative(
+            simulation.simulate(noisy, regime, 5), 100 * simulation.simulate(config, regime, 5)
+        )
+        < 1e-8
+    )
 
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_covariance_leaves_the_error_unchanged(regime):
-    """The fit from z L' is L^-T times the fit from z, so the S-norm of its error is the same number."""
+    """The fit from z L' is L^-T times the fit from z, so the S-norm of its error is the same
+    number.
+    """
     plain = Linear(d=6, T=40, iterations=5, repeats=6)
     skewed = dataclasses.replace(plain, condition=50.0)
     of_plain = simulation.errors(plain, regime, draw(plain, regime, np.random.default_rng(2)))
@@ -77,7 +92,8 @@ def test_covariance_leaves_the_error_unchanged(regime):
     assert relative(of_skewed, of_plain) < 1e-8
     L = covariance_factor(skewed)
     assert np.linalg.cond(L @ L.T) == pytest.approx(50.0)
-    assert np.abs(L @ L.T - np.diag(np.diag(L @ L.T))).max() > 0.1  # not merely a scaling of the axes
+    # not merely a scaling of the axes
+    assert np.abs(L @ L.T - np.diag(np.diag(L @ L.T))).max() > 0.1
 
 
 # The sampler
@@ -87,11 +103,15 @@ def test_covariance_leaves_the_error_unchanged(regime):
 @pytest.mark.parametrize("x", ["same", "fresh"])
 @pytest.mark.parametrize("regime", WHOLE)
 def test_drawing_the_factor_is_drawing_x(regime, x, options):
-    """``simulate`` never draws X; the mean and the quartiles of its errors are those of explicit draws."""
+    """``simulate`` never draws X; the mean and the quartiles of its errors are those of explicit
+    draws.
+    """
     config = Linear(d=4, T=12, iterations=3, repeats=8000, x=x, **options)
     a = simulation.simulate(config, regime, 1)
     b = simulation.errors(config, regime, draw(config, regime, np.random.default_rng(5)))
-    z = (a.mean(axis=0) - b.mean(axis=0)) / np.sqrt((a.var(axis=0) + b.var(axis=0)) / config.repeats)
+    z = (a.mean(axis=0) - b.mean(axis=0)) / np.sqrt(
+        (a.var(axis=0) + b.var(axis=0)) / config.repeats
+    )
     assert np.all(np.abs(z) < 4.5)
     below = (a[:, None] < np.quantile(b, [0.25, 0.5, 0.75], axis=0)).mean(axis=0)
     assert below == pytest.approx(np.array([[0.25], [0.5], [0.75]]) + np.zeros(3), abs=0.03)
@@ -126,7 +146,9 @@ def test_same_seed_same_bits(regime, x):
     first = simulation.simulate(config, regime, 7)
     assert first.shape == (320, 6)
     assert np.array_equal(first, simulation.simulate(config, regime, 7))
-    assert np.array_equal(first, simulation.simulate(dataclasses.replace(config, threads=2), regime, 7))
+    assert np.array_equal(
+        first, simulation.simulate(dataclasses.replace(config, threads=2), regime, 7)
+    )
     assert not np.array_equal(first, simulation.simulate(config, regime, 8))
     assert len(np.unique(first[:, 0])) == 320  # no two chunks share a stream
 
@@ -135,7 +157,9 @@ def test_same_seed_same_bits(regime, x):
 
 
 def independent_z(offset=0.0):
-    """One z for each of 90 independent cells: three whole-block regimes, iterations and sizes in turn."""
+    """One z for each of 90 independent cells: three whole-block regimes, iterations and sizes in
+    turn.
+    """
     z = []
     for number in range(90):
         regime, T, n = WHOLE[number % 3], (20, 40, 100)[number // 3 % 3], (1, 2, 5, 20)[number % 4]
@@ -162,22 +186,31 @@ def test_z_scores_along_a_chain_of_the_paper_size():
         assert np.max(np.abs(z)) < 4
 
 
-@pytest.mark.parametrize(("d", "T", "repeats", "tolerance"), [(32, 100, 3000, 0.0), (8, 100, 6000, 0.004)])
+@pytest.mark.parametrize(
+    ("d", "T", "repeats", "tolerance"), [(32, 100, 3000, 0.0), (8, 100, 6000, 0.004)]
+)
 def test_subsample_recursion_against_simulation(d, T, repeats, tolerance):
-    """Within chance (and, for few features, the few tenths of a percent that a finite size may cost)."""
+    """Within chance (and, for few features, the few tenths of a percent that a finite size may
+    cost).
+    """
     config = Linear(d=d, T=T, iterations=12, repeats=repeats)
     errors = simulation.simulate(config, "accumulate_subsample", 3)
     expected = theory.test_error("accumulate_subsample", np.arange(1, 13), d, T, 1.0)
     standard_error = errors.std(axis=0, ddof=1) / np.sqrt(repeats)
-    assert np.all(np.abs(errors.mean(axis=0) - expected) < 3.8 * standard_error + tolerance * expected)
-    if d == 32:  # the large-T limit would be far off here: the recursion is needed and the test can tell
+    assert np.all(
+        np.abs(errors.mean(axis=0) - expected) < 3.8 * standard_error + tolerance * expected
+    )
+    # the large-T limit would be far off here: the recursion is needed and the test can tell
+    if d == 32:
         limit = theory.base(d, T, 1.0) * theory.growth("accumulate_subsample", np.arange(1, 13))
         assert (errors.mean(axis=0)[-1] - limit[-1]) / standard_error[-1] > 20
 
 
 @pytest.mark.parametrize(("T", "expected"), [(100, 1.41), (316, 1.50)])
 def test_fresh_x_accumulates_lower_than_theorem_2(T, expected):
-    """At n = 10 and d = 32, in units of base; the same rows give 1.55 at any T, and so do fresh ones as T grows."""
+    """At n = 10 and d = 32, in units of base; the same rows give 1.55 at any T, and so do fresh
+    ones as T grows.
+    """
     config = Linear(T=T, iterations=10, repeats=3000, x="fresh")
     base = theory.base(32, T, 1.0)
     fresh = simulation.simulate(config, "accumulate", 2)[:, -1] / base
@@ -191,7 +224,9 @@ def test_fresh_x_closed_forms():
     n = np.arange(1, 8)
     for regime in ("replace", "replace_multiple"):
         config = Linear(d=6, T=20, iterations=7, repeats=4000, x="fresh")
-        z = z_of(simulation.simulate(config, regime, 6), theory.fresh_test_error(regime, n, 6, 20, 1.0))
+        z = z_of(
+            simulation.simulate(config, regime, 6), theory.fresh_test_error(regime, n, 6, 20, 1.0)
+        )
         assert np.max(np.abs(z)) < 4
 
 
@@ -224,7 +259,9 @@ def test_heavy_tail_near_d_plus_2():
     low, _, median, _, high = simulation.quantiles(errors)[:, 0]
     assert low < median < 0.6 * theory.base(32, 34, 1.0)  # the mean lives in the tail
     assert errors.max() > 10 * high
-    calm = simulation.quantiles(simulation.simulate(dataclasses.replace(config, T=316), "replace", 0))[:, 0]
+    calm = simulation.quantiles(
+        simulation.simulate(dataclasses.replace(config, T=316), "replace", 0)
+    )[:, 0]
     assert calm[2] > 0.9 * theory.base(32, 316, 1.0)
 
 

@@ -15,15 +15,21 @@ T = [100, 316, 1000]
 def test_check_values():
     """d = 32, sigma2 = 1: computed by hand from the theorems, to the digits given."""
     assert theory.base(32, T, 1) == pytest.approx([0.47761, 0.11307, 0.03309], abs=5e-6)
-    assert theory.test_error("replace", 50, 32, T, 1) == pytest.approx([23.88, 5.654, 1.655], rel=3e-4)
-    assert theory.test_error("accumulate", 50, 32, T, 1) == pytest.approx([0.7762, 0.1838, 0.0538], abs=5e-5)
+    assert theory.test_error("replace", 50, 32, T, 1) == pytest.approx(
+        [23.88, 5.654, 1.655], rel=3e-4
+    )
+    assert theory.test_error("accumulate", 50, 32, T, 1) == pytest.approx(
+        [0.7762, 0.1838, 0.0538], abs=5e-5
+    )
     bound = theory.base(32, T, 1) * theory.ACCUMULATE_BOUND
     assert bound == pytest.approx([0.7856, 0.1860, 0.0544], abs=5e-5)
 
 
 def test_first_fit_is_the_same_for_every_regime():
     for regime in REGIMES:
-        assert theory.test_error(regime, 1, 32, T, 0.1) == pytest.approx(theory.base(32, T, 0.1), rel=1e-12)
+        assert theory.test_error(regime, 1, 32, T, 0.1) == pytest.approx(
+            theory.base(32, T, 0.1), rel=1e-12
+        )
 
 
 def test_growth():
@@ -31,7 +37,9 @@ def test_growth():
     assert theory.growth("replace", n).tolist() == n.tolist()
     assert theory.growth("replace_multiple", 4) == pytest.approx(1 + 1 / 2 + 1 / 3 + 1 / 4)
     assert theory.growth("accumulate", 3) == pytest.approx(1 + 1 / 4 + 1 / 9)
-    assert theory.growth("accumulate_subsample", n[1:]) == pytest.approx([1.75, 2.39, 2.65, 2.905, 2.932], abs=1.1e-3)
+    assert theory.growth("accumulate_subsample", n[1:]) == pytest.approx(
+        [1.75, 2.39, 2.65, 2.905, 2.932], abs=1.1e-3
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +53,9 @@ def test_bounds_are_approached_from_below(regime, bound):
 
 
 def test_subsample_growth_sums_the_covariances():
-    """The closed form against the double sum it comes from: weights 1/(k + 1), E zeta_k.zeta_l = 1/max(k, l), k != l."""
+    """The closed form against the double sum it comes from: weights 1/(k + 1), E zeta_k.zeta_l =
+    1/max(k, l), k != l.
+    """
     for n in (1, 2, 7, 40):
         k = np.arange(1, n + 1)
         weights = np.where(k == n, 1.0, 1 / (k + 1))
@@ -58,9 +68,12 @@ def test_subsample_recursion():
     n = np.arange(1, 51)
     large = theory.subsample_growth(n, 32, 10**8)
     assert large == pytest.approx(theory.growth("accumulate_subsample", n), rel=1e-5)
-    smaller_T_grows_faster = [theory.subsample_growth(n, 32, rows)[-1] for rows in (1000, 316, 100, 70)]
+    smaller_T_grows_faster = [
+        theory.subsample_growth(n, 32, rows)[-1] for rows in (1000, 316, 100, 70)
+    ]
     assert np.all(np.diff(smaller_T_grows_faster) > 0)
-    assert math.isinf(theory.subsample_growth(10, 32, 40))  # about 26 different rows for 32 features
+    # about 26 different rows for 32 features
+    assert math.isinf(theory.subsample_growth(10, 32, 40))
 
 
 def test_broadcasting():
@@ -72,7 +85,9 @@ def test_broadcasting():
 
 
 def test_fresh_rows():
-    assert theory.fresh_test_error("replace", 7, 4, 20, 1.0) == theory.test_error("replace", 7, 4, 20, 1.0)
+    assert theory.fresh_test_error("replace", 7, 4, 20, 1.0) == theory.test_error(
+        "replace", 7, 4, 20, 1.0
+    )
     expected = 4 / 15 + 4 / 35 + 4 / 55
     assert theory.fresh_test_error("replace_multiple", 3, 4, 20, 1.0) == pytest.approx(expected)
     unknown = theory.fresh_test_error("accumulate", np.array([1, 2]), 4, 20, 1.0)
@@ -102,5 +117,7 @@ def test_bad_input_names_the_field(arguments, field):
 
 
 def test_too_few_rows_says_why():
-    with pytest.raises(InputError, match=r"T: got 33; allowed: an integer >= d \+ 2 = 34 .*infinite"):
+    with pytest.raises(
+        InputError, match=r"T: got 33; allowed: an integer >= d \+ 2 = 34 .*infinite"
+    ):
         theory.base(32, 33, 1.0)

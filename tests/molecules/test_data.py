@@ -1,4 +1,6 @@
-"""Molecules from files: what is read comes back, splits share no molecule, and what cannot be used is named."""
+"""Molecules from files: what is read comes back, splits share no molecule, and what cannot be used
+is named.
+"""
 
 import gzip
 import json
@@ -37,9 +39,15 @@ def test_sdf_to_arrays_and_back(tmp_path):
     found = sources.grouped(read, most=2)
     assert [m.GetNumConformers() for m in found] == [2] * len(made)
     array = to_array(found, range(len(found)), 20)
-    back = [with_positions(found[n], array["positions"][array["molecule"] == n]) for n in range(len(found))]
+    back = [
+        with_positions(found[n], array["positions"][array["molecule"] == n])
+        for n in range(len(found))
+    ]
     write_sdf(tmp_path / "out.sdf", back)
-    again = sources.grouped((m for _, m in sources.read_sdf(tmp_path / "out.sdf") if sources.problem_of(m) is None), most=2)
+    again = sources.grouped(
+        (m for _, m in sources.read_sdf(tmp_path / "out.sdf") if sources.problem_of(m) is None),
+        most=2,
+    )
     for first, second in zip(made, again, strict=True):
         assert Chem.MolToSmiles(first) == Chem.MolToSmiles(second)
         for a, b in zip(first.GetConformers(), second.GetConformers(), strict=True):
@@ -54,7 +62,9 @@ def test_conformers_with_their_atoms_in_another_order_join_their_molecule():
     a, b = (joined.GetConformer(k).GetPositions() for k in joined.GetConformers() and (0, 1))
     assert joined.GetNumConformers() == 2
     bonds = [(x.GetBeginAtomIdx(), x.GetEndAtomIdx()) for x in joined.GetBonds()]
-    assert max(abs(np.linalg.norm(a[i] - a[j]) - np.linalg.norm(b[i] - b[j])) for i, j in bonds) < 0.02
+    assert (
+        max(abs(np.linalg.norm(a[i] - a[j]) - np.linalg.norm(b[i] - b[j])) for i, j in bonds) < 0.02
+    )
 
 
 def test_splits_share_no_molecule_nor_stereoisomer(tmp_path):
@@ -72,8 +82,12 @@ def test_splits_share_no_molecule_nor_stereoisomer(tmp_path):
         for number, positions in split:
             atoms = real.molecules[number].GetNumAtoms()
             assert atoms == real.graphs.atoms[number]
-            assert np.abs(positions[:atoms].mean(axis=0)).max() < 1e-5 and not positions[atoms:].any()
-            bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in real.molecules[number].GetBonds()]
+            assert (
+                np.abs(positions[:atoms].mean(axis=0)).max() < 1e-5 and not positions[atoms:].any()
+            )
+            bonds = [
+                (b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in real.molecules[number].GetBonds()
+            ]
             assert all(0.9 < np.linalg.norm(positions[i] - positions[j]) < 2.0 for i, j in bonds)
 
 
@@ -185,7 +199,9 @@ def test_a_record_that_cannot_be_used_is_named(tmp_path, complaint):
     with pytest.raises(InputError) as caught:
         prepared(path, tmp_path / "cache")
     line = str(caught.value)
-    assert "record 2 (culprit)" in line and complaint in line and "1 of 2" in line and "\n" not in line
+    assert (
+        "record 2 (culprit)" in line and complaint in line and "1 of 2" in line and "\n" not in line
+    )
     assert not list((tmp_path / "cache").rglob("*.npy"))
 
 
@@ -205,7 +221,11 @@ def test_few_bad_records_are_left_out_counted_and_told(tmp_path, capsys):
 
 
 def test_text_that_is_no_sdf_and_an_empty_file(tmp_path):
-    for name, content in (("text.sdf", b"hello\nworld\n$$$$\n"), ("empty.sdf", b""), ("bad.sdf.gz", b"not gzip")):
+    for name, content in (
+        ("text.sdf", b"hello\nworld\n$$$$\n"),
+        ("empty.sdf", b""),
+        ("bad.sdf.gz", b"not gzip"),
+    ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=name.split(".")[0]):
             prepared(tmp_path / name, tmp_path / "cache")
@@ -217,7 +237,9 @@ def far_atom(molecule):
 
 
 def test_absurd_records_are_named(tmp_path, monkeypatch):
-    """An atom at the edge of what the format can write, a record without end, a pipe, and a list in another encoding."""
+    """An atom at the edge of what the format can write, a record without end, a pipe, and a list in
+    another encoding.
+    """
     assert "angstrom apart" in sources.problem_of(far_atom(Chem.Mol(molecules()[0])))
     write_sdf(tmp_path / "in.sdf")
     monkeypatch.setattr(sources, "MOST_BYTES", 1000)
@@ -261,15 +283,27 @@ def test_sources_that_are_not_there_and_sizes_that_do_not_fit(tmp_path, monkeypa
             prepared(data, tmp_path / "cache")
     with pytest.raises(InputError, match="molecules: got 9; allowed: at most 8: set has 12"):
         prepared(tmp_path / "set.sdf", tmp_path / "cache", molecules=9)
-    with pytest.raises(InputError, match=r"--data: got 'set'; allowed: a source of .* or more, as the preset wants"):
+    with pytest.raises(
+        InputError, match=r"--data: got 'set'; allowed: a source of .* or more, as the preset wants"
+    ):
         prepared(tmp_path / "set.sdf", tmp_path / "cache", test_molecules=40)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("beta_end", 1e-8), ("sampling_steps", 2000), ("sampler", "euler"), ("hidden", 0), ("batch_size", 1), ("cutoff", -1.0),
-     ("preconditioned", False), ("molecules", 1), ("schedule", "linear"), ("beta_start", 1.0)],
-)  # fmt: skip
+    [
+        ("beta_end", 1e-8),
+        ("sampling_steps", 2000),
+        ("sampler", "euler"),
+        ("hidden", 0),
+        ("batch_size", 1),
+        ("cutoff", -1.0),
+        ("preconditioned", False),
+        ("molecules", 1),
+        ("schedule", "linear"),
+        ("beta_start", 1.0),
+    ],
+)
 def test_settings_out_of_range_are_refused(field, value):
     with pytest.raises(InputError):
         tiny(**{field: value})
@@ -287,10 +321,16 @@ def geom_folder(path, content=None):
     (path / "drugs").mkdir(parents=True)
     summary = {}
     for k, molecule in enumerate(molecules()):
-        conformers = [{"rd_mol": Chem.Mol(molecule, confId=c), "boltzmannweight": w} for c, w in ((0, 0.2), (1, 0.8))]
+        conformers = [
+            {"rd_mol": Chem.Mol(molecule, confId=c), "boltzmannweight": w}
+            for c, w in ((0, 0.2), (1, 0.8))
+        ]
         summary[SMILES[k]] = {"pickle_path": f"drugs/{k}.pickle", "uniqueconfs": 2}
         with open(path / "drugs" / f"{k}.pickle", "wb") as file:
-            pickle.dump({"smiles": SMILES[k], "conformers": conformers} if content is None else content, file)
+            pickle.dump(
+                {"smiles": SMILES[k], "conformers": conformers} if content is None else content,
+                file,
+            )
     summary["no conformers"] = {"charge": 0}
     (path / "summary_drugs.json").write_text(json.dumps(summary))
     return path
@@ -315,7 +355,9 @@ def test_a_pickle_of_another_class_is_refused_by_name_and_runs_nothing(tmp_path,
     folder = geom_folder(tmp_path / "geom", {"conformers": [Intruder()]})
     assert main(["convert", str(folder), str(tmp_path / "out.sdf.gz")]) == 2
     said = capsys.readouterr()
-    assert "asks for builtins.print" in said.err and "0.pickle" in said.err and "run\n" not in said.out
+    assert (
+        "asks for builtins.print" in said.err and "0.pickle" in said.err and "run\n" not in said.out
+    )
     assert not (tmp_path / "out.sdf.gz").exists()
     with open(tmp_path / "torn.pickle", "wb") as file:
         file.write(pickle.dumps({"rd_mol": molecules()[0]})[:100])

@@ -1,4 +1,6 @@
-"""The model: its symmetries, the noise schedule, GeoDiff's loss by its definition, and a case whose optimum is known."""
+"""The model: its symmetries, the noise schedule, GeoDiff's loss by its definition, and a case whose
+optimum is known.
+"""
 
 import math
 
@@ -12,7 +14,15 @@ from collapse_utils.molecules import model as model_module
 from collapse_utils.molecules.config import PRESETS
 from collapse_utils.molecules.data import to_array
 from collapse_utils.molecules.graphs import Graphs
-from collapse_utils.molecules.model import FilterTable, GeoDiff, betas, forces, losses, pairs_within, sigmas
+from collapse_utils.molecules.model import (
+    FilterTable,
+    GeoDiff,
+    betas,
+    forces,
+    losses,
+    pairs_within,
+    sigmas,
+)
 from collapse_utils.molecules.sampling import DistanceFit, deterministic
 
 
@@ -34,7 +44,9 @@ def rotation(seed=0):
 
 def prepared(graphs, items):
     batch = graphs.batch(items["molecule"])
-    positions = torch.from_numpy(items["positions"][graphs.real_atoms(items["molecule"], items["positions"].shape[1])])
+    positions = torch.from_numpy(
+        items["positions"][graphs.real_atoms(items["molecule"], items["positions"].shape[1])]
+    )
     rng = np.random.default_rng(3)
     noise = torch.from_numpy(rng.standard_normal(positions.shape, np.float32))
     return batch, positions, torch.from_numpy(rng.integers(1000, size=len(items))), noise
@@ -69,7 +81,9 @@ def test_the_loss_does_not_depend_on_the_order_of_atoms_nor_of_molecules():
     made = molecules()
     rng = np.random.default_rng(0)
     orders = [rng.permutation(m.GetNumAtoms()) for m in made]
-    shuffled = [Chem.RenumberAtoms(m, order.tolist()) for m, order in zip(made, orders, strict=True)]
+    shuffled = [
+        Chem.RenumberAtoms(m, order.tolist()) for m, order in zip(made, orders, strict=True)
+    ]
     width = max(m.GetNumAtoms() for m in made)
     graphs, other = Graphs.build(made), Graphs.build(shuffled)
     items, other_items = (to_array(them, range(len(made)), width) for them in (made, shuffled))
@@ -85,12 +99,20 @@ def test_the_loss_does_not_depend_on_the_order_of_atoms_nor_of_molecules():
 
     reverse = np.arange(len(items))[::-1].copy()
     atoms = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in reverse])
-    found = losses(model, graphs.batch(items["molecule"][reverse]), positions[atoms], levels[reverse], noise[atoms])
+    found = losses(
+        model,
+        graphs.batch(items["molecule"][reverse]),
+        positions[atoms],
+        levels[reverse],
+        noise[atoms],
+    )
     assert all(close(a, b[atoms]) for a, b in zip(found, plain, strict=True))
 
 
 def test_the_sampler_turns_with_its_noise_up_to_the_choice_of_axes():
-    """Distances inside the sampled molecules do not depend on how the rough geometry lies in space."""
+    """Distances inside the sampled molecules do not depend on how the rough geometry lies in
+    space.
+    """
     graphs, items = graphs_and_items()
     model = network(graphs, items)
     batch = graphs.batch(np.arange(4))
@@ -98,8 +120,18 @@ def test_the_sampler_turns_with_its_noise_up_to_the_choice_of_axes():
 
     def sampled(turn):
         generator = torch.Generator().manual_seed(0)
-        first = iter([torch.randn(len(batch.i), generator=generator), torch.randn(batch.atoms, 3, generator=generator)])
-        return deterministic(model, batch, config, lambda *shape: next(first) if len(shape) == 1 else 0 * next(first) @ turn)
+        first = iter(
+            [
+                torch.randn(len(batch.i), generator=generator),
+                torch.randn(batch.atoms, 3, generator=generator),
+            ]
+        )
+        return deterministic(
+            model,
+            batch,
+            config,
+            lambda *shape: next(first) if len(shape) == 1 else 0 * next(first) @ turn,
+        )
 
     def distances(x):
         return (x[batch.i] - x[batch.j]).norm(dim=-1)
@@ -114,14 +146,18 @@ def test_noise_levels_follow_the_closed_form():
     expected = 1e-7 + (9e-3 - 1e-7) / (1 + np.exp(6 - 12 * t / 999))
     assert np.allclose(steps, expected, rtol=1e-12)
     level = sigmas(config)
-    assert np.allclose(level**2, np.expm1(-np.cumsum(np.log1p(-steps))), rtol=1e-9)  # sigma^2 = 1 / prod(1 - beta) - 1
+    # sigma^2 = 1 / prod(1 - beta) - 1
+    assert np.allclose(level**2, np.expm1(-np.cumsum(np.log1p(-steps))), rtol=1e-9)
     assert np.all(np.diff(level) > 0)
-    # The integral of the sigmoid: -log a_T is about 9e-3 * 1000 / 2 = 4.5 (and 1 % from the second order).
+    # The integral of the sigmoid: -log a_T is about 9e-3 * 1000 / 2 = 4.5 (and 1 % from the second
+    # order).
     assert math.log1p(level[-1] ** 2) == pytest.approx(4.5, rel=0.01)
 
 
 def test_the_loss_is_geodiffs_by_its_definition():
-    """Against loops over directed edges, for one molecule: every pair twice, weights 5 and 2, cutoff on noisy distances."""
+    """Against loops over directed edges, for one molecule: every pair twice, weights 5 and 2,
+    cutoff on noisy distances.
+    """
     graphs, items = graphs_and_items()
     row = items[np.flatnonzero(items["molecule"] == 1)[:1]]
     model = network(graphs, items)
@@ -159,10 +195,13 @@ def two_atoms(lengths, seed):
 
 
 def posterior_mean(d, sigma, lengths):
-    """E[d0 | d] for equally likely lengths: the difference of two noised atoms has variance 2 sigma^2 an axis, and its norm
-    has the density (d / d0) exp(-(d - d0)^2 / 4 sigma^2) (1 - exp(-d d0 / sigma^2)) up to a factor."""
+    """E[d0 | d] for equally likely lengths: the difference of two noised atoms has variance 2
+    sigma^2 an axis, and its norm has the density (d / d0) exp(-(d - d0)^2 / 4 sigma^2) (1 - exp(-d
+    d0 / sigma^2)) up to a factor."""
     d0 = np.asarray(lengths)[:, None]
-    log_weight = -((d - d0) ** 2) / (4 * sigma**2) + np.log1p(-np.exp(-d * d0 / sigma**2)) - np.log(d0)
+    log_weight = (
+        -((d - d0) ** 2) / (4 * sigma**2) + np.log1p(-np.exp(-d * d0 / sigma**2)) - np.log(d0)
+    )
     weight = np.exp(log_weight - log_weight.max(axis=0))
     return (weight * d0).sum(0) / weight.sum(0)
 
@@ -194,7 +233,8 @@ def test_two_atoms_of_two_lengths_reach_the_optimal_denoiser():
     for step in range(250):
         for group in adam.param_groups:
             group["lr"] = 0.01 * (1 - step / 250)
-        levels = torch.from_numpy(rng.integers(250, 700, size=len(items)))  # sigma from 0.19 to 2.3 angstrom
+        # sigma from 0.19 to 2.3 angstrom
+        levels = torch.from_numpy(rng.integers(250, 700, size=len(items)))
         noise = torch.from_numpy(rng.standard_normal(positions.shape, np.float32))
         loss = losses(model, batch, positions, levels, noise)[0].mean()
         adam.zero_grad()
@@ -205,7 +245,9 @@ def test_two_atoms_of_two_lengths_reach_the_optimal_denoiser():
     sigma = model.sigma[levels]
     pairs = pairs_within(batch, positions + sigma[batch.molecule][:, None] * noise, model.cutoff)
     found = (pairs.distance + sigma * model(batch, pairs, sigma)).detach().numpy()
-    best = posterior_mean(pairs.distance.numpy().astype(float), sigma.numpy().astype(float), lengths)
+    best = posterior_mean(
+        pairs.distance.numpy().astype(float), sigma.numpy().astype(float), lengths
+    )
     real = np.linalg.norm(items["positions"][:, 0] - items["positions"][:, 1], axis=1)
     assert np.abs(found - best).mean() < 0.05  # angstrom; the two lengths are 1 apart
     assert np.mean((found - real) ** 2) < 1.1 * np.mean((best - real) ** 2)
@@ -238,8 +280,11 @@ def test_statistics_of_distances_are_means_and_a_kind_without_data_takes_its_fam
         found.extend(np.linalg.norm(positions[i] - positions[j], axis=1))
     assert len(found) > 10
     assert mean[kind] == pytest.approx(np.mean(found), abs=0.01)
-    fewer, _ = graphs.distance_statistics(items[items["molecule"] != 1])  # no chlorobenzene: C-Cl was never seen
-    chlorine = graphs.arrays["element"][graphs.atoms[0] :][graphs.arrays["i"][ends[0] : ends[1]]] == 17
+    # no chlorobenzene: C-Cl was never seen
+    fewer, _ = graphs.distance_statistics(items[items["molecule"] != 1])
+    chlorine = (
+        graphs.arrays["element"][graphs.atoms[0] :][graphs.arrays["i"][ends[0] : ends[1]]] == 17
+    )
     unseen = kinds[ends[0] : ends[1]][(types[ends[0] : ends[1]] > 0) & chlorine]
     assert np.isfinite(fewer).all() and (len(unseen) == 0 or np.all(fewer[unseen] > 0.9))
     assert np.all(spread >= 0.01)
@@ -261,7 +306,9 @@ def test_filters_read_from_a_table_give_the_networks_numbers_and_gradients(monke
         def read(self, number, pairs):
             far = slice(pairs.local, None)
             edge = model.edge_length(pairs.distance[far, None]) * model.edge_type(pairs.type[far])
-            weight = model.global_convs[number].filter(edge) * model.window(pairs.distance[far])[:, None]
+            weight = (
+                model.global_convs[number].filter(edge) * model.window(pairs.distance[far])[:, None]
+            )
             return weight, pairs.i[far], pairs.j[far]
 
     loss, gradient = everything()

@@ -17,8 +17,16 @@ from collapse_utils.molecules.data import with_positions
 from collapse_utils.regimes import REGIMES
 
 METRICS = {
-    "local_loss", "global_loss", "total_loss", "coverage", "matching", "bond_error", "angle_error", "strain", "broken_share",
-}  # fmt: skip
+    "local_loss",
+    "global_loss",
+    "total_loss",
+    "coverage",
+    "matching",
+    "bond_error",
+    "angle_error",
+    "strain",
+    "broken_share",
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +47,8 @@ def run(source, folder, regime="accumulate", seed=0, **fields):
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_a_chain_gives_the_same_bits_twice_in_every_regime(source, tmp_path, regime, monkeypatch):
-    monkeypatch.delattr(section.MoleculesSection, "preview")  # drawing takes longer than all the rest
+    # drawing takes longer than all the rest
+    monkeypatch.delattr(section.MoleculesSection, "preview")
     first = run(source, tmp_path / "a" / "run", regime, steps=6)
     second = run(source, tmp_path / "b" / "run", regime, steps=6)
     assert first == second
@@ -49,7 +58,9 @@ def test_a_chain_gives_the_same_bits_twice_in_every_regime(source, tmp_path, reg
 
 
 def test_another_seed_gives_another_chain_and_previews_are_written(source, tmp_path):
-    chains = [run(source, tmp_path / f"seed-{seed}", seed=seed, iterations=1, steps=2) for seed in (0, 1)]
+    chains = [
+        run(source, tmp_path / f"seed-{seed}", seed=seed, iterations=1, steps=2) for seed in (0, 1)
+    ]
     assert chains[0] != chains[1]
     preview = tmp_path / "seed-0" / "iteration-01" / "preview"
     assert (preview / "molecules.png").stat().st_size > 1000
@@ -73,9 +84,12 @@ def test_a_fit_that_was_stopped_ends_with_the_same_bits(source, tmp_path, monkey
         made.fit(train, 5, Checkpoint(tmp_path / "stopped", every_s=0.0))
     monkeypatch.setattr(section, "losses", plain)
     resumed = make(source).fit(train, 5, Checkpoint(tmp_path / "stopped"))
-    again = make(source).fit(train, 5, Checkpoint(tmp_path / "stopped"))  # read back, nothing trained
+    # read back, nothing trained
+    again = make(source).fit(train, 5, Checkpoint(tmp_path / "stopped"))
     for name, value in through.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]) and torch.equal(value, again.state_dict()[name]), name
+        assert torch.equal(value, resumed.state_dict()[name]) and torch.equal(
+            value, again.state_dict()[name]
+        ), name
     assert np.array_equal(made.sample(through, 9, 3), made.sample(again, 9, 3))
 
 
@@ -97,19 +111,34 @@ def test_samples_are_of_the_molecules_of_the_training_items(source):
 
 
 @pytest.mark.parametrize("sampler", ["deterministic", "langevin"])
-def test_a_trained_model_samples_sensible_geometry_and_an_untrained_langevin_does_not(source, sampler):
-    made = make(source, steps=150, hidden=16, learning_rate=0.01, sampling_steps=10, rough_rounds=60, fitting_rounds=20)
+def test_a_trained_model_samples_sensible_geometry_and_an_untrained_langevin_does_not(
+    source, sampler
+):
+    made = make(
+        source,
+        steps=150,
+        hidden=16,
+        learning_rate=0.01,
+        sampling_steps=10,
+        rough_rounds=60,
+        fitting_rounds=20,
+    )
     train, test = made.real_data()
     model = made.fit(train, 0, Checkpoint(source / "sensible"))
     if sampler == "langevin":
         made.config = dataclasses.replace(made.config, sampler="langevin", sampling_steps=1000)
     result = made.evaluate(model, test)
-    assert result["broken_share"] < 0.5 and result["bond_error"] < (0.1 if sampler == "deterministic" else 0.4)
+    assert result["broken_share"] < 0.5 and result["bond_error"] < (
+        0.1 if sampler == "deterministic" else 0.4
+    )
     random = np.random.default_rng(0).normal(size=(len(test), *test["positions"].shape[1:])) * 2
     number = test["molecule"][0]
     atoms = made.real.graphs.atoms[number]
     noise = measures.measure_samples(
-        [made.real.molecules[number]], [test["positions"][:2, :atoms].astype(float)], [random[:2, :atoms]], [0.0]
+        [made.real.molecules[number]],
+        [test["positions"][:2, :atoms].astype(float)],
+        [random[:2, :atoms]],
+        [0.0],
     )
     assert noise["bond_error"] > 3 * result["bond_error"]
 
@@ -139,10 +168,13 @@ def test_langevin_follows_geodiffs_update(source):
     pairs = sampling.pairs_within(batch, start, model.cutoff)
     s = model(batch, pairs, sigma.expand(2)).detach()
     near = slice(0, pairs.local)
-    force = sampling.forces(s[near], pairs, near, batch.atoms)  # sigma = 9.5 is above global_start_sigma
+    # sigma = 9.5 is above global_start_sigma
+    force = sampling.forces(s[near], pairs, near, batch.atoms)
     step = 1e-6 * (sigma / 0.01) ** 2
     assert torch.allclose(
-        found, sampling.centred(start + step * force / sigma + (2 * step).sqrt() * second, batch), atol=1e-4
+        found,
+        sampling.centred(start + step * force / sigma + (2 * step).sqrt() * second, batch),
+        atol=1e-4,
     )
 
 
@@ -162,14 +194,25 @@ def test_broken_samples_are_counted_and_never_left_out(source):
     good = measures.measure_samples([molecule], [real], [real], [low])
     found = measures.measure_samples([molecule], [real], [samples], [low])
     assert found["broken_share"] == 0.6 and good["broken_share"] == 0
-    assert good["coverage"] == 1 and good["matching"] < 1e-3 and good["bond_error"] < 0.01 and good["strain"] < 2
+    assert (
+        good["coverage"] == 1
+        and good["matching"] < 1e-3
+        and good["bond_error"] < 0.01
+        and good["strain"] < 2
+    )
     assert found["strain"] > 100  # the median of five, of which three are broken
     hopeless = measures.measure_samples([molecule], [real], [np.repeat(lost, 4, axis=0)], [low])
-    assert hopeless["broken_share"] == 1 and hopeless["coverage"] == 0 and np.isfinite(list(hopeless.values())).all()
+    assert (
+        hopeless["broken_share"] == 1
+        and hopeless["coverage"] == 0
+        and np.isfinite(list(hopeless.values())).all()
+    )
 
 
 def test_a_chain_whose_samples_are_all_lost_goes_on_only_when_asked(source, tmp_path, monkeypatch):
-    """Both ways: nothing finite to train on stops the chain, or is the outcome of that iteration."""
+    """Both ways: nothing finite to train on stops the chain, or is the outcome of that
+    iteration.
+    """
     monkeypatch.delattr(section.MoleculesSection, "preview")
 
     def lost(made):
@@ -185,8 +228,12 @@ def test_a_chain_whose_samples_are_all_lost_goes_on_only_when_asked(source, tmp_
 
     stop, record = make(source, steps=4), make(source, steps=4, diverged="record")
     with pytest.raises(RunError, match="none of the 16 training conformations is finite"):
-        run_chain(lost(stop), Chain("molecules", "replace", 0, stop.config), tmp_path / "stop" / "run")
-    rows = run_chain(lost(record), Chain("molecules", "replace", 0, record.config), tmp_path / "record" / "run")
+        run_chain(
+            lost(stop), Chain("molecules", "replace", 0, stop.config), tmp_path / "stop" / "run"
+        )
+    rows = run_chain(
+        lost(record), Chain("molecules", "replace", 0, record.config), tmp_path / "record" / "run"
+    )
     assert [row["value"] for row in rows if row["metric"] == "diverged"] == [0.0, 1.0, 1.0]
     state = Checkpoint(tmp_path / "record/run/iteration-02").newest()
     assert "none of the 16" in files.read_json(state / "diverged.json")["problem"]
@@ -199,7 +246,8 @@ def test_training_data_that_are_not_finite_are_passed_over_or_refused(source):
     assert section.finite_rows(items).tolist() == list(range(5, len(items)))
     model = made.fit(items, 0, Checkpoint(source / "some"))
     assert all(torch.isfinite(p).all() for p in model.parameters())
-    items["positions"][5:] *= 1e8  # exploded, but finite: a chain goes on, and its samples are broken
+    # exploded, but finite: a chain goes on, and its samples are broken
+    items["positions"][5:] *= 1e8
     exploded = made.fit(items, 0, Checkpoint(source / "exploded"))
     assert made.evaluate(exploded, made.real_data()[1])["broken_share"] > 0.5
     items["positions"] = np.nan
@@ -210,7 +258,9 @@ def test_training_data_that_are_not_finite_are_passed_over_or_refused(source):
 def test_coverage_and_matching_by_hand():
     molecule = molecules()[4]
     a, b = (molecule.GetConformer(k).GetPositions() for k in (0, 1))
-    table = measures.rmsd_table(molecule, np.stack([a, b]), np.stack([b + 5, a @ np.diag([-1.0, -1.0, 1.0]), a * np.nan]))
+    table = measures.rmsd_table(
+        molecule, np.stack([a, b]), np.stack([b + 5, a @ np.diag([-1.0, -1.0, 1.0]), a * np.nan])
+    )
     assert table[1, 0] < 1e-4 and table[0, 1] < 1e-4 and np.all(table[:, 2] == measures.WORST_RMSD)
     assert table[0, 0] == pytest.approx(table[1, 1], abs=1e-3)
     assert with_positions(molecule, [a]).GetNumConformers() == 1
@@ -220,9 +270,23 @@ def test_presets_are_the_papers_where_they_say_so():
     paper = config.PRESETS["paper"]
     assert (paper.hidden, paper.global_convs, paper.local_convs, paper.cutoff) == (128, 6, 4, 10.0)
     assert (paper.levels, paper.beta_start, paper.beta_end) == (1000, 1e-7, 9e-3)
-    assert (paper.steps, paper.batch_size, paper.learning_rate, paper.beta_1, paper.clip) == (41_000, 32, 1e-3, 0.95, 30_000)
-    assert paper.molecules * paper.conformers == 40_000 and paper.test_molecules * paper.conformers == 5_000
-    assert (paper.iterations, paper.sampler, paper.weight_global, paper.global_start_sigma) == (8, "langevin", 1.0, 0.5)
+    assert (paper.steps, paper.batch_size, paper.learning_rate, paper.beta_1, paper.clip) == (
+        41_000,
+        32,
+        1e-3,
+        0.95,
+        30_000,
+    )
+    assert (
+        paper.molecules * paper.conformers == 40_000
+        and paper.test_molecules * paper.conformers == 5_000
+    )
+    assert (paper.iterations, paper.sampler, paper.weight_global, paper.global_start_sigma) == (
+        8,
+        "langevin",
+        1.0,
+        0.5,
+    )
     assert not paper.preconditioned and set(config.PRESETS) == {"smoke", "cpu", "colab", "paper"}
 
 
@@ -232,15 +296,30 @@ def test_sampling_settings_do_not_change_the_first_fit():
 
 
 def test_the_section_has_what_the_registry_asks_for():
-    assert config.DEFAULT_SOURCE in section.SOURCES and set(section.SOURCES) == {"rdkit", "sdf", "geom_drugs"}
+    assert config.DEFAULT_SOURCE in section.SOURCES and set(section.SOURCES) == {
+        "rdkit",
+        "sdf",
+        "geom_drugs",
+    }
     assert section.HEADLINE == "local_loss" and section.TITLE and callable(section.make)
 
 
-def test_geodiff_as_the_authors_ran_it_goes_through_a_chain_even_when_its_samples_are_hopeless(source, tmp_path):
-    """Plain network, plateau schedule and Langevin sampling; after three steps of training nothing is sensible yet."""
+def test_geodiff_as_the_authors_ran_it_goes_through_a_chain_even_when_its_samples_are_hopeless(
+    source, tmp_path
+):
+    """Plain network, plateau schedule and Langevin sampling; after three steps of training nothing
+    is sensible yet.
+    """
     rows = run(
-        source, tmp_path / "run", "replace", preconditioned=False, schedule="plateau", sampler="langevin",
-        sampling_steps=20, steps=3, beta_1=0.95,
-    )  # fmt: skip
+        source,
+        tmp_path / "run",
+        "replace",
+        preconditioned=False,
+        schedule="plateau",
+        sampler="langevin",
+        sampling_steps=20,
+        steps=3,
+        beta_1=0.95,
+    )
     broken = [row["value"] for row in rows if row["metric"] == "broken_share"]
     assert len(broken) == 3 and min(broken) > 0.5 and all(np.isfinite(row["value"]) for row in rows)

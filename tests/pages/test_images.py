@@ -21,8 +21,10 @@ def test_the_committed_results_are_whole(committed):
     assert (counts[~long] == 3 * 6).all() and counts[~long].size == 8
     assert set(counts[long]) <= {2 * 50, 3 * 50} and long.sum() == 3
     first = committed[(committed["metric"] == "test_loss") & (committed["iteration"] == 1)]
-    machine = first["variant"] == images.LONG  # the long chains ran on another one, with other last digits
-    assert (first.groupby([machine, "seed"])["value"].nunique() == 1).all()  # one first fit, whatever regime and protocol
+    # the long chains ran on another one, with other last digits
+    machine = first["variant"] == images.LONG
+    # one first fit, whatever regime and protocol
+    assert (first.groupby([machine, "seed"])["value"].nunique() == 1).all()
 
 
 def test_the_table_of_changes_is_what_the_results_say(committed):
@@ -31,16 +33,25 @@ def test_the_table_of_changes_is_what_the_results_say(committed):
     assert table.loc[("replace", "the paper (DIGITISED)"), "t = 10"] == "1.56"
     growth = images.growth(committed, "accumulate")
     assert table.loc[("accumulate", "ours"), "t = 6"].startswith(f"{gmean(growth[6]):.2f} [")
-    assert ("accumulate", "ours, fixed steps") in table.index and ("replace", "ours, fixed steps") not in table.index
+    assert ("accumulate", "ours, fixed steps") in table.index and (
+        "replace",
+        "ours, fixed steps",
+    ) not in table.index
 
 
 def test_the_long_chains_grow_like_the_harmonic_numbers_and_not_like_a_line(committed):
-    """The drawn curves are the least-squares fits: H_t is closer to the mean over seeds than the line at the last fit."""
+    """The drawn curves are the least-squares fits: H_t is closer to the mean over seeds than the
+    line at the last fit.
+    """
     _, ax = plt.subplots()
     images.long_axis(ax, committed)
     curves = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
-    mean = by_iteration(committed[committed["variant"] == images.LONG], "test_loss", regime="accumulate")["mean"]
-    squares = [((curves[f"accumulate, $a + b {shape}$"] - mean) ** 2).sum() for shape in ("H_t", "t")]
+    mean = by_iteration(
+        committed[committed["variant"] == images.LONG], "test_loss", regime="accumulate"
+    )["mean"]
+    squares = [
+        ((curves[f"accumulate, $a + b {shape}$"] - mean) ** 2).sum() for shape in ("H_t", "t")
+    ]
     assert squares[0] < squares[1]
 
 
@@ -50,7 +61,8 @@ def test_every_table_and_picture_of_the_page_is_made(committed, folder):
     assert len(images.sample_sheet(folder / "samples", REGIMES).axes) == 24
     ten_fits = results.folder("images", "cpu", "celeba_89x109")
     labels = [ax.get_ylabel() for ax in images.sample_sheet(ten_fits / "samples", ["replace"]).axes]
-    assert labels == [f"t = {t}" for t in (1, 3, 5, 6, 8, 10)]  # at most six rows, the ends among them
+    # at most six rows, the ends among them
+    assert labels == [f"t = {t}" for t in (1, 3, 5, 6, 8, 10)]
     assert len(images.reconstructions(folder / "samples", "accumulate", [1, 6]).axes) == 2
     assert images.reconstructions(folder / "samples", "accumulate", [99]) is None
     plt.close("all")

@@ -1,4 +1,6 @@
-"""What a section's page judges: committed results, and a run in their place where it is the same experiment."""
+"""What a section's page judges: committed results, and a run in their place where it is the same
+experiment.
+"""
 
 from pathlib import Path
 
@@ -16,7 +18,14 @@ SLOW = "Accumulate ends above its first fit when the number of training steps is
 def made_up(gap, seeds=3, variant=""):
     """Test losses of two regimes that end ``gap`` apart."""
     rows = [
-        {"metric": "test_loss", "variant": variant, "regime": regime, "seed": seed, "iteration": t, "value": value}
+        {
+            "metric": "test_loss",
+            "variant": variant,
+            "regime": regime,
+            "seed": seed,
+            "iteration": t,
+            "value": value,
+        }
         for regime, slope in (("replace", gap), ("accumulate", 0.0))
         for seed in range(seeds)
         for t, value in ((1, 2.0), (2, 2.0 + slope + 0.001 * seed * (slope != 0)))
@@ -35,7 +44,10 @@ def outcome(page, name):
 
 def test_a_run_takes_the_place_of_the_results_of_its_own_preset_and_data():
     page = opened(made_up(-1.0), "cpu-orl")
-    assert (outcome(page, "cpu-orl"), outcome(page, "cpu-celeba_89x109")) == (NOT_REPRODUCED, REPRODUCED)
+    assert (outcome(page, "cpu-orl"), outcome(page, "cpu-celeba_89x109")) == (
+        NOT_REPRODUCED,
+        REPRODUCED,
+    )
     assert page.judged is page.run  # the tables of the page
 
 
@@ -46,13 +58,19 @@ def test_a_run_with_too_few_seeds_or_of_another_kind_leaves_the_verdicts_alone()
 
 
 def test_variants_that_a_run_left_out_stay_those_of_the_committed_results():
-    steps = made_up(5.0, variant=STEPS).assign(regime="accumulate")[lambda rows: rows["value"] != 2.0]
-    steps = pd.concat([steps, made_up(0.0, variant=STEPS).query("regime == 'accumulate' and iteration == 1")])
+    steps = made_up(5.0, variant=STEPS).assign(regime="accumulate")[
+        lambda rows: rows["value"] != 2.0
+    ]
+    steps = pd.concat(
+        [steps, made_up(0.0, variant=STEPS).query("regime == 'accumulate' and iteration == 1")]
+    )
     page = opened(made_up(-1.0), "cpu-orl")
     page.committed["cpu-orl"] = pd.concat([made_up(1.0), steps])
     by_claim = {verdict.claim: verdict for verdict in page.verdicts()["cpu-orl"]}
     assert by_claim[GAP].outcome == NOT_REPRODUCED
-    assert by_claim[SLOW].outcome == REPRODUCED and by_claim[SLOW].effect.mean == pytest.approx(3.5, abs=0.01)
+    assert by_claim[SLOW].outcome == REPRODUCED and by_claim[SLOW].effect.mean == pytest.approx(
+        3.5, abs=0.01
+    )
 
 
 def test_what_is_printed_holds_no_number_and_names_the_results(capsys):
@@ -73,7 +91,10 @@ def test_what_is_printed_holds_no_number_and_names_the_results(capsys):
 def test_the_table_has_the_outcome_and_the_effect_on_each_of_the_results():
     table = notebook.verdict_table(opened().verdicts())
     assert table.loc[GAP, "cpu-celeba_89x109"].startswith("reproduced: 1.500")
-    assert table.loc[GAP, "cpu-orl"].startswith(f"{REPRODUCED}: 1.500") and table.loc[GAP, "claimed"] == "> 1"
+    assert (
+        table.loc[GAP, "cpu-orl"].startswith(f"{REPRODUCED}: 1.500")
+        and table.loc[GAP, "claimed"] == "> 1"
+    )
     assert table.loc[SLOW, "cpu-orl"] == NOT_RUN
 
 
@@ -88,12 +109,19 @@ def test_figures_show_one_preset_of_each_data_source_and_the_run():
 
 
 def test_a_figure_of_regimes_with_unequal_seeds_says_so():
-    uneven = pd.concat([made_up(1.0), made_up(1.0, seeds=5).query("regime == 'replace' and seed > 2")])
+    uneven = pd.concat(
+        [made_up(1.0), made_up(1.0, seeds=5).query("regime == 'replace' and seed > 2")]
+    )
     assert figures.about("these", uneven) == "these: mean and 95% interval of 3 to 5 seeds"
 
 
 def test_results_that_are_not_there_are_named(tmp_path):
     with pytest.raises(InputError, match="cpu-celeba_89x109"):
         notebook.open_section(
-            "images", preset="smoke", seeds=[0], regimes=["replace"], recompute=False, results_dir=str(tmp_path)
+            "images",
+            preset="smoke",
+            seeds=[0],
+            regimes=["replace"],
+            recompute=False,
+            results_dir=str(tmp_path),
         )

@@ -1,4 +1,6 @@
-"""The bibliography: complete entries, each cited, with labels that match the citations in the text."""
+"""The bibliography: complete entries, each cited, with labels that match the citations in the
+text.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,11 @@ from pybtex.database import parse_file
 ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = parse_file(ROOT / "book" / "references.bib", bib_format="bibtex").entries
 CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
-PAGES = [path for pattern in ("book/*.md", "book/_generated/*.md", "notebooks/*.ipynb") for path in ROOT.glob(pattern)]
+PAGES = [
+    path
+    for pattern in ("book/*.md", "book/_generated/*.md", "notebooks/*.ipynb")
+    for path in ROOT.glob(pattern)
+]
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKED_EXTRAS = ("book", "test", "browser")  # `make cluster` adds Ray to them
 ASKED_FOR = {  # the packages that the book is built with
-    "jupyter-book", "papermill", "pytorch", "transformers", "datasets", "matplotlib", "seaborn", "nbval",
-}  # fmt: skip
-OF_TORCH = re.compile(r"nvidia-.*|cuda-.*|triton")  # PyTorch's build with CUDA pins its own libraries
+    "jupyter-book",
+    "papermill",
+    "pytorch",
+    "transformers",
+    "datasets",
+    "matplotlib",
+    "seaborn",
+    "nbval",
+}
+# PyTorch's build with CUDA pins its own libraries
+OF_TORCH = re.compile(r"nvidia-.*|cuda-.*|triton")
 LINUX = {
     "os_name": "posix",
     "sys_platform": "linux",
@@ -28,7 +36,9 @@ LINUX = {
     "implementation_name": "cpython",
     "platform_python_implementation": "CPython",
 }
-PYTHONS = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", name)]
+PYTHONS = [
+    name.rpartition(" ")[2] for name in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", name)
+]
 
 
 def read(name: str) -> str:
@@ -80,7 +90,9 @@ def needed():
         except metadata.PackageNotFoundError:
             installed = "nothing"
         if installed.partition("+")[0] != version:
-            pytest.skip(f"not an environment of the lock: it pins {name} {version}, not {installed}")
+            pytest.skip(
+                f"not an environment of the lock: it pins {name} {version}, not {installed}"
+            )
     return set().union(*map(required, PYTHONS))
 
 
@@ -120,7 +132,9 @@ def test_every_dependency_has_a_lower_bound_and_the_package_no_upper_one():
     pythonbible is capped (pyproject.toml says why)."""
     for need in [*requirements(), *map(Requirement, EXTRAS["cluster"])]:
         assert ">=" in str(need.specifier), need
-    signs = {n.name: {s.operator for s in n.specifier} for n in map(Requirement, PROJECT["dependencies"])}
+    signs = {
+        n.name: {s.operator for s in n.specifier} for n in map(Requirement, PROJECT["dependencies"])
+    }
     assert {name for name, used in signs.items() if used != {">="}} == {"pythonbible"}
 
 
@@ -139,7 +153,9 @@ def test_the_conda_environment_has_the_bounds_of_pyproject():
 
 
 def test_where_packages_come_from_is_left_to_pip():
-    """The address of pip's default index is written nowhere, so that a mirror set in pip is used."""
+    """The address of pip's default index is written nowhere, so that a mirror set in pip is
+    used.
+    """
     address = "pypi" + ".org"
     folders = ("book", "notebooks", "collapse_utils", "tests", "benchmarks", ".github", ".ci")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]

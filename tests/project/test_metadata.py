@@ -1,4 +1,6 @@
-"""What the project says of itself is the same in every file that says it: the book's title, version, authors and address."""
+"""What the project says of itself is the same in every file that says it: the book's title,
+version, authors and address.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,8 @@ def test_the_paper_to_cite_is_the_entry_of_the_bibliography():
     assert str(paper["year"]) == entry.fields["year"] and paper["url"] == entry.fields["url"]
     assert paper["conference"]["name"] == entry.fields["booktitle"]
     assert [(one["family-names"], one["given-names"]) for one in paper["authors"]] == [
-        (" ".join(one.last_names), " ".join([*one.first_names, *one.middle_names])) for one in entry.persons["author"]
+        (" ".join(one.last_names), " ".join([*one.first_names, *one.middle_names]))
+        for one in entry.persons["author"]
     ]
     assert paper["identifiers"] == [{"type": "other", "value": arxiv}]
     assert arxiv in {one["identifier"] for one in ZENODO["related_identifiers"]}

@@ -55,14 +55,18 @@ def test_the_variance_of_a_fit_follows_the_formulas_of_the_page():
         error = np.std(runs, ddof=1) / math.sqrt(len(runs))
         assert abs(np.mean(runs) - expected[regime]) < 5 * error
     limit = math.sin(math.pi / math.sqrt(n)) / (math.pi / math.sqrt(n))
-    assert math.prod(1 - 1 / (n * t**2) for t in range(1, 100_000)) == pytest.approx(limit, rel=1e-5)
+    assert math.prod(1 - 1 / (n * t**2) for t in range(1, 100_000)) == pytest.approx(
+        limit, rel=1e-5
+    )
 
 
 def test_the_classroom_experiment_gives_the_numbers_that_the_page_names(capsys):
     names = run(code_of("teaching"))
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
     page = " ".join(text_of("teaching").split())
-    said = re.search(r"about ([\d.]+) different words under replace and about ([\d.]+) under accumulate", page)
+    said = re.search(
+        r"about ([\d.]+) different words under replace and about ([\d.]+) under accumulate", page
+    )
     first = re.search(r"first list has about ([\d.]+)", page)
     assert f"{float(printed['replace']):.1f}" == said[1]
     assert f"{float(printed['accumulate']):.1f}" == said[2]

@@ -39,7 +39,9 @@ def test_make_help_lists_every_target():
     assert set(TARGETS) <= targets
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert targets == set(re.findall(r"^  make (\w+)", text, re.M))
 
 
@@ -48,8 +50,14 @@ def test_what_make_would_run_is_a_command_that_there_is(target):
     """Every `python -m` in a recipe is parsed by the command line it is for."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = [line for line in done.stdout.splitlines() if "-m collapse_utils" in line or "-m book._tools" in line]
+    done = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = [
+        line
+        for line in done.stdout.splitlines()
+        if "-m collapse_utils" in line or "-m book._tools" in line
+    ]
     assert lines
     for line in lines:
         words = line.lstrip("@").split()[2:]
@@ -88,11 +96,20 @@ def test_the_pages_name_only_commands_that_exist():
 
 
 def choices(parser) -> set[str]:
-    return {name for action in parser._actions if isinstance(action.choices, dict) for name in action.choices}
+    return {
+        name
+        for action in parser._actions
+        if isinstance(action.choices, dict)
+        for name in action.choices
+    }
 
 
 def test_continuous_integration_runs_make_test():
-    lines = [line for line in read(".ci/run").splitlines() if line and not line.startswith(("#", "set ", "cd "))]
+    lines = [
+        line
+        for line in read(".ci/run").splitlines()
+        if line and not line.startswith(("#", "set ", "cd "))
+    ]
     assert lines == ["make test"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
@@ -105,11 +122,14 @@ def test_the_workflow_requires_a_browser_and_a_bare_machine_does_not():
 
 def test_workflows_are_yaml_and_cover_the_supported_pythons():
     workflows = {
-        path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / ".github/workflows").glob("*.yml")
+        path.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in (ROOT / ".github/workflows").glob("*.yml")
     }
     assert set(workflows) == {"ci.yml", "links.yml", "nightly.yml", "publish.yml", "release.yml"}
     pythons = workflows["ci.yml"]["jobs"]["test"]["strategy"]["matrix"]["python"]
-    classified = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", name)]
+    classified = [
+        name.rpartition(" ")[2] for name in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", name)
+    ]
     assert pythons == classified
 
 
@@ -146,12 +166,12 @@ def test_the_book_asks_jupyter_book_one_and_runs_nothing_at_build_time():
     config = yaml.safe_load(read("_config.yml"))
     assert config["execute"]["execute_notebooks"] == "off"
     assert config["only_build_toc_files"] is True
-    assert ",<2" in next(need for need in PROJECT["optional-dependencies"]["book"] if need.startswith("jupyter-book"))
+    assert ",<2" in next(
+        need for need in PROJECT["optional-dependencies"]["book"] if need.startswith("jupyter-book")
+    )
 
 
 def test_importing_the_package_needs_no_build_tool():
     """The installed package must work where the book's tools are not: on Colab."""
-    code = (
-        "import sys, collapse_utils, collapse_utils.__main__; sys.exit(any(m in sys.modules for m in ('nbformat', 'torch')))"
-    )
+    code = "import sys, collapse_utils, collapse_utils.__main__; sys.exit(any(m in sys.modules for m in ('nbformat', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

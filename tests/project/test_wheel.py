@@ -1,4 +1,6 @@
-"""The Colab case: notebooks in an empty folder, with the installed wheel and nothing of the source tree."""
+"""The Colab case: notebooks in an empty folder, with the installed wheel and nothing of the source
+tree.
+"""
 
 import ast
 import os
@@ -16,15 +18,36 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LIGHT = [  # the modules that need nothing but Python
     f"collapse_utils.{name}"
-    for name in ("__main__", "errors", "loading", "presets", "durable.provenance", "regimes", "sections", "sources",
-                 "language.config", "images.config", "molecules.config")
-]  # fmt: skip
+    for name in (
+        "__main__",
+        "errors",
+        "loading",
+        "presets",
+        "durable.provenance",
+        "regimes",
+        "sections",
+        "sources",
+        "language.config",
+        "images.config",
+        "molecules.config",
+    )
+]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     place = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(place)]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(place),
+    ]
     subprocess.run([*build, str(ROOT)], check=True)
     return next(place.glob("collapse_utils-*.whl"))
 
@@ -42,36 +65,59 @@ def test_the_wheel_holds_the_package_its_results_and_nothing_else(installed):
     assert {name.split("-")[0] for name in tops} == {"collapse_utils"}
     for section in ("linear", "language"):
         assert list(installed.glob(f"collapse_utils/results/{section}/*/metrics.csv"))
-    assert not [path for path in installed.rglob("*") if path.suffix in {".safetensors", ".pt", ".arrow", ".npy"}]
+    assert not [
+        path
+        for path in installed.rglob("*")
+        if path.suffix in {".safetensors", ".pt", ".arrow", ".npy"}
+    ]
 
 
 def interpreter(version: str) -> str | None:
-    """A Python of that version that runs; pyenv leaves commands on the path that only say how to install it."""
+    """A Python of that version that runs; pyenv leaves commands on the path that only say how to
+    install it.
+    """
     name = f"python{version}"
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for path in [shutil.which(name), *sorted(pyenv.glob(f"{version}*/bin/{name}"))]:
         question = [path, "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"]
-        if path and subprocess.run(question, capture_output=True, text=True, check=False).stdout.strip() == version:
+        if (
+            path
+            and subprocess.run(question, capture_output=True, text=True, check=False).stdout.strip()
+            == version
+        ):
             return str(path)
     return None
 
 
 def install_cell(notebook: Path, pip: list[str]) -> str:
-    """The code of a notebook's install cell, with the command ``pip`` in place of the download from the repository."""
-    (cell,) = [cell for cell in nbformat.read(notebook, 4).cells if "install" in cell.metadata.get("tags", ())]
+    """The code of a notebook's install cell, with the command ``pip`` in place of the download from
+    the repository.
+    """
+    (cell,) = [
+        cell
+        for cell in nbformat.read(notebook, 4).cells
+        if "install" in cell.metadata.get("tags", ())
+    ]
     release = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
     line = f'%pip install -q "collapse_utils @ git+{release["url"]}@{release["branch"]}"'
-    assert cell.source.count(line) == 1, f"{notebook.name} installs something else than this release"
-    return ast.unparse(ast.parse(cell.source.replace(line, f"import subprocess; subprocess.run({pip}, check=True)")))
+    assert cell.source.count(line) == 1, (
+        f"{notebook.name} installs something else than this release"
+    )
+    return ast.unparse(
+        ast.parse(
+            cell.source.replace(line, f"import subprocess; subprocess.run({pip}, check=True)")
+        )
+    )
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
 def test_the_install_cells_install_the_package(wheel, version, tmp_path):
-    """On a bare Python of the oldest and the newest version: the cell finds no package and installs the wheel, whose
-    version bounds and every module suit this Python.
+    """On a bare Python of the oldest and the newest version: the cell finds no package and installs
+    the wheel, whose version bounds and every module suit this Python.
 
-    What it does not cover: the download from the repository, and the dependencies, which would be gigabytes.  They are
-    installed and used on every version by the workflow in .github, and here by the tests on the version that runs them.
+    What it does not cover: the download from the repository, and the dependencies, which would be
+    gigabytes.  They are installed and used on every version by the workflow in .github, and here by
+    the tests on the version that runs them.
     """
     python = interpreter(version)
     if python is None:
@@ -80,33 +126,67 @@ def test_the_install_cells_install_the_package(wheel, version, tmp_path):
     pip = [sys.executable, "-m", "pip", "--python", bare, "--disable-pip-version-check"]
     install = [*pip, "install", "-q", "--no-deps", "--no-index", "--no-compile", str(wheel)]
     where = "import collapse_utils, os; print(os.path.dirname(collapse_utils.__file__))"
-    for code in {install_cell(notebook, install) for notebook in NOTEBOOKS}:  # one, while all notebooks have the same
-        subprocess.run([python, "-m", "venv", "--clear", "--without-pip", str(tmp_path / "bare")], check=True)
+    # one, while all notebooks have the same
+    for code in {install_cell(notebook, install) for notebook in NOTEBOOKS}:
+        subprocess.run(
+            [python, "-m", "venv", "--clear", "--without-pip", str(tmp_path / "bare")], check=True
+        )
         assert subprocess.run([bare, "-I", "-c", where], capture_output=True).returncode != 0
         subprocess.run([bare, "-I", "-c", code], cwd=tmp_path, check=True)
-        asked = subprocess.run([bare, "-I", "-c", where], cwd=tmp_path, capture_output=True, text=True, check=True)
+        asked = subprocess.run(
+            [bare, "-I", "-c", where], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
         package = Path(asked.stdout.strip())
-        assert package.is_relative_to(tmp_path / "bare") and list(package.glob("results/*/*/metrics.csv"))
+        assert package.is_relative_to(tmp_path / "bare") and list(
+            package.glob("results/*/*/metrics.csv")
+        )
         subprocess.run([bare, "-I", "-m", "compileall", "-q", str(package)], check=True)
-        subprocess.run([bare, "-I", "-W", "error", "-c", f"import {', '.join(LIGHT)}"], cwd=tmp_path, check=True)
-        again = code.replace(str(wheel), "nothing-to-install")  # where the package is, the cell does nothing
+        subprocess.run(
+            [bare, "-I", "-W", "error", "-c", f"import {', '.join(LIGHT)}"],
+            cwd=tmp_path,
+            check=True,
+        )
+        # where the package is, the cell does nothing
+        again = code.replace(str(wheel), "nothing-to-install")
         subprocess.run([bare, "-I", "-c", again], cwd=tmp_path, check=True)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 def test_a_notebook_runs_from_an_empty_folder(installed, notebook, tmp_path):
     shutil.copy(notebook, tmp_path / "here.ipynb")
-    environment = {**os.environ, "PYTHONPATH": str(installed), "COLLAPSE_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-m", "papermill", "here.ipynb", "done.ipynb", "--no-progress-bar", "-k", "python3"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(installed),
+        "COLLAPSE_CACHE": str(tmp_path / "cache"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "here.ipynb",
+        "done.ipynb",
+        "--no-progress-bar",
+        "-k",
+        "python3",
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     asked = subprocess.run(
         [sys.executable, "-c", "import collapse_utils; print(collapse_utils.__file__)"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert Path(asked.stdout.strip()).is_relative_to(installed)  # not the source tree's
     committed, fresh = nbformat.read(notebook, 4), nbformat.read(tmp_path / "done.ipynb", 4)
-    for before, after in zip(committed.cells, [c for c in fresh.cells if "injected-parameters" not in
-                                               c.metadata.get("tags", [])], strict=True):  # fmt: skip
+    for before, after in zip(
+        committed.cells,
+        [c for c in fresh.cells if "injected-parameters" not in c.metadata.get("tags", [])],
+        strict=True,
+    ):
         if "NBVAL_CHECK_OUTPUT" in before.source:
             assert [o["text"] for o in after.outputs] == [o["text"] for o in before.outputs]

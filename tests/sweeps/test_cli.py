@@ -11,10 +11,27 @@ import pytest
 from collapse_utils.__main__ import main
 
 TINY = [
-    "--set", "stories=40", "--set", "test_stories=8", "--set", "validation_stories=4", "--set", "vocabulary=300",
-    "--set", "max_length=24", "--set", "passage_words=12", "--set", "hidden=16", "--set", "heads=2", "--set", "ffn=16",
-    "--set", "evaluation_stories=8",
-]  # fmt: skip
+    "--set",
+    "stories=40",
+    "--set",
+    "test_stories=8",
+    "--set",
+    "validation_stories=4",
+    "--set",
+    "vocabulary=300",
+    "--set",
+    "max_length=24",
+    "--set",
+    "passage_words=12",
+    "--set",
+    "hidden=16",
+    "--set",
+    "heads=2",
+    "--set",
+    "ffn=16",
+    "--set",
+    "evaluation_stories=8",
+]
 
 
 def story_file(tmp_path, lines):
@@ -66,7 +83,9 @@ BAD = [
 
 
 @pytest.mark.parametrize("arguments, field, allowed", BAD, ids=[" ".join(case[0]) for case in BAD])
-def test_bad_input_is_one_line_and_changes_nothing(tmp_path, monkeypatch, capsys, arguments, field, allowed):
+def test_bad_input_is_one_line_and_changes_nothing(
+    tmp_path, monkeypatch, capsys, arguments, field, allowed
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLLAPSE_DATA", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -103,7 +122,19 @@ def test_bad_stories_are_named_by_line(tmp_path, capsys, monkeypatch, lines, tol
 
 def test_a_data_folder_without_the_expected_files(tmp_path, capsys):
     (tmp_path / "data").mkdir()
-    assert main(["run", "language", "--data", str(tmp_path / "data"), "--run-dir", str(tmp_path / "run")]) == 2
+    assert (
+        main(
+            [
+                "run",
+                "language",
+                "--data",
+                str(tmp_path / "data"),
+                "--run-dir",
+                str(tmp_path / "run"),
+            ]
+        )
+        == 2
+    )
     assert "tinystories.jsonl or data/train-*.parquet" in capsys.readouterr().err
 
 
@@ -111,7 +142,17 @@ def test_run_status_sweep_collect(tmp_path, capsys, monkeypatch):
     """The commands on a tiny language chain, from training to a committed table."""
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "runs"
-    arguments = ["sweep", "language", *TINY, "--set", "iterations=2", "--seeds", "0-1", "--regimes", "replace,accumulate"]
+    arguments = [
+        "sweep",
+        "language",
+        *TINY,
+        "--set",
+        "iterations=2",
+        "--seeds",
+        "0-1",
+        "--regimes",
+        "replace,accumulate",
+    ]
     assert main([*arguments, "--out", str(out), "--quiet"]) == 0
     assert "4 of 4 chains are done" in capsys.readouterr().out
     assert main(["status", str(out)]) == 0
@@ -127,10 +168,25 @@ def test_run_status_sweep_collect(tmp_path, capsys, monkeypatch):
     assert (table.parent / "curves.csv").exists() and (table.parent / "provenance.json").exists()
 
     # Alone, in a folder of its own: the same numbers to the last bit as in the sweep.
-    alone = ["run", "language", *TINY, "--set", "iterations=2", "--seed", "1", "--regime", "accumulate", "--quiet"]
+    alone = [
+        "run",
+        "language",
+        *TINY,
+        "--set",
+        "iterations=2",
+        "--seed",
+        "1",
+        "--regime",
+        "accumulate",
+        "--quiet",
+    ]
     environment = {**os.environ, "COLLAPSE_CACHE": str(tmp_path / "cache")}
-    subprocess.run([sys.executable, "-m", "collapse_utils", *alone, "--run-dir", str(tmp_path / "alone")],
-                   check=True, env=environment, capture_output=True)  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-m", "collapse_utils", *alone, "--run-dir", str(tmp_path / "alone")],
+        check=True,
+        env=environment,
+        capture_output=True,
+    )
     swept = next(out.glob("language/*/*/accumulate/seed-1/metrics.csv"))
     assert (tmp_path / "alone" / "metrics.csv").read_bytes() == swept.read_bytes()
 
@@ -139,16 +195,45 @@ def test_a_chain_that_fails_does_not_stop_the_others(tmp_path, capsys):
     blocked = tmp_path / "runs/linear/smoke-gaussian/iterations=2/replace/seed-0"
     blocked.mkdir(parents=True)
     (blocked / "thesis.tex").write_text("years of work")
-    assert main(["sweep", "linear", "--seeds", "0-1", "--regimes", "replace", "--set", "iterations=2",
-                 "--out", str(tmp_path / "runs"), "--quiet"]) == 1  # fmt: skip
+    assert (
+        main(
+            [
+                "sweep",
+                "linear",
+                "--seeds",
+                "0-1",
+                "--regimes",
+                "replace",
+                "--set",
+                "iterations=2",
+                "--out",
+                str(tmp_path / "runs"),
+                "--quiet",
+            ]
+        )
+        == 1
+    )
     told = capsys.readouterr()
     assert "1 of 2 chains are done" in told.out
-    assert told.err.startswith("failed: linear iterations=2 replace seed 0: error: --run-dir") and "thesis.tex" in told.err
+    assert (
+        told.err.startswith("failed: linear iterations=2 replace seed 0: error: --run-dir")
+        and "thesis.tex" in told.err
+    )
     assert (blocked / "thesis.tex").read_text() == "years of work"
 
 
 def _start(tmp_path, run_dir):
-    arguments = ["run", "language", *TINY, "--set", "iterations=3", "--set", "stories=400", "--run-dir", str(run_dir)]
+    arguments = [
+        "run",
+        "language",
+        *TINY,
+        "--set",
+        "iterations=3",
+        "--set",
+        "stories=400",
+        "--run-dir",
+        str(run_dir),
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", "collapse_utils", *arguments, "--quiet"],
         env={**os.environ, "COLLAPSE_CACHE": str(tmp_path / "cache")},
@@ -158,7 +243,9 @@ def _start(tmp_path, run_dir):
     )
 
 
-@pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    "signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
 def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, signum, status):
     whole = _start(tmp_path, tmp_path / "whole" / "run")
     whole.communicate()
@@ -188,4 +275,6 @@ def test_estimate_prints_time_memory_and_disk(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
     assert main(["estimate", "language", "--preset", "smoke", *list(TINY)]) == 0
     told = capsys.readouterr().out
-    assert all(word in told for word in ("time ", "memory", "disk", "fits 400 items and samples 120"))
+    assert all(
+        word in told for word in ("time ", "memory", "disk", "fits 400 items and samples 120")
+    )

@@ -1,4 +1,6 @@
-"""Collecting: what is done goes into the tables once, what is missing is named, and every record says where it is from."""
+"""Collecting: what is done goes into the tables once, what is missing is named, and every record
+says where it is from.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,24 @@ from collapse_utils.evidence import results
 from collapse_utils.sweeps import collect, jobs
 
 FIELDS = {
-    "package_version", "commit", "versions", "device", "threads", "precision", "wall_s", "peak_memory_mb", "processor",
-}  # fmt: skip
+    "package_version",
+    "commit",
+    "versions",
+    "device",
+    "threads",
+    "precision",
+    "wall_s",
+    "peak_memory_mb",
+    "processor",
+}
 
 
 def finished(folder, regime="replace", seed=0, **fields):
     """A finished run of the toy section at ``folder``."""
     run_dir = folder / regime / f"seed-{seed}"
-    run_chain(Gaussian(GaussianConfig(iterations=4, **fields)), chain(regime, seed, **fields), run_dir)
+    run_chain(
+        Gaussian(GaussianConfig(iterations=4, **fields)), chain(regime, seed, **fields), run_dir
+    )
     return run_dir
 
 
@@ -35,11 +47,16 @@ def test_a_partial_sweep_is_collected_and_what_is_missing_is_named(tmp_path):
     finished(out)
     begun = finished(out, seed=1)
     (begun / "DONE").unlink()
-    files.write_json(out / "sweep-1.json", {"jobs": [
-        {"chain": "gaussian replace seed 0", "run_dir": "replace/seed-0"},
-        {"chain": "gaussian replace seed 2", "run_dir": "replace/seed-2"},
-        {"chain": "gaussian replace seed 3", "run_dir": "replace/seed-3"},
-    ]})  # fmt: skip
+    files.write_json(
+        out / "sweep-1.json",
+        {
+            "jobs": [
+                {"chain": "gaussian replace seed 0", "run_dir": "replace/seed-0"},
+                {"chain": "gaussian replace seed 2", "run_dir": "replace/seed-2"},
+                {"chain": "gaussian replace seed 3", "run_dir": "replace/seed-3"},
+            ]
+        },
+    )
     (out / "replace" / "seed-3.log").write_text("Traceback ...\nValueError: no such thing\n")
     lines = collect.collect(out, tmp_path / "results")
     assert "12 rows, 1 finished chains read" in lines[0]
@@ -59,16 +76,22 @@ def test_rows_come_once_and_a_newer_run_takes_the_place_of_the_older(tmp_path):
     collect.collect(out, tmp_path / "results")
     assert table(tmp_path).read_bytes() == first
 
-    # A newer version of the package measures one thing less: its chain must not keep the old row beside the new ones.
+    # A newer version of the package measures one thing less: its chain must not keep the old row
+    # beside the new ones.
     for path in run_dir.glob("iteration-*/metrics.json"):
         content = json.loads(path.read_text())
         del content["metrics"]["items"], content["checksum"]
         path.write_text(json.dumps(content))
     description = json.loads((run_dir / "config.json").read_text())
-    (run_dir / "config.json").write_text(json.dumps({**description, "package_version": "9", "fingerprint": "other"}))
+    (run_dir / "config.json").write_text(
+        json.dumps({**description, "package_version": "9", "fingerprint": "other"})
+    )
     collect.collect(out, tmp_path / "results")
     frame = results.read_csv(table(tmp_path))
-    assert len(frame[frame["regime"] == "replace"]) == 8 and len(frame[frame["regime"] == "accumulate"]) == 12
+    assert (
+        len(frame[frame["regime"] == "replace"]) == 8
+        and len(frame[frame["regime"] == "accumulate"]) == 12
+    )
     records = json.loads(table(tmp_path).with_name("provenance.json").read_text())
     assert [(record["regime"], record["package_version"]) for record in records] == [
         ("accumulate", description["package_version"]),
@@ -120,7 +143,9 @@ def test_the_plan_of_a_sweep_is_left_beside_its_runs(tmp_path):
     jobs.leave_plan(planned)  # a shard on another machine leaves the same file
     assert len(list(tmp_path.glob("sweep-*.json"))) == 1
     assert jobs.planned(tmp_path) == {job.run_dir: job.label for job in planned}
-    below = jobs.plan(["linear"], "smoke", [0], ["replace"], next(tmp_path.glob("sweep-*.json")) / "below")
+    below = jobs.plan(
+        ["linear"], "smoke", [0], ["replace"], next(tmp_path.glob("sweep-*.json")) / "below"
+    )
     with pytest.raises(InputError, match="--out"):
         jobs.leave_plan(below)
 
@@ -129,12 +154,16 @@ def test_the_plan_of_a_sweep_is_left_beside_its_runs(tmp_path):
 def test_chains_that_read_other_data_are_not_mixed_into_a_table(tmp_path, regime, seed):
     finished(tmp_path / "first", seed=1)
     collect.collect(finished(tmp_path / "first").parents[1], tmp_path / "results")
-    before = {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()}
+    before = {
+        path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()
+    }
     run_dir = finished(tmp_path / "second", regime, seed)
     description = json.loads((run_dir / "config.json").read_text())
     description["data"]["train"] = "another"
     (run_dir / "config.json").write_text(json.dumps(description))
     with pytest.raises(InputError, match="these would be on 2 data sets"):
         collect.collect(tmp_path / "second", tmp_path / "results")
-    assert {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()
+    } == before
     collect.collect(tmp_path / "second", tmp_path / "elsewhere")  # as the message says

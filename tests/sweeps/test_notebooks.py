@@ -1,4 +1,6 @@
-"""Chains as executed notebooks: published whole, kept with their error when they fail, done once."""
+"""Chains as executed notebooks: published whole, kept with their error when they fail, done
+once.
+"""
 
 from __future__ import annotations
 
@@ -33,17 +35,32 @@ print(sorted(frame["regime"].unique()), frame["iteration"].max(), recompute)"""
 
 def toy(tmp_path, *code):
     path = tmp_path / "toy.ipynb"
-    cells = [new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), *map(new_code_cell, code)]
+    cells = [
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        *map(new_code_cell, code),
+    ]
     write_notebook(path, new_notebook(cells=cells))
     return path
 
 
 def sweep(out, notebook, *options):
-    arguments = ["sweep", "linear", "--set", "iterations=2", "--set", "repeats=4", "--out", str(out), "--quiet"]
+    arguments = [
+        "sweep",
+        "linear",
+        "--set",
+        "iterations=2",
+        "--set",
+        "repeats=4",
+        "--out",
+        str(out),
+        "--quiet",
+    ]
     return main([*arguments, f"--notebook={notebook}", *options])
 
 
-def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_others(tmp_path, capsys):
+def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_others(
+    tmp_path, capsys
+):
     fails = "if regimes == ['replace'] and seeds == [1]:\n    raise RuntimeError('out of luck')"
     notebook, out = toy(tmp_path, TRAIN, fails), tmp_path / "out"
     arguments = ["--seeds", "0-1", "--regimes", "replace,accumulate"]
@@ -53,10 +70,16 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
     assert told.err.count("failed: ") == 1 and "RuntimeError: out of luck" in told.err
     home = out / "linear/smoke-gaussian/iterations=2,repeats=4"
     names = {path.relative_to(home).as_posix() for path in home.rglob("*.ipynb")}
-    assert names == {"accumulate/seed-0.ipynb", "accumulate/seed-1.ipynb", "replace/seed-0.ipynb",
-                     "replace/seed-1.failed.ipynb"}  # fmt: skip
+    assert names == {
+        "accumulate/seed-0.ipynb",
+        "accumulate/seed-1.ipynb",
+        "replace/seed-0.ipynb",
+        "replace/seed-1.failed.ipynb",
+    }
     record = read_notebook(home / "accumulate/seed-1.ipynb")
-    assert finished(home / "accumulate/seed-1.ipynb") and not finished(home / "replace/seed-1.failed.ipynb")
+    assert finished(home / "accumulate/seed-1.ipynb") and not finished(
+        home / "replace/seed-1.failed.ipynb"
+    )
     assert record.cells[-2].outputs[-1].text == "['accumulate'] 2 True\n"
     assert "out of luck" in json.dumps(read_notebook(home / "replace/seed-1.failed.ipynb"))
 
@@ -66,8 +89,23 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
     assert b"\0" not in b"".join(path.read_bytes() for path in home.rglob("*.log"))
 
     # The chain is the one that a bare sweep runs, in the same place.
-    assert main(["sweep", "linear", "--set", "iterations=2", "--set", "repeats=4", "--out", str(tmp_path / "bare"),
-                 "--quiet", *arguments]) == 0  # fmt: skip
+    assert (
+        main(
+            [
+                "sweep",
+                "linear",
+                "--set",
+                "iterations=2",
+                "--set",
+                "repeats=4",
+                "--out",
+                str(tmp_path / "bare"),
+                "--quiet",
+                *arguments,
+            ]
+        )
+        == 0
+    )
     for path in (tmp_path / "bare").rglob("metrics.csv"):
         assert (out / path.relative_to(tmp_path / "bare")).read_bytes() == path.read_bytes()
 
@@ -77,7 +115,10 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
     toy(tmp_path, TRAIN, "print('in luck')")
     assert sweep(out, notebook, *arguments) == 0
     assert (home / "accumulate/seed-1.ipynb").stat().st_mtime_ns == stamp
-    assert finished(home / "replace/seed-1.ipynb") and not (home / "replace/seed-1.failed.ipynb").exists()
+    assert (
+        finished(home / "replace/seed-1.ipynb")
+        and not (home / "replace/seed-1.failed.ipynb").exists()
+    )
 
 
 def test_a_kernel_that_dies_is_a_failure_with_what_it_has_left(tmp_path, capsys):
@@ -91,14 +132,18 @@ def test_a_kernel_that_dies_is_a_failure_with_what_it_has_left(tmp_path, capsys)
 @pytest.mark.parametrize(
     "content, told",
     [
-        ('x = 1', "parameter of toy.ipynb: got 'preset'"),
+        ("x = 1", "parameter of toy.ipynb: got 'preset'"),
         (PARAMETERS.replace("seeds = [0, 1]", "seeds = 3"), "seeds in toy.ipynb: got [0]"),
         (PARAMETERS.replace("variants = []\n", ""), "parameter of toy.ipynb: got 'variants'"),
     ],
-)  # fmt: skip
-def test_a_notebook_that_does_not_take_the_parameters_is_refused_before_any_work(tmp_path, capsys, content, told):
+)
+def test_a_notebook_that_does_not_take_the_parameters_is_refused_before_any_work(
+    tmp_path, capsys, content, told
+):
     path = tmp_path / "toy.ipynb"
-    write_notebook(path, new_notebook(cells=[new_code_cell(content, metadata={"tags": ["parameters"]})]))
+    write_notebook(
+        path, new_notebook(cells=[new_code_cell(content, metadata={"tags": ["parameters"]})])
+    )
     assert sweep(tmp_path / "out", path) == 2
     assert told in capsys.readouterr().err and not (tmp_path / "out").exists()
 
@@ -117,10 +162,24 @@ def test_a_section_without_a_page_is_refused(tmp_path, monkeypatch, capsys):
 
 def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
     slow = ["--set", "iterations=50", "--set", "repeats=30", "--regimes", "replace"]
-    (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path / "out", assignments=slow[1:4:2])
-    words = [sys.executable, "-m", "collapse_utils", "sweep", "linear", *slow, "--out", str(tmp_path / "out"), "--quiet",
-             f"--notebook={toy(tmp_path, TRAIN)}"]  # fmt: skip
-    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    (job,) = jobs.plan(
+        ["linear"], "smoke", [0], ["replace"], tmp_path / "out", assignments=slow[1:4:2]
+    )
+    words = [
+        sys.executable,
+        "-m",
+        "collapse_utils",
+        "sweep",
+        "linear",
+        *slow,
+        "--out",
+        str(tmp_path / "out"),
+        "--quiet",
+        f"--notebook={toy(tmp_path, TRAIN)}",
+    ]
+    process = subprocess.Popen(
+        words, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
     while progress.fraction(progress.read(job.run_dir)) < 2:
         assert process.poll() is None
         time.sleep(0.02)
@@ -128,7 +187,8 @@ def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
     process.communicate()
     assert process.returncode == 143
     deadline = time.monotonic() + 20
-    while leases.held(job.run_dir) and time.monotonic() < deadline:  # the kernel's child ends after the kernel
+    # the kernel's child ends after the kernel
+    while leases.held(job.run_dir) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not leases.held(job.run_dir) and not (job.run_dir / "DONE").exists()
     assert subprocess.run(words, cwd=ROOT).returncode == 0

@@ -1,4 +1,6 @@
-"""A plan of sweeps: what it says is what is run, and the published results are what their plan says."""
+"""A plan of sweeps: what it says is what is run, and the published results are what their plan
+says.
+"""
 
 import json
 from pathlib import Path
@@ -15,7 +17,9 @@ REFERENCE = ROOT / "results" / "reference.yml"
 
 
 def planned_chains(pending=True):
-    """(section, preset, source, variant, regime, seed) of every chain of the plan of the published results."""
+    """(section, preset, source, variant, regime, seed) of every chain of the plan of the published
+    results.
+    """
     chains = set()
     for sweep in plan.read(REFERENCE):
         first = (sections.result_name(sweep.section), sweep.preset, sweep.source, sweep.variant)
@@ -26,10 +30,18 @@ def planned_chains(pending=True):
 
 def test_the_plan_and_the_published_chains_are_the_same_set_but_for_pending_seeds():
     published = {
-        (record["section"], record["preset"], record["data"]["source"], record["variant"], record["regime"], record["seed"])
+        (
+            record["section"],
+            record["preset"],
+            record["data"]["source"],
+            record["variant"],
+            record["regime"],
+            record["seed"],
+        )
         for path in ROOT.glob("results/*/*/provenance.json")
         for record in json.loads(path.read_text(encoding="utf-8"))
-        if record["data"]["source"] != "simulation"  # of the theory chapters: python -m collapse_utils.theory
+        # of the theory chapters: python -m collapse_utils.theory
+        if record["data"]["source"] != "simulation"
     }
     assert planned_chains(pending=False) <= published <= planned_chains()
 
@@ -37,11 +49,21 @@ def test_the_plan_and_the_published_chains_are_the_same_set_but_for_pending_seed
 def test_a_plan_is_listed_as_one_sweep_with_its_sources(tmp_path, capsys):
     stories = tmp_path / "mine.jsonl"
     stories.write_text("")
-    words = ["sweep", "--plan", str(REFERENCE), "--out", str(tmp_path / "runs"), "--source", f"tinystories={stories}"]
+    words = [
+        "sweep",
+        "--plan",
+        str(REFERENCE),
+        "--out",
+        str(tmp_path / "runs"),
+        "--source",
+        f"tinystories={stories}",
+    ]
     assert main([*words, "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(planned_chains())
-    assert sum("-mine" in line for line in lines) == sum(chain[2] == "tinystories" for chain in planned_chains())
+    assert sum("-mine" in line for line in lines) == sum(
+        chain[2] == "tinystories" for chain in planned_chains()
+    )
 
 
 def test_a_plan_runs_each_chain_once(tmp_path):

@@ -21,7 +21,9 @@ from collapse_utils.sweeps import jobs, ray_engine, status
 from collapse_utils.sweeps.local import run
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-ray = pytest.importorskip("ray", reason="Ray is not installed: make cluster installs it and runs these tests")
+ray = pytest.importorskip(
+    "ray", reason="Ray is not installed: make cluster installs it and runs these tests"
+)
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 STORE = 80 * 2**20  # bytes of each node's object store, the least that Ray takes is 75 MB
@@ -31,7 +33,9 @@ STORE = 80 * 2**20  # bytes of each node's object store, the least that Ray take
 def cluster():
     """Three nodes of one core each; the first one is never killed."""
     args = {"num_cpus": 1, "object_store_memory": STORE}
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args={**args, "include_dashboard": False})
+    made = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={**args, "include_dashboard": False}
+    )
     made.workers = [made.add_node(**args) for _ in range(2)]
     made.wait_for_nodes()
     yield made
@@ -42,7 +46,9 @@ def cluster():
 def planned(out: Path, seeds, iterations: int) -> list[jobs.Job]:
     """Chains of the linear section that take seconds."""
     assignments = [f"iterations={iterations}", "repeats=40"]
-    return jobs.plan(["linear"], "smoke", seeds, ["replace", "accumulate"], out, assignments=assignments)
+    return jobs.plan(
+        ["linear"], "smoke", seeds, ["replace", "accumulate"], out, assignments=assignments
+    )
 
 
 def files(out: Path) -> dict[str, bytes | None]:
@@ -68,7 +74,12 @@ class Witness(threading.Thread):
 
     def __init__(self, watched):
         super().__init__(daemon=True)
-        self.watched, self.owners, self.twice, self.ended = watched, {job: [] for job in watched}, [], threading.Event()
+        self.watched, self.owners, self.twice, self.ended = (
+            watched,
+            {job: [] for job in watched},
+            [],
+            threading.Event(),
+        )
 
     def run(self):
         while not self.ended.wait(0.02):
@@ -82,7 +93,10 @@ class Witness(threading.Thread):
 
     def busy(self) -> int:
         """Chains that are being run and have finished an iteration."""
-        return sum(leases.held(job.run_dir) and progress.fraction(progress.read(job.run_dir)) > 1 for job in self.owners)
+        return sum(
+            leases.held(job.run_dir) and progress.fraction(progress.read(job.run_dir)) > 1
+            for job in self.owners
+        )
 
 
 def test_two_of_three_nodes_die_and_nothing_is_lost(cluster, tmp_path):
@@ -107,25 +121,42 @@ def test_two_of_three_nodes_die_and_nothing_is_lost(cluster, tmp_path):
     killer.join()
 
     assert failed == [] and len(killed) == 2
-    assert files(tmp_path / "ray") == files(tmp_path / "local")  # metrics.csv and the generations to the last bit
+    # metrics.csv and the generations to the last bit
+    assert files(tmp_path / "ray") == files(tmp_path / "local")
     assert witness.twice == []
     resumed = [job.label for job, owners in witness.owners.items() if len(owners) > 1]
     assert resumed, "no chain was hit by the kills"
     for path in (tmp_path / "ray").rglob("block-*"):
         assert damage(path) is None
-    assert not list((tmp_path / "ray").rglob("lease.json")) and not list((tmp_path / "ray").rglob("*.tmp"))
+    assert not list((tmp_path / "ray").rglob("lease.json")) and not list(
+        (tmp_path / "ray").rglob("*.tmp")
+    )
 
 
-def test_results_are_copied_back_from_nodes_that_share_no_folder(cluster, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))  # for the nodes it is /tmp: they run in processes of their own
-    arguments = ["sweep", "linear", "--set", "iterations=150", "--set", "repeats=60", "--regimes", "replace,accumulate"]
+def test_results_are_copied_back_from_nodes_that_share_no_folder(
+    cluster, tmp_path, monkeypatch, capsys
+):
+    # for the nodes it is /tmp: they run in processes of their own
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    arguments = [
+        "sweep",
+        "linear",
+        "--set",
+        "iterations=150",
+        "--set",
+        "repeats=60",
+        "--regimes",
+        "replace,accumulate",
+    ]
     assert main([*arguments, "--out", str(tmp_path / "local"), "--quiet"]) == 0
     seen = []
     ended = threading.Event()
 
     def watch():
         while not ended.wait(0.05):
-            if (tmp_path / "back").is_dir() and (found := [row for row in status.rows(tmp_path / "back") if row.words]):
+            if (tmp_path / "back").is_dir() and (
+                found := [row for row in status.rows(tmp_path / "back") if row.words]
+            ):
                 seen.append(str(found[0]))
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -142,8 +173,25 @@ def test_results_are_copied_back_from_nodes_that_share_no_folder(cluster, tmp_pa
 
 def test_stopping_the_sweep_stops_its_chains_on_the_nodes(cluster, tmp_path):
     (job, _) = planned(tmp_path, [0], 60)
-    words = [sys.executable, "-m", "collapse_utils", "sweep", "linear", "--set", "iterations=60", "--set", "repeats=40",
-             "--regimes", "accumulate", "--out", str(tmp_path), "--engine", "ray", "--address", cluster.address]  # fmt: skip
+    words = [
+        sys.executable,
+        "-m",
+        "collapse_utils",
+        "sweep",
+        "linear",
+        "--set",
+        "iterations=60",
+        "--set",
+        "repeats=40",
+        "--regimes",
+        "accumulate",
+        "--out",
+        str(tmp_path),
+        "--engine",
+        "ray",
+        "--address",
+        cluster.address,
+    ]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     while progress.fraction(progress.read(job.run_dir)) < 3:
         assert process.poll() is None, process.communicate()
@@ -156,15 +204,33 @@ def test_stopping_the_sweep_stops_its_chains_on_the_nodes(cluster, tmp_path):
 
 
 def test_a_chain_that_fails_on_a_node_says_why(cluster, tmp_path, capsys):
-    arguments = ["sweep", "linear", "--set", "iterations=2", "--regimes", "replace", "--seeds", "0-1"]
+    arguments = [
+        "sweep",
+        "linear",
+        "--set",
+        "iterations=2",
+        "--regimes",
+        "replace",
+        "--seeds",
+        "0-1",
+    ]
     blocked = tmp_path / "runs/linear/smoke-gaussian/iterations=2/replace/seed-0"
     blocked.mkdir(parents=True)
     (blocked / "thesis.tex").write_text("years of work")
-    ray_options = ["--engine", "ray", "--address", cluster.address, "--quiet", "--out", str(tmp_path / "runs")]
+    ray_options = [
+        "--engine",
+        "ray",
+        "--address",
+        cluster.address,
+        "--quiet",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
     assert main([*arguments, *ray_options]) == 1
     told = capsys.readouterr()
     assert "1 of 2 chains are done" in told.out and "thesis.tex" in told.err
-    assert main([*arguments, *ray_options, "--copy-back"]) == 2  # the copy would take the place of what is there
+    # the copy would take the place of what is there
+    assert main([*arguments, *ray_options, "--copy-back"]) == 2
     assert "--copy-back" in capsys.readouterr().err
     assert (blocked / "thesis.tex").read_text() == "years of work"
 

@@ -1,4 +1,6 @@
-"""Sweeps: which chains there are, who runs them, what is shown of them, and what a dead or a second sweep leaves."""
+"""Sweeps: which chains there are, who runs them, what is shown of them, and what a dead or a second
+sweep leaves.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def test_shards_are_a_partition_in_order(tmp_path, parts):
 
 
 def test_a_shard_of_whole_seeds_does_not_wait_for_others(tmp_path):
-    assert [{job.seed for job in jobs.shard(planned(tmp_path), f"{part}/3")} for part in range(3)] == [{0}, {1}, {2}]
+    assert [
+        {job.seed for job in jobs.shard(planned(tmp_path), f"{part}/3")} for part in range(3)
+    ] == [{0}, {1}, {2}]
 
 
 def test_two_spellings_of_a_chain_are_one_job(tmp_path):
@@ -58,10 +62,24 @@ BAD = [
 
 
 @pytest.mark.parametrize("arguments, field, allowed", BAD, ids=[" ".join(case[0]) for case in BAD])
-def test_bad_options_are_one_line_and_change_nothing(tmp_path, monkeypatch, capsys, arguments, field, allowed):
+def test_bad_options_are_one_line_and_change_nothing(
+    tmp_path, monkeypatch, capsys, arguments, field, allowed
+):
     monkeypatch.chdir(tmp_path)
-    assert main(["sweep", "linear", *TINY, "--out", "runs", *[f"{arguments[0]}={word}" for word in arguments[1:]],
-                 *(arguments if len(arguments) == 1 else [])]) == 2  # fmt: skip
+    assert (
+        main(
+            [
+                "sweep",
+                "linear",
+                *TINY,
+                "--out",
+                "runs",
+                *[f"{arguments[0]}={word}" for word in arguments[1:]],
+                *(arguments if len(arguments) == 1 else []),
+            ]
+        )
+        == 2
+    )
     told = capsys.readouterr().err.strip()
     assert told.count("\n") == 0 and told.startswith(f"error: {field}: got ") and allowed in told
     assert list(tmp_path.iterdir()) == []
@@ -76,10 +94,22 @@ def test_without_ray_the_engine_is_refused_and_says_what_to_install(tmp_path, mo
 
 def test_the_list_runs_nothing(tmp_path, capsys):
     out = tmp_path / "runs"
-    arguments = ["sweep", "linear", *TINY, "--seeds", "0-1", "--regimes", "replace", "--out", str(out)]
+    arguments = [
+        "sweep",
+        "linear",
+        *TINY,
+        "--seeds",
+        "0-1",
+        "--regimes",
+        "replace",
+        "--out",
+        str(out),
+    ]
     assert main([*arguments, "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and lines[1].split()[0] == "1" and "seed-1" in lines[1] and not out.exists()
+    assert (
+        len(lines) == 2 and lines[1].split()[0] == "1" and "seed-1" in lines[1] and not out.exists()
+    )
     assert main([*arguments, "--shard", "1/2", "--quiet"]) == 0
     assert "1 of 1 chains are done" in capsys.readouterr().out
     assert main([*arguments, "--list"]) == 0
@@ -97,14 +127,27 @@ def test_a_slurm_array_makes_what_a_local_sweep_makes(tmp_path):
     script = str(ROOT / "book" / "slurm" / "sweep.sbatch")
     told = []
     for task in range(1, 4):  # an array need not begin at 0
-        environment = {**os.environ, "PYTHON": sys.executable, "SLURM_ARRAY_TASK_ID": str(task),
-                       "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "3"}  # fmt: skip
-        done = subprocess.run(["bash", script, *arguments, "--out", str(tmp_path / "slurm")], env=environment,
-                              capture_output=True, text=True, check=True, cwd=ROOT)  # fmt: skip
+        environment = {
+            **os.environ,
+            "PYTHON": sys.executable,
+            "SLURM_ARRAY_TASK_ID": str(task),
+            "SLURM_ARRAY_TASK_MIN": "1",
+            "SLURM_ARRAY_TASK_COUNT": "3",
+        }
+        done = subprocess.run(
+            ["bash", script, *arguments, "--out", str(tmp_path / "slurm")],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
         told.append(done.stdout.split(" chains")[0])
     assert told == ["2 of 2", "1 of 1", "1 of 1"]
     local, slurm = (sorted((tmp_path / name).rglob("metrics.csv")) for name in ("local", "slurm"))
-    assert len(local) == 4 and [path.read_bytes() for path in local] == [path.read_bytes() for path in slurm]
+    assert len(local) == 4 and [path.read_bytes() for path in local] == [
+        path.read_bytes() for path in slurm
+    ]
 
 
 def test_slurm_s_warning_stops_a_task_and_the_same_task_goes_on(tmp_path):
@@ -114,27 +157,57 @@ def test_slurm_s_warning_stops_a_task_and_the_same_task_goes_on(tmp_path):
     requeued.parent.mkdir()
     requeued.write_text(f"#!/bin/sh\necho $* > {tmp_path}/requeued\n")
     requeued.chmod(0o755)
-    environment = {**os.environ, "PYTHON": sys.executable, "SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_TASK_COUNT": "1",
-                   "SLURM_ARRAY_JOB_ID": "77", "PATH": f"{requeued.parent}:{os.environ['PATH']}"}  # fmt: skip
-    (job,) = jobs.plan(["linear"], "smoke", [0], ["accumulate"], tmp_path / "slurm", assignments=SLOW[1::2])
-    process = subprocess.Popen(["bash", script, *arguments], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    environment = {
+        **os.environ,
+        "PYTHON": sys.executable,
+        "SLURM_ARRAY_TASK_ID": "0",
+        "SLURM_ARRAY_TASK_COUNT": "1",
+        "SLURM_ARRAY_JOB_ID": "77",
+        "PATH": f"{requeued.parent}:{os.environ['PATH']}",
+    }
+    (job,) = jobs.plan(
+        ["linear"], "smoke", [0], ["accumulate"], tmp_path / "slurm", assignments=SLOW[1::2]
+    )
+    process = subprocess.Popen(
+        ["bash", script, *arguments], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     while progress.fraction(progress.read(job.run_dir)) < 3:
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     process.communicate()
-    assert process.returncode == 0 and (tmp_path / "requeued").read_text().split() == ["requeue", "77_0"]
+    assert process.returncode == 0 and (tmp_path / "requeued").read_text().split() == [
+        "requeue",
+        "77_0",
+    ]
     assert not job.done() and not leases.held(job.run_dir)
-    subprocess.run(["bash", script, *arguments], env=environment, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        ["bash", script, *arguments], env=environment, cwd=ROOT, check=True, capture_output=True
+    )
     assert job.done()
 
 
 def start_sweep(out, *options):
-    words = [sys.executable, "-m", "collapse_utils", "sweep", "linear", *SLOW, "--regimes", "replace", "--out", str(out)]
-    return subprocess.Popen([*words, *options, "--quiet"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    words = [
+        sys.executable,
+        "-m",
+        "collapse_utils",
+        "sweep",
+        "linear",
+        *SLOW,
+        "--regimes",
+        "replace",
+        "--out",
+        str(out),
+    ]
+    return subprocess.Popen(
+        [*words, *options, "--quiet"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's own")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the kernel's parent-death signal is Linux's own"
+)
 def test_the_chains_of_a_killed_sweep_stop_and_the_next_one_goes_on(tmp_path):
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=SLOW[1::2])
     first = start_sweep(tmp_path)
@@ -149,7 +222,9 @@ def test_the_chains_of_a_killed_sweep_stop_and_the_next_one_goes_on(tmp_path):
 
 
 def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
-    """The terminal sends SIGINT to the sweep's process group; the chain is in another one and hears of it from the sweep."""
+    """The terminal sends SIGINT to the sweep's process group; the chain is in another one and hears
+    of it from the sweep.
+    """
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=SLOW[1::2])
     words = [
         sys.executable,
@@ -163,17 +238,26 @@ def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
         "--out",
         str(tmp_path),
     ]
-    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     while progress.fraction(progress.read(job.run_dir)) < 2:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.communicate()[1].strip() == "stopped; the same command goes on from here" and process.returncode == 130
+    assert (
+        process.communicate()[1].strip() == "stopped; the same command goes on from here"
+        and process.returncode == 130
+    )
     assert job.log.read_text() == "stopped; the same command goes on from here\n"
     assert not leases.held(job.run_dir)
 
 
-def test_a_chain_that_another_process_finished_meanwhile_is_done_and_not_failed(tmp_path, monkeypatch):
-    """The other process was there when ours started, and had ended when the sweep looked at ours."""
+def test_a_chain_that_another_process_finished_meanwhile_is_done_and_not_failed(
+    tmp_path, monkeypatch
+):
+    """The other process was there when ours started, and had ended when the sweep looked at
+    ours.
+    """
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=TINY[1::2])
 
     def start_too_late(job):
@@ -195,8 +279,16 @@ def test_two_sweeps_on_one_folder_share_the_work(tmp_path):
 # What is shown
 
 
-STATE = {"iteration": 2, "iterations": 4, "phase": "fitting", "step": 30, "steps": 60, "seconds": 130.0,
-         "loss": 2.5, "items_per_s": 812.34}  # fmt: skip
+STATE = {
+    "iteration": 2,
+    "iterations": 4,
+    "phase": "fitting",
+    "step": 30,
+    "steps": 60,
+    "seconds": 130.0,
+    "loss": 2.5,
+    "items_per_s": 812.34,
+}
 
 
 def test_time_left_counts_that_accumulate_trains_longer_with_every_iteration():
@@ -221,7 +313,13 @@ def test_a_running_chain_in_words():
 def run_dir_of(job, **state):
     """A run directory as a chain under way leaves it."""
     job.run_dir.mkdir(parents=True)
-    description = {"section": "linear", "variant": "", "regime": job.regime, "seed": job.seed, "config": {"iterations": 4}}
+    description = {
+        "section": "linear",
+        "variant": "",
+        "regime": job.regime,
+        "seed": job.seed,
+        "config": {"iterations": 4},
+    }
     files.write_json(job.run_dir / "config.json", description)
     files.write_json(job.run_dir / "progress.json", {**STATE, **state})
     return job.run_dir
@@ -230,7 +328,12 @@ def run_dir_of(job, **state):
 def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     every = planned(tmp_path)  # accumulate and replace of seeds 0, 1, 2
     jobs.leave_plan(every)
-    lease = {"host": socket.gethostname(), "pid": os.getpid(), "began": process_began(os.getpid()), "token": "x"}
+    lease = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "began": process_began(os.getpid()),
+        "token": "x",
+    }
     files.write_json(run_dir_of(every[0]) / "lease.json", lease)
     elsewhere = run_dir_of(every[1]) / "lease.json"
     files.write_json(elsewhere, {**lease, "host": "node-7", "pid": 12})
@@ -242,19 +345,37 @@ def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     run_dir_of(every[4])
     every[4].log.write_text("stopped; the same command goes on from here\n")
     rows = {row.label: row for row in status.rows(tmp_path)}
-    assert [rows[job.label].state for job in every] == ["running", "running", "stopped", "failed", "stopped", "waiting"]
+    assert [rows[job.label].state for job in every] == [
+        "running",
+        "running",
+        "stopped",
+        "failed",
+        "stopped",
+        "waiting",
+    ]
     assert rows[every[0].label].finished == "1.3/4"
-    assert f"812.3 items/s, 11 min left (process {os.getpid()} on {socket.gethostname()})" in rows[every[0].label].words
+    assert (
+        f"812.3 items/s, 11 min left (process {os.getpid()} on {socket.gethostname()})"
+        in rows[every[0].label].words
+    )
     assert "(process 12 on node-7)" in rows[every[1].label].words
     assert rows[every[2].label].words == f"process {os.getpid()} on node-8 has died"
     assert "the loss is nan" in rows[every[3].label].words
     assert main(["status", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "6 chains: 2 running, 1 failed, 2 stopped, 1 waiting"
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == "6 chains: 2 running, 1 failed, 2 stopped, 1 waiting"
+    )
 
 
 def test_status_of_a_silent_run_and_of_a_damaged_one(tmp_path):
     first, second = planned(tmp_path, [0])
-    lease = {"host": socket.gethostname(), "pid": os.getpid(), "began": process_began(os.getpid()), "token": "x"}
+    lease = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "began": process_began(os.getpid()),
+        "token": "x",
+    }
     files.write_json(run_dir_of(first) / "lease.json", lease)
     os.utime(first.run_dir / "progress.json", (time.time() - 600, time.time() - 600))
     (run_dir_of(second) / "config.json").write_text("{ cut sh")
@@ -266,7 +387,8 @@ def test_status_of_a_silent_run_and_of_a_damaged_one(tmp_path):
 def test_a_chain_that_is_killed_says_by_what(tmp_path):
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=SLOW[1::2])
     process = start(job)
-    while not (leases.held(job.run_dir) and (job.run_dir / "progress.json").exists()):  # its config.json is there, too
+    # its config.json is there, too
+    while not (leases.held(job.run_dir) and (job.run_dir / "progress.json").exists()):
         time.sleep(0.02)
     process.kill()
     explain(job, process.wait())
@@ -287,7 +409,10 @@ def test_the_live_table_in_a_terminal(tmp_path, monkeypatch, capsys):
     shown.ended(first, failed=False)
     shown.close()
     told = capsys.readouterr().err
-    assert "linear accumulate seed 0" in told and "iteration 2, fitting, step 30/60, loss 2.5, 812.3 items/s" in told
+    assert (
+        "linear accumulate seed 0" in told
+        and "iteration 2, fitting, step 30/60, loss 2.5, 812.3 items/s" in told
+    )
     assert "failed: linear replace seed 0: error: out of luck" in told
     assert "1/2" in told and "1 failed" in told
 
@@ -300,20 +425,32 @@ def test_the_live_table_in_a_file_and_quiet(tmp_path, capsys):
     second.log.write_text("error: out of luck\n")
     shown.ended(second, failed=True)
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["done: linear accumulate seed 0 (1 of 2)", "failed: linear replace seed 0: error: out of luck"]
+    assert lines == [
+        "done: linear accumulate seed 0 (1 of 2)",
+        "failed: linear replace seed 0: error: out of luck",
+    ]
     shown = live.Live([first, second], quiet=True)
     shown.ended(second, failed=True)
     assert capsys.readouterr().err == ""
 
 
 def test_a_plan_with_a_path_that_leaves_the_folder_is_read_as_text_only(tmp_path):
-    (tmp_path / "sweep-1.json").write_text(json.dumps({"jobs": [{"chain": "x", "run_dir": "../../etc"}]}))
+    (tmp_path / "sweep-1.json").write_text(
+        json.dumps({"jobs": [{"chain": "x", "run_dir": "../../etc"}]})
+    )
     assert [row.state for row in status.rows(tmp_path)] == ["waiting"]
 
 
 def test_a_follower_whose_parent_is_gone_does_not_start(tmp_path):
     follow = ROOT / "collapse_utils" / "sweeps" / "follow.py"
-    words = [sys.executable, str(follow), "1", sys.executable, "-c", f"open({str(tmp_path / 'ran')!r}, 'w')"]
+    words = [
+        sys.executable,
+        str(follow),
+        "1",
+        sys.executable,
+        "-c",
+        f"open({str(tmp_path / 'ran')!r}, 'w')",
+    ]
     if sys.platform == "linux":
         assert subprocess.run(words).returncode == 128 + signal.SIGTERM
         assert not (tmp_path / "ran").exists()

@@ -1,4 +1,6 @@
-"""Running out of memory: a step in parts is the same step, and what cannot be split is told by its field."""
+"""Running out of memory: a step in parts is the same step, and what cannot be split is told by its
+field.
+"""
 
 import fits
 import numpy as np
@@ -36,7 +38,12 @@ def short_of_memory(most=MOST):
 def fit(folder, loss_of, split=None, every_s=1e9, stop=None):
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
-    options = {"seed": 1, "checkpoint": Checkpoint(folder, every_s=every_s), "items_a_step": 32, "split": split}
+    options = {
+        "seed": 1,
+        "checkpoint": Checkpoint(folder, every_s=every_s),
+        "items_a_step": 32,
+        "split": split,
+    }
     train(model, stop or fits.batch_at, loss_of, fits.PLAN, **options)
     return torch.cat([p.flatten() for p in model.parameters()]).detach()
 
@@ -44,9 +51,12 @@ def fit(folder, loss_of, split=None, every_s=1e9, stop=None):
 def test_a_step_in_parts_is_the_same_step_up_to_rounding(tmp_path, capsys):
     whole = fit(tmp_path / "whole", fits.loss_of, pieces)
     parted = fit(tmp_path / "parted", short_of_memory(), pieces)
-    assert torch.allclose(parted, whole, rtol=1e-4, atol=1e-5) and not torch.equal(parted, torch.zeros_like(parted))
+    assert torch.allclose(parted, whole, rtol=1e-4, atol=1e-5) and not torch.equal(
+        parted, torch.zeros_like(parted)
+    )
     told = capsys.readouterr().err
-    assert "taken in 2 parts" in told and "taken in 4 parts (lower batch_size" in told  # 32 items, 10 fit
+    # 32 items, 10 fit
+    assert "taken in 2 parts" in told and "taken in 4 parts (lower batch_size" in told
     assert told.count("\n") == 2  # the size that fits is kept
 
 
@@ -76,10 +86,14 @@ def test_a_real_allocator_that_refuses_is_recognised():
         with pytest.raises((RuntimeError, MemoryError)) as refused:
             allocate()
         assert ran_out(refused.value)
-    assert not ran_out(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) and not ran_out(ValueError("memory"))
+    assert not ran_out(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) and not ran_out(
+        ValueError("memory")
+    )
 
     def hungry(model, batch):
-        return model * sum(torch.empty(2**48 if len(part) > 2 else 1).numel() * 0 + part.sum() for part in [batch])
+        return model * sum(
+            torch.empty(2**48 if len(part) > 2 else 1).numel() * 0 + part.sum() for part in [batch]
+        )
 
     weight = torch.ones((), requires_grad=True)
 
@@ -88,7 +102,10 @@ def test_a_real_allocator_that_refuses_is_recognised():
             weight.grad = None
 
     def halves(batch, parts):
-        return [(piece, len(piece) / len(batch)) for piece in torch.tensor_split(batch, min(parts, len(batch)))]
+        return [
+            (piece, len(piece) / len(batch))
+            for piece in torch.tensor_split(batch, min(parts, len(batch)))
+        ]
 
     def loss_of(model, batch):
         return hungry(weight, batch)
@@ -103,10 +120,18 @@ def test_a_real_allocator_that_refuses_is_recognised():
     [
         ("fit", CUDA, "fit: out of memory; lower batch_size"),
         ("fit", MemoryError(), "lower batch_size (now 8): --set batch_size=... (MemoryError)"),
-        ("sample", RuntimeError("DefaultCPUAllocator: can't allocate memory"), "sample: out of memory; lower sample_batch"),
-        ("evaluate", MemoryError("Unable to allocate 8 GiB"), "evaluate: out of memory; lower sample_batch"),
+        (
+            "sample",
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "sample: out of memory; lower sample_batch",
+        ),
+        (
+            "evaluate",
+            MemoryError("Unable to allocate 8 GiB"),
+            "evaluate: out of memory; lower sample_batch",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_message_names_the_field_to_lower(tmp_path, method, error, told):
     import dataclasses
 
@@ -138,12 +163,22 @@ def test_stories_are_split_into_whole_stories(parts):
     from collapse_utils.language import batches
     from collapse_utils.language.model import build
 
-    shape = {"layers": 1, "hidden": 16, "heads": 2, "ffn": 16, "vocabulary": 50, "max_length": 12, "dropout": 0.0}
+    shape = {
+        "layers": 1,
+        "hidden": 16,
+        "heads": 2,
+        "ffn": 16,
+        "vocabulary": 50,
+        "max_length": 12,
+        "dropout": 0.0,
+    }
     model = build("llama", **shape, seed=0).eval()
     model.set_attn_implementation(batches.NAME)
     rng = np.random.default_rng(0)
     lengths = [5, 12, 3, 9, 2]
-    batch = batches.batch(rng.integers(1, 50, sum(lengths)), np.concatenate([[0], np.cumsum(lengths)]))
+    batch = batches.batch(
+        rng.integers(1, 50, sum(lengths)), np.concatenate([[0], np.cumsum(lengths)])
+    )
 
     def loss_of(model, batch):
         return batches.token_losses(model, batch).mean()
@@ -168,7 +203,9 @@ def test_molecules_are_split_into_whole_molecules(parts):
     torch.manual_seed(0)
     model = GeoDiff(config, graphs.environments, graphs.kinds)
     rows = items[[0, 3, 9, 12, 17]]
-    positions = torch.from_numpy(rows["positions"][graphs.real_atoms(rows["molecule"], rows["positions"].shape[1])])
+    positions = torch.from_numpy(
+        rows["positions"][graphs.real_atoms(rows["molecule"], rows["positions"].shape[1])]
+    )
     levels = torch.tensor([10, 300, 600, 800, 999])
     noise = torch.randn(positions.shape, generator=torch.Generator().manual_seed(0))
     batch = graphs.batch(rows["molecule"]), positions, levels, noise

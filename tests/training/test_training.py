@@ -91,10 +91,16 @@ def test_a_divergence_may_be_recorded_with_the_last_finite_weights(tmp_path, bad
     if call > 1:
         before = load_file(tmp_path / "stopped" / f"state-{call - 1:09d}" / "model.safetensors")
         assert torch.equal(
-            weights, torch.cat([before[name].flatten() for name in ("0.weight", "0.bias", "2.weight", "2.bias")])
+            weights,
+            torch.cat(
+                [before[name].flatten() for name in ("0.weight", "0.bias", "2.weight", "2.bias")]
+            ),
         )
     state = Checkpoint(tmp_path / "diverged").newest()
-    assert files.read_json(state / "diverged.json")["step"] == call and Checkpoint(tmp_path / "diverged").diverged()
+    assert (
+        files.read_json(state / "diverged.json")["step"] == call
+        and Checkpoint(tmp_path / "diverged").diverged()
+    )
 
     def never(network, batch):
         raise AssertionError("trained again")
@@ -113,14 +119,18 @@ def test_an_interrupted_divergence_ends_with_the_same_bits(tmp_path):
 
 def test_recording_changes_nothing_in_a_fit_that_does_not_diverge(tmp_path):
     whole = fit(tmp_path / "stop")
-    assert torch.equal(fit(tmp_path / "record", plan=dataclasses.replace(PLAN, diverged="record")), whole)
+    assert torch.equal(
+        fit(tmp_path / "record", plan=dataclasses.replace(PLAN, diverged="record")), whole
+    )
     assert not Checkpoint(tmp_path / "record").diverged()
 
 
 def test_a_fit_that_was_read_back_does_not_drop_out(tmp_path):
     fit(tmp_path)
     network = model(1)
-    train(network, batch_at, loss_of, PLAN, seed=1, checkpoint=Checkpoint(tmp_path), items_a_step=32)
+    train(
+        network, batch_at, loss_of, PLAN, seed=1, checkpoint=Checkpoint(tmp_path), items_a_step=32
+    )
     assert not network.training
 
 
@@ -137,7 +147,9 @@ def test_a_signal_in_the_last_step_is_not_lost(tmp_path):
 
     with pytest.raises(Interrupted):
         fit(tmp_path / "asked", asked)
-    assert torch.equal(fit(tmp_path / "asked", lambda network, batch: pytest.fail("trained again")), whole)
+    assert torch.equal(
+        fit(tmp_path / "asked", lambda network, batch: pytest.fail("trained again")), whole
+    )
 
 
 def test_the_learning_rate_rises_and_falls_as_it_says():
@@ -157,19 +169,47 @@ def test_no_decay_on_vectors():
 
 
 def test_the_learning_rate_falls_when_the_validation_loss_stops_falling(tmp_path):
-    plan = Plan(steps=40, learning_rate=0.05, warmup=0.0, final_rate=0.0, weight_decay=0.0, clip=1.0, decay=0.5, patience=2,
-                validations=20)  # fmt: skip
+    plan = Plan(
+        steps=40,
+        learning_rate=0.05,
+        warmup=0.0,
+        final_rate=0.0,
+        weight_decay=0.0,
+        clip=1.0,
+        decay=0.5,
+        patience=2,
+        validations=20,
+    )
     falling = iter([5.0, 4.0] + [4.0] * 18)
     fit(tmp_path / "through", plan=plan, validate=lambda network: next(falling))
-    rates = {row["step"]: row["learning_rate"] for row in read_curve(tmp_path / "through") if row["validation_loss"]}
+    rates = {
+        row["step"]: row["learning_rate"]
+        for row in read_curve(tmp_path / "through")
+        if row["validation_loss"]
+    }
     # the best loss is seen at step 4; the third validation without a better one halves the rate
     assert [rates[step] for step in (10, 11 if 11 in rates else 12, 18)] == [0.05, 0.025, 0.0125]
 
 
 def test_a_plateau_is_remembered_across_an_interruption(tmp_path):
-    plan = Plan(steps=40, learning_rate=0.05, warmup=0.0, final_rate=0.0, weight_decay=0.0, clip=1.0, decay=0.5, patience=2,
-                validations=20)  # fmt: skip
+    plan = Plan(
+        steps=40,
+        learning_rate=0.05,
+        warmup=0.0,
+        final_rate=0.0,
+        weight_decay=0.0,
+        clip=1.0,
+        decay=0.5,
+        patience=2,
+        validations=20,
+    )
     through = fit(tmp_path / "through", plan=plan, validate=lambda network: 1.0)
     with pytest.raises(Interrupted):
-        fit(tmp_path / "stopped", loss=stop_after(21), every_s=0.0, plan=plan, validate=lambda network: 1.0)
+        fit(
+            tmp_path / "stopped",
+            loss=stop_after(21),
+            every_s=0.0,
+            plan=plan,
+            validate=lambda network: 1.0,
+        )
     assert torch.equal(fit(tmp_path / "stopped", plan=plan, validate=lambda network: 1.0), through)

@@ -31,12 +31,15 @@ CHUNK = 32  # positions; of 16, 32 and 64 the fastest
 
 
 class RaggedCache:
-    """Keys and values [layers, chunks x heads, positions of a chunk, features] in float32, each story at its own length."""
+    """Keys and values [layers, chunks x heads, positions of a chunk, features] in float32, each
+    story at its own length.
+    """
 
     def __init__(self, layers: int, slots: int, heads: int, features: int, positions: int):
         self.heads, self.features = heads, features
         self.chunks = -(-positions // CHUNK)
-        pages = slots * heads * self.chunks  # a page: one chunk of one head of one slot; enough for the longest stories
+        # a page: one chunk of one head of one slot; enough for the longest stories
+        pages = slots * heads * self.chunks
         assert pages * max(CHUNK, features) < 2**31, "row numbers are 32-bit"
         # Zeros, not empty memory: what a mask hides must be finite.
         keys = large_zeros(layers, pages * features * CHUNK)
@@ -46,14 +49,17 @@ class RaggedCache:
         self._features = np.arange(features, dtype=np.int32)
         self._chunk = np.arange(CHUNK, dtype=np.int32)
         self._heads = np.arange(heads)
-        # [slot, chunk] -> number in memory; every slot keeps its first chunk.  Memory is touched when it is handed out.
+        # [slot, chunk] -> number in memory; every slot keeps its first chunk.  Memory is touched
+        # when it is handed out.
         self._table = np.zeros((slots, self.chunks), dtype=np.int64)
         self._table[:, 0] = np.arange(slots)
         self._held = np.ones(slots, dtype=np.int64)
         self._free = list(range(slots * self.chunks - 1, slots - 1, -1))
 
     def release(self, slot: int) -> None:
-        """The story of ``slot`` has ended; its chunks are handed out again by the next plan, and not before."""
+        """The story of ``slot`` has ended; its chunks are handed out again by the next plan, and
+        not before.
+        """
         held = int(self._held[slot])
         self._free.extend(self._table[slot, 1:held].tolist())
         self._held[slot] = 1
@@ -74,16 +80,21 @@ class RaggedCache:
         number = self._table[np.repeat(slots, self.heads)[owner], chunk]
         page = (number * self.heads + np.tile(self._heads, len(slots))[owner]).astype(np.int32)
         widest = int(counts.max())
-        # Scores come out as a rectangle [pair, widest x CHUNK]: a bag for each chunk, empty ones where a pair has fewer.
+        # Scores come out as a rectangle [pair, widest x CHUNK]: a bag for each chunk, empty ones
+        # where a pair has fewer.
         key_bags = np.zeros(pairs * widest + 1, dtype=np.int32)
         inside = owner * widest + chunk
         key_bags[inside + 1] = self.features
         self._key_bags = torch.from_numpy(key_bags.cumsum(dtype=np.int32))
         self._inside = torch.from_numpy(inside)
         self._owner = torch.from_numpy(owner)
-        self._key_rows = torch.from_numpy((page[:, None] * np.int32(self.features) + self._features).ravel())
+        self._key_rows = torch.from_numpy(
+            (page[:, None] * np.int32(self.features) + self._features).ravel()
+        )
         self._value_rows = torch.from_numpy((page[:, None] * np.int32(CHUNK) + self._chunk).ravel())
-        self._value_bags = torch.from_numpy(np.append(np.int32(0), (stops * CHUNK).astype(np.int32)))
+        self._value_bags = torch.from_numpy(
+            np.append(np.int32(0), (stops * CHUNK).astype(np.int32))
+        )
         self._slots = slots
         self._span = np.arange(widest * CHUNK)
         self._rectangle = (len(slots), self.heads, widest * CHUNK)
@@ -91,31 +102,44 @@ class RaggedCache:
     def begin(self, positions: np.ndarray) -> None:
         """A step at ``positions`` [n] of the planned slots."""
         visible = self._span <= positions[:, None]
-        self._mask = torch.from_numpy(np.where(visible, np.float32(0), np.float32(-np.inf)))[:, None]
+        self._mask = torch.from_numpy(np.where(visible, np.float32(0), np.float32(-np.inf)))[
+            :, None
+        ]
         chunk, place = positions // CHUNK, positions % CHUNK
         page = self._table[self._slots, chunk][:, None] * self.heads + self._heads
         row = page * self.features
-        self._key_at = torch.from_numpy(((row[:, :, None] + self._features) * CHUNK + place[:, None, None]).ravel())
+        self._key_at = torch.from_numpy(
+            ((row[:, :, None] + self._features) * CHUNK + place[:, None, None]).ravel()
+        )
         self._value_at = torch.from_numpy((page * CHUNK + place[:, None]).ravel())
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Write this step's keys and values and attend; all [n x heads, features], queries scaled."""
+        """Write this step's keys and values and attend; all [n x heads, features], queries
+        scaled.
+        """
         self._written_keys[layer].index_copy_(0, self._key_at, keys.reshape(-1))
         self._values[layer].index_copy_(0, self._value_at, values)
         weights = queries.index_select(0, self._owner)
-        scores = _bags(self._keys[layer], self._key_rows, self._key_bags, weights).view(self._rectangle)
-        weights = torch.softmax(scores.add_(self._mask), -1).view(-1, CHUNK).index_select(0, self._inside)
+        scores = _bags(self._keys[layer], self._key_rows, self._key_bags, weights).view(
+            self._rectangle
+        )
+        weights = (
+            torch.softmax(scores.add_(self._mask), -1).view(-1, CHUNK).index_select(0, self._inside)
+        )
         return _bags(self._values[layer], self._value_rows, self._value_bags, weights)
 
 
 def _bags(table: Tensor, rows: Tensor, edges: Tensor, weights: Tensor) -> Tensor:
     """Weighted sums of table rows: bag i sums ``rows[edges[i]:edges[i + 1]]``."""
-    # torch.nn.functional.embedding_bag is this call after checks that take longer than a small bag does.
+    # torch.nn.functional.embedding_bag is this call after checks that take longer than a small bag
+    # does.
     return torch.embedding_bag(table, rows, edges, False, 0, False, weights.view(-1), True)[0]
 
 
 class PaddedCache:
-    """Keys and values [layers, 2, slots, heads, positions, features] of any dtype and device, all attended alike."""
+    """Keys and values [layers, 2, slots, heads, positions, features] of any dtype and device, all
+    attended alike.
+    """
 
     def __init__(
         self,
@@ -128,7 +152,9 @@ class PaddedCache:
         device: torch.device | str = "cpu",
     ):
         self.heads, self.features, self.positions = heads, features, positions
-        self.data = torch.zeros(layers, 2, slots, heads, positions, features, dtype=dtype, device=device)
+        self.data = torch.zeros(
+            layers, 2, slots, heads, positions, features, dtype=dtype, device=device
+        )
         self._slots = torch.arange(slots, device=device)
         self._span = torch.arange(positions, device=device)
         self.plan(slots, positions)
@@ -147,7 +173,9 @@ class PaddedCache:
         self._visible = (self._span[: self._length] <= positions[:, None])[:, None, None]
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Write this step's keys and values and attend; all [n x heads, features], queries scaled."""
+        """Write this step's keys and values and attend; all [n x heads, features], queries
+        scaled.
+        """
         shape = (self._n, self.heads, self.features)
         kept = self.data[layer, :, : self._n]
         kept[0][self._at] = keys.view(shape)

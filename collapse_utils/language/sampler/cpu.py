@@ -46,7 +46,9 @@ class _Sender:
         self.pipe.send((story, tokens.copy()))
 
 
-def _child(weights: Weights, request: Request, stories: range, slots: int, pipe: Connection) -> None:
+def _child(
+    weights: Weights, request: Request, stories: range, slots: int, pipe: Connection
+) -> None:
     """A lane in a process of its own; its last word is None, or what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -59,7 +61,9 @@ def _child(weights: Weights, request: Request, stories: range, slots: int, pipe:
 
 
 def run(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
-    """Lane k of K samples the stories k, k + K, ... with its share of the batch; all but the first in child processes."""
+    """Lane k of K samples the stories k, k + K, ... with its share of the batch; all but the first
+    in child processes.
+    """
     threads = torch.get_num_threads()
     # Only Linux forks: elsewhere a new process would not have the weights.
     lanes = min(threads, batch) if sys.platform == "linux" else 1
@@ -75,7 +79,9 @@ def run(weights: Weights, request: Request, batch: int, collector: Collector) ->
                     raise message
                 collector.finish(*message)
         except EOFError:
-            failures.append(RunError("sampling: a process of the sampler was killed; the same command goes on"))
+            failures.append(
+                RunError("sampling: a process of the sampler was killed; the same command goes on")
+            )
         except Exception as failure:
             failures.append(failure)
         collector.stopped = collector.stopped or bool(failures)
@@ -87,8 +93,13 @@ def run(weights: Weights, request: Request, batch: int, collector: Collector) ->
     try:
         for lane in range(1, lanes):
             here, there = context.Pipe(duplex=False)
-            children.append(context.Process(target=_child, args=(weights, request, *share(lane), there), daemon=True))
-            with warnings.catch_warnings():  # of forking beside other threads: the child needs none of their locks
+            children.append(
+                context.Process(
+                    target=_child, args=(weights, request, *share(lane), there), daemon=True
+                )
+            )
+            # of forking beside other threads: the child needs none of their locks
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 children[-1].start()
             there.close()

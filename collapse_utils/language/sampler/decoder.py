@@ -46,7 +46,9 @@ class Decoder:
             x = x + places
         for number, layer in enumerate(w.layers):
             qkv = layer.qkv(self._norm(x, layer.norm))
-            mixed = self.cache.attend(number, *(self._rotate(qkv, places) if w.llama else self._split(qkv)))
+            mixed = self.cache.attend(
+                number, *(self._rotate(qkv, places) if w.llama else self._split(qkv))
+            )
             x = layer.out.onto(x, mixed.view(n, w.hidden))
             y = self._norm(x, layer.ffn_norm)
             if w.llama:
@@ -66,12 +68,17 @@ class Decoder:
     def _split(self, qkv: Tensor) -> Tensor:
         """Queries, keys and values [3, n x heads, features]."""
         w, n = self.weights, len(qkv)
-        return qkv.view(n, 3, w.heads, w.features).transpose(0, 1).reshape(3, n * w.heads, w.features)
+        return (
+            qkv.view(n, 3, w.heads, w.features).transpose(0, 1).reshape(3, n * w.heads, w.features)
+        )
 
     def _rotate(self, qkv: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same, queries and keys turned by their positions."""
         w, n = self.weights, len(qkv)
-        pairs = torch.view_as_complex(qkv.float().view(n, 3, w.heads, w.features // 2, 2))[:, :2].transpose(0, 1)
-        turned = torch.mul(pairs, angles, out=self._turned[:, :n])  # out: the transposed order becomes that in memory
+        pairs = torch.view_as_complex(qkv.float().view(n, 3, w.heads, w.features // 2, 2))[
+            :, :2
+        ].transpose(0, 1)
+        # out: the transposed order becomes that in memory
+        turned = torch.mul(pairs, angles, out=self._turned[:, :n])
         turned = torch.view_as_real(turned).view(2, n * w.heads, w.features).to(qkv.dtype)
         return turned[0], turned[1], qkv[:, 2 * w.hidden :].reshape(n * w.heads, w.features)

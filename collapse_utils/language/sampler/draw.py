@@ -20,7 +20,8 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
     drawn.
     """
     logits = logits.float()
-    if temperature != 1.0:  # the largest is taken off first: at the lowest temperatures the quotient would overflow
+    # the largest is taken off first: at the lowest temperatures the quotient would overflow
+    if temperature != 1.0:
         logits = (logits - logits.amax(-1, keepdim=True)) / temperature
     probabilities = torch.softmax(logits, -1)
     surplus = -probabilities.shape[1] % BLOCK
@@ -34,12 +35,16 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
 
 
 def _invert(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-    """The index whose share of the cumulative sum holds ``uniforms`` [n, 1], and where in that share, in [0, 1]."""
+    """The index whose share of the cumulative sum holds ``uniforms`` [n, 1], and where in that
+    share, in [0, 1].
+    """
     cumulative = weights.cumsum(-1)
     total = cumulative[:, -1:].contiguous()
     target = uniforms * total
-    index = torch.searchsorted(cumulative, target, right=True)  # the first sum above the target: its weight is > 0
-    last = torch.searchsorted(cumulative, total)  # the last weight > 0, should rounding carry the target to the total
+    # the first sum above the target: its weight is > 0
+    index = torch.searchsorted(cumulative, target, right=True)
+    # the last weight > 0, should rounding carry the target to the total
+    last = torch.searchsorted(cumulative, total)
     index = torch.minimum(index, last)
     weight = weights.gather(1, index)
     rest = (target - (cumulative.gather(1, index) - weight)) / weight
@@ -47,7 +52,10 @@ def _invert(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def uniforms(seed: int, story: int, size: int) -> np.ndarray:
-    """The ``size`` uniform numbers in [0, 1) that story ``story`` of ``seed`` draws its tokens with."""
-    # Philox is a function of key and counter: the story moves the counter's highest word, its own numbers the lowest.
+    """The ``size`` uniform numbers in [0, 1) that story ``story`` of ``seed`` draws its tokens
+    with.
+    """
+    # Philox is a function of key and counter: the story moves the counter's highest word, its own
+    # numbers the lowest.
     key = np.random.SeedSequence(seed).generate_state(2, np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, story])).random(size)

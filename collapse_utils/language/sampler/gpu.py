@@ -65,7 +65,9 @@ def run(model: torch.nn.Module, request: Request, slots: int, collector: Collect
         position += BURST
         if len(ended):
             length = steps[ended, ends[ended].argmax(1)] + 1
-            for slot, tokens, size in zip(ended, state.history[ended].cpu().numpy(), length, strict=True):
+            for slot, tokens, size in zip(
+                ended, state.history[ended].cpu().numpy(), length, strict=True
+            ):
                 if story[slot] >= 0:
                     collector.finish(story[slot], tokens[:size])
             start(ended)
@@ -104,7 +106,9 @@ class _State:
         fresh = [slot for slot, values in zip(slots, chances, strict=True) if values is not None]
         if fresh:
             values = np.stack([values for values in chances if values is not None])
-            self.chances[torch.as_tensor(np.array(fresh), device=self.device)] = torch.from_numpy(values).to(self.device)
+            self.chances[torch.as_tensor(np.array(fresh), device=self.device)] = torch.from_numpy(
+                values
+            ).to(self.device)
 
     def keep(self, slots: np.ndarray) -> None:
         """Go on with these slots alone."""
@@ -116,7 +120,9 @@ class _State:
         self._graphs.clear()
 
     def burst(self, oldest: int) -> np.ndarray:
-        """``BURST`` steps, the oldest story standing at position ``oldest``: the tokens drawn [slots, BURST]."""
+        """``BURST`` steps, the oldest story standing at position ``oldest``: the tokens drawn
+        [slots, BURST].
+        """
         length = min(-(-(oldest + BURST) // BUCKET) * BUCKET, self.request.fed)
         self.cache.plan(self.n, length)
         columns = self.position[: self.n, None] + 1 + torch.arange(BURST, device=self.device)
@@ -137,15 +143,17 @@ class _State:
         logits = self.decoder.step(token, fed)
         chance = self.chances[: self.n].gather(1, fed[:, None]).squeeze(1)
         token.copy_(draw(logits, chance, self.request.temperature))
-        position.add_(1).clamp_(max=self.history.shape[1] - 1)  # an idle slot is stepped on without end
+        # an idle slot is stepped on without end
+        position.add_(1).clamp_(max=self.history.shape[1] - 1)
         self.history[: self.n].scatter_(1, position[:, None], token[:, None])
 
     def _graph(self, length: int) -> torch.cuda.CUDAGraph:
         """The step as a CUDA graph, captured at its first use."""
         key = (self.n, length)
         if key not in self._graphs:
-            # Warming up and capturing draw tokens: put the state back as it was.  (The cache needs none: a step writes
-            # at the current position, and the next real step writes there again.)
+            # Warming up and capturing draw tokens: put the state back as it was.  (The cache needs
+            # none: a step writes at the current position, and the next real step writes there
+            # again.)
             before = [state.clone() for state in (self.token, self.position, self.history)]
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())

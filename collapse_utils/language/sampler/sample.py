@@ -77,7 +77,11 @@ def _check(request: Request, batch: int, config: object) -> None:
         raise InputError("temperature", request.temperature, "a finite number > 0")
     if not 2 <= request.max_length <= config.max_position_embeddings:
         longest = config.max_position_embeddings
-        raise InputError("max_length", request.max_length, f"2 to {longest}, the positions of the model")
+        raise InputError(
+            "max_length", request.max_length, f"2 to {longest}, the positions of the model"
+        )
     for field, token in (("bos", request.bos), ("eos", request.eos)):
         if not 0 <= token < config.vocab_size:
-            raise InputError(field, token, f"a token of the vocabulary, 0 to {config.vocab_size - 1}")
+            raise InputError(
+                field, token, f"a token of the vocabulary, 0 to {config.vocab_size - 1}"
+            )

@@ -41,18 +41,26 @@ class Packed:
         self.offset = affine.offset
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise.default(x, self.matrix, self.offset, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise.default(
+            x, self.matrix, self.offset, "none", [], ""
+        )
 
     def gelu(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise.default(x, self.matrix, self.offset, "gelu", [], "tanh")
+        return torch.ops.mkldnn._linear_pointwise.default(
+            x, self.matrix, self.offset, "gelu", [], "tanh"
+        )
 
     def onto(self, residual: Tensor, x: Tensor) -> Tensor:
         """residual + self(x)."""
-        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.matrix, self.offset, "add")
+        return torch.ops.mkldnn._linear_pointwise.binary(
+            x, residual, self.matrix, self.offset, "add"
+        )
 
 
 class Layer(NamedTuple):
-    """One transformer layer; the norms are LayerNorm's gain and offset, and None where folded into what follows."""
+    """One transformer layer; the norms are LayerNorm's gain and offset, and None where folded into
+    what follows.
+    """
 
     norm: Affine | None
     qkv: Affine | Packed
@@ -64,7 +72,9 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Weights:
-    """A model as :class:`Decoder` wants it; matrices that need no change share the model's memory."""
+    """A model as :class:`Decoder` wants it; matrices that need no change share the model's
+    memory.
+    """
 
     llama: bool
     heads: int
@@ -72,7 +82,9 @@ class Weights:
     features: int  # of a head
     epsilon: float
     embedding: Tensor  # [vocabulary, hidden]
-    places: Tensor  # GPT-2: learned positions [positions, hidden]; Llama: angles [positions, features / 2] as cos + i sin
+    # GPT-2: learned positions [positions, hidden]; Llama: angles [positions, features / 2] as cos +
+    # i sin
+    places: Tensor
     layers: list[Layer]
     norm: Affine | None
     head: Affine | Packed
@@ -94,7 +106,9 @@ def weights_of(model: torch.nn.Module, positions: int, dtype: torch.dtype | None
 
 
 def packed(weights: Weights, rows: int) -> Weights:
-    """``weights`` packed for products of ``rows`` rows, where this build of torch and this processor can."""
+    """``weights`` packed for products of ``rows`` rows, where this build of torch and this
+    processor can.
+    """
     first = weights.layers[0]
     x = torch.linspace(-1, 1, rows * weights.hidden).view(rows, -1)
     try:
@@ -102,15 +116,24 @@ def packed(weights: Weights, rows: int) -> Weights:
         Packed(first.up, rows).gelu(x)
     except (AttributeError, RuntimeError, NotImplementedError):
         return weights
-    assert torch.allclose(probe, first.out.onto(x.clone(), x), atol=1e-3), "oneDNN's product is not the product"
+    assert torch.allclose(probe, first.out.onto(x.clone(), x), atol=1e-3), (
+        "oneDNN's product is not the product"
+    )
     matrices = ("qkv", "out", "up", "down")
-    layers = [layer._replace(**{name: Packed(getattr(layer, name), rows) for name in matrices}) for layer in weights.layers]
+    layers = [
+        layer._replace(**{name: Packed(getattr(layer, name), rows) for name in matrices})
+        for layer in weights.layers
+    ]
     return replace(weights, layers=layers, head=Packed(weights.head, rows))
 
 
 def _gpt2_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -> Weights:
     config, body = model.config, model.transformer
-    if config.activation_function != "gelu_new" or not config.scale_attn_weights or config.scale_attn_by_inverse_layer_idx:
+    if (
+        config.activation_function != "gelu_new"
+        or not config.scale_attn_weights
+        or config.scale_attn_by_inverse_layer_idx
+    ):
         raise ValueError("GPT-2 with another activation or attention scale than the original")
     hidden, heads = config.n_embd, config.n_head
     scale = torch.ones(3 * hidden, dtype=torch.float64, device=model.device)
@@ -163,7 +186,9 @@ def _llama_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -
         return weight.view(heads, 2, features // 2, hidden).transpose(1, 2).reshape(hidden, hidden)
 
     def folded(norm: torch.nn.Module, *weights: Tensor) -> Affine:
-        return Affine((torch.cat([weight.double() for weight in weights]) * norm.weight).to(dtype).t())
+        return Affine(
+            (torch.cat([weight.double() for weight in weights]) * norm.weight).to(dtype).t()
+        )
 
     def plain(module: torch.nn.Module) -> Affine:
         return Affine(module.weight.detach().to(dtype).t())
@@ -182,7 +207,9 @@ def _llama_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -
         )
 
     frequency = body.rotary_emb.inv_freq.double()
-    angle = torch.arange(positions, dtype=torch.float64, device=frequency.device)[:, None] * frequency
+    angle = (
+        torch.arange(positions, dtype=torch.float64, device=frequency.device)[:, None] * frequency
+    )
     return Weights(
         llama=True,
         heads=heads,
