@@ -26,9 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from . import data, regimes, seeds
+from . import data, picks, regimes, seeds
 from .durable.checkpoints import Checkpoint
 from .durable.run_dir import describe_run, writing
 from .durable.store import RunDirectory, Store, finished_rows
@@ -65,7 +63,7 @@ class Chain:
     source: str = "own"  # name of the data source
 
     def __post_init__(self) -> None:
-        regimes.check(self.regime)
+        regimes.check(self.regime, shares=True)
         seeds.sequence(self.seed)
 
 
@@ -79,16 +77,12 @@ def iterate(
         return seeds.derive(chain.seed, "iteration", t, *purpose)
 
     def training_set(t: int) -> data.Data | data.Pool:
-        """What iteration t trains on: real data and generations, or a random part of them."""
+        """What iteration t trains on: real data and generations, or a part of them."""
         blocks = [
             generation(b) if b.generation else real_train
             for b in regimes.trains_on(chain.regime, t)
         ]
-        available, size = sum(map(len, blocks)), regimes.training_size(chain.regime, t) * n
-        if size == available:
-            return data.join(blocks)
-        rng = seeds.generator(chain.seed, "iteration", t, "subsample")
-        return data.join(blocks, np.sort(rng.choice(available, size, replace=False)))
+        return data.join(blocks, picks.rows(chain.regime, t, n, chain.seed))
 
     def model(t: int) -> Any:
         """The model of iteration t, freshly initialised and trained."""

@@ -121,7 +121,7 @@ def report(
     """The estimate as text; ``items`` replaces the size of the training set in the sums, not in the
     measurement.
     """
-    regimes.check(regime)
+    regimes.check(regime, shares=True)
     config, _ = sections.configuration(name, preset, assignments, arguments)
     use_threads(config.threads)
     section, chain = sections.make(
