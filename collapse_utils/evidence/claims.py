@@ -29,7 +29,11 @@ OURS = "ours"  # a control or a claim of our own: the paper does not make it
 DETAILS = {  # tests that say more about a claim than its own test -> what they add to its statement
     "trends_up": "the fits are in order (Page's trend test)",
     "never_falls": "no step falls by more than {limit}",
+    "stays_equal": "the later fits lie on average within {limit} of the first, on both sides",
+    "levels_off": "it levels off, within a factor of {limit}",
 }
+EQUIVALENCE = ("stays_equal", "stays_near", "levels_off")  # tests of two sides of a margin
+UNITLESS = ("trends_up", "makes_share", "second_fit_share")  # tests whose effects have no unit
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Claim:
     # Which reported rows are the paper's: {where: ..., models: [...], until: the last iteration
     # taken, note: what differs}
     reported: dict = field(default_factory=dict)
+    # the prediction that registered the claim before it was in claims.yml: a file#id in results/
+    predicted: str = ""
     detail_of: str = ""  # the claim of which this is a detail
 
     def rows(self, frame: pd.DataFrame, model: str = "") -> Rows:
@@ -86,7 +92,7 @@ class Claim:
         """The unit of an effect on ``metric``; empty for a ratio, and for a test whose effect has
         none.
         """
-        if self.unit or self.ratio or self.test in ("trends_up", "makes_share"):
+        if self.unit or self.ratio or self.test in UNITLESS:
             return self.unit
         return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
 
@@ -96,7 +102,7 @@ class Claim:
         limit = self.options.get("limit")
         if self.test == "follows_theory":
             return f"within {limit:.0%} of 1"
-        if self.test == "stays_equal":
+        if self.test in EQUIVALENCE:
             return (
                 f"from {1 / limit:.3g} to {limit:.3g}"
                 if self.ratio
@@ -164,10 +170,9 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
             raise InputError(f"{claim.id}: details", test, "one of " + ", ".join(DETAILS))
         options = {name: value for name, value in entry.items() if name != "outcomes"}
         limit = options.get("limit", 0.0)
+        share = claim.ratio and test == "never_falls"
         unit = claim.page.units.get(claim.metric or claim.page.metric, "")
-        told = DETAILS[test].format(
-            limit=f"{limit:.0%}" if claim.ratio else f"{limit:g} {unit}".strip()
-        )
+        told = DETAILS[test].format(limit=f"{limit:.0%}" if share else f"{limit:g} {unit}".strip())
         made.append(
             dataclasses.replace(
                 claim,
