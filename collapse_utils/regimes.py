@@ -1,5 +1,4 @@
-"""Regimes: which data iteration t trains on.  Pure functions of the iteration; nothing here reads
-or writes.
+"""Regimes: which data iteration t trains on, as pure functions of the iteration.
 
 A generation is stored in blocks, each as large as the real training set (n items).  Generation 0 is
 the real data, one block.  Generation t is sampled by the model of iteration t, one block in every
@@ -8,23 +7,18 @@ regime except ``replace_multiple``, which needs t + 1 blocks because iteration t
 chain never samples more than n items at once.
 
 Names in the authors' own code: replace, concatenate, concatenate_subsample, replace_multiple.
-
-Two more regimes have a parameter: ``fixed_real=0.25`` and ``redrawn_real=0.25`` train on n items of
-which that share is real, always the same ones or others each time, and the rest is from the last
-generation.
+Two regimes have a parameter, such as ``fixed_real=0.25``: see ``picks.py``.
 """
 
 from __future__ import annotations
 
-import re
 from numbers import Integral
 from typing import NamedTuple
 
+from . import picks
 from .errors import InputError
 
 REGIMES = ("replace", "accumulate", "accumulate_subsample", "replace_multiple")
-SHARED = ("fixed_real=SHARE", "redrawn_real=SHARE")
-_SHARE = re.compile(r"(?:fixed_real|redrawn_real)=(0|1|0\.\d*[1-9])")  # one spelling for each share
 
 
 class Block(NamedTuple):
@@ -34,32 +28,22 @@ class Block(NamedTuple):
     block: int
 
 
-def share_of_real(regime: str) -> float | None:
-    """The parameter of a regime that has one; else None."""
-    match = _SHARE.fullmatch(str(regime))
-    return float(match[1]) if match else None
-
-
 def check(regime: str, shares: bool = False) -> str:
-    """``regime``, or an InputError that lists the regimes; with ``shares``, those with a parameter too."""
-    if regime not in REGIMES and not (shares and share_of_real(regime) is not None):
-        raise InputError("regime", regime, "one of " + ", ".join((*REGIMES, *SHARED * shares)))
-    return regime
-
-
-def _check_iteration(iteration: int) -> None:
-    if isinstance(iteration, bool) or not isinstance(iteration, Integral) or iteration < 1:
+    """``regime``, or an InputError that lists them; ``shares``: those with a parameter as well."""
+    if regime not in REGIMES and not (shares and picks.share_of_real(regime) is not None):
         raise InputError(
-            "iteration", iteration, "an integer >= 1 (iteration 1 trains on real data alone)"
+            "regime", regime, "one of " + ", ".join((*REGIMES, *picks.SHARED * shares))
         )
+    return regime
 
 
 def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
     """The blocks from which iteration t = 1, 2, ... draws its training set, oldest first."""
     check(regime, shares=True)
-    _check_iteration(iteration)
-    share, last = share_of_real(regime), iteration - 1
-    if iteration == 1 or share == 1:
+    if isinstance(iteration, bool) or not isinstance(iteration, Integral) or iteration < 1:
+        raise InputError("iteration", iteration, "an integer >= 1 (1 trains on real data alone)")
+    share, last = picks.share_of_real(regime), iteration - 1
+    if last == 0 or share == 1:
         return (Block(0, 0),)
     if regime == "replace" or share == 0:
         return (Block(last, 0),)
@@ -71,9 +55,9 @@ def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
 
 
 def training_size(regime: str, iteration: int) -> int:
-    """How many items iteration t trains on, in units of n; ``picks.py`` says which ones."""
-    part = regime == "accumulate_subsample" or share_of_real(regime) is not None
-    return 1 if part else len(trains_on(regime, iteration))
+    """How many items iteration t trains on, in units of n; ``picks.rows`` says which ones."""
+    blocks = len(trains_on(regime, iteration))
+    return 1 if picks.takes_part(regime) else blocks
 
 
 def blocks_sampled(regime: str, iteration: int) -> int:

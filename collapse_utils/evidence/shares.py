@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ..theory import mixing
-from . import effects
-from .effects import NOTHING, Part, Rows, part
+from .rows import NOTHING, Rows, part
+from .verdicts import Part
 
 KINDS = ("fixed_real", "redrawn_real")
 INNER = (0.1, 0.25, 0.5, 0.75)  # shares between replace (0) and real items alone (1)
@@ -121,5 +121,3 @@ EFFECTS = {
     "share_outweighs_number": "effect of twice the share - effect of twice the number",
     "kinds_alike": "final loss, the same real items / others each time",
 }
-effects.TESTS.update(TESTS)
-effects.EFFECTS.update(EFFECTS)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..evidence.effects import Rows
+from ..evidence.rows import Rows
 from ..evidence.shares import INNER, KINDS, predicted, rises
 from ..evidence.statistics import by_iteration, estimate
 from ..theory import mixing

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from collapse_utils import picks
 from collapse_utils.errors import InputError
-from collapse_utils.picks import rows
 from collapse_utils.regimes import REGIMES, Block, blocks_sampled, check, training_size, trains_on
 
 ITERATIONS = range(1, 101)
@@ -55,6 +55,10 @@ def test_an_unknown_regime_is_refused_with_the_known_ones():
         InputError, match="regime: got 'acumulate'; allowed: one of replace, accumulate"
     ):
         trains_on("acumulate", 1)
+
+
+def rows(regime, t, n, seed):
+    return picks.rows(regime, t, len(trains_on(regime, t)), n, seed)
 
 
 @pytest.mark.parametrize("kind", ["fixed_real", "redrawn_real"])

@@ -255,7 +255,7 @@ def below(metric, regime, limit, variant="", log=False):
 
 
 def rise(data, share, kind="fixed_real", variant=""):
-    """log(final / first) of the loss of faces by seed; share 0 is replace, share 1 real faces alone."""
+    """log(final / first) of the loss of faces; share 0 is replace, share 1 real faces alone."""
     kind = "fixed_real" if share == 1 else kind
     table = data.chains("test_loss", f"{kind}={share:g}" if share else "replace", variant)
     return np.log(table.iloc[:, -1] / table.iloc[:, 0])

@@ -8,7 +8,7 @@ import pytest
 
 from collapse_utils.evidence import claims
 from collapse_utils.evidence import shares as effects
-from collapse_utils.evidence.effects import Rows
+from collapse_utils.evidence.rows import Rows
 from collapse_utils.theory import mixing
 
 HALF = "images=160"
