@@ -60,14 +60,17 @@ def in_short(frame: pd.DataFrame) -> str:
     high = mixing.growth(np.inf, 1, 1e9, pool=1)
     table = rises(Rows(frame, METRIC, "ratio"), "fixed_real")
     end = {share: 100 * (float(np.exp(table[share]).mean()) - 1) for share in (0.0, 0.1, 0.5)}
-    return (
-        "**In short.** In linear regression the *number* of real items in a training set decides. "
-        "However much synthetic data is added, the final error stays between "
-        f"{low:.1f} times (fresh real data) and {high:.1f} times (always the same real data) that "
-        "of a model trained on these real items alone. For faces, whose errors are biases, it is "
-        f"the *share* that decides: under replace the loss ends {end[0.0]:.0f}% above the first "
-        f"fit, with a tenth of real faces {end[0.1]:.0f}%, with half of them {end[0.5]:.0f}%."
-    )
+    return f"""
+**In short**
+
+- In linear regression the *number* of real items in a training set decides. However much
+  synthetic data is added, the final error is between {low:.1f} times (fresh real data) and
+  {high:.1f} times (always the same real data) that of a model of these real items alone.
+- For faces, whose errors are biases, the *share* decides. Under replace the loss ends
+  {end[0.0]:.0f}% above the first fit, with a tenth of real faces {end[0.1]:.0f}%, and with half
+  of them {end[0.5]:.0f}%.
+- Fresh real data that accumulate make the noise vanish in the long run.
+"""
 
 
 def simulated(axes: Sequence[Axes], frame: pd.DataFrame, shown: Sequence[str]) -> None:
@@ -80,7 +83,7 @@ def simulated(axes: Sequence[Axes], frame: pd.DataFrame, shown: Sequence[str]) -
             ax.annotate(f"{r}:{s}", (t[-1], formula[-1]), fontsize=9)
             points = by_iteration(frame, "value", regime=name, variant=f"r={r},s={s}")
             ax.plot(points["iteration"], points["mean"], "k.", markersize=5)
-        ax.set(xlabel="model-fitting iteration t", title=name.replace("-", " "), yscale="log")
+        ax.set(xlabel="iteration $t$", title=name.replace("-", " "), yscale="log")
     axes[0].set_ylabel("error / error of the first fit")
 
 
