@@ -1,4 +1,4 @@
-"""The sampler on a GPU: the model's logits, graphs equal to eager steps, the model's distribution."""
+"""The sampler on a GPU: logits, graphs against eager steps, the distribution of stories."""
 
 import itertools
 
