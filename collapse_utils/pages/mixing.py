@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,8 +28,8 @@ FORMS = {  # as the table names them
 SIZES = {"": "n", "images=160,epochs=40,decay=0.9487": "n/2"}  # as many steps a fit in both
 FRESH, FIXED = figures.COLOURS["accumulate"], figures.COLOURS["replace"]
 STYLES = {  # of faces: colour, mark, label
-    "fixed_real": (FIXED, "o", "the same real faces"),
-    "redrawn_real": (FRESH, "s", "real faces redrawn"),
+    "fixed_real": (FIXED, "o", "same faces"),
+    "redrawn_real": (FRESH, "s", "redrawn"),
 }
 
 
@@ -83,27 +84,28 @@ def simulated(axes: Sequence[Axes], frame: pd.DataFrame, shown: Sequence[str]) -
             ax.annotate(f"{r}:{s}", (t[-1], formula[-1]), fontsize=9)
             points = by_iteration(frame, "value", regime=name, variant=f"r={r},s={s}")
             ax.plot(points["iteration"], points["mean"], "k.", markersize=5)
-        ax.set(xlabel="iteration $t$", title=name.replace("-", " "), yscale="log")
+        ax.set(xlabel="iteration $t$", title=FORMS[name], yscale="log")
     axes[0].set_ylabel("error / error of the first fit")
 
 
 def dose(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
     """The rise of the loss of faces / that under replace: by share, and by number of real faces."""
     rows = Rows(frame, METRIC, "ratio")
-    for variant, size in SIZES.items():
-        for kind, (colour, mark, label) in STYLES.items():
-            table = rises(rows, kind, variant)
-            part = [estimate(table[share] / table[0.0]) for share in INNER]
-            ends = [[e.mean - e.low for e in part], [e.high - e.mean for e in part]]
-            style = {"color": colour, "fmt": mark, "capsize": 2, "yerr": ends}
-            style["fillstyle"] = "none" if variant else "full"
-            mean = [e.mean for e in part]
-            number = np.array(INNER) * (0.5 if variant else 1.0)
-            axes[0].errorbar(INNER, mean, label=f"{label}, {size} items", **style)
-            axes[1].errorbar(number, mean, **style)
+    for place, (variant, kind) in enumerate(itertools.product(SIZES, KINDS)):
+        colour, mark, label = STYLES[kind]
+        table = rises(rows, kind, variant)
+        part = [estimate(table[share] / table[0.0]) for share in INNER]
+        ends = [[e.mean - e.low for e in part], [e.high - e.mean for e in part]]
+        style = {"color": colour, "fmt": mark, "capsize": 2, "yerr": ends}
+        style["fillstyle"] = "none" if variant else "full"
+        mean = [e.mean for e in part]
+        share = np.array(INNER) + 0.012 * (place - 1.5)  # side by side
+        number = np.array(INNER) * (0.5 if variant else 1.0) * 1.02 ** (place - 1.5)
+        axes[0].errorbar(share, mean, label=f"{label}, {SIZES[variant]} items", **style)
+        axes[1].errorbar(number, mean, **style)
     expected = predicted("fixed_real", int(frame["iteration"].max()))
-    axes[0].plot(INNER, expected["bias"], color="black", label="if errors are biases")
-    axes[0].plot(INNER, expected["noise"], ":", color="black", label="if errors are noise")
+    axes[0].plot(INNER, expected["bias"], color="black", label="biases")
+    axes[0].plot(INNER, expected["noise"], ":", color="black", label="noise")
     axes[0].set(xlabel="share of real faces $a$", ylabel="rise of the loss / rise under replace")
     axes[1].set(xlabel="real faces in a training set / n", xscale="log")
     axes[1].set_xticks([0.05, 0.1, 0.25, 0.5, 0.75], ["0.05", "0.1", "0.25", "0.5", "0.75"])

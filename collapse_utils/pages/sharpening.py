@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from ..evidence.statistics import Estimate, by_seed, estimate
 from ..theory import sharpening
@@ -54,6 +55,7 @@ def loss_and_samples(axes: np.ndarray, table: pd.DataFrame, words: int) -> None:
     axes[1].set(ylabel="effective words in the samples", title="what the samples show")
     for ax in axes:
         ax.set(xlabel="iteration $t$", yscale="log")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def in_short(table: pd.DataFrame, tau: float, words: int, stories: pd.DataFrame) -> str:
@@ -94,7 +96,7 @@ def language(axes: np.ndarray, frame: pd.DataFrame) -> None:
     for ax, metric, label in zip(axes, ("cross_entropy", "distinct_2"), labels, strict=True):
         figures.regimes(ax, frame, metric, names, label=label, variant=VARIANT)
         ax.set_xlabel("iteration $t$")
-    axes[1].set_yscale("log")
+    axes[1].set_ylim(0, None)
 
 
 def language_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -119,11 +121,11 @@ def bound_text(frame: pd.DataFrame) -> str:
         table = by_seed(frame, LOSSES[1], regime="accumulate", variant=variant)
         rise = table.iloc[:, -1] - table.iloc[:, 0]
         above = f"above the bound in {(rise > np.log(fits)).sum()} of {len(rise)} seeds"
-        rises[tau] = f"{estimate(rise).text(1)} nats per story at τ = {tau} ({above})"
+        rises[tau] = f"{estimate(rise).text(1)} at τ = {tau} ({above})"
     return (
         f"**The bound is no guarantee for them.** A perfect learner rises by at most log {fits} = "
         f"{np.log(fits):.2f} nats per story in {fits} fits. Ours rise by {rises['0.3']} and by "
-        f"{rises['1']}; intervals are 95% over seeds. A transformer is no mixture: the same "
+        f"{rises['1']}, with 95% intervals over seeds. A transformer is no mixture: the same "
         "weights model real and synthetic stories, and it never learns its training set exactly."
     )
 

@@ -76,7 +76,7 @@ def _rows(
         if judged[t - 1]:
             errors.append(abs(mean[t - 1] / formula[t - 1] - 1))
             yield {**first, "metric": "formula_error", "value": float(np.mean(errors))}
-            if z and spread[t - 1] > 0:
+            if z and spread[t - 1] > 1e-12 * abs(mean[t - 1]):  # else there is no chance in it
                 distance = (mean[t - 1] - formula[t - 1]) / spread[t - 1]
                 yield {**first, "metric": "z", "value": float(distance)}
 
