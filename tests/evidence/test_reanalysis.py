@@ -258,7 +258,7 @@ def rise(data, share, kind="fixed_real", variant=""):
     """log(final / first) of the loss of faces; share 0 is replace, share 1 real faces alone."""
     kind = "fixed_real" if share == 1 else kind
     table = data.chains("test_loss", f"{kind}={share:g}" if share else "replace", variant)
-    return np.log(table.iloc[:, -1] / table.iloc[:, 0])
+    return np.log(table.iloc[:, -1] / table.iloc[:, 0]) if table.size else pd.Series(dtype=float)
 
 
 def share_slope(kind):
