@@ -1,6 +1,4 @@
-"""The notebooks of the book: which there are, what parameters they declare, how they are read and
-written.
-"""
+"""The notebooks of the book: which there are, and how they are read and written."""
 
 from __future__ import annotations
 
@@ -68,9 +66,7 @@ def literal(assignment: str) -> tuple[str, Any]:
 
 
 def select(root: Path, only: Sequence[str]) -> list[Path]:
-    """The notebooks named in ``only`` (by stem), or all; InputError for a name that is not in the
-    book.
-    """
+    """The notebooks named in ``only`` (by stem), or all; InputError for an unknown name."""
     known = {path.stem: path for path in notebooks(root)}
     for name in only:
         if name not in known:
@@ -79,9 +75,7 @@ def select(root: Path, only: Sequence[str]) -> list[Path]:
 
 
 def strip(path: Path) -> bool:
-    """Make a notebook fit to be committed: no cell timings, no widget states, small pictures; True
-    if it was not.
-    """
+    """Make a notebook fit to be committed: no timings, no widgets, small pictures."""
     notebook = read_notebook(path)
     before = json.dumps(notebook, sort_keys=True)
     notebook.metadata.pop("widgets", None)

@@ -1,6 +1,4 @@
-"""How certain a verdict is: its measured error rates, its power, and what is left after a
-correction for many claims.
-"""
+"""How certain a verdict is: measured error rates, power, and corrections for many claims."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ RATE = 0.05  # of the corrections for many claims
 
 
 def table() -> str:
-    """Wrong verdicts in simulations by seeds and parts, and the effect that is found; the
-    simulation has a fixed seed.
-    """
+    """Wrong verdicts in simulations by seeds and parts, and the effect that is detected."""
     lines = [
         "| seeds | parts of the claim | p needed | wrongly *reproduced* | wrongly *not reproduced* "
         "| effect found with 80% power (standard deviations between seeds) |",
@@ -45,9 +41,7 @@ def _row(label: str, seeds: int, parts: int, level: float, power: str, first_loo
 
 
 def multiplicity_table(counted: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
-    """How many *reproduced* verdicts survive Holm and Benjamini-Hochberg, a row for each named set
-    of verdicts.
-    """
+    """How many *reproduced* verdicts remain after Holm and Benjamini-Hochberg, by set."""
     lines = [
         f"| verdicts | decided by a test | *reproduced* | of them after Holm ({RATE:.0%}) "
         f"| of them after Benjamini-Hochberg ({RATE:.0%}) |",

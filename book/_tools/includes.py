@@ -78,9 +78,7 @@ def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
 
 
 def shown(name: str, alt: str) -> str:
-    """A picture on a page of the book: the wide one, and on a phone the tall one (book.css shows
-    one of the two).
-    """
+    """A picture on a page: the wide one, or on a phone the tall one (book.css chooses)."""
     return "\n".join(
         f"```{{image}} _generated/{name}{shape}.png\n"
         f":alt: {alt}\n"

@@ -92,9 +92,7 @@ def bill(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> list[str
 
 
 def parts_table(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
-    """Where the time of a chain at the paper's size goes, and how much of the training its last fit
-    is.
-    """
+    """Where the time of a chain at the paper's size goes, and the share of its last fit."""
     lines = [
         "| experiment | regime | training | sampling | measuring | last fit, of all training |",
         "|---|---|--:|--:|--:|--:|",
@@ -112,9 +110,7 @@ def parts_table(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
 
 
 def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
-    """The longest chain and its largest part, in a sentence: it sets how long everything takes on
-    many machines.
-    """
+    """A sentence on the longest chain and its largest part: the limit on many machines."""
     costs = [
         (cost(row, assumed, regime, 1), row, regime) for row, regime in chains(frame, SIZES[1])
     ]

@@ -1,6 +1,4 @@
-"""The scorecard: every claim with the paper's number, ours, the verdict, and links to what shows
-and registers it.
-"""
+"""The scorecard: every claim with the paper's number, ours, the verdict and links."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a table is: in the book, which knows badges and labels, or in the README, which has
-    paths alone.
-    """
+    """Where a table is shown: the book has badges and labels, the README has paths alone."""
 
     root: Path
     in_book: bool
@@ -59,9 +55,7 @@ class Place:
         return f"{{bdg-{BADGES[name]}-line}}`{name}`" if self.in_book else f"({name})"
 
     def registration(self, claim: Claim) -> str:
-        """The commit that registered a claim, with a link; empty for one that no commit holds
-        yet.
-        """
+        """The commit that registered a claim, as a link; empty if no commit has it yet."""
         commit = self.registered.get(claim.id, {}).get("commit", "")
         return (
             f"registered in [{commit[:SHORT]}]({self.repository}/commit/{commit})" if commit else ""
@@ -79,9 +73,7 @@ def title(section: str) -> str:
 
 
 def judged(root: Path) -> Judged:
-    """Section -> every claim, each before its details, with its verdict on each of the results that
-    it reads.
-    """
+    """Section -> every claim, before its details, with its verdict on each of its results."""
     found: Judged = {}
     frames: dict[tuple[str, str], pd.DataFrame] = {}
     home = root / "results"
@@ -112,9 +104,7 @@ def name_of(page: Page, name: str) -> str:
 
 
 def scale_of(section: str, name: str) -> str:
-    """How the scale of results compares with the paper's: the linear grid is its own; of the rest
-    the preset says it.
-    """
+    """How the scale of results compares with the paper's."""
     if section in TITLES:
         return OWN
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
@@ -220,9 +210,7 @@ def details(root: Path, judged: Judged) -> str:
 
 
 def short(root: Path, judged: Judged, up: str) -> str:
-    """How many claims of each section came out how, on each of the results; ``up`` leads to the
-    root.
-    """
+    """How many claims of each section have each outcome; ``up`` is the path to the root."""
     lines = ["| experiment | data | the paper's claims | our own |", "|---|---|---|---|"]
     for section, rows in judged.items():
         page = rows[0][0].page
@@ -247,9 +235,7 @@ def _counted(outcomes: Counter) -> str:
 
 
 def families(judged: Judged) -> list[tuple[str, list[Verdict]]]:
-    """The verdicts that a correction for many claims counts: those of the scorecard, and those with
-    their details.
-    """
+    """The verdicts that a correction counts: those of the scorecard, and with their details."""
     every = [
         (claim, verdict)
         for rows in judged.values()

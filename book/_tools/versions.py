@@ -1,5 +1,4 @@
-"""What made the published results: software, machines, time and memory, from the provenance beside
-them.
+"""What made the published results: software, machines, time and memory.
 
 Reads results/<section>/<preset>-<data>/provenance.json, a record a chain, whatever sections,
 presets, data and variants there are, and what requirements.lock pins.  A record may lack a field:
@@ -26,9 +25,7 @@ SPACE = "\u00a0"  # a space at which no line ends
 
 
 def read(root: Path) -> dict[str, list[dict]]:
-    """The records of every section, in the book's order of sections; each with the name of its
-    folder.
-    """
+    """The records of every section in the book's order, each with its folder's name."""
     found: dict[str, list[dict]] = {}
     for path in (root / "results").glob("*/*/provenance.json"):
         records = [{**record, "folder": path.parent.name} for record in read_json(path)]

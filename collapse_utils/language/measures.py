@@ -48,8 +48,7 @@ def tempered(model: torch.nn.Module, stories: Data, temperatures: np.ndarray) ->
 
 
 def best_temperature(model: torch.nn.Module, stories: Data) -> float:
-    """The temperature at which ``model`` predicts ``stories`` best (temperature scaling, Guo et
-    al. 2017).
+    """The temperature at which ``model`` predicts ``stories`` best (Guo et al. 2017).
 
     It is found on a grid of half octaves and refined by a parabola through the best point and its
     neighbours.

@@ -165,8 +165,7 @@ class LanguageSection:
 
     @cached_property
     def real_measures(self) -> dict[str, float]:
-        """Measures of as many real test stories as samples; of the reference stories for the
-        share of the vocabulary.
+        """Measures of real test stories, as many as samples; reference stories give the vocabulary.
 
         The test stories hold all of their own tokens, so other real stories must say what share a
         perfect model reaches.

@@ -15,9 +15,7 @@ DEFAULT_SOURCE = "gaussian"
 
 @dataclass(frozen=True)
 class Linear(Config):
-    """Linear regression on Gaussian x (Section 3).  T >= d + 2 is required, with or without a ridge
-    penalty.
-    """
+    """Linear regression on Gaussian x (Section 3); T >= d + 2 is required."""
 
     iterations: int = setting(50, "number N of model-fitting iterations", at_least=1)
     d: int = setting(32, "number of features", at_least=1)
@@ -58,9 +56,7 @@ PRESETS = {
 
 
 def covariance_factor(config: Linear) -> np.ndarray:
-    """L with S = L L', shape (d, d): x = L z for z ~ N(0, I).  Geometrically spaced eigenvalues, a
-    fixed random rotation.
-    """
+    """L with S = L L', (d, d): geometrically spaced eigenvalues and a fixed random rotation."""
     if config.condition == 1:
         return np.eye(config.d)
     rotation, _ = np.linalg.qr(

@@ -67,9 +67,7 @@ def cell(config: Linear, regime: str, seed: int) -> list[dict]:
 def cells(
     repeats: int = REPEATS, threads: int = 1, iterations: int = ITERATIONS
 ) -> Iterator[tuple[Linear, str]]:
-    """The configurations of the grid, same x first; fresh x with at most ``FRESH_REPEATS``
-    repeats.
-    """
+    """The configurations of the grid: same x first, then fresh x with fewer repeats."""
     fewer = min(repeats, FRESH_REPEATS)
     for x, levels, count in (("same", SIGMA2_VALUES, repeats), ("fresh", FRESH_SIGMA2, fewer)):
         for T in T_VALUES:
@@ -88,9 +86,7 @@ def cells(
 
 
 def independent(rows: Iterable[dict]) -> list[dict]:
-    """One row of every same-x cell, the iteration chosen by the cell's place: their z are
-    independent of each other.
-    """
+    """One row of every same-x cell, at an iteration given by the cell's position: independent z."""
     by_cell: dict[tuple, list[dict]] = {}
     for row in rows:
         if row["x"] == "same":
@@ -99,9 +95,7 @@ def independent(rows: Iterable[dict]) -> list[dict]:
 
 
 def chance(z: np.ndarray) -> dict[str, float]:
-    """How independent z compare with N(0, 1): sum of squares (as a z of its own),
-    Kolmogorov-Smirnov p, largest.
-    """
+    """How independent z compare with N(0, 1): sum of squares, Kolmogorov-Smirnov p, largest."""
     z, k = np.sort(np.asarray(z, float)), len(z)
     phi = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
     distance = max(np.max(np.arange(1, k + 1) / k - phi), np.max(phi - np.arange(k) / k))
@@ -122,9 +116,7 @@ def chance(z: np.ndarray) -> dict[str, float]:
 
 
 def tails(seed: int, repeats: int = 20_000) -> list[dict]:
-    """Quantiles of the first fit's error for T from d + 2 up, with base beside the simulated
-    mean.
-    """
+    """Quantiles of the first fit's error for T from d + 2 up, with base and simulated mean."""
     rows = []
     for T in TAIL_T:
         config = Linear(d=D, T=T, iterations=1, repeats=repeats)

@@ -38,9 +38,7 @@ __all__ = ["HEADLINE", "SOURCES", "TITLE", "LinearSection", "make"]
 def make(
     config: Linear, *, data: str | Path = DEFAULT_SOURCE, seed: int, cache: Path | None = None
 ) -> LinearSection:
-    """The section for one chain.  Nothing is read or downloaded; any ``data`` but ``gaussian`` is
-    an InputError.
-    """
+    """The section for one chain; nothing is read or downloaded."""
     if str(data) != DEFAULT_SOURCE:
         raise InputError(
             "--data", str(data), f"{DEFAULT_SOURCE} (this section draws its data from the seed)"
@@ -68,9 +66,7 @@ class LinearSection:
         return np.concatenate([x, y[..., None]], axis=2)
 
     def real_data(self) -> tuple[np.ndarray, np.ndarray]:
-        """(T, R, d + 1) rows of real data, and w*, shape (R, d): the population error of a fit
-        needs no test rows.
-        """
+        """(T, R, d + 1) rows of real data, and w*, (R, d): the test error needs no test rows."""
         rng = seeds.generator(self._seed, "linear", "real")
         w_star = rng.standard_normal((self.config.repeats, self.config.d))
         w_star *= self.config.signal / np.linalg.norm(w_star, axis=1, keepdims=True)
@@ -98,9 +94,7 @@ class LinearSection:
         return w
 
     def sample(self, model: np.ndarray, size: int, seed: int) -> np.ndarray:
-        """``size`` rows labelled by the fit with fresh noise: the real rows x again, or fresh ones
-        (``x=fresh``).
-        """
+        """``size`` rows labelled by the fit with fresh noise: the real x again, or fresh x."""
         rng = seeds.generator(seed, "linear", "sample")
         if self.config.x == "fresh":
             return self._label(self._rows(rng, size), model, rng)
@@ -109,9 +103,7 @@ class LinearSection:
         return self._label(self._x[:size], model, rng)
 
     def evaluate(self, model: np.ndarray, real_test: np.ndarray) -> dict[str, float]:
-        """Test error |w - w*|_S^2 over the repeats: mean, standard deviation, median, and the
-        largest.
-        """
+        """Test error |w - w*|_S^2 over repeats: mean, standard deviation, median and maximum."""
         error = np.square((model - real_test) @ self._factor).sum(axis=1)
         return {
             "test_error": float(error.mean()),

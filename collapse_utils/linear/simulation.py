@@ -107,9 +107,7 @@ def quantiles(errors: np.ndarray, probabilities: tuple[float, ...] = QUANTILES) 
 
 
 def _chunks(config: Linear, regime: str) -> Iterator[int]:
-    """Sizes of the chunks of repeats: small enough to stay in cache, and a function of the
-    configuration alone.
-    """
+    """Sizes of chunks of repeats, small enough for the cache; given by the configuration alone."""
     if regime == "accumulate_subsample":
         numbers = config.T * (
             config.iterations + config.d * (config.iterations if config.x == "fresh" else 1)
@@ -151,9 +149,7 @@ def _simulate_chunk(
 
 
 def bartlett(rng: np.random.Generator, rows: np.ndarray, d: int) -> np.ndarray:
-    """R, upper triangular, with R'R distributed as Z'Z for Z of ``rows`` x d N(0, 1) entries; shape
-    (*rows.shape, d, d).
-    """
+    """Upper triangular R, (*rows.shape, d, d): R'R is distributed as Z'Z for Gaussian Z."""
     R = np.zeros((*rows.shape, d, d))
     above = np.triu_indices(d, 1)
     R[..., above[0], above[1]] = rng.standard_normal((*rows.shape, len(above[0])))
@@ -185,9 +181,7 @@ def _same(
 def _same_ridge(
     config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray, L: np.ndarray
 ) -> np.ndarray:
-    """:func:`_same` with a penalty: in the eigenbasis of X'X every coordinate is a scalar
-    recursion.
-    """
+    """:func:`_same` with a penalty: a scalar recursion for each eigenvector of X'X."""
     gram = R.swapaxes(1, 2) @ R
     s, V = np.linalg.eigh(gram)
     moment = np.sqrt(config.sigma2) * ((g @ R) @ V)  # X'e of each generation
@@ -268,8 +262,7 @@ def _subsample(config: Linear, draws: Draws) -> np.ndarray:
 
 
 def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """X' diag(counts) X of every iteration, shape (R, N, d, d), for X (R, T, d) and counts (R, N,
-    T).
+    """X' diag(counts) X, (R, N, d, d), for X (R, T, d) and counts (R, N, T).
 
     Each Gram matrix is a sum over rows of x x', weighted by counts: with the products x_a x_b (a <=
     b) as columns, all iterations are one matrix product.
@@ -291,9 +284,7 @@ def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _thin_fits(X: np.ndarray, counts: np.ndarray, label_sums: np.ndarray) -> np.ndarray:
-    """Least squares on few different rows, by ``lstsq``: the shortest of the best fits where they
-    are not unique.
-    """
+    """Least squares on few different rows, by ``lstsq``: the shortest of the best fits."""
     fits = np.empty((len(X), X.shape[2]))
     for r in range(len(X)):
         seen = counts[r] > 0
