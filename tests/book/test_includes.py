@@ -153,16 +153,8 @@ def test_fetched_data_come_first_and_the_embedded_default_stays_beside_them(tmp_
     ]
     # the figure shows one of the two
     assert [panel.data for panel in first_of_each(found)] == ["TinyStories"]
-    rows = [
-        line for line in includes.table(root, found, "../").splitlines() if line.startswith("| [")
-    ]
-    assert len(rows) == 2
-    assert "TinyStories, preset cpu" in rows[0] and "offline" not in rows[0]
-    assert (
-        "Bible in Basic English, preset smoke" in rows[1]
-        and "*offline*" in rows[1]
-        and "12.1 [" in rows[1]
-    )
+    assert [panel.about for panel in found] == ["preset cpu, 2 seeds", "preset smoke, 2 seeds"]
+    assert found[1].fit("replace", 0).text(1).startswith("12.1 [")
     assert "10" not in front.bullets(first_of_each(found), {})[0]
 
 
