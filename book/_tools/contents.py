@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 from collapse_utils.errors import InputError
 from collapse_utils.sweeps.execute import read_notebook, small_pictures, write_notebook
@@ -25,16 +25,7 @@ def book_root(path: str | Path) -> Path:
 
 def pages(root: Path) -> list[str]:
     """Every page of _toc.yml, in reading order, without file extensions."""
-
-    def entries(node: Any) -> Iterable[str]:
-        for key in ("root", "file"):
-            if key in node:
-                yield node[key]
-        for key in ("parts", "chapters", "sections"):
-            for child in node.get(key) or ():
-                yield from entries(child)
-
-    return list(entries(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))))
+    return list(parse_toc_yaml(root / "_toc.yml"))
 
 
 def notebooks(root: Path) -> list[Path]:

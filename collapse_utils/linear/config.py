@@ -27,14 +27,7 @@ class Linear(Config):
         "rows that a generation relabels: the same x (the theorems) or fresh x",
         choices=("same", "fresh"),
     )
-    ridge: float = setting(
-        0.0,
-        "penalty lambda of |y - X w|^2 + lambda |w|^2 in every fit; 0 is least squares",
-        at_least=0,
-    )
-    signal: float = setting(
-        1.0, "length of w*; least squares does not depend on it, ridge does", at_least=0
-    )
+    signal: float = setting(1.0, "length of w*; the errors do not depend on it", at_least=0)
     condition: float = setting(
         1.0, "largest over smallest eigenvalue of S, the covariance of x; 1 is S = I", at_least=1
     )

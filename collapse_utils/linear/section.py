@@ -74,7 +74,7 @@ class LinearSection:
         return self._label(self._x, w_star, rng), w_star
 
     def fit(self, data: np.ndarray | Pool, seed: int, checkpoint: object = None) -> np.ndarray:
-        """Least squares (or ridge) of every repeat, shape (R, d); nothing about it is random."""
+        """Least squares of every repeat, shape (R, d); nothing about it is random."""
         R, d = self.config.repeats, self.config.d
         # of (x, y): X'X, X'y and y'y in one, read a slice of items at a time
         gram = np.zeros((R, d + 1, d + 1))
@@ -84,10 +84,10 @@ class LinearSection:
             gram += items.transpose(1, 2, 0) @ items.transpose(1, 0, 2)
         s, V = np.linalg.eigh(gram[:, :d, :d])
         # too few different rows: leave it to lstsq
-        poor = (s[:, 0] <= 1e-9 * s[:, -1]) & (self.config.ridge == 0)
+        poor = s[:, 0] <= 1e-9 * s[:, -1]
         s[poor] = 1.0
         moment = V.swapaxes(1, 2) @ gram[:, :d, d:]
-        w = (V @ (moment / (s + self.config.ridge)[..., None]))[..., 0]
+        w = (V @ (moment / s[..., None]))[..., 0]
         for r in np.flatnonzero(poor):
             rows = np.asarray(data)[:, r]
             w[r] = np.linalg.lstsq(rows[:, :d], rows[:, d], rcond=None)[0]
