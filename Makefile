@@ -101,6 +101,9 @@ reference: $(INSTALLED) ## repeat the published results (many core-hours; contin
 	$(COLLAPSE) grid
 	$(COLLAPSE) sweep --plan results/reference.yml --out runs/reference $(SOURCES)
 	$(COLLAPSE) collect runs/reference --into results
+	$(COLLAPSE) sweep --plan results/mixing/plan.yml --out runs/mixing
+	$(COLLAPSE) collect runs/mixing --into build/mixing
+	cp build/mixing/images/smoke-orl/metrics.csv build/mixing/images/smoke-orl/provenance.json results/mixing/smoke-orl
 	$(PY) -m collapse_utils.theory --out results
 	$(PY) benchmarks/face_spectrum.py
 

@@ -21,7 +21,8 @@ of one row do not import one another (`make lint` checks both).
     training/     how a network is fitted: the optimisation loop, threads, memory
     durable/      a run that nothing loses: files, leases, signals, checkpoints, store, progress,
                   metrics, provenance
-    regimes       which data iteration t trains on
+    regimes  picks
+                  which data iteration t trains on, and which items of them
     seeds  presets  data  sources  loading  paths
                   seeds by name, checked configurations, kinds of data, what a source says of
                   itself, a model's class from its file, where files are

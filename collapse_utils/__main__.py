@@ -70,7 +70,11 @@ def parser() -> argparse.ArgumentParser:
     run = command("run", "run one chain, or resume it")
     run.add_argument("section", help=commands.SECTION)
     _chain_options(run)
-    run.add_argument("--regime", default="replace")
+    run.add_argument(
+        "--regime",
+        default="replace",
+        help="a regime, such as accumulate or fixed_real=0.25 (default: replace)",
+    )
     run.add_argument("--seed", default="0")
     run.add_argument("--run-dir", required=True, type=Path)
     run.add_argument(
@@ -100,7 +104,11 @@ def parser() -> argparse.ArgumentParser:
         help="with --plan: where a source of the plan is, such as tinystories=stories.jsonl",
     )
     sweep.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: 0)")
-    sweep.add_argument("--regimes", default="all", help="all, or regimes separated by commas")
+    sweep.add_argument(
+        "--regimes",
+        default="all",
+        help="all, or regimes separated by commas, such as accumulate,fixed_real=0.25",
+    )
     sweep.add_argument(
         "--vary",
         action="append",

@@ -23,6 +23,8 @@ TITLES = {  # sections without a module of their own
     "bias": "Bias under accumulation",
     "gaussian": "Gaussians, words and lost tails",
     "families": "The constant π²/6, and where it ends",
+    "mixing": "What real data are worth",
+    "sharpening": "What the loss cannot see",
 }
 LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows chains of 50 fits
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"

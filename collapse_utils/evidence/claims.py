@@ -20,7 +20,7 @@ import yaml
 
 from .. import paths
 from ..errors import InputError
-from . import effects
+from . import effects, shares
 from .rows import SCALES, Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
@@ -227,6 +227,8 @@ def of_each_source(names: Iterable[str]) -> list[str]:
 
 def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
     """The (regime, variant) of the chains that a claim reads."""
+    if claim.test in shares.TESTS:
+        return shares.arms(**claim.options)
     found = []
     for arm in claim.options.values():
         if isinstance(arm, str | dict):

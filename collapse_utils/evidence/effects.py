@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from ..errors import InputError
+from . import shares
 from .growth import grows_as_harmonic, levels_off, still_rises
 from .rows import NOTHING, REAL_LENGTH, TEMPERED, Arm, Rows, part
 from .verdicts import Part
@@ -240,7 +241,7 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
         grid_bounded,
         grid_ends_above,
     )
-}
+} | shares.TESTS
 
 
 def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
@@ -277,7 +278,7 @@ EFFECTS = {
     "follows_theory": "simulation / theory, least certain T",
     "grid_bounded": "final error / first error, least certain T",
     "grid_ends_above": "{above} / {below} at the final fit, least certain T",
-}
+} | shares.EFFECTS
 
 
 def named(arm: Arm) -> str:
