@@ -255,16 +255,14 @@ class _Bar:
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
 
     def __call__(self, state: dict) -> None:
-        from .durable.progress import fraction
+        from .durable.progress import fraction, rate
 
         self.bar.n = fraction(state)
         self.bar.set_description_str(
             f"iteration {state['iteration']}, {state['phase']}", refresh=False
         )
         if "loss" in state:
-            self.bar.set_postfix_str(
-                f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False
-            )
+            self.bar.set_postfix_str(f"loss {state['loss']}, {rate(state)}", refresh=False)
         self.bar.refresh()
 
     def __enter__(self) -> _Bar:
