@@ -46,15 +46,17 @@ from . import seeds
 from .chain import Chain, Section, check_methods, checked_sample, run_chain
 from .data import Data, is_array
 from .durable.checkpoints import Checkpoint, at_once
+from .durable.files import read_json
 from .durable.metrics import checked, frame_of
 from .errors import InputError, RunError
 from .evidence import claims
 from .evidence.verdicts import Verdict
-from .loading import Adapted, OwnConfig, identity
+from .loading import Adapted, OwnConfig, construct, identity, is_own
 from .pages.report import report
+from .sweeps.jobs import Job
 from .sweeps.live import Live
 
-__all__ = ["experiment", "report", "trial", "verdicts"]
+__all__ = ["before_sweep", "experiment", "report", "trial", "verdicts"]
 
 TRIAL_ITEMS = 64  # how many items are sampled twice to see whether a model keeps to its seed
 CHECKS = ("exact", "close")
@@ -126,6 +128,32 @@ class _Row(NamedTuple):
 
     label: str
     regime: str
+
+
+def before_sweep(jobs: Sequence[Job], check: str = "exact", tolerance: float = 1e-3) -> None:
+    """What has to be right before the chains of a sweep of own models start: folders that hold no
+    other model, and a :func:`trial` of each model of which no chain was begun.
+
+    Raises
+    ------
+    InputError : another model, or an earlier version of the file, was run in a job's folder.
+    RunError : a model broke its contract, see :func:`trial`.
+    """
+    models: dict[tuple[str, tuple[str, ...]], list[Path]] = {}
+    for job in jobs:
+        if is_own(job.section):
+            models.setdefault((job.section, job.arguments), []).append(job.run_dir)
+    for (spec, arguments), folders in models.items():
+        section = construct(spec, arguments)
+        begun = [folder for folder in folders if (folder / "config.json").exists()]
+        for folder in begun:
+            there = read_json(folder / "config.json")["config"].get("model")
+            if there != (here := identity(section)):
+                raise InputError(
+                    "model", here, f"{there}, with which {folder} was begun; or another --out"
+                )
+        if check != "off" and not begun:
+            trial(section, check, tolerance)
 
 
 def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> None:
