@@ -3,10 +3,18 @@
 This page is the map of the package.  A module imports only from rows below its own, and the folders
 of one row do not import one another (`make lint` checks both).
 
+<<<<<<< HEAD
     __main__      the command line
     own           a reader's own model through the whole experiment, in one call
     pages/        what a notebook shows: figures, tables, pictures of each section, the report
     sweeps/       many chains: plan, run here or on Ray, status, collect, estimate, execute notebooks
+=======
+    __main__  commands
+                  the command line: its options, and what each command does
+    pages/        what a notebook shows: figures, tables, pictures of each section
+    own           a reader's own model through the whole experiment, in one call
+    sweeps/       many chains: plan, run here or on Ray, status, collect, estimate, notebooks
+>>>>>>> main
     evidence/     results read back, statistics, claims and their tests, comparison of runs
     sections      the experiments by name
     chain         the loop: fit, measure, sample, choose the next training set
@@ -15,15 +23,21 @@ of one row do not import one another (`make lint` checks both).
                   sources (where data come from, and every check of a file), data (split, cache,
                   arrays), model, measures (what collapse looks like) and section (the chain's four
                   methods)
-    theory/       exact answers about small models: closed forms and simulations, and which errors of
+    theory/       exact answers about small models: closed forms, simulations, and which errors of
                   an own model accumulate
     training/     how a network is fitted: the optimisation loop, threads, memory
     durable/      a run that nothing loses: files, leases, signals, checkpoints, store, progress,
                   metrics, provenance
     regimes       which data iteration t trains on
+<<<<<<< HEAD
     seeds  presets  data  sources  loading  paths  templates/
                   seeds by name, checked configurations, kinds of data, what a source tells of
                   itself, a model's class from its file, where files are, own models to copy
+=======
+    seeds  presets  data  sources  loading  paths
+                  seeds by name, checked configurations, kinds of data, what a source says of
+                  itself, a model's class from its file, where files are
+>>>>>>> main
     errors        a bad value, with its field and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in

@@ -1,63 +1,36 @@
 """The command line: ``python -m collapse_utils``, or ``collapse``.
 
-    run SECTION        one chain in one folder, from wherever it stands
-    sweep SECTION|all  many chains: on this machine's cores, on a Ray cluster, or a part of them in
-    a batch job
+    run SECTION        one chain in one folder; resumes it if it was stopped
+    sweep SECTION|all  many chains: on this machine's cores, on a Ray cluster, or in batch jobs
     status DIR         how far a run, or every run below a folder, has come
     collect DIR        merge finished runs into a folder of results
-    sections           sections, presets, data sources and fields
+    compare DIR        compare finished runs with the published rows
+    sections           list sections, presets, data sources and fields
     estimate SECTION   what a chain would cost on this machine
-    compare DIR        hold finished runs against the published rows
-    grid               the closed forms of the linear section against a simulated grid
-    convert DIR FILE   GEOM-Drugs from its published layout into one SDF.gz
+    grid               simulate the grid of the linear section beside its closed forms
+    convert DIR FILE   convert GEOM-Drugs from its published layout into one SDF.gz
 
-Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, told before any work; 130 or 143
-stopped by a signal, in a state from which the same command goes on.
+Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, reported before any work; 130 or
+143 stopped by a signal, in a state from which the same command resumes.
+
+:func:`parser` says what the options are, and ``commands.py`` what each command does with them.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from . import __version__, regimes, sections
+from . import __version__, commands
 from .durable.signals import stopped
 from .errors import InputError, Occupied, RunError
-from .training.threads import use_threads
-
-if TYPE_CHECKING:
-    from .sweeps.jobs import Job
+from .sections import DEFAULT
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         raise InputError("command line", message, f"what `{self.prog} --help` lists")
-
-
-def _integer(name: str, text: str, least: int) -> int:
-    if not text.isdigit() or int(text) < least:
-        raise InputError(name, text, f"an integer >= {least}")
-    return int(text)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise InputError(name, text, "a number >= 0")
-    return value
-
-
-SECTION_HELP = f"one of {', '.join(sections.NAMES)}, or an own model as path/to/file.py:Class"
-
-
-def _preset(options: argparse.Namespace) -> str:
-    return options.preset or sections.default_preset(sections.check(options.section))
 
 
 def _chain_options(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +52,7 @@ def _chain_options(parser: argparse.ArgumentParser) -> None:
         help="an argument of an own model's constructor",
     )
     parser.add_argument(
-        "--data", default=sections.DEFAULT, help="a source's name, or a local file or folder"
+        "--data", default=DEFAULT, help="a source's name, or a local file or folder"
     )
 
 
@@ -88,10 +61,15 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m collapse_utils", description="Chains of model fits on their own output."
     )
     top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    names = top.add_subparsers(dest="name", required=True, parser_class=_Parser)
 
-    run = commands.add_parser("run", help="run one chain, or go on with it")
-    run.add_argument("section", help=SECTION_HELP)
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        made = names.add_parser(name, help=summary)
+        made.set_defaults(command=getattr(commands, name))
+        return made
+
+    run = command("run", "run one chain, or resume it")
+    run.add_argument("section", help=commands.SECTION)
     _chain_options(run)
     run.add_argument("--regime", default="replace")
     run.add_argument("--seed", default="0")
@@ -104,10 +82,10 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    sweep = commands.add_parser(
-        "sweep", help="run many chains: on this machine's cores, on a Ray cluster, in batch jobs"
+    sweep = command(
+        "sweep", "run many chains: on this machine's cores, on a Ray cluster, in batch jobs"
     )
-    sweep.add_argument("section", nargs="?", help=f"{SECTION_HELP}; or all")
+    sweep.add_argument("section", nargs="?", help=f"{commands.SECTION}; or all")
     _chain_options(sweep)
     sweep.add_argument(
         "--plan",
@@ -166,27 +144,25 @@ def parser() -> argparse.ArgumentParser:
         help="ray: OUT is not shared; finished runs are copied back",
     )
 
-    status = commands.add_parser("status", help="how far runs have come")
+    status = command("status", "how far runs have come")
     status.add_argument("directory", type=Path)
 
-    collect = commands.add_parser("collect", help="merge finished runs into results")
+    collect = command("collect", "merge finished runs into results")
     collect.add_argument("directory", type=Path)
     collect.add_argument("--into", required=True, type=Path)
 
-    compare = commands.add_parser(
+    compare = command(
         "compare",
-        help="hold finished runs against the published rows; exit status 1 if they differ",
+        "compare finished runs with the published rows; exit status 1 if they differ",
     )
     compare.add_argument("directory", type=Path)
     compare.add_argument(
         "--results", default="", help="a folder of results (default: those of the package)"
     )
 
-    commands.add_parser("sections", help="list sections, presets, data sources and fields")
+    command("sections", "list sections, presets, data sources and fields")
 
-    grid = commands.add_parser(
-        "grid", help="simulate the grid of the linear section and write its results"
-    )
+    grid = command("grid", "simulate the grid of the linear section and write its results")
     grid.add_argument("--out", type=Path, default=Path("results/linear/grid"))
     grid.add_argument("--seed", default="0")
     grid.add_argument(
@@ -194,9 +170,7 @@ def parser() -> argparse.ArgumentParser:
     )
     grid.add_argument("--threads", default="1", help="changes the speed and no digit of the result")
 
-    convert = commands.add_parser(
-        "convert", help="convert GEOM-Drugs from its published layout into one SDF.gz"
-    )
+    convert = command("convert", "convert GEOM-Drugs from its published layout into one SDF.gz")
     convert.add_argument("folder", type=Path, help="holds summary_drugs.json and drugs/*.pickle")
     convert.add_argument("file", type=Path, help="the SDF.gz to write")
     convert.add_argument(
@@ -204,8 +178,8 @@ def parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("--molecules", help="stop after so many molecules (default: all)")
 
-    estimate = commands.add_parser("estimate", help="what a chain would cost on this machine")
-    estimate.add_argument("section", help=SECTION_HELP)
+    estimate = command("estimate", "what a chain would cost on this machine")
+    estimate.add_argument("section", help=commands.SECTION)
     _chain_options(estimate)
     estimate.add_argument("--regime", default="accumulate")
     estimate.add_argument(
@@ -214,6 +188,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+<<<<<<< HEAD
 def _run(options: argparse.Namespace) -> int:
     preset = _preset(options)
     config, _ = sections.configuration(options.section, preset, options.set, options.arg)
@@ -461,11 +436,13 @@ _COMMANDS = {
 }
 
 
+=======
+>>>>>>> main
 def main(arguments: list[str] | None = None) -> int:
     options = None
     try:
         options = parser().parse_args(arguments)
-        return _COMMANDS[options.command](options)
+        return options.command(options)
     except InputError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
