@@ -3,18 +3,11 @@
 This page is the map of the package.  A module imports only from rows below its own, and the folders
 of one row do not import one another (`make lint` checks both).
 
-<<<<<<< HEAD
-    __main__      the command line
-    own           a reader's own model through the whole experiment, in one call
-    pages/        what a notebook shows: figures, tables, pictures of each section, the report
-    sweeps/       many chains: plan, run here or on Ray, status, collect, estimate, execute notebooks
-=======
     __main__  commands
                   the command line: its options, and what each command does
-    pages/        what a notebook shows: figures, tables, pictures of each section
     own           a reader's own model through the whole experiment, in one call
+    pages/        what a notebook shows: figures, tables, pictures of each section, the report
     sweeps/       many chains: plan, run here or on Ray, status, collect, estimate, notebooks
->>>>>>> main
     evidence/     results read back, statistics, claims and their tests, comparison of runs
     sections      the experiments by name
     chain         the loop: fit, measure, sample, choose the next training set
@@ -29,15 +22,9 @@ of one row do not import one another (`make lint` checks both).
     durable/      a run that nothing loses: files, leases, signals, checkpoints, store, progress,
                   metrics, provenance
     regimes       which data iteration t trains on
-<<<<<<< HEAD
     seeds  presets  data  sources  loading  paths  templates/
-                  seeds by name, checked configurations, kinds of data, what a source tells of
-                  itself, a model's class from its file, where files are, own models to copy
-=======
-    seeds  presets  data  sources  loading  paths
                   seeds by name, checked configurations, kinds of data, what a source says of
-                  itself, a model's class from its file, where files are
->>>>>>> main
+                  itself, a model's class from its file, where files are, own models to copy
     errors        a bad value, with its field and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in

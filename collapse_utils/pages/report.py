@@ -25,7 +25,7 @@ from ..evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, VERDICT_S
 from . import figures
 
 RISES = {REPRODUCED: "rises", NOT_REPRODUCED: "does not rise", UNDECIDED: "undecided"}
-ENDS = {REPRODUCED: "ends above", NOT_REPRODUCED: "ends below", UNDECIDED: "undecided against"}
+ENDS = {REPRODUCED: "above", NOT_REPRODUCED: "below", UNDECIDED: "undecided"}
 EXPERIMENT = ["section", "preset", "data", "variant"]  # what tells one experiment from another
 COLUMNS = 3  # panels in a row
 
@@ -86,7 +86,7 @@ def comparisons(frame: pd.DataFrame, metric: str) -> list[str]:
         parts = ends_above(rows, "replace", other)
         if other != "replace" and len(parts[0].effects):
             outcome, difference = _verdict(parts)
-            lines.append(f"replace {ENDS[outcome]} {figures.LABELS[other]}: {difference}")
+            lines.append(f"replace against {figures.LABELS[other]}: {ENDS[outcome]}, {difference}")
     return lines
 
 

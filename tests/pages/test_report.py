@@ -33,9 +33,9 @@ def test_the_verdicts_are_told_in_three_words():
         "accumulate at equal size": "undecided",
     }
     told = report.comparisons(frame(), "loss")
-    assert [line.partition(":")[0] for line in told] == [
-        "replace ends above accumulate",
-        "replace ends above accumulate at equal size",
+    assert [line.partition(",")[0] for line in told] == [
+        "replace against accumulate: above",
+        "replace against accumulate at equal size: above",
     ]
 
 
