@@ -194,7 +194,7 @@ def test_a_disk_without_hard_links_has_leases_and_runs_give_the_same_numbers(tmp
     """As Google Drive on Colab, where the parameter ``runs = "drive"`` keeps run directories."""
 
     def rows(folder):
-        arguments = dict(iterations=2, seeds=[0], regimes=["replace", "accumulate"])
+        arguments = {"iterations": 2, "seeds": [0], "regimes": ["replace", "accumulate"]}
         return own.experiment(MyModel(items=20), folder, check=False, **arguments)
 
     linked = rows(tmp_path / "linked")

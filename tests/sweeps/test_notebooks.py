@@ -214,7 +214,8 @@ def test_progress_is_one_output_with_a_line_for_each_chain(tmp_path):
     }
     done = tmp_path / "done.ipynb"
     source = toy(tmp_path, TRAIN.rpartition("\n")[0], OWN)
-    papermill.execute_notebook(str(source), str(done), parameters=values, progress_bar=False)
+    kernel = {"kernel_name": "python3", "language": "python", "progress_bar": False}
+    papermill.execute_notebook(str(source), str(done), parameters=values, **kernel)
     trained, own = [cell for cell in read_notebook(done).cells if "frame" in cell.source]
     for cell, name in ((trained, "linear iterations=2 repeats=4"), (own, "own")):
         (output,) = cell.outputs
