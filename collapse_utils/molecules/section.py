@@ -147,6 +147,7 @@ class MoleculesSection:
             betas=(config.beta_1, 0.999),
             threads=config.threads,
             diverged=config.diverged,
+            precision=config.precision,
             **plateau,
         )
         loop.train(
