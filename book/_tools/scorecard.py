@@ -28,6 +28,8 @@ TITLES = {  # sections without a module of their own
     "families": "The constant π²/6, and where it ends",
 }
 LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows chains of 50 fits
+PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
+NOT_ASKED = "not asked of these data"
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 
@@ -107,8 +109,9 @@ def name_of(page: Page, name: str) -> str:
         return "ORL faces, 50 fits"
     if not source:
         return "the paper's grid"
-    several = [other for other in page.results if other.partition("-")[2] == source]
-    return DATA.get(source, source) + (f", {preset}" if len(several) > 1 else "")
+    same = [other for other in page.results if other.partition("-")[2] == source]
+    several = len([other for other in same if other != LONG]) > 1
+    return DATA.get(source, source) + (f", {PROTOCOLS.get(preset, preset)}" if several else "")
 
 
 def scale_of(section: str, name: str) -> str:
@@ -173,6 +176,8 @@ def number(value: float) -> str:
 
 
 def _ours(claim: Claim, name: str, verdict: Verdict | None, here: Place) -> str:
+    if name not in claim.outcomes:
+        return NOT_ASKED
     if verdict is None or verdict.outcome == NOT_RUN:
         return NOT_RUN
     outcome = verdict.outcome if verdict.outcome == REPRODUCED else f"**{verdict.outcome}**"
@@ -198,7 +203,7 @@ def details(root: Path, judged: Judged) -> str:
         for claim, verdicts in rows:
             if not claim.detail_of:
                 continue
-            for name in claim.page.results:
+            for name in claim.outcomes:
                 verdict = verdicts.get(name)
                 if verdict is None or verdict.outcome == NOT_RUN:
                     shown, outcome = "", NOT_RUN

@@ -24,10 +24,11 @@ PUBLISHED = json.loads((ROOT / "book" / "_generated" / "claims.json").read_text(
 ]
 CASES = [(claim, result) for claim in PUBLISHED for result in claim["results"]]
 ONE_LOOK, TWO_LOOKS = 0.025, 0.014
-COLD, GPT2, LANGEVIN = (
+COLD, GPT2, LANGEVIN, LONG = (
     "temperature=0.3",
     "architecture=gpt2",
     "sampler=langevin,sampling_steps=1000",
+    "iterations=50,protocol=steps",
 )
 
 
@@ -104,7 +105,7 @@ class Trend(Part):
 
 
 def models(data, variant):
-    """The variants of Llama, and of GPT-2 where it was run."""
+    """The variants of Llama, and of GPT-2, where they were run."""
     both = [variant, GPT2 + (f",{variant}" if variant else "")]
     return [each for each in both if (data.frame.variant == each).any()]
 
@@ -189,6 +190,7 @@ def end(metric, log, above, below, limit=None, variant="", sign=1):
 
     def parts(data):
         pair = [data.chains(metric, regime, variant) for regime in (above, below)]
+        pair = [table.dropna() for table in pair]
         if any(table.empty for table in pair):
             return [Part(pd.Series(dtype=float), 1, 1, log)]
         t = min(table.columns.max() for table in pair)
@@ -238,10 +240,84 @@ def share(metric, of, than, limit):
 
 
 def mixture(variant, tokens):
-    def make(table):
-        return [(later(table, False).iloc[:, -1] * tokens, math.log(table.columns.max()), -1)]
+    """The rise in nats a text: by the real mean length where the results have it, else by the
+    longest that a text can be.
+    """
 
-    return of_one("cross_entropy", False, make, "accumulate", variant, both=True)
+    def parts(data):
+        made = []
+        for each in models(data, variant):
+            table = data.chains("cross_entropy", "accumulate", each)
+            if "mean_length_real" in set(data.frame.metric):
+                length = data.chains("mean_length_real", "accumulate", each).iloc[:, -1]
+            else:
+                length = tokens
+            rise = later(table, False).iloc[:, -1] * length
+            limit = math.log(table.columns.max())
+            made.append(Part(rise, limit, -1, False, data.added("accumulate", each)))
+        return made
+
+    return parts
+
+
+def cooler_than_real(metric, *regimes):
+    """The final samples' metric / that of real texts, under each of several regimes."""
+
+    def parts(data):
+        made = []
+        for regime in regimes:
+            ratio = data.chains(metric, regime, COLD) / data.chains(f"{metric}_real", regime, COLD)
+            made.append(Part(ratio.iloc[:, -1], 1, -1, True, data.added(regime, COLD)))
+        return made
+
+    return parts
+
+
+def beyond_tempering(limit):
+    def parts(data):
+        loss = data.chains(NATS, "replace", COLD)
+        tempered = data.chains(f"{NATS}_sampling_temperature", "replace", COLD)
+        share = (loss[2] - tempered[1]) / (loss[2] - loss[1])
+        return [Part(share, limit, -1, False, data.added("replace", COLD))]
+
+    return parts
+
+
+def near(metric, of, to, limit):
+    def parts(data):
+        ratio = (data.chains(metric, of) / data.chains(metric, to)).iloc[:, 1:]
+        sides = (1 / limit, 1), (limit, -1)
+        added = data.added(of, "") | data.added(to, "")
+        return [Part(ratio[t], at, sign, True, added) for t in ratio for at, sign in sides]
+
+    return parts
+
+
+def harmonic(regime):
+    """log of a chain's residual with a line, and with the sum of 1/i^2, over that with H_t."""
+
+    def residual(losses, shape):
+        fitted = stats.linregress(shape, losses)
+        return ((losses - fitted.intercept - fitted.slope * shape) ** 2).sum()
+
+    def make(table):
+        t = np.array(table.columns, float)
+        best = table.apply(residual, axis=1, shape=(1 / t).cumsum())
+        others = (table.apply(residual, axis=1, shape=s) for s in (t, (1 / t**2).cumsum()))
+        return [(np.log(other / best), 0, 1) for other in others]
+
+    return of_one("test_loss", False, make, regime, LONG)
+
+
+def late(regime, *limits):
+    """The geometric mean of fits 41 to 50 / that of fits 21 to 30."""
+
+    def make(table):
+        windows = [stats.gmean(table.loc[:, low : low + 9], axis=1) for low in (41, 21)]
+        change = pd.Series(windows[0] / windows[1], table.index)
+        return [(change, limit, sign) for limit, sign in limits]
+
+    return of_one("test_loss", True, make, regime, LONG)
 
 
 def below(metric, regime, limit, variant="", log=False):
@@ -310,6 +386,9 @@ CLAIMS = {
     "replace-rises-cold.trends_up": trend(BITS, "replace", COLD, both=True),
     "replace-rises-cold.never_falls": steps(BITS, False, "replace", 0.08, COLD, both=True),
     "accumulate-stays": mean_of_later(BITS, False, "accumulate", [(0.035, -1)], both=True),
+    "accumulate-stays.stays_equal": mean_of_later(
+        BITS, False, "accumulate", [(-0.035, 1), (0.035, -1)], both=True
+    ),
     "accumulate-stays-cold": mean_of_later(
         BITS, False, "accumulate", [(0.035, -1)], COLD, both=True
     ),
@@ -322,7 +401,13 @@ CLAIMS = {
     "llama-subsample-rises": last(NATS, False, "accumulate_subsample", 0),
     "accumulate-variety-cold": last(WORDS, True, "accumulate", 0.5, -1, COLD, both=True),
     "accumulate-mixture-bound-cold": mixture(COLD, 255),
+    "accumulate-mixture-bound": mixture("", 255),
     "replace-variety": last(WORDS, True, "replace", 0.9, both=True),
+    "replace-samples-worse": slope("reference_cross_entropy", False, "replace"),
+    "cold-samples-too-likely": cooler_than_real("reference_cross_entropy", "replace", "accumulate"),
+    "cold-first-step-is-tempering": beyond_tempering(0.5),
+    "cold-collapse-beyond-tempering": slope(f"{NATS}_best_temperature", False, "replace", COLD),
+    "equal-tokens": near("trained_tokens", "accumulate_subsample", "replace", 1.1),
     "images-replace-above-first": of_one(
         "test_loss",
         True,
@@ -341,6 +426,13 @@ CLAIMS = {
     "images-accumulate-samples": last("frechet_distance", True, "accumulate", 1),
     "images-subsample": end("test_loss", True, "replace", "accumulate_subsample"),
     "images-subsample-rises": last("test_loss", True, "accumulate_subsample", 1),
+    "long-accumulate-growth": harmonic("accumulate"),
+    "long-accumulate-rises": late("accumulate", (1, 1)),
+    "long-accumulate-rises.levels_off": late("accumulate", (1 / 1.05, 1), (1.05, -1)),
+    "long-subsample-rises": late("accumulate_subsample", (1, 1)),
+    "long-subsample-rises.levels_off": late("accumulate_subsample", (1 / 1.05, 1), (1.05, -1)),
+    "long-replace-rises": late("replace", (1, 1)),
+    "long-replace-rises.levels_off": late("replace", (1 / 1.05, 1), (1.05, -1)),
     "local-replace-rises": slope("local_loss", True, "replace"),
     "local-replace-rises.trends_up": trend("local_loss", "replace"),
     "local-replace-rises.never_falls": steps("local_loss", True, "replace", 0.05),
