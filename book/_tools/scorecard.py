@@ -95,7 +95,7 @@ def judged(root: Path) -> Judged:
                 continue  # not collected yet
             if key not in frames:
                 frames[key] = results.named(*key, home)
-            verdicts[name] = claims.judge(claim, frames[key])
+            verdicts[name] = claims.judge(claims.on(claim, name), frames[key])
         found.setdefault(claim.page.section, []).append((claim, verdicts))
     return found
 

@@ -290,16 +290,17 @@ EFFECTS = {
 
 
 def named(arm: Arm) -> str:
-    """An arm as prose calls it, such as ``accumulate-subsample`` or ``replace at
-    temperature=0.3``.
+    """An arm as prose calls it, such as ``accumulate-subsample``, ``replace at τ = 0.3`` or
+    ``replace (geometry)``.
     """
     own = {"regime": arm} if isinstance(arm, str) else arm
-    regime = str(own["regime"]).replace("_", "-")
-    return (
-        f"{regime} at {own['variant'].replace('temperature=', 'τ = ')}"
-        if own.get("variant")
-        else regime
-    )
+    regime, variant = str(own["regime"]).replace("_", "-"), own.get("variant", "")
+    fields = dict(field.split("=") for field in variant.split(",") if field)
+    if "temperature" in fields:
+        return f"{regime} at τ = {fields['temperature']}"
+    if "sampler" in fields:
+        return f"{regime} ({fields['sampler']})"
+    return f"{regime} at {variant}" if variant else regime
 
 
 def describe(test: str, options: dict, scale: str) -> str:
