@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from collapse_utils.evidence import claims
 from collapse_utils.evidence.claims import OURS, Claim
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict
 from collapse_utils.language.config import PRESETS as LANGUAGE
@@ -112,9 +113,9 @@ def _cold(judged: scorecard.Judged) -> list[str]:
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "
-        f"accumulation lie {loss.effect.text(2)} {unit} above the first fit on average, while the "
-        f"samples of the final fit keep {variety.effect.mean:.0%} of their variety (distinct word "
-        "pairs)."
+        f"accumulation lie {claims.text(loss.effect)} {unit} above the first fit on average, while "
+        f"the samples of the final fit keep {variety.effect.mean:.0%} of their variety (distinct "
+        "word pairs)."
     ]
 
 

@@ -251,3 +251,13 @@ def test_one_seed_decides_nothing():
         effects.ends_above_first,
     ):
         assert outcome(test(rows(replace=table), "replace")) == UNDECIDED
+
+
+def test_an_arm_is_named_as_prose_calls_it():
+    sampler = "iterations=4,sampler=geometry,samples_per_conformer=1"
+    assert effects.named("accumulate_subsample") == "accumulate-subsample"
+    named = [
+        effects.named({"regime": "replace", "variant": variant})
+        for variant in ("temperature=0.3", sampler, "protocol=steps")
+    ]
+    assert named == ["replace at τ = 0.3", "replace (geometry)", "replace at protocol=steps"]
