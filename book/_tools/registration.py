@@ -110,15 +110,35 @@ def history(root: Path) -> dict[str, dict]:
 
 
 def _since(root: Path, file: str, read: Callable[[str], dict[str, dict]]) -> dict[str, dict]:
-    """Entry of a file -> the oldest commit since which it is what it is now, with its date."""
+    """Entry of a file -> the oldest commit since which it is what it is now, with its date.
+
+    The history is followed from commit to parent as long as a parent defines the entry in the same
+    way, so an entry keeps its date when the branch that it was written on is merged.
+    """
     now = read((root / file).read_text(encoding="utf-8"))
+    form = ("--full-history", "--parents", "--topo-order", "--format=%H %aI %P")
+    lines = [line.split() for line in _git(root, "log", *form, "--", file).splitlines()]
+    content: dict[str, dict[str, dict]] = {}
+    moment = datetime.fromisoformat
+
+    def same(commit: str) -> set[str]:
+        """The entries that a commit defines as they are now."""
+        blob = _git(root, "ls-tree", "--format=%(objectname)", commit, "--", file).strip()
+        if blob not in content:
+            content[blob] = read(_git(root, "cat-file", "blob", blob)) if blob else {}
+        return {name for name in now if content[blob].get(name) == now[name]}
+
+    unchanged = {commit: same(commit) for commit, *_ in lines}
+    followed = {lines[0][0]: unchanged[lines[0][0]]} if lines else {}
     since: dict[str, dict] = {}
-    settled: set[str] = set()
-    for line in _git(root, "log", "--format=%H %aI", "--", file).splitlines():
-        commit, date = line.split()
-        then = read(_git(root, "show", f"{commit}:{file}"))
-        settled |= {name for name in now if then.get(name) != now[name]}
-        since |= {name: {"commit": commit, "date": date} for name in now if name not in settled}
+    for commit, date, *parents in lines:
+        names = followed.get(commit, set())
+        older = {parent: names & unchanged[parent] for parent in parents}
+        for parent, kept in older.items():
+            followed[parent] = followed.get(parent, set()) | kept
+        for name in names.difference(*older.values()):
+            if name not in since or moment(date) <= moment(since[name]["date"]):
+                since[name] = {"commit": commit, "date": date}
     return since
 
 
