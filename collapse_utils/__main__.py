@@ -25,8 +25,7 @@ import sys
 from pathlib import Path
 
 from . import __version__, commands
-from .durable.signals import stopped
-from .errors import InputError, Occupied, RunError
+from .errors import InputError
 from .sections import DEFAULT
 
 
@@ -207,21 +206,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = None
-    try:
+    def work() -> int:
         options = parser().parse_args(arguments)
         return options.command(options)
-    except InputError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of a listing has seen enough
-        sys.stderr.close()
-        return 0
-    except (RunError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return Occupied.STATUS if isinstance(problem, Occupied) else 1
-    except KeyboardInterrupt as interrupt:
-        return stopped(interrupt)
+
+    return commands.exit_status(work)
 
 
 if __name__ == "__main__":

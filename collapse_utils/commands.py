@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from . import loading, regimes
 from . import sections as experiments
-from .errors import InputError
+from .durable.signals import listen, stopped
+from .errors import InputError, Occupied, RunError
 from .training.threads import use_threads
 
 if TYPE_CHECKING:
@@ -43,6 +44,23 @@ def _number(name: str, text: str) -> float:
     return value
 
 
+def exit_status(work: Callable[[], int]) -> int:
+    """What ``work`` returns; for an error, one line on stderr and the exit status of its kind."""
+    try:
+        return work()
+    except InputError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of a listing has seen enough
+        sys.stderr.close()
+        return 0
+    except (RunError, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return Occupied.STATUS if isinstance(problem, Occupied) else 1
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt)
+
+
 def _preset(options: argparse.Namespace) -> str:
     return options.preset or experiments.default_preset(experiments.check(options.section))
 
@@ -53,8 +71,6 @@ def run(options: argparse.Namespace) -> int:
     seed = _integer("--seed", options.seed, 0)
     every = _integer("--checkpoint-s", options.checkpoint_s, 0)
     use_threads(config.threads)
-    from .durable.signals import listen
-
     listen()
     section, chain = experiments.make(
         options.section,
@@ -124,8 +140,6 @@ def sweep(options: argparse.Namespace) -> int:
 
         own.before_sweep(mine, options.check)
     jobs.leave_plan(planned)
-    from .durable.signals import listen
-
     listen()
     failed = engine(mine)
     for job in failed:

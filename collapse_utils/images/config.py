@@ -19,9 +19,7 @@ DEFAULT_SOURCE = "orl"
 
 @dataclass(frozen=True)
 class ImagesConfig(Config):
-    """A convolutional variational autoencoder, the images it is trained on, and how its samples are
-    measured.
-    """
+    """The autoencoder, the images it is trained on, and how its samples are measured."""
 
     SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = (
         "sample_batch",

@@ -36,8 +36,7 @@ class Faces:
 
 
 def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[int], int]:
-    """Which photographs are for training and which for testing, in an order given by content, and
-    how many duplicates.
+    """Which photographs are for training and for testing, ordered by content; counts duplicates.
 
     An official partition is kept.  Else whole people are held out until there are ``test_images``
     photographs of them, or a fifth of all if that is less; where people are unknown, single
@@ -118,9 +117,7 @@ class _Decoder:
 
 
 def _square(image: Image.Image, crop: float, size: int) -> np.ndarray:
-    """The centred square whose side is ``crop`` of the width (and no more than the height), scaled
-    to ``size``.
-    """
+    """The centred square of side ``crop`` x width (at most the height), scaled to ``size``."""
     width, height = image.size
     side = round(min(crop * width, height))
     left, top = (width - side) // 2, (height - side) // 2

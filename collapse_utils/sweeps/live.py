@@ -1,5 +1,4 @@
-"""What a sweep shows while it runs: how many chains are done, what each that runs is doing, and why
-one has failed.
+"""The live table of a sweep: chains done, what each running chain does, why one failed.
 
 In a terminal: a bar for the sweep and one for every chain that runs.  In a notebook: one output
 that is replaced as a whole, and that keeps one line for each chain.  Where standard error is a file

@@ -35,9 +35,7 @@ CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is optimised: AdamW, a warm-up, and a cosine decay, a decay in equal stages, or
-    one on plateaus.
-    """
+    """How one model is optimised: AdamW, a warm-up, and a learning rate that decays."""
 
     steps: int
     learning_rate: float  # peak
@@ -73,9 +71,7 @@ class Plan:
 
 
 def plateau(plan: Plan) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
-    """Lowers a factor, 1 at first, when the validation loss stops falling; its optimiser trains
-    nothing.
-    """
+    """Lowers a factor, 1 at first, when the validation loss stops falling."""
     holder = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     factor, patience = (plan.decay, plan.patience) if plan.patience else (0.5, math.inf)  # or never
     return torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -111,8 +107,7 @@ def train(
     validate: Callable[[torch.nn.Module], float] | None = None,
     split: Split | None = None,
 ) -> None:
-    """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint`` if
-    there is one.
+    """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint``.
 
     With ``plan.diverged == "record"`` every step is looked at before it is taken; one whose loss or
     gradient is not finite ends the fit, and the finished state holds the weights from before it and
@@ -256,9 +251,7 @@ def save_finished(
     curve: list[list],
     diverged: dict | None = None,
 ) -> None:
-    """Write the state of a fit that is over after ``step`` steps; ``diverged`` says why it ended
-    early, if it did.
-    """
+    """Write the final state after ``step`` steps; ``diverged`` says why it ended early."""
     with checkpoint.saving(step) as folder:
         save_model(model, str(folder / "model.safetensors"))
         _write_curve(curve, folder / "curve.csv")
@@ -287,9 +280,7 @@ def _write_curve(curve: list[list], path: Path) -> None:
 
 
 def read_curve(iteration_dir: Path) -> list[dict]:
-    """The learning curve of a finished fit, a dict a row with the keys ``CURVE_COLUMNS``; empty if
-    it left none.
-    """
+    """The learning curve of a finished fit, rows with the keys ``CURVE_COLUMNS``, or empty."""
     states = sorted(iteration_dir.glob("state-*/curve.csv"))
     if not states:
         return []

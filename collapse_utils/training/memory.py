@@ -1,5 +1,4 @@
-"""Running out of memory: a training step that does not fit is taken in smaller parts, and the rest
-is told by its field.
+"""Running out of memory: a step is split into smaller parts, or an error names the setting.
 
 The gradient of a mean over a batch is the weighted sum of the gradients over its parts, so a step
 in parts is the same step up to rounding (with dropout it draws other masks).  A model whose layers
@@ -77,9 +76,7 @@ class Gradients:
         self.forward, self.scale = forward, scale
 
     def __call__(self, model: Any, batch: Any) -> Any:
-        """The loss, detached; the gradients are added to those of the parameters, which must be
-        clear.
-        """
+        """The loss, detached; gradients are added to those of the parameters."""
         while True:
             try:
                 return self._step(model, batch)
