@@ -68,7 +68,7 @@ def test_the_torch_template_is_killed_and_resumed_to_the_same_bits(ask, tmp_path
     assert ask(killed, phase="sample", event=1)["status"] == -signal.SIGKILL
     assert ask(killed)["status"] == 0
     assert (whole / "metrics.csv").read_bytes() == (killed / "metrics.csv").read_bytes()
-    last = sorted(whole.glob("iteration-*/state-000000030/state.pt"))
+    last = sorted(whole.glob("iteration-*/state-000000030/fit.pt"))
     assert len(last) == 3
     for state in last:
         assert state.read_bytes() == (killed / state.relative_to(whole)).read_bytes()
