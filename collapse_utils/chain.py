@@ -90,7 +90,7 @@ def iterate(
 
         def fit(checkpoint: Checkpoint) -> Any:
             training_data = training_set(t)
-            with memory.told(chain.config, "fit"):
+            with memory.explained(chain.config, "fit"):
                 return section.fit(training_data, seed(t, "fit"), checkpoint)
 
         return store.model(t, fit)
@@ -101,7 +101,7 @@ def iterate(
 
         def sample(fitted: Any, *kept: Any) -> data.Data:
             arguments = kept if getattr(section, "resumable_sampling", False) else ()
-            with memory.told(chain.config, "sample"):
+            with memory.explained(chain.config, "sample"):
                 items = section.sample(fitted, n, seed(t, "sample", number), *arguments)
             return checked_sample(items, real_train, n)
 
@@ -112,7 +112,7 @@ def iterate(
 
         def evaluate() -> dict[str, float]:
             fitted = model(t)
-            with memory.told(chain.config, "evaluate"):
+            with memory.explained(chain.config, "evaluate"):
                 return section.evaluate(fitted, real_test)
 
         def preview(folder: Path) -> None:

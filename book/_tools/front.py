@@ -35,14 +35,14 @@ class Outcome:
 
 def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
     """The paper's claims, each on the first of its results: the real data of its experiment."""
-    found = []
+    outcomes = []
     for rows in judged.values():
         for claim, verdicts in rows:
             name = claim.page.results[0]
             decided = name in verdicts and verdicts[name].outcome in SQUARES
             if claim.where != OURS and not claim.detail_of and decided:
-                found.append(Outcome(claim, verdicts[name]))
-    return found
+                outcomes.append(Outcome(claim, verdicts[name]))
+    return outcomes
 
 
 def _span(panels: list[Panel], regime: str) -> str:

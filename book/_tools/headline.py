@@ -58,9 +58,9 @@ class Panel:
     def measure(self) -> str:
         return self.metric.replace("_", " ")
 
-    def fit(self, regime: str, place: int) -> Estimate:
+    def fit(self, regime: str, index: int) -> Estimate:
         """The first (0) or last (-1) fit of a regime."""
-        row = self.curves[regime].iloc[place]
+        row = self.curves[regime].iloc[index]
         return Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
 
     @property
@@ -152,9 +152,11 @@ def _collected(section: str, folder: Path) -> list[Panel]:
         rows = rows[(rows["variant"] == "") & rows["preset"].isin(PRESETS)]
         if len(rows):
             tables.setdefault(rows["data"].iloc[0], []).append((path, rows))
-    found: list[tuple[int, Panel]] = []
-    for source, there in sorted(tables.items()):
-        for path, rows in sorted(there, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])):
+    ranked: list[tuple[int, Panel]] = []
+    for source, sources in sorted(tables.items()):
+        for path, rows in sorted(
+            sources, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])
+        ):
             curves = {
                 regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES
             }
@@ -174,10 +176,10 @@ def _collected(section: str, folder: Path) -> list[Panel]:
                 curves,
                 _of_the_paper(section, folder),
             )
-            found.append((PRESETS.index(preset), panel))
+            ranked.append((PRESETS.index(preset), panel))
             break
-    real = sorted((one for one in found if not one[1].offline), key=lambda one: -one[0])[:1]
-    return [panel for _, panel in [*real, *(one for one in found if one[1].offline)]]
+    real = sorted((one for one in ranked if not one[1].offline), key=lambda one: -one[0])[:1]
+    return [panel for _, panel in [*real, *(one for one in ranked if one[1].offline)]]
 
 
 def panels(folder: Path) -> list[Panel]:
@@ -187,16 +189,16 @@ def panels(folder: Path) -> list[Panel]:
     those of the paper or near to them, come before the embedded default.  The linear section shows
     its simulation grid, whose repeats take the place of seeds.
     """
-    found = []
+    shown = []
     for section in sections.NAMES:
         grids = sorted((folder / section).glob("*/grid.csv")) if section == "linear" else []
-        found += [_linear_grid(grids[-1], folder)] if grids else _collected(section, folder)
-    return found
+        shown += [_linear_grid(grids[-1], folder)] if grids else _collected(section, folder)
+    return shown
 
 
-def first_of_each(found: list[Panel]) -> list[Panel]:
+def first_of_each(panels: list[Panel]) -> list[Panel]:
     """The panel of every section that the opening figure shows."""
     first: dict[str, Panel] = {}
-    for panel in found:
+    for panel in panels:
         first.setdefault(panel.section, panel)
     return list(first.values())

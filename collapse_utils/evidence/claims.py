@@ -161,7 +161,7 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
         options = {name: value for name, value in entry.items() if name != "outcomes"}
         limit = options.get("limit", 0.0)
         unit = claim.page.units.get(claim.metric or claim.page.metric, "")
-        told = DETAILS[test].format(
+        addition = DETAILS[test].format(
             limit=f"{limit:.0%}" if claim.ratio else f"{limit:g} {unit}".strip()
         )
         made.append(
@@ -169,7 +169,7 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
                 claim,
                 id=f"{claim.id}.{test}",
                 detail_of=claim.id,
-                statement=f"{claim.statement}: {told}",
+                statement=f"{claim.statement}: {addition}",
                 test=test,
                 options={**claim.options, **options},
                 outcomes=entry.get("outcomes", {}),
@@ -222,12 +222,12 @@ def of_each_source(names: Iterable[str]) -> list[str]:
 
 def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
     """The (regime, variant) of the chains that a claim reads."""
-    found = []
+    chains = []
     for arm in claim.options.values():
         if isinstance(arm, str | dict):
             own = {"regime": arm} if isinstance(arm, str) else arm
-            found.append((own["regime"], joined(model, own.get("variant", claim.variant))))
-    return found
+            chains.append((own["regime"], joined(model, own.get("variant", claim.variant))))
+    return chains
 
 
 def every_arm(claim: Claim) -> set[tuple[str, str]]:
@@ -240,17 +240,17 @@ def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of the chains that a claim reads; all rows of a grid, which has no chains."""
     if "variant" not in frame:
         return frame
-    wanted = every_arm(claim)
-    return frame[[pair in wanted for pair in zip(frame["regime"], frame["variant"], strict=True)]]
+    pairs = every_arm(claim)
+    return frame[[pair in pairs for pair in zip(frame["regime"], frame["variant"], strict=True)]]
 
 
 def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
     """Name -> fields of each model of a claim that was run; an empty name without models."""
     if not claim.models:
         return {"": ""}
-    there = set(zip(frame["regime"], frame["variant"], strict=True))
+    present = set(zip(frame["regime"], frame["variant"], strict=True))
     fields = {name: claim.page.models[name] for name in claim.models}
-    return {name: model for name, model in fields.items() if there & set(arms(claim, model))}
+    return {name: model for name, model in fields.items() if present & set(arms(claim, model))}
 
 
 def parts(claim: Claim, frame: pd.DataFrame, metric: str = "") -> list[Part]:
@@ -272,17 +272,17 @@ def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
     """
     used = chains(claim, frame)
     added = set(used[used["look"] > 1]["seed"]) if "look" in used else set()
-    found = [
+    decided = [
         dataclasses.replace(part, level=TWO_LOOKS) if added & set(part.seeds) else part
         for part in parts(claim, frame)
     ]
-    verdict = decide(claim.statement, found)
+    verdict = decide(claim.statement, decided)
     if verdict.outcome == NOT_RUN:
         return verdict
     notes = [_steps(claim, frame)] if claim.test == "slopes_up" else []
     if claim.models:
         notes.append(" and ".join(models_in(claim, frame)))
-    if any(part.level == TWO_LOOKS for part in found):
+    if any(part.level == TWO_LOOKS for part in decided):
         notes.append(f"two looks: p < {TWO_LOOKS} needed")
     return dataclasses.replace(
         verdict,

@@ -53,8 +53,8 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
         )["provenance"]
         own = files.read_json(run_dir / "DONE")
         alike = all(record.get(key) == own.get(key) for key in SAME)
-        told, right = _difference(published, fresh, first["section"], alike)
-        lines.append(f"{name}: {told}")
+        words, right = _difference(published, fresh, first["section"], alike)
+        lines.append(f"{name}: {words}")
         agree = agree and right
     if not lines:
         raise InputError(

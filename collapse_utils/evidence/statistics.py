@@ -106,6 +106,6 @@ def power(effect: float, seeds: int, confidence: float = CONFIDENCE) -> float:
     return float(stats.nct.sf(_critical(seeds, confidence), seeds - 1, effect * math.sqrt(seeds)))
 
 
-def detectable(seeds: int, wanted: float = 0.8) -> float:
+def detectable(seeds: int, target: float = 0.8) -> float:
     """The effect, in standard deviations between seeds, that is found with that power."""
-    return float(optimize.brentq(lambda effect: power(effect, seeds) - wanted, 0.01, 50.0))
+    return float(optimize.brentq(lambda effect: power(effect, seeds) - target, 0.01, 50.0))

@@ -139,18 +139,21 @@ class Batch:
         start, end = torch.searchsorted(
             self.molecule, torch.tensor([first, last], device=self.molecule.device)
         ).tolist()
-        atoms, here = slice(start, end), (self.pair_molecule >= first) & (self.pair_molecule < last)
+        atoms, pairs = (
+            slice(start, end),
+            (self.pair_molecule >= first) & (self.pair_molecule < last),
+        )
         piece = Batch(
             element=self.element[atoms],
             environment=self.environment[atoms],
             molecule=self.molecule[atoms] - first,
             slot=self.slot[atoms],
-            i=self.i[here] - start,
-            j=self.j[here] - start,
-            type=self.type[here],
-            kind=self.kind[here],
-            pair_molecule=self.pair_molecule[here] - first,
-            local=int(here[: self.local].sum()),
+            i=self.i[pairs] - start,
+            j=self.j[pairs] - start,
+            type=self.type[pairs],
+            kind=self.kind[pairs],
+            pair_molecule=self.pair_molecule[pairs] - first,
+            local=int(pairs[: self.local].sum()),
             size=last - first,
         )
         return piece, atoms

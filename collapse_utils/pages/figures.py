@@ -81,8 +81,8 @@ def curve(
 
 def _interval(values: pd.Series) -> tuple[float, float]:
     """The interval of the mean over seeds, as seaborn's ``errorbar``; none for one seed."""
-    found = statistics.estimate(values)
-    return (found.low, found.high) if len(values) > 1 else (found.mean, found.mean)
+    mean = statistics.estimate(values)
+    return (mean.low, mean.high) if len(values) > 1 else (mean.mean, mean.mean)
 
 
 def regimes(
@@ -192,7 +192,7 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
 def spread(values: Sequence[int], most: int) -> list[int]:
     """The first, the last, and values evenly between them; at most ``most``."""
     places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
-    return [values[place] for place in places]
+    return [values[index] for index in places]
 
 
 def about(name: str, frame: pd.DataFrame) -> str:

@@ -49,11 +49,11 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Test loss / that of the first fit, by iteration: ours with intervals, and the paper's."""
     rows: dict[tuple[str, str], dict[int, str]] = {}
     for regime in regimes.REGIMES:
-        found = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, STEPS)}
+        own = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, STEPS)}
         # a training set of n images: one and the same
-        if found["ours"].equals(found["ours, fixed steps"]):
-            del found["ours, fixed steps"]
-        for label, table in found.items():
+        if own["ours"].equals(own["ours, fixed steps"]):
+            del own["ours, fixed steps"]
+        for label, table in own.items():
             if table.size:
                 rows[figures.LABELS[regime], label] = tables.change_cells(table)
         curve = reported[reported["regime"] == regime]

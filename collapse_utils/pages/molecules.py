@@ -122,34 +122,34 @@ def _shown(path: Path, which: int) -> tuple[Chem.Mol, np.ndarray, np.ndarray] | 
 
 def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figure:
     """A molecule: its real conformation and samples; a row a regime, a column an iteration."""
-    there = [regime for regime in names if (samples / "base" / regime).is_dir()]
-    found = {
+    present = [regime for regime in names if (samples / "base" / regime).is_dir()]
+    shown = {
         int(path.name.split("-")[1])
-        for regime in there
+        for regime in present
         for path in (samples / "base" / regime).iterdir()
     }
-    iterations = figures.spread(sorted(found), 5)
-    pictures: dict[str, dict[int, np.ndarray]] = {regime: {} for regime in there}
+    iterations = figures.spread(sorted(shown), 5)
+    pictures: dict[str, dict[int, np.ndarray]] = {regime: {} for regime in present}
     molecule, reference = None, None
-    for regime in there:
+    for regime in present:
         for t in iterations:
-            found = _shown(
+            shown = _shown(
                 samples / "base" / regime / f"iteration-{t:02d}" / "molecules.sdf", which
             )
-            if found:
-                molecule, reference = found[0], flattest(found[1])
-                pictures[regime][t] = aligned(found[2], reference)
-    every = [reference, *(place for row in pictures.values() for place in row.values())]
+            if shown:
+                molecule, reference = shown[0], flattest(shown[1])
+                pictures[regime][t] = aligned(shown[2], reference)
+    every = [reference, *(positions for row in pictures.values() for positions in row.values())]
     half = np.minimum(frame(every), 1.6 * frame([reference]))
     columns = len(iterations) + 1
     figure, axes = plt.subplots(
-        len(there),
+        len(present),
         columns,
-        figsize=(11, 11 / columns * half[1] / half[0] * len(there) + 0.9),
+        figsize=(11, 11 / columns * half[1] / half[0] * len(present) + 0.9),
         squeeze=False,
     )
-    for row, regime in zip(axes, there, strict=True):
-        first = regime == there[0]
+    for row, regime in zip(axes, present, strict=True):
+        first = regime == present[0]
         draw(row[0], molecule, reference, half, "real" if first else "")
         row[0].text(
             -0.12,

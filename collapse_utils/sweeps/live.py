@@ -61,11 +61,11 @@ class Live:
             return
         if job not in self.chains:
             used = {bar.pos for bar in self.chains.values()}
-            place = next(position for position in itertools.count(1) if -position not in used)
+            line = next(position for position in itertools.count(1) if -position not in used)
             self.chains[job] = tqdm(
                 total=state["iterations"],
                 desc=job.label,
-                position=place,
+                position=line,
                 leave=False,
                 bar_format=CHAIN,
                 file=sys.stderr,
