@@ -35,7 +35,7 @@ from .durable.store import RunDirectory, Store, finished_rows
 from .errors import RunError
 from .presets import Config
 from .regimes import Block
-from .training import memory
+from .training import memory, threads
 
 PREVIEW_ITEMS = 32  # sampled from the final model, which no model follows, to be looked at
 
@@ -71,6 +71,7 @@ def iterate(
 ) -> None:
     """Make every model, generation and metric of ``chain``, each through ``store``."""
     n, last = len(real_train), chain.config.iterations
+    threads.use_torch_threads(chain.config.threads)
 
     def seed(t: int, *purpose: str | int) -> int:
         return seeds.derive(chain.seed, "iteration", t, *purpose)

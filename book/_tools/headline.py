@@ -153,9 +153,9 @@ def _collected(section: str, folder: Path) -> list[Panel]:
         if len(rows):
             tables.setdefault(rows["data"].iloc[0], []).append((path, rows))
     ranked: list[tuple[int, Panel]] = []
-    for source, sources in sorted(tables.items()):
+    for source, candidates in sorted(tables.items()):
         for path, rows in sorted(
-            sources, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])
+            candidates, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])
         ):
             curves = {
                 regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES

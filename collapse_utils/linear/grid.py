@@ -38,6 +38,7 @@ ITERATIONS = 50
 REPEATS = 10_000
 FRESH_REPEATS = 1_000  # fresh rows are drawn in full, and no claim reads them
 FRESH_SIGMA2 = (1.0,)  # the fresh-x variant at one noise level
+TAIL_REPEATS = 20_000
 TAIL_T = (34, 35, 36, 38, 42, 50, 66, 100, 316, 1000)
 COLUMNS = ("T", "d", "sigma2", "regime", "x", "n", "mean", "low", "high", "theory", "z", "repeats")
 
@@ -113,11 +114,11 @@ def chance(z: np.ndarray) -> dict[str, float]:
     }
 
 
-def tails(seed: int, repeats: int = 20_000) -> list[dict]:
+def tails(seed: int) -> list[dict]:
     """Quantiles of the first fit's error for T from d + 2 up, with base and simulated mean."""
     rows = []
     for T in TAIL_T:
-        config = Linear(d=D, T=T, iterations=1, repeats=repeats)
+        config = Linear(d=D, T=T, iterations=1, repeats=TAIL_REPEATS)
         errors = simulate(config, "replace", seeds.derive(seed, "tails", T))
         values = dict(zip((f"q{p:g}" for p in QUANTILES), quantiles(errors)[:, 0], strict=True))
         rows.append(
@@ -128,7 +129,7 @@ def tails(seed: int, repeats: int = 20_000) -> list[dict]:
                 "mean": errors.mean(),
                 **values,
                 "max": errors.max(),
-                "repeats": repeats,
+                "repeats": TAIL_REPEATS,
             }
         )
     return rows

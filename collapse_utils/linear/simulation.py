@@ -95,14 +95,14 @@ def summary(errors: np.ndarray) -> dict[str, np.ndarray]:
     return {"mean": mean, "low": mean - margin, "high": mean + margin}
 
 
-def quantiles(errors: np.ndarray, probabilities: tuple[float, ...] = QUANTILES) -> np.ndarray:
-    """Quantiles of the test error over repeats, shape (len(probabilities), iterations).
+def quantiles(errors: np.ndarray) -> np.ndarray:
+    """Quantiles of the test error over repeats, shape (len(QUANTILES), iterations).
 
     Near T = d + 2 the error has so heavy a tail that its variance is infinite (it is finite from T
     = d + 4 on): a mean over repeats then moves with its largest value, and quantiles are what can
     be shown.
     """
-    return np.quantile(errors, probabilities, axis=0)
+    return np.quantile(errors, QUANTILES, axis=0)
 
 
 def _chunks(config: Linear, regime: str) -> Iterator[int]:

@@ -102,7 +102,6 @@ class MoleculesSection:
     def fit(self, training_data: Data | Pool, seed: int, checkpoint: Checkpoint) -> GeoDiff:
         """A fresh model after ``steps`` steps; training items that are not finite are skipped."""
         config = self.config
-        torch.set_num_threads(config.threads)
         torch.manual_seed(seeds.derive(seed, "initialisation"))
         model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(
             loop.device()
@@ -166,7 +165,6 @@ class MoleculesSection:
         self, model: GeoDiff, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once
     ) -> Data:
         """A new conformation of the molecule of each of the first ``size`` real training items."""
-        torch.set_num_threads(self.config.threads)
         train_items = self.real.train
         items = np.zeros(size, item_type(train_items["positions"].shape[1]))
         items["molecule"] = train_items["molecule"][np.arange(size) % len(train_items)]
@@ -210,7 +208,6 @@ class MoleculesSection:
 
     def evaluate(self, model: GeoDiff, real_test: Data) -> dict[str, float]:
         """Losses on real conformations and quality of samples; the same noise for every fit."""
-        torch.set_num_threads(self.config.threads)
         local, global_ = self.test_losses(model, real_test)
         molecules = np.repeat(real_test["molecule"], self.config.samples_per_conformer)
         positions = self.conformations(model, molecules, seeds.derive(0, "evaluation samples"))

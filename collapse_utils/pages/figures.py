@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -187,6 +188,12 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
         columnspacing=1.5,
         handletextpad=0.5,
     )
+
+
+def previews(samples: Path, regime: str, name: str) -> dict[int, Path]:
+    """Iteration -> the preview called ``name`` of a regime without any override."""
+    paths = sorted((samples / "base" / regime).glob(f"iteration-*/{name}"))
+    return {int(path.parent.name.split("-")[1]): path for path in paths}
 
 
 def spread(values: Sequence[int], most: int) -> list[int]:
