@@ -99,7 +99,7 @@ def ours(name: str, threads: int) -> float:
 
     model, batches = prepared(name)
     model.set_attn_implementation(NAME)
-    plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0, threads=threads)
+    plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0)
     marks = {}
 
     def batch_at(step: int):

@@ -82,7 +82,6 @@ class ImagesSection:
             weight_decay=0.0,
             clip=config.clip,
             betas=(0.9, 0.999),
-            threads=config.threads,
             stages=config.epochs,
             decay=config.decay,
             diverged=config.diverged,

@@ -65,7 +65,6 @@ def fit(
         final_rate=config.final_rate,
         weight_decay=config.weight_decay,
         clip=config.clip,
-        threads=config.threads,
         diverged=config.diverged,
     )
     train(

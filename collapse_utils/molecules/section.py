@@ -89,9 +89,8 @@ class MoleculesSection:
         if levels is None:
             half = rng.integers(self.config.levels, size=(len(rows) + 1) // 2)
             levels = np.concatenate([half, self.config.levels - 1 - half])[: len(rows)]
-        positions = rows["positions"][
-            self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])
-        ]
+        real_atoms = self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])
+        positions = rows["positions"][real_atoms]
         noise = rng.standard_normal(positions.shape, np.float32)
         tensors = (
             torch.from_numpy(part).to(device, non_blocking=True)
@@ -103,9 +102,8 @@ class MoleculesSection:
         """A fresh model after ``steps`` steps; training items that are not finite are skipped."""
         config = self.config
         torch.manual_seed(seeds.derive(seed, "initialisation"))
-        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(
-            loop.device()
-        )
+        graphs = self.real.graphs
+        model = GeoDiff(config, graphs.environments, graphs.kinds).to(loop.device())
         usable = finite_rows(training_data)
         if len(usable) == 0:
             problem = f"none of the {len(training_data)} training conformations is finite"
@@ -116,26 +114,22 @@ class MoleculesSection:
                 loop.save_finished(model, checkpoint, 0, [], {"step": 0, "problem": problem})
             return model
         if config.preconditioned:
-            model.set_statistics(self.real.graphs, training_data)
+            model.set_statistics(graphs, training_data)
         order = batch_order(len(usable), config.batch_size, config.steps, seed)
 
         def batch_at(step: int) -> Noised:
-            return self.noised(
-                training_data[usable[order[step]]], seeds.generator(seed, "noise", step)
-            )
+            rows = training_data[usable[order[step]]]
+            return self.noised(rows, seeds.generator(seed, "noise", step))
 
         def loss_of(model: GeoDiff, batch: Noised) -> torch.Tensor:
             local, global_ = losses(model, *batch)
             return (local + global_).mean()
 
-        plateau = {}
+        plateau: dict = {}
         # on the total loss; the authors have one for each of the two encoders
         if config.schedule == "plateau":
-            plateau = {
-                "patience": PATIENCE,
-                "decay": PLATEAU_DECAY,
-                "validations": max(config.steps // 1000, 1),
-            }
+            plateau = {"patience": PATIENCE, "decay": PLATEAU_DECAY}
+            plateau["validations"] = max(config.steps // 1000, 1)
         plan = loop.Plan(
             steps=config.steps,
             learning_rate=config.learning_rate,
@@ -144,7 +138,6 @@ class MoleculesSection:
             weight_decay=0.0,
             clip=config.clip,
             betas=(config.beta_1, 0.999),
-            threads=config.threads,
             diverged=config.diverged,
             **plateau,
         )
@@ -195,10 +188,8 @@ class MoleculesSection:
         for draw in range(draws):
             rng = seeds.generator(0, "evaluation noise", draw)
             shift = rng.random(len(items))
-            at = ((draw + (np.arange(len(items)) + shift) / len(items)) / draws * levels).astype(
-                np.int64
-            )
-            at = rng.permutation(at)
+            spread = (draw + (np.arange(len(items)) + shift) / len(items)) / draws * levels
+            at = rng.permutation(spread.astype(np.int64))
             for start in range(0, len(items), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
                 both = losses(model, *self.noised(items[part], rng, at[part]))
@@ -261,9 +252,8 @@ class MoleculesSection:
         for split in (self.real.train, self.real.validation, self.real.test):
             rows = np.flatnonzero(split["molecule"] == number)
             if len(rows):
-                return np.array(
-                    split["positions"][rows[0], : self.real.graphs.atoms[number]], float
-                )
+                atoms = self.real.graphs.atoms[number]
+                return np.array(split["positions"][rows[0], :atoms], float)
         raise KeyError(number)
 
 

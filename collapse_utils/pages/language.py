@@ -115,10 +115,7 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
                 tag = curve["tag"].iloc[0]
                 if cells:
                     rows[temperature, label, f"{REPORTED_MODELS[model]}, {where} ({tag})"] = cells
-    frame = pd.DataFrame.from_dict(rows, orient="index").fillna("")
-    frame = frame[sorted(frame.columns)]
-    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["T", "regime", "source"])
-    return frame.rename(columns=lambda t: f"t = {t}")
+    return tables.change_frame(rows, ["T", "regime", "source"])
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:

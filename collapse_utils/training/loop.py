@@ -42,7 +42,6 @@ class Plan:
     weight_decay: float  # of matrices; vectors (biases, norms) have none
     clip: float  # largest gradient norm
     betas: tuple[float, float] = (0.9, 0.95)
-    threads: int = 1
     # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of
     # the fit
     stages: int = 0
@@ -124,7 +123,6 @@ def train(
     RunError : the loss is not finite; the message names the step, the learning rate and the state
         to go back to.
     """
-    torch.set_num_threads(plan.threads)
     keep_memory()
     started = checkpoint.start()
     if started is not None and (started / "curve.csv").exists():
