@@ -93,10 +93,13 @@ def ours(name: str, threads: int) -> float:
     """Tokens per second of ``collapse_utils.training.train``, the making of the batches
     included.
     """
+    import torch
+
     from collapse_utils.durable.checkpoints import Checkpoint
     from collapse_utils.language.batches import NAME, batch, token_losses
     from collapse_utils.training.loop import Plan, train
 
+    torch.set_num_threads(threads)
     model, batches = prepared(name)
     model.set_attn_implementation(NAME)
     plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0)
