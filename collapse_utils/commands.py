@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from . import regimes
+from . import loading, regimes
 from . import sections as experiments
 from .durable.signals import listen, stopped
 from .errors import InputError, Occupied, RunError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .sweeps.jobs import Job
 
 SECTION = f"one of {', '.join(experiments.NAMES)}, or an own model as path/to/file.py:Class"
+
+CHECKS = ("exact", "close", "off")  # how two fits of an own model are compared before a sweep
 
 
 def _integer(name: str, text: str | None, least: int, default: int | None = None) -> int | None:
@@ -102,16 +104,14 @@ class _Bar:
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
 
     def __call__(self, state: dict) -> None:
-        from .durable.progress import fraction
+        from .durable.progress import fraction, rate
 
         self.bar.n = fraction(state)
         self.bar.set_description_str(
             f"iteration {state['iteration']}, {state['phase']}", refresh=False
         )
         if "loss" in state:
-            self.bar.set_postfix_str(
-                f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False
-            )
+            self.bar.set_postfix_str(f"loss {state['loss']}, {rate(state)}", refresh=False)
         self.bar.refresh()
 
     def __enter__(self) -> _Bar:
@@ -130,9 +130,15 @@ def sweep(options: argparse.Namespace) -> int:
         job.command()  # raises InputError for what a notebook does not take
     mine = jobs.shard(planned, options.shard) if options.shard is not None else planned
     engine = _engine(options)
+    if options.check not in CHECKS:
+        raise InputError("--check", options.check, f"one of {', '.join(CHECKS)}")
     if options.list:
         print(jobs.listing(mine))
         return 0
+    if any(loading.is_own(job.section) for job in mine):
+        from . import own
+
+        own.before_sweep(mine, options.check)
     jobs.leave_plan(planned)
     listen()
     failed = engine(mine)
@@ -255,6 +261,24 @@ def sections(options: argparse.Namespace) -> int:
         for row, (field, _, allowed, meaning) in enumerate(table["smoke"]):
             values = "".join(f"{table[preset][row][1]!s:>12}" for preset in presets)
             print(f"  {field:<20}{values}   {meaning} ({allowed})")
+    return 0
+
+
+def new(options: argparse.Namespace) -> int:
+    from . import templates
+
+    templates.write(options.file, options.template)
+    print(f"{options.file}; run it with: collapse sweep {options.file}:MyModel --out runs")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from .pages.report import report_folder
+
+    report_folder(options.directory, options.metric)
     return 0
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 from .errors import InputError
 
 NAMES = ("smoke", "cpu", "colab", "paper")
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16")  # of training a network
 
 
 def setting(

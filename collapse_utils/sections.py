@@ -106,7 +106,7 @@ def make(
     from . import seeds
     from .chain import Chain, check_methods
 
-    regimes.check(regime)
+    regimes.check(regime, shares=True)
     seeds.sequence(seed)
     if loading.is_own(name):
         if str(data) != DEFAULT:

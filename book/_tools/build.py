@@ -14,7 +14,14 @@ from collapse_utils.sweeps.execute import digest, finished
 
 from .contents import notebooks
 
-COPIED = ("_config.yml", "_toc.yml", "book", "results")  # what a build needs besides the notebooks
+COPIED = (  # what a build needs besides the notebooks
+    "_config.yml",
+    "_toc.yml",
+    "book",
+    "results",
+    "collapse_utils/pages/face_density.py",
+    "collapse_utils/templates",
+)
 
 
 def mathjax_folder() -> Path:

@@ -20,7 +20,7 @@ import yaml
 
 from .. import paths
 from ..errors import InputError
-from . import effects
+from . import effects, shares
 from .rows import SCALES, Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
@@ -29,7 +29,11 @@ OURS = "ours"  # a control or a claim of our own: the paper does not make it
 DETAILS = {  # tests that say more about a claim than its own test -> what they add to its statement
     "trends_up": "the fits are in order (Page's trend test)",
     "never_falls": "no step falls by more than {limit}",
+    "stays_equal": "the later fits lie on average within {limit} of the first, on both sides",
+    "levels_off": "it levels off, within a factor of {limit}",
 }
+EQUIVALENCE = ("stays_equal", "stays_near", "levels_off")  # tests of two sides of a margin
+UNITLESS = ("trends_up", "makes_share", "second_fit_share")  # tests whose effects have no unit
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Claim:
     outcomes: dict[str, str]  # results -> outcome
     tag: str = ""  # how sure we are that the paper says so
     variant: str = ""
+    variant_on: dict[str, str] = field(default_factory=dict)  # results -> another variant there
     metric: str = ""
     scale: str = ""
     unit: str = ""
@@ -67,6 +72,8 @@ class Claim:
     # Which reported rows are the paper's: {where: ..., models: [...], until: the last iteration
     # taken, note: what differs}
     reported: dict = field(default_factory=dict)
+    # the prediction that registered the claim before it was in claims.yml: a file#id in results/
+    predicted: str = ""
     detail_of: str = ""  # the claim of which this is a detail
 
     def rows(self, frame: pd.DataFrame, model: str = "") -> Rows:
@@ -84,7 +91,7 @@ class Claim:
 
     def unit_of(self, metric: str) -> str:
         """The unit of an effect on ``metric``; empty for a ratio or a test without unit."""
-        if self.unit or self.ratio or self.test in ("trends_up", "makes_share"):
+        if self.unit or self.ratio or self.test in UNITLESS:
             return self.unit
         return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
 
@@ -94,7 +101,7 @@ class Claim:
         limit = self.options.get("limit")
         if self.test == "follows_theory":
             return f"within {limit:.0%} of 1"
-        if self.test == "stays_equal":
+        if self.test in EQUIVALENCE:
             return (
                 f"from {1 / limit:.3g} to {limit:.3g}"
                 if self.ratio
@@ -160,16 +167,15 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
             raise InputError(f"{claim.id}: details", test, "one of " + ", ".join(DETAILS))
         options = {name: value for name, value in entry.items() if name != "outcomes"}
         limit = options.get("limit", 0.0)
+        share = claim.ratio and test == "never_falls"
         unit = claim.page.units.get(claim.metric or claim.page.metric, "")
-        addition = DETAILS[test].format(
-            limit=f"{limit:.0%}" if claim.ratio else f"{limit:g} {unit}".strip()
-        )
+        words = DETAILS[test].format(limit=f"{limit:.0%}" if share else f"{limit:g} {unit}".strip())
         made.append(
             dataclasses.replace(
                 claim,
                 id=f"{claim.id}.{test}",
                 detail_of=claim.id,
-                statement=f"{claim.statement}: {addition}",
+                statement=f"{claim.statement}: {words}",
                 test=test,
                 options={**claim.options, **options},
                 outcomes=entry.get("outcomes", {}),
@@ -184,11 +190,12 @@ def _checked(claim: Claim) -> Claim:
     for model in claim.models:
         if model not in claim.page.models:
             raise InputError(f"{claim.id}: models", model, "one of " + ", ".join(claim.page.models))
-    for where, outcome in claim.outcomes.items():
+    for where in (*claim.outcomes, *claim.variant_on):
         if where not in claim.page.results:
             raise InputError(
                 f"{claim.id}: outcomes", where, "one of " + ", ".join(claim.page.results)
             )
+    for outcome in claim.outcomes.values():
         if outcome not in OUTCOMES:
             raise InputError(f"{claim.id}: outcomes", outcome, "one of " + ", ".join(OUTCOMES))
     return claim
@@ -197,6 +204,11 @@ def _checked(claim: Claim) -> Claim:
 def of(section: str) -> list[Claim]:
     """The claims of one section, without their details."""
     return [claim for claim in load() if claim.page.section == section and not claim.detail_of]
+
+
+def on(claim: Claim, name: str) -> Claim:
+    """The claim as it is asked of the results called ``name``."""
+    return dataclasses.replace(claim, variant=claim.variant_on.get(name, claim.variant))
 
 
 def details(claim: Claim) -> list[Claim]:
@@ -222,12 +234,14 @@ def of_each_source(names: Iterable[str]) -> list[str]:
 
 def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
     """The (regime, variant) of the chains that a claim reads."""
-    chains = []
+    if claim.test in shares.TESTS:
+        return shares.arms(**claim.options)
+    pairs = []
     for arm in claim.options.values():
         if isinstance(arm, str | dict):
             own = {"regime": arm} if isinstance(arm, str) else arm
-            chains.append((own["regime"], joined(model, own.get("variant", claim.variant))))
-    return chains
+            pairs.append((own["regime"], joined(model, own.get("variant", claim.variant))))
+    return pairs
 
 
 def every_arm(claim: Claim) -> set[tuple[str, str]]:

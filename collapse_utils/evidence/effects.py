@@ -14,7 +14,9 @@ import pandas as pd
 from scipy import stats
 
 from ..errors import InputError
-from .rows import NOTHING, REAL_LENGTH, Arm, Rows, part
+from . import shares
+from .growth import grows_as_harmonic, levels_off, still_rises
+from .rows import NOTHING, REAL_LENGTH, TEMPERED, Arm, Rows, part
 from .verdicts import Part
 
 
@@ -122,6 +124,39 @@ def ends_below_in(rows: Rows, below: str, above: str, metrics: Sequence[str]) ->
     return [rows.part(rows.at_the_end(*pair), sign=-1) for pair in arms]
 
 
+def ends_below_real(rows: Rows, first: str, second: str) -> list[Part]:
+    """Under each of two regimes the final fit's samples lie below real texts in the same metric."""
+    real = f"{rows.metric}_real"
+    pairs = [(regime, {"regime": regime, "metric": real}) for regime in (first, second)]
+    return [rows.part(rows.at_the_end(*pair), sign=-1) for pair in pairs]
+
+
+def stays_near(rows: Rows, of: Arm, to: Arm, limit: float) -> list[Part]:
+    """One arm lies within ``limit`` of another at every later fit: two one-sided tests a fit."""
+    change = rows.logged(of) - rows.logged(to)
+    if change.shape[1] < 2:
+        return [rows.part(NOTHING)]
+    low = 1 / limit if rows.log else -limit
+    each = [rows.effect(change[t]) for t in change.columns[1:]]
+    return [
+        part
+        for effects in each
+        for part in (rows.part(effects, low), rows.part(effects, limit, -1))
+    ]
+
+
+def second_fit_share(rows: Rows, of: str, limit: float) -> list[Part]:
+    """What the second fit adds to the tempered first one is less than ``limit`` of its rise.
+
+    The tempered first fit is the first model, evaluated at the temperature of its samples: what a
+    perfect learner of these samples would be.
+    """
+    table, tempered = rows.table(of), rows.table({"regime": of, "metric": TEMPERED})
+    if table.shape[1] < 2 or not tempered.shape[1]:
+        return [rows.part(NOTHING)]
+    return [part((table[2] - tempered[1]) / (table[2] - table[1]), limit, -1)]
+
+
 def rises_more(rows: Rows, of: Arm, than: Arm) -> list[Part]:
     """One arm rises further from its first fit than another; a difference on either scale."""
     first, second = rows.rises_to_the_end(of, than)
@@ -193,6 +228,12 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
         ends_above,
         ends_between,
         ends_below_in,
+        ends_below_real,
+        stays_near,
+        second_fit_share,
+        grows_as_harmonic,
+        still_rises,
+        levels_off,
         rises_more,
         makes_share,
         final_below,
@@ -200,7 +241,7 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
         grid_bounded,
         grid_ends_above,
     )
-}
+} | shares.TESTS
 
 
 def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
@@ -226,23 +267,30 @@ EFFECTS = {
     "ends_between": "least certain of {high} {vs} {middle} and {middle} {vs} {low} "
     "at the final fit",
     "ends_below_in": "{below} {vs} {above} at the final fit, less certain of the two metrics",
+    "ends_below_real": "samples / real texts at the final fit, less certain of the two regimes",
+    "stays_near": "{of} {vs} {to}, least certain later fit",
+    "second_fit_share": "(fit 2 - first fit at its sampling temperature) / (fit 2 - first fit)",
+    "grows_as_harmonic": "log of the residual with the less certain other shape / with H_t",
+    "still_rises": "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
+    "levels_off": "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
     "rises_more": "rise of {of} - rise of {than}",
     "makes_share": "rise of {of} / rise of {than}",
     "follows_theory": "simulation / theory, least certain T",
     "grid_bounded": "final error / first error, least certain T",
     "grid_ends_above": "{above} / {below} at the final fit, least certain T",
-}
+} | shares.EFFECTS
 
 
 def named(arm: Arm) -> str:
-    """An arm in words: ``accumulate-subsample`` or ``replace at τ = 0.3``."""
+    """An arm in words: ``replace at τ = 0.3``, or ``replace (geometry)``."""
     own = {"regime": arm} if isinstance(arm, str) else arm
-    regime = str(own["regime"]).replace("_", "-")
-    return (
-        f"{regime} at {own['variant'].replace('temperature=', 'τ = ')}"
-        if own.get("variant")
-        else regime
-    )
+    regime, variant = str(own["regime"]).replace("_", "-"), own.get("variant", "")
+    fields = dict(field.split("=") for field in variant.split(",") if field)
+    if "temperature" in fields:
+        return f"{regime} at τ = {fields['temperature']}"
+    if "sampler" in fields:
+        return f"{regime} ({fields['sampler']})"
+    return f"{regime} at {variant}" if variant else regime
 
 
 def describe(test: str, options: dict, scale: str) -> str:

@@ -18,6 +18,8 @@ from .verdicts import Part
 
 SCALES = ("difference", "ratio")
 REAL_LENGTH = "mean_length_real"  # the metric that holds the tokens of a real test text
+# the loss of a model that is evaluated at the temperature of its samples
+TEMPERED = "cross_entropy_sampling_temperature"
 NOTHING = pd.Series(dtype=float)  # effects of chains that were not run
 Arm = str | dict  # a regime, or {regime: ..., variant: ..., metric: ...}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import InputError
-from ..presets import Config, setting
+from ..presets import PRECISIONS, Config, setting
 
 DEFAULT_SOURCE = "orl"
 
@@ -78,6 +78,9 @@ class ImagesConfig(Config):
         0.9, "multiplies the learning rate after each of `epochs` equal parts", above=0, at_most=1
     )
     clip: float = setting(1.0, "largest gradient norm", above=0)
+    precision: str = setting(
+        "float32", "arithmetic of training; evaluation is float32", choices=PRECISIONS
+    )
     # Sampling and measuring
     sample_batch: int = setting(256, "images decoded side by side", at_least=1)
     sample_noise: bool = setting(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..durable import files
 from ..durable.run_dir import fingerprint
@@ -160,7 +160,9 @@ def prepare(
     any training, for a source that is not there, a file that is not what it should be (named), and
     too few images.
     """
-    album = locate(data)
+    # the draws of all seeds are parts of all photographs
+    some = config.images > 0 and config.draw != "by_seed"
+    album = locate(data, {"train": config.images, "test": config.test_images} if some else None)
     fields = ("images", "test_images", "size", "crop", "grey", "skip_damaged", "batch_size")
     draw = seed if config.draw == "by_seed" else None
     key = {

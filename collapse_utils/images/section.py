@@ -85,6 +85,7 @@ class ImagesSection:
             stages=config.epochs,
             decay=config.decay,
             diverged=config.diverged,
+            precision=config.precision,
         )
 
     def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:

@@ -66,6 +66,7 @@ def fit(
         weight_decay=config.weight_decay,
         clip=config.clip,
         diverged=config.diverged,
+        precision=config.precision,
     )
     train(
         model,

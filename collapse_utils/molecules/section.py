@@ -139,6 +139,7 @@ class MoleculesSection:
             clip=config.clip,
             betas=(config.beta_1, 0.999),
             diverged=config.diverged,
+            precision=config.precision,
             **plateau,
         )
         loop.train(

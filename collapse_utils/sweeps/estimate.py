@@ -118,7 +118,7 @@ def report(
     items: int | None = None,
 ) -> str:
     """The estimate as text; ``items`` replaces the size of the training set in the sums alone."""
-    regimes.check(regime)
+    regimes.check(regime, shares=True)
     config, _ = sections.configuration(name, preset, assignments, arguments)
     use_threads(config.threads)
     section, chain = sections.make(

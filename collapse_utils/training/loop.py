@@ -8,6 +8,7 @@ training goes on to the same last bit.
 from __future__ import annotations
 
 import csv
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from ..durable import files
 from ..durable.checkpoints import Checkpoint
 from ..durable.signals import whole_steps
 from ..errors import RunError
+from . import precision
 from .allocator import keep_memory
 from .memory import Gradients, Split
 
@@ -51,6 +53,7 @@ class Plan:
     validations: int = VALIDATIONS
     # or "record": a loss that is not finite ends the fit with the weights of the step before
     diverged: str = "stop"
+    precision: str = "float32"  # of the forward and backward passes, see ``precision.py``
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0 .. steps - 1."""
@@ -132,7 +135,14 @@ def train(
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
     curve, losses, first, lowered = [], [], 0, plateau(plan)
-    gradients = Gradients(loss_of, split)
+    place = next(model.parameters()).device
+    scaler = precision.scaler(plan.precision, place)
+    gradients = Gradients(
+        loss_of,
+        split,
+        forward=functools.partial(precision.forward, plan.precision, place),
+        scale=scaler.scale,
+    )
     if started is not None:
         load_model(model, started / "model.safetensors")
         state = torch.load(started / "training.pt", weights_only=True)
@@ -144,6 +154,8 @@ def train(
         lowered.load_state_dict(state["plateau"])
         lowered.optimizer.load_state_dict(state["factor"])
         gradients.parts = state["parts"]
+        if scaler.is_enabled():
+            scaler.load_state_dict(state["scaler"])
     parameters = list(model.parameters())
     every = max(plan.steps // CURVE_POINTS, 1)
     validations = {round((k + 1) * plan.steps / plan.validations) for k in range(plan.validations)}
@@ -164,6 +176,7 @@ def train(
                 "plateau": lowered.state_dict(),
                 "factor": lowered.optimizer.state_dict(),
                 "parts": gradients.parts,
+                "scaler": scaler.state_dict(),
             }
             torch.save(state, folder / "training.pt")
 
@@ -172,14 +185,17 @@ def train(
 
     recording, outcome = plan.diverged == "record", None
     model.train()
-    with whole_steps() as stop_if_asked:
+    with precision.products(plan.precision, place), whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
             for group in adam.param_groups:
                 group["lr"] = plan.rate(step) * scale()
             buffers = [buffer.clone() for buffer in model.buffers()] if recording else []
             loss = gradients(model, batch_at(step))
+            scaler.unscale_(adam)
             norm = torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
-            if recording and not (torch.isfinite(loss) and torch.isfinite(norm)):
+            # a step of float16 whose gradients overflow is skipped, and its loss scaled down
+            steady = scaler.is_enabled() or torch.isfinite(norm)
+            if recording and not (torch.isfinite(loss) and steady):
                 for buffer, before in zip(model.buffers(), buffers, strict=True):
                     buffer.copy_(before)
                 outcome = {
@@ -188,7 +204,8 @@ def train(
                     "loss": str(loss.item()),
                 }
                 break
-            adam.step()
+            scaler.step(adam)
+            scaler.update()
             adam.zero_grad(set_to_none=True)
             losses.append(loss)
             done = step + 1
