@@ -173,8 +173,8 @@ def memory(root: Path) -> str:
 
 def gpu(root: Path) -> str:
     """What a GPU does, a row a model and step; a sentence if no GPU was measured yet."""
-    found = read(root, "gpu")
-    if not found:
+    measured = read(root, "gpu")
+    if not measured:
         return (
             "The speed on a GPU is not yet measured. `python benchmarks/gpu.py` measures it on a "
             "machine that has one.\n"
@@ -187,7 +187,7 @@ def gpu(root: Path) -> str:
             times(**model[step]["ratio"]),
             f"{model[step]['tokens_per_s']:,} tokens/s; {model[step]['share_of_peak']:.1%} of peak",
         )
-        for name, model in found["models"].items()
+        for name, model in measured["models"].items()
         for step, against in steps.items()
     ]
     rows += [
@@ -198,10 +198,10 @@ def gpu(root: Path) -> str:
             f"{rates['trained_items_per_s']:,} items/s trained, "
             f"{rates['sampled_items_per_s']:,} sampled",
         )
-        for name, rates in found["presets"].items()
+        for name, rates in measured["presets"].items()
     ]
     table = markdown(("step", "compared with", "times as fast", "rate"), rows)
-    return captioned(table, f"Speed on one {found['device']}.", "table-gpu-speed")
+    return captioned(table, f"Speed on one {measured['device']}.", "table-gpu-speed")
 
 
 def page(root: Path) -> str:

@@ -99,15 +99,15 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
 
 def _cold(judged: scorecard.Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
-    found = {
+    judgements = {
         claim.id: (claim, verdicts[claim.page.results[0]])
         for rows in judged.values()
         for claim, verdicts in rows
         if claim.id in (COLD, COLD_LOSS) and claim.page.results[0] in verdicts
     }
-    if len(found) < 2:
+    if len(judgements) < 2:
         return []
-    (_, variety), (claim, loss) = found[COLD], found[COLD_LOSS]
+    (_, variety), (claim, loss) = judgements[COLD], judgements[COLD_LOSS]
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "

@@ -135,12 +135,12 @@ def train(
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
     curve, losses, first, lowered = [], [], 0, plateau(plan)
-    place = next(model.parameters()).device
-    scaler = precision.scaler(plan.precision, place)
+    target = next(model.parameters()).device
+    scaler = precision.scaler(plan.precision, target)
     gradients = Gradients(
         loss_of,
         split,
-        forward=functools.partial(precision.forward, plan.precision, place),
+        forward=functools.partial(precision.forward, plan.precision, target),
         scale=scaler.scale,
     )
     if started is not None:
@@ -185,7 +185,7 @@ def train(
 
     recording, outcome = plan.diverged == "record", None
     model.train()
-    with precision.products(plan.precision, place), whole_steps() as stop_if_asked:
+    with precision.products(plan.precision, target), whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
             for group in adam.param_groups:
                 group["lr"] = plan.rate(step) * scale()
