@@ -134,10 +134,8 @@ def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
     """
     begun: dict[str, dict[Chain, datetime]] = {}
     for path in sorted((root / "results").glob("*/*/provenance.json")):
-        key, table = (
-            path.relative_to(root).as_posix(),
-            path.parent.relative_to(root / "results").as_posix(),
-        )
+        key = path.relative_to(root).as_posix()
+        table = path.parent.relative_to(root / "results").as_posix()
         commits = _git(root, "log", "--format=%H", "--diff-filter=AM", "--", key).split()
         versions = [
             path.read_text(encoding="utf-8"),

@@ -66,11 +66,9 @@ def base(d: ArrayLike, T: ArrayLike, sigma2: ArrayLike) -> np.ndarray | float:
 
     Raises InputError for T < d + 2 (field ``T``), d < 1, a negative or non-finite sigma2.
     """
-    d_, T_, sigma2_ = (
-        _checked("d", d, lowest=1),
-        _checked("T", T, lowest=1),
-        _checked("sigma2", sigma2),
-    )
+    d_ = _checked("d", d, lowest=1)
+    T_ = _checked("T", T, lowest=1)
+    sigma2_ = _checked("sigma2", sigma2)
     for features, rows in np.nditer([d_, T_]):
         check_rows(int(features), int(rows))
     return (sigma2_ * d_ / (T_ - d_ - 1))[()]

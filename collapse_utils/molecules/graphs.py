@@ -69,11 +69,9 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
         distance = int(hops[i, j])
         if distance == 1:
             bond = molecule.GetBondBetweenAtoms(i, j)
-            kind, shape, middle = (
-                BOND_TYPES.get(str(bond.GetBondType()), OTHER_BOND),
-                (ring(i, j),),
-                (),
-            )
+            kind = BOND_TYPES.get(str(bond.GetBondType()), OTHER_BOND)
+            shape = (ring(i, j),)
+            middle = ()
         elif distance == 2:
             between = neighbours[i] & neighbours[j]  # two atoms in a ring of four
             kind, shape, middle = ANGLE, (ring(i, j),), min(environments[k] for k in between)
@@ -139,10 +137,8 @@ class Batch:
         start, end = torch.searchsorted(
             self.molecule, torch.tensor([first, last], device=self.molecule.device)
         ).tolist()
-        atoms, pairs = (
-            slice(start, end),
-            (self.pair_molecule >= first) & (self.pair_molecule < last),
-        )
+        atoms = slice(start, end)
+        pairs = (self.pair_molecule >= first) & (self.pair_molecule < last)
         piece = Batch(
             element=self.element[atoms],
             environment=self.environment[atoms],
@@ -176,10 +172,8 @@ class Graphs:
         self.atoms, self.pairs, self.local = (
             arrays[name] for name in ("atom_count", "pair_count", "local_count")
         )
-        self.environments, self.kinds = (
-            int(arrays["environment"].max()) + 1,
-            int(arrays["kind"].max()) + 1,
-        )
+        self.environments = int(arrays["environment"].max()) + 1
+        self.kinds = int(arrays["kind"].max()) + 1
         self._atom_start = np.cumsum(self.atoms) - self.atoms
         self._pair_start = np.cumsum(self.pairs) - self.pairs
 

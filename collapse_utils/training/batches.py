@@ -26,8 +26,6 @@ class Batches:
         """The ``batch_size`` different indices of step 0, 1, ..."""
         epoch, batch = divmod(step, self.steps_an_epoch)
         if epoch != self._epoch:
-            self._epoch, self._order = (
-                epoch,
-                seeds.generator(self.seed, "order", epoch).permutation(self.items),
-            )
+            self._epoch = epoch
+            self._order = seeds.generator(self.seed, "order", epoch).permutation(self.items)
         return self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
