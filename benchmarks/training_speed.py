@@ -1,5 +1,4 @@
-"""Training tokens per second: the book's loop against ``transformers.Trainer``, and against this
-machine's matrix products.
+"""Training tokens per second: the book's loop, ``Trainer``, and matrix products.
 
 All sides train the same model from the same weights on the same stories, the same number a batch,
 in float32 with fused AdamW and gradient clipping.  ``trainer`` gets the very batches that our loop
@@ -90,9 +89,7 @@ def predicted(batches: list) -> int:
 
 
 def ours(name: str, threads: int) -> float:
-    """Tokens per second of ``collapse_utils.training.train``, the making of the batches
-    included.
-    """
+    """Tokens per second of ``collapse_utils.training.train``, batches included."""
     import torch
 
     from collapse_utils.durable.checkpoints import Checkpoint
