@@ -1,4 +1,4 @@
-"""What every data source tells of itself, and how local copies are found and recognised."""
+"""What every data source says of itself, and where local copies are."""
 
 from __future__ import annotations
 

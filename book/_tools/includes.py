@@ -37,7 +37,7 @@ LEGEND = (
     "(over repeats in linear regression). Open marks are the paper's values: Llama 12M, faces, "
     "and the local loss of molecules."
 )
-# of a picture: what its name ends with, and how many panels stand beside one another
+# of a picture: the end of its name, and how many panels are in a row
 SHAPES = {"": 2, "-phone": 1}
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREY = "#5a5a5a"
-# inches of a panel, where one or two stand beside one another
+# inches of a panel, for one or two panels in a row
 SIZES = {2: (4.3, 3.3), 1: (4.5, 3.3)}
 
 
@@ -94,7 +94,7 @@ def _opening(panels: list[Panel], columns: int) -> Figure:
             ax.set_axis_off()
             continue
         _panel(ax, panels[index])
-        if index + columns >= len(panels):  # nothing stands below it
+        if index + columns >= len(panels):  # nothing is below it
             ax.set_xlabel("model-fitting iteration t")
     figures.legend(figure, axes.flat)
     return figure

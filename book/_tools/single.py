@@ -86,7 +86,7 @@ def target(site: Path, names: list[str], page: str, address: str) -> str | None:
 
 
 def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag:
-    """The text of a page, changed so that it can stand beside the others."""
+    """The text of a page, changed so that it can be beside the others."""
     text = soup.select_one("article.bd-article")
     for tag in text.select(UNWANTED):
         tag.decompose()
@@ -123,7 +123,7 @@ def files_of(
 
 
 def script(text: str) -> str:
-    """A script that can stand inside a page: nothing in it looks like the page's own markup."""
+    """A script that can be inside a page: nothing in it looks like the page's own markup."""
     return (
         "<script>" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "</script>"
     )

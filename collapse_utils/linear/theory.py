@@ -141,7 +141,7 @@ def subsample_growth(n: ArrayLike, d: int, T: int) -> np.ndarray:
     """Test error of accumulate_subsample / :func:`base` for d features and T rows (derived here).
 
     Exact as d and T grow with d/T fixed (leave-one-out expansion of the whole chain of fits); at a
-    finite size an approximation, which the tests hold against simulation.  The recursion, with
+    finite size an approximation, which the tests compare with simulation.  The recursion, with
     gamma = (d + 1)/T and m the number of times a row is picked at iteration n (hypergeometric: T of
     n T items, n of them from this row):
 

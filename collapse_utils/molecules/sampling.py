@@ -185,7 +185,7 @@ def sample_positions(
     """A conformation for each of ``molecules`` (numbers): (len(molecules), width, 3).
 
     Conformations are drawn in blocks of molecules of similar size; every block has random numbers
-    of its own, so that the result depends on nothing but the arguments, and every block is a piece
+    of its own, so that the result depends on the arguments alone, and every block is a piece
     for ``kept``.  What the sampler could not keep finite comes back as it is.
     """
     device = model.sigma.device

@@ -28,7 +28,7 @@ LABELS = {
     "accumulate_subsample": "accumulate at equal size",
     "replace_multiple": "replace, t times the data",
 }
-REPORTED = "#6b6b6b"  # the paper's numbers, wherever they stand beside ours
+REPORTED = "#6b6b6b"  # the paper's numbers beside ours
 
 
 # what differs from seaborn's white grid: opaque (dark pages), large type (phones), no idle frame

@@ -18,7 +18,7 @@ from . import status
 CURVE_KEY = ["variant", "regime", "seed", "iteration", "step"]
 
 
-CHAIN = ("variant", "regime", "seed")  # what tells the chains of one table apart
+CHAIN = ("variant", "regime", "seed")  # identify a chain in its table
 
 
 def collect(folder: Path, into: Path) -> list[str]:
@@ -74,7 +74,7 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
                     "iterations"
                 )
         except (RunError, KeyError, TypeError) as problem:
-            notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
+            notes.append(f"missing: {run_dir}: marked DONE but unreadable ({problem})")
             continue
         chain = (
             *(description[name] for name in ("section", "preset")),

@@ -1,6 +1,6 @@
 """The chains of a sweep: which there are, their order, folders and shards.
 
-A plan depends on nothing but its arguments, so that every machine that is given the same command
+A plan depends on its arguments alone, so that every machine that is given the same command
 makes the same list and can take its own part of it.  It is left as ``sweep-<hash>.json`` beside the
 run directories: ``status`` and ``collect`` read there what is still missing.
 """

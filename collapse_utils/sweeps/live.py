@@ -94,7 +94,7 @@ class Live:
         self._sum()
 
     def update(self, job: Named, state: dict | None = None) -> None:
-        """Show what a running chain does: ``state``, or what stands in its folder."""
+        """Show what a running chain does: ``state``, or what its folder says."""
         if not self.bars and self.page is None:
             return
         state = state or progress.read(job.run_dir)

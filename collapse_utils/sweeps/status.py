@@ -14,7 +14,7 @@ from ..errors import InputError, RunError
 from . import jobs
 
 STATES = ("running", "failed", "stopped", "waiting", "done")
-# The last line of a log that tells of a failure: the command line's own, or the end of a traceback.
+# The last line of the log of a failure: the command line's own, or the end of a traceback.
 FAILURE = re.compile(r"error: |[\w.]*(Error|Exception|Exit)\b")
 
 

@@ -2,7 +2,7 @@
 
 A section says what a batch is (a pure function of the step) and what its loss is; this module does
 the rest: AdamW, warm-up and cosine, clipping, the learning curve, and a state on disk from which
-training goes on to the same last bit.
+training resumes to the same last bit.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def train(
 
     Parameters
     ----------
-    batch_at : the batch of a step; must depend on nothing but the step.
+    batch_at : the batch of a step; must depend on the step alone.
     loss_of : mean loss of a batch, a scalar tensor.
     seed : of dropout.
     validate : loss on held-out data for the learning curve; called ``plan.validations`` times.

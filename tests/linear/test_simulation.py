@@ -199,7 +199,7 @@ def test_subsample_recursion_against_simulation(d, T, repeats, tolerance):
 
 @pytest.mark.parametrize(("T", "expected"), [(100, 1.41), (316, 1.50)])
 def test_fresh_x_accumulates_lower_than_theorem_2(T, expected):
-    """At n = 10, d = 32, in units of base: 1.55 for the same rows, and for fresh ones as T grows."""
+    """At n = 10, d = 32, in units of base: 1.55 for the same rows, and fresh ones as T grows."""
     config = Linear(T=T, iterations=10, repeats=3000, x="fresh")
     base = theory.base(32, T, 1.0)
     fresh = simulation.simulate(config, "accumulate", 2)[:, -1] / base
