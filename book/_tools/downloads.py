@@ -39,15 +39,15 @@ REPORTED = "one value that the paper or its authors report"
 def files(root: Path, section: str | None = None) -> list[Path]:
     """The tables and records in results/, all or those of a section's page; no samples."""
     folder = root / "results"
-    found = [
+    paths = [
         path
         for path in folder.rglob("*")
         if path.suffix in (".csv", ".json") and "samples" not in path.parts
     ]
     if section is not None:
         own = folder / section, folder / "reported" / f"{section}.csv"
-        found = [path for path in found if path == own[1] or own[0] in path.parents]
-    return sorted(found)
+        paths = [path for path in paths if path == own[1] or own[0] in path.parents]
+    return sorted(paths)
 
 
 def columns(path: Path) -> list[str]:
@@ -64,8 +64,8 @@ def rows(path: Path) -> int:
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as lines:
             return sum(1 for _ in csv.reader(lines)) - 1
-    found = read_json(path)
-    return len(found) if isinstance(found, list) else 1
+    content = read_json(path)
+    return len(content) if isinstance(content, list) else 1
 
 
 def size(path: Path) -> str:
@@ -80,16 +80,16 @@ def saved_as(path: Path) -> str:
     return "-".join(path.parts[1:]) if path.parts[0] == "results" else path.name
 
 
-def link(root: Path, path: Path, text: str) -> str:
-    return f"{{download}}`{text} </{path.relative_to(root).as_posix()}>`"
+def link(root: Path, path: Path, words: str) -> str:
+    return f"{{download}}`{words} </{path.relative_to(root).as_posix()}>`"
 
 
 def table(root: Path) -> str:
     """Every file, a row each."""
     content = []
     for path in files(root):
-        place = path.parent.relative_to(root / "results").as_posix()
-        content.append((place, link(root, path, path.name), f"{rows(path):,}", size(path)))
+        folder = path.parent.relative_to(root / "results").as_posix()
+        content.append((folder, link(root, path, path.name), f"{rows(path):,}", size(path)))
     return markdown(("folder", "file", "rows", "size"), content, right=("rows", "size"))
 
 
@@ -107,8 +107,8 @@ def kinds(root: Path) -> str:
 
 def of_page(root: Path, section: str) -> str:
     """The end of a section's page: its files, with a heading; empty where there are none."""
-    found = files(root, section)
-    if not found:
+    paths = files(root, section)
+    if not paths:
         return ""
     lines = [
         f"## {HEADING}",
@@ -117,7 +117,7 @@ def of_page(root: Path, section: str) -> str:
         "their content.",
         "",
     ]
-    for path in found:
+    for path in paths:
         name = path.relative_to(root / "results").as_posix()
         lines.append(
             f"- {link(root, path, name)}: {rows(path):,} row{'s' * (rows(path) != 1)}, {size(path)}"

@@ -37,16 +37,16 @@ LEGEND = (
     "(over repeats in linear regression). Open marks are the paper's values: Llama 12M, faces, "
     "and the local loss of molecules."
 )
-# of a picture: what its name ends with, and how many panels stand beside one another
+# of a picture: the end of its name, and how many panels are in a row
 SHAPES = {"": 2, "-phone": 1}
 
 
-def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
+def pictures(root: Path, panels: list[Panel]) -> dict[Path, Picture]:
     """Every generated picture: one for wide pages and one for phones of each."""
     drawn = {f"regimes{name}": schematic.picture(columns) for name, columns in SHAPES.items()}
-    if found:
+    if panels:
         drawn |= {
-            f"headline{name}": opening(first_of_each(found), columns)
+            f"headline{name}": opening(first_of_each(panels), columns)
             for name, columns in SHAPES.items()
         }
     return {root / GENERATED / f"{name}.png": picture for name, picture in drawn.items()}
@@ -65,25 +65,25 @@ def shown(name: str, alt: str) -> str:
     )
 
 
-def in_words(found: list[Panel]) -> str:
-    return " ".join(panel.sentence() for panel in first_of_each(found))
+def in_words(panels: list[Panel]) -> str:
+    return " ".join(panel.sentence() for panel in first_of_each(panels))
 
 
-def headline(found: list[Panel]) -> str:
+def headline(panels: list[Panel]) -> str:
     """Figure 1 with its caption."""
-    if not found:
+    if not panels:
         return NO_RESULTS
     link = "[The figure as one PNG](_generated/headline.png)"
-    return f"{shown('headline', in_words(found))}\n{LEGEND} {link}.\n"
+    return f"{shown('headline', in_words(panels))}\n{LEGEND} {link}.\n"
 
 
-def for_readme(found: list[Panel], judged: scorecard.Judged) -> str:
+def for_readme(panels: list[Panel], judged: scorecard.Judged) -> str:
     """Figure 1 and the answer, as GitHub shows them."""
-    if not found:
+    if not panels:
         return NO_RESULTS
     path = (GENERATED / "headline.png").as_posix()
-    image = f'<a href="{path}"><img src="{path}" alt="{in_words(found)}"></a>'
-    return f"{image}\n\n{LEGEND}\n\n{front.readme(first_of_each(found), judged)}"
+    image = f'<a href="{path}"><img src="{path}" alt="{in_words(panels)}"></a>'
+    return f"{image}\n\n{LEGEND}\n\n{front.readme(first_of_each(panels), judged)}"
 
 
 def between_marks(text: str, name: str, part: str) -> str:
@@ -93,15 +93,15 @@ def between_marks(text: str, name: str, part: str) -> str:
     return f"{before}{begin}\n{part}{end}{after}" if begin and end else text
 
 
-def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
+def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
     """Path -> content of every generated text."""
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
     generated = {
-        folder / "front.md": front.page(root, first_of_each(found), judged)
-        if found
+        folder / "front.md": front.page(root, first_of_each(panels), judged)
+        if panels
         else NO_RESULTS,
-        folder / "headline.md": headline(found),
+        folder / "headline.md": headline(panels),
         folder / "regimes.md": shown("regimes", schematic.sentence()),
         folder / "scorecard.md": scorecard.full(root, judged),
         folder / "claim_details.md": scorecard.details(judged),
@@ -128,7 +128,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     }
     text = readme.read_text(encoding="utf-8")
     parts = {
-        "results": for_readme(found, judged),
+        "results": for_readme(panels, judged),
         "times": front_door(root) or NO_TIMES,
     }
     for name, part in parts.items():
@@ -139,15 +139,15 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
 
 def update(root: Path, write: bool) -> list[Path]:
     """The generated files that were out of date; ``write`` brings them up to date."""
-    found, stale = panels(root / "results"), []
+    shown, stale = panels(root / "results"), []
     if write:
         (root / GENERATED).mkdir(parents=True, exist_ok=True)
-    for path, picture in pictures(root, found).items():
+    for path, picture in pictures(root, shown).items():
         if not picture.is_current(path):
             stale.append(path)
             if write:
                 picture.save(path)
-    for path, text in texts(root, found).items():
+    for path, text in texts(root, shown).items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(path)
             if write:

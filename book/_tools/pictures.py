@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREY = "#5a5a5a"
-# inches of a panel, where one or two stand beside one another
+# inches of a panel, for one or two panels in a row
 SIZES = {2: (4.3, 3.3), 1: (4.5, 3.3)}
 
 
@@ -64,7 +64,7 @@ def checksum(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
-def opening(found: list[Panel], columns: int) -> Picture:
+def opening(panels: list[Panel], columns: int) -> Picture:
     """One figure of all sections, with ``columns`` panels in a row: one on a phone."""
     from collapse_utils.pages import figures
 
@@ -73,28 +73,28 @@ def opening(found: list[Panel], columns: int) -> Picture:
         SIZES[columns],
         figures.COLOURS,
         figures.LABELS,
-        *(panel.digest() for panel in found),
+        *(panel.digest() for panel in panels),
     )
-    return Picture(digest, lambda: _opening(found, columns))
+    return Picture(digest, lambda: _opening(panels, columns))
 
 
-def _opening(found: list[Panel], columns: int) -> Figure:
+def _opening(panels: list[Panel], columns: int) -> Figure:
     import matplotlib.pyplot as plt
 
     from collapse_utils.pages import figures
 
-    rows = math.ceil(len(found) / columns)
+    rows = math.ceil(len(panels) / columns)
     width, height = SIZES[columns]
     figure, axes = plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
     )
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
-    for place, ax in enumerate(axes.flat):
-        if place >= len(found):
+    for index, ax in enumerate(axes.flat):
+        if index >= len(panels):
             ax.set_axis_off()
             continue
-        _panel(ax, found[place])
-        if place + columns >= len(found):  # nothing stands below it
+        _panel(ax, panels[index])
+        if index + columns >= len(panels):  # nothing is below it
             ax.set_xlabel("model-fitting iteration t")
     figures.legend(figure, axes.flat)
     return figure
@@ -142,8 +142,8 @@ def _ticks(limits: tuple[float, float]) -> tuple[float, ...]:
 
 def over(ax: Axes, title: str, under: str, colour: str = "black", left: float = -44) -> None:
     """A title in bold and a grey line under it, from the left edge of the axes' labels."""
-    place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    offset = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
     ax.annotate(
-        title, (0, 1), xytext=(left, 25), color=colour, fontweight="bold", fontsize=13, **place
+        title, (0, 1), xytext=(left, 25), color=colour, fontweight="bold", fontsize=13, **offset
     )
-    ax.annotate(under, (0, 1), xytext=(left, 9), color=GREY, fontsize=10.5, **place)
+    ax.annotate(under, (0, 1), xytext=(left, 9), color=GREY, fontsize=10.5, **offset)

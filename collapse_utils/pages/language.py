@@ -89,18 +89,18 @@ def curves(opened: Opened) -> Figure:
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Cross-entropy - that of the first fit, by iteration: ours with intervals, and the paper's."""
     rows = {}
-    for place, temperature in enumerate((1.0, 0.3)):
+    for column, temperature in enumerate((1.0, 0.3)):
         for regime in regimes.REGIMES:
             label = figures.LABELS[regime]
             for architecture, variants in ARCHITECTURES.items():
-                table = by_seed(ours, "cross_entropy", regime=regime, variant=variants[place])
+                table = by_seed(ours, "cross_entropy", regime=regime, variant=variants[column])
                 if table.size:
                     later = {t: table[t] - table[1] for t in table.columns[1:]}
-                    if variants[place] == GPT2:  # the paper gives the tenth fit as well
+                    if variants[column] == GPT2:  # the paper gives the tenth fit as well
                         longer = by_seed(ours, "cross_entropy", regime=regime, variant=TEN)
                         later |= {t: longer[t] - longer[1] for t in longer.columns[-1:]}
-                    found = {t: signed(estimate(change)) for t, change in later.items()}
-                    rows[temperature, label, f"ours, {architecture}"] = found
+                    texts = {t: signed(estimate(change)) for t, change in later.items()}
+                    rows[temperature, label, f"ours, {architecture}"] = texts
             theirs = reported[
                 (reported["temperature"] == temperature) & (reported["regime"] == regime)
             ]
@@ -115,10 +115,7 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
                 tag = curve["tag"].iloc[0]
                 if cells:
                     rows[temperature, label, f"{REPORTED_MODELS[model]}, {where} ({tag})"] = cells
-    frame = pd.DataFrame.from_dict(rows, orient="index").fillna("")
-    frame = frame[sorted(frame.columns)]
-    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["T", "regime", "source"])
-    return frame.rename(columns=lambda t: f"t = {t}")
+    return tables.change_frame(rows, ["T", "regime", "source"])
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
@@ -223,22 +220,18 @@ def variety_sentence(frame: pd.DataFrame) -> str:
 def story_table(samples: Path) -> str:
     """The first sampled story of every iteration, a column for each of three chains, as HTML."""
     columns = [("base", "replace"), ("base", "accumulate"), (COLD, "replace")]
-    there = [
+    present = [
         (variant, regime) for variant, regime in columns if (samples / variant / regime).is_dir()
     ]
     heads = [
         figures.LABELS[regime] + ("" if variant == "base" else ", T = 0.3")
-        for variant, regime in there
+        for variant, regime in present
     ]
-    folders = sorted(
-        {path.name for variant, regime in there for path in (samples / variant / regime).iterdir()}
-    )
+    chains = [samples / variant / regime for variant, regime in present]
+    folders = sorted({path.name for chain in chains for path in chain.iterdir()})
     rows = []
     for folder in folders:
-        cells = [
-            _story(samples / variant / regime / folder / "stories.json")
-            for variant, regime in there
-        ]
+        cells = [_story(chain / folder / "stories.json") for chain in chains]
         rows.append([f"t = {int(folder.split('-')[1])}", *cells])
     return _html_table(["iteration", *heads], rows)
 

@@ -90,12 +90,12 @@ def noise_levels(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
 def z_scores(ax: Axes, frame: pd.DataFrame) -> None:
     """Independent z-scores, sorted, against the quantiles of N(0, 1)."""
     chosen = pd.DataFrame(grid.independent(frame.to_dict("records"))).sort_values("z")
-    place = stats.norm.ppf((np.arange(len(chosen)) + 0.5) / len(chosen))
+    quantiles = stats.norm.ppf((np.arange(len(chosen)) + 0.5) / len(chosen))
     for regime in REGIMES:
-        here = (chosen["regime"] == regime).to_numpy()
+        own = (chosen["regime"] == regime).to_numpy()
         ax.plot(
-            place[here],
-            chosen["z"][here],
+            quantiles[own],
+            chosen["z"][own],
             figures.MARKS[regime],
             color=figures.COLOURS[regime],
             label=figures.LABELS[regime],
@@ -116,13 +116,13 @@ def chance_table(frame: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for regime in [*REGIMES, "all"]:
         z = np.array([row["z"] for row in chosen if regime in (row["regime"], "all")])
-        found = grid.chance(z)
+        chances = grid.chance(z)
         rows[figures.LABELS.get(regime, regime)] = {
-            "cells": found["cells"],
-            "sum of squares": f"{found['chi2']:.1f}",
-            "share within 1.96": f"{found['inside_95']:.2f}",
-            "largest": f"{found['largest']:.2f}",
-            "Kolmogorov-Smirnov p": f"{found['ks_p']:.2f}",
+            "cells": chances["cells"],
+            "sum of squares": f"{chances['chi2']:.1f}",
+            "share within 1.96": f"{chances['inside_95']:.2f}",
+            "largest": f"{chances['largest']:.2f}",
+            "Kolmogorov-Smirnov p": f"{chances['ks_p']:.2f}",
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -175,10 +175,8 @@ def off_by_one_text(frame: pd.DataFrame) -> str:
     ]
     values = ", ".join(f"{ratio:.3f}" for ratio in ratios)
     sizes = ", ".join(map(str, grid.T_VALUES))
-    return (
-        f"Simulated error of the first fit over *base*, at T = {sizes}: {values}. The site's line "
-        "says 2."
-    )
+    measured = f"Simulated error of the first fit over *base*, at T = {sizes}: {values}."
+    return f"{measured} The site's line says 2."
 
 
 def fresh_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,4 @@
-"""The files of results that the book offers: all of them in the table, a page's own at its end,
-nothing else.
-"""
+"""The files of results that the book offers: a table of all, and a list for every page."""
 
 from __future__ import annotations
 
