@@ -14,6 +14,7 @@ from collapse_utils.durable.files import write_text
 from collapse_utils.errors import InputError
 from collapse_utils.sweeps.execute import digest, finished
 
+from . import downloads, lecture
 from .contents import notebooks
 
 COPIED = ("_config.yml", "_toc.yml", "book", "results")  # what a build needs besides the notebooks
@@ -41,6 +42,9 @@ def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
         for path in [base] if base.is_file() else sorted(base.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 wanted[path.relative_to(root).as_posix()] = path.read_bytes()
+    for path in downloads.files(root):
+        wanted[downloads.offered(path).relative_to(root).as_posix()] = downloads.content(path)
+    wanted |= lecture.png_files(root)
     for committed in notebooks(root):
         path = folder / committed.name
         if check_done and not finished(path):

@@ -16,6 +16,7 @@ from . import (
     downloads,
     error_rates,
     front,
+    lecture,
     planning,
     schematic,
     scorecard,
@@ -40,7 +41,7 @@ LEGEND = (
 )
 NOTE = (
     "Means with 95% intervals over seeds (over repeats in linear regression), made from the files "
-    "that *data* leads to. *Offline*: the data come with a pip dependency or are drawn from the "
+    "that *data* links to. *Offline*: the data come with a pip dependency or are drawn from the "
     "seed, so that anybody can repeat the row; other data have to be fetched first."
 )
 # of a picture: what its name ends with, and how many panels stand beside one another
@@ -171,7 +172,8 @@ def update(root: Path, write: bool) -> list[Path]:
     found, stale = panels(root / "results"), []
     if write:
         (root / GENERATED).mkdir(parents=True, exist_ok=True)
-    for path, picture in pictures(root, found).items():
+    drawn = pictures(root, found)
+    for path, picture in [*drawn.items(), *lecture.drawings(root, drawn).items()]:
         if not picture.is_current(path):
             stale.append(path)
             if write:
