@@ -30,9 +30,7 @@ ICONS = re.compile(r"\s*<script[^>]*/fontawesome\.js[^>]*></script>")
 
 
 def copy_mathjax(app, exception) -> None:
-    """Copy what a page loads into the built site; does nothing after a failed build or for another
-    output format.
-    """
+    """Copy what a page loads into the built site, unless the build failed or is not HTML."""
     if exception is not None or app.builder.format != "html":
         return
     source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
@@ -45,9 +43,7 @@ def copy_mathjax(app, exception) -> None:
 
 
 def drop_unread(app, exception) -> None:
-    """The theme ships maps for those who debug it, translations of its templates, and its icons as
-    a script and as TrueType fonts beside the WOFF 2 fonts: 7 MB that no page needs.
-    """
+    """Remove what no page needs (7 MB): source maps, translations, icons as script and TrueType."""
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         page.write_text(ICONS.sub("", text), encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from collapse_utils.evidence import claims
 from collapse_utils.evidence.claims import OURS, Claim
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict
 from collapse_utils.language.config import PRESETS as LANGUAGE
@@ -22,7 +23,8 @@ NAMES = {
     "molecules": "molecules",
 }
 SQUARES = {REPRODUCED: "\u25a0", UNDECIDED: "\u25a1", NOT_REPRODUCED: "\u2715"}
-COLD = "accumulate-variety-cold"  # the claim on what samples lose at temperature 0.3
+# at temperature 0.3 under accumulate: the claim on what samples lose, and that on the loss
+COLD, COLD_LOSS = "accumulate-variety-cold", "accumulate-stays-cold"
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,7 @@ def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
 
 
 def _span(panels: list[Panel], regime: str) -> str:
-    """The smallest and the largest final loss over panels, relative to the first fit, with their
-    experiments.
-    """
+    """The smallest and the largest final loss / first loss over panels, with experiments."""
     in_order = sorted(panels, key=lambda panel: panel.growth(regime))
     low, high = in_order[0], in_order[-1]
     if low is high:
@@ -99,17 +99,22 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
 
 def _cold(judged: scorecard.Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
-    for rows in judged.values():
-        for claim, verdicts in rows:
-            verdict = verdicts.get(claim.page.results[0])
-            if claim.id == COLD and verdict is not None:
-                kept = verdict.effect.mean
-                return [
-                    "**The loss does not see everything.** At sampling temperature 0.3 the loss "
-                    f"under accumulation stays where it was, while its samples keep {kept:.0%} of "
-                    "their variety (distinct word pairs)."
-                ]
-    return []
+    found = {
+        claim.id: (claim, verdicts[claim.page.results[0]])
+        for rows in judged.values()
+        for claim, verdicts in rows
+        if claim.id in (COLD, COLD_LOSS) and claim.page.results[0] in verdicts
+    }
+    if len(found) < 2:
+        return []
+    (_, variety), (claim, loss) = found[COLD], found[COLD_LOSS]
+    unit = claim.unit_of(claim.metric or claim.page.metric)
+    return [
+        "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "
+        f"accumulation lie {claims.text(loss.effect)} {unit} above the first fit on average, while "
+        f"the samples of the final fit keep {variety.effect.mean:.0%} of their variety (distinct "
+        "word pairs)."
+    ]
 
 
 def count(outcomes: list[Outcome]) -> str:
@@ -133,15 +138,13 @@ def strip(outcomes: list[Outcome]) -> str:
 
 
 def smallness(root: Path) -> str:
-    """How small our language models are beside the paper's, from the preset and the published size
-    of the data.
-    """
+    """How small our language models are compared with the paper's."""
     path = root / "results" / "planning" / "assumptions.csv"
     if not path.is_file():
         return ""
     assumed = pd.read_csv(path).set_index("name")["value"]
     return (
-        f"Our runs are small: one of our language models reads {LANGUAGE['cpu'].stories:,} "
+        f"Our runs are small: one of our language models reads {LANGUAGE['trained'].stories:,} "
         f"stories, one of the paper's {int(assumed['language_items']):,}. Directions can be "
         "compared; sizes of effects cannot."
     )
