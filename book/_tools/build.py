@@ -12,6 +12,7 @@ from collapse_utils.durable.files import write_text
 from collapse_utils.errors import InputError
 from collapse_utils.sweeps.execute import digest, finished
 
+from . import downloads, lecture
 from .contents import notebooks
 
 COPIED = (  # what a build needs besides the notebooks
@@ -42,6 +43,9 @@ def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
         for path in [base] if base.is_file() else sorted(base.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 contents[path.relative_to(root).as_posix()] = path.read_bytes()
+    for path in downloads.files(root):
+        contents[downloads.offered(path).relative_to(root).as_posix()] = downloads.content(path)
+    contents |= lecture.png_files(root)
     for committed in notebooks(root):
         path = folder / committed.name
         if check_done and not finished(path):

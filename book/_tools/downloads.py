@@ -7,6 +7,8 @@ network.
 from __future__ import annotations
 
 import csv
+import io
+import zipfile
 from pathlib import Path
 
 from collapse_utils.durable.files import read_json
@@ -33,6 +35,8 @@ MEANING = {
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
     "assumptions.csv": "one number that the page on costs assumes",
 }
+# Thousands of steps: offered as ZIP files, a quarter of the size, which pandas reads as they are.
+PACKED = "curves.csv"
 REPORTED = "one value that the paper or its authors report"
 
 
@@ -68,8 +72,25 @@ def rows(path: Path) -> int:
     return len(content) if isinstance(content, list) else 1
 
 
+def offered(path: Path) -> Path:
+    """The file that a reader saves: the file itself, or a ZIP file that holds it."""
+    return path.with_name(path.name + ".zip") if path.name == PACKED else path
+
+
+def content(path: Path) -> bytes:
+    """What is in the file that a reader saves; the same bytes from the same file."""
+    if path.name != PACKED:
+        return path.read_bytes()
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        entry = zipfile.ZipInfo(path.name)  # dated 1980
+        archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+    return written.getvalue()
+
+
 def size(path: Path) -> str:
-    return f"{max(path.stat().st_size / 1e3, 1):,.0f}\u00a0kB"  # number and unit on one line
+    """Of what a reader saves; number and unit stay on one line."""
+    return f"{max(len(content(path)) / 1e3, 1):,.0f}\u00a0kB"
 
 
 def saved_as(path: Path) -> str:
@@ -80,8 +101,10 @@ def saved_as(path: Path) -> str:
     return "-".join(path.parts[1:]) if path.parts[0] == "results" else path.name
 
 
-def link(root: Path, path: Path, words: str) -> str:
-    return f"{{download}}`{words} </{path.relative_to(root).as_posix()}>`"
+def link(root: Path, path: Path, text: str) -> str:
+    """A link that saves a file of results; its text ends with the name of the file."""
+    name = offered(path).relative_to(root).as_posix()
+    return f"{{download}}`{text} </{name}>`"
 
 
 def table(root: Path) -> str:
@@ -89,7 +112,9 @@ def table(root: Path) -> str:
     content = []
     for path in files(root):
         folder = path.parent.relative_to(root / "results").as_posix()
-        content.append((folder, link(root, path, path.name), f"{rows(path):,}", size(path)))
+        content.append(
+            (folder, link(root, path, offered(path).name), f"{rows(path):,}", size(path))
+        )
     return markdown(("folder", "file", "rows", "size"), content, right=("rows", "size"))
 
 
@@ -118,7 +143,7 @@ def of_page(root: Path, section: str) -> str:
         "",
     ]
     for path in paths:
-        name = path.relative_to(root / "results").as_posix()
+        name = offered(path).relative_to(root / "results").as_posix()
         lines.append(
             f"- {link(root, path, name)}: {rows(path):,} row{'s' * (rows(path) != 1)}, {size(path)}"
         )

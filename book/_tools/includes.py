@@ -16,6 +16,7 @@ from . import (
     downloads,
     error_rates,
     front,
+    lecture,
     planning,
     schematic,
     scorecard,
@@ -142,7 +143,8 @@ def update(root: Path, write: bool) -> list[Path]:
     shown, stale = panels(root / "results"), []
     if write:
         (root / GENERATED).mkdir(parents=True, exist_ok=True)
-    for path, picture in pictures(root, shown).items():
+    drawn = pictures(root, shown)
+    for path, picture in [*drawn.items(), *lecture.drawings(root, drawn).items()]:
         if not picture.is_current(path):
             stale.append(path)
             if write:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from collapse_utils.sweeps.execute import fewer_colours
 
@@ -34,6 +34,12 @@ class Picture:
         return digest_of(path) == self.digest
 
     def save(self, path: Path) -> None:
+        drawn = io.BytesIO()
+        self.write(drawn, format="png", dpi=200, metadata={"Results": self.digest})
+        path.write_bytes(fewer_colours(drawn.getvalue()))
+
+    def write(self, file: BinaryIO, **options: object) -> None:
+        """Draw into an open file; ``options`` are those of ``Figure.savefig``."""
         import matplotlib
 
         matplotlib.use("Agg")
@@ -41,13 +47,11 @@ class Picture:
 
         from collapse_utils.pages import figures
 
-        with plt.rc_context():
+        with plt.rc_context({"svg.hashsalt": "book"}):  # an SVG is the same each time
             figures.style()
             figure = self.draw()
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format="png", dpi=200, metadata={"Results": self.digest})
+            figure.savefig(file, **options)
             plt.close(figure)
-        path.write_bytes(fewer_colours(drawn.getvalue()))
 
 
 def digest_of(path: Path) -> str:

@@ -41,12 +41,8 @@ MODE = (
     "document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches "
     "? 'dark' : 'light';"
 )
-# What scrolls can be reached with the keyboard; formulas have their width once they are drawn.
-REACH = """addEventListener('load', () => MathJax.startup.promise.then(() => {
-  const wide = 'pre, .output, .pst-scrollable-table-container, div.math';
-  for (const box of document.querySelectorAll(wide))
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-}));"""
+# the book's own scripts
+OWN = f"script[src*='/reach.js'], script[src*='/{FOLDER}/']"
 
 
 def data_uri(path: Path) -> str:
@@ -150,7 +146,7 @@ def single(root: Path, site: Path, output: Path) -> Path:
     }
     first = soups[names[0]]
     sheets = files_of(site, soups, "link[rel=stylesheet]", "href")
-    interactive = files_of(site, soups, f"script[src*='/{FOLDER}/']", "src")
+    scripts = files_of(site, soups, OWN, "src")
     settings = [
         tag.string
         for tag in first.select("script")
@@ -177,8 +173,7 @@ def single(root: Path, site: Path, output: Path) -> Path:
         f'<nav aria-label="Contents"><ol>{entries}</ol></nav>\n<main>',
         *(str(article(site, names, name, soup)) for name, soup in soups.items()),
         "</main>",
-        script(REACH),
-        *(script(path.read_text(encoding="utf-8")) for path in interactive),
+        *(script(path.read_text(encoding="utf-8")) for path in scripts),
         # The bundle that draws formulas as SVG needs neither fonts nor further files.
         script((mathjax_folder() / "tex-svg-full.js").read_text(encoding="utf-8")),
         "</body>\n</html>\n",
