@@ -20,7 +20,6 @@ from . import figures
 from .notebook import Opened
 
 QUICK_REPEATS = 200  # of a grid that a notebook simulates itself
-ITERATIONS_SHOWN = (1, 2, 5, 10, 20, 50)
 
 
 def simulate_grid(seed: int, repeats: int = QUICK_REPEATS) -> pd.DataFrame:
@@ -58,14 +57,7 @@ def numbers(frame: pd.DataFrame) -> dict[str, float]:
         "largest": chance["largest"],
         "p": chance["ks_p"],
         "first": float((first["mean"] / first["theory"]).mean()),
-        "fresh": _fresh_accumulate(frame, T),
     }
-
-
-def _fresh_accumulate(frame: pd.DataFrame, T: int) -> float:
-    """The final error of accumulate with fresh rows, in units of base."""
-    chosen = (frame["T"] == T) & (frame["x"] == "fresh") & (frame["regime"] == "accumulate")
-    return float(frame[chosen]["mean"].iloc[-1] / theory.base(grid.D, T, 1.0))
 
 
 def glance(opened: Opened, frame: pd.DataFrame) -> pd.DataFrame:
@@ -149,14 +141,17 @@ def off_by_one(ax: Axes, frame: pd.DataFrame, *, T: int) -> None:
     cell = cell[cell["n"] <= 10]
     first = theory.base(int(cell["d"].iloc[0]), T, 1.0)
     ax.plot(
-        cell["n"], cell["n"] * first, color=figures.COLOURS["replace"], label="n x base (Theorem 1)"
+        cell["n"],
+        cell["n"] * first,
+        color=figures.COLOURS["replace"],
+        label="$n$ × base (Theorem 1)",
     )
     ax.plot(
         cell["n"],
         (cell["n"] + 1) * first,
         "--",
         color=figures.REPORTED,
-        label="(n + 1) x base (the site's figure)",
+        label="$(n + 1)$ × base (the site's figure)",
     )
     error = [cell["mean"] - cell["low"], cell["high"] - cell["mean"]]
     ax.errorbar(
@@ -170,37 +165,9 @@ def off_by_one(ax: Axes, frame: pd.DataFrame, *, T: int) -> None:
     ax.set(
         xlabel="iteration n",
         ylabel="test error",
-        title=f"replace, d = {cell['d'].iloc[0]}, T = {T}",
+        title=f"replace, $d$ = {cell['d'].iloc[0]}, $T$ = {T}",
     )
     ax.legend(fontsize=10)
-
-
-def fresh_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Error over base at some iterations, rows used again beside fresh rows; sigma2 = 1, smallest
-    and largest T.
-    """
-    rows = {}
-    for T in (min(grid.T_VALUES), max(grid.T_VALUES)):
-        first = theory.base(grid.D, T, 1.0)
-        for regime in REGIMES:
-            for x in ("same", "fresh"):
-                cell = frame[
-                    (frame["T"] == T)
-                    & (frame["sigma2"] == 1.0)
-                    & (frame["regime"] == regime)
-                    & (frame["x"] == x)
-                ]
-                cell = cell[cell["n"].isin(ITERATIONS_SHOWN)]
-                values = {
-                    f"n = {n}": f"{mean / first:.2f} ± {(high - low) / 2 / first:.2f}"
-                    for n, mean, low, high in cell[["n", "mean", "low", "high"]].itertuples(
-                        index=False
-                    )
-                }
-                rows[T, figures.LABELS[regime], f"{x} rows"] = values
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["T", "regime", "x"])
-    return table
 
 
 def heavy_tails(ax: Axes, tails: pd.DataFrame) -> None:
