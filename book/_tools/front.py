@@ -13,15 +13,10 @@ from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECID
 from collapse_utils.language.config import PRESETS as LANGUAGE
 
 from . import scorecard
-from .headline import Panel
+from .headline import NAMES, Panel
 
-NAMES = {
-    "linear": "linear regression",
-    "language": "language models",
-    "images": "faces",
-    "molecules": "molecules",
-}
 SQUARES = {REPRODUCED: "\u25a0", UNDECIDED: "\u25a1", NOT_REPRODUCED: "\u2715"}
+COLD_LOSS = "accumulate-stays-cold"
 COLD = "accumulate-variety-cold"  # the claim on what samples lose at temperature 0.3
 
 
@@ -99,24 +94,28 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
 
 def _cold(judged: scorecard.Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
-    for rows in judged.values():
-        for claim, verdicts in rows:
-            verdict = verdicts.get(claim.page.results[0])
-            if claim.id == COLD and verdict is not None:
-                kept = verdict.effect.mean
-                return [
-                    "**The loss does not see everything.** At sampling temperature 0.3 the loss "
-                    f"under accumulation stays where it was, while its samples keep {kept:.0%} of "
-                    "their variety (distinct word pairs)."
-                ]
-    return []
+    found = {
+        claim.id: verdicts.get(claim.page.results[0])
+        for rows in judged.values()
+        for claim, verdicts in rows
+    }
+    loss, variety = found.get(COLD_LOSS), found.get(COLD)
+    if loss is None or variety is None:
+        return []
+    return [
+        "**The loss does not see everything.** At sampling temperature 0.3 the loss of language "
+        f"models under accumulation changes by {loss.effect.mean:+.2f} bits per character, while "
+        f"their samples keep {variety.effect.mean:.0%} of their variety (distinct word pairs)."
+    ]
 
 
 def count(outcomes: list[Outcome]) -> str:
     """How many of the paper's claims came out how, in one sentence."""
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
     failed = [
-        outcome.claim.statement for outcome in outcomes if outcome.verdict.outcome == NOT_REPRODUCED
+        f"{NAMES[outcome.claim.page.section]}: {outcome.claim.statement.lower()}"
+        for outcome in outcomes
+        if outcome.verdict.outcome == NOT_REPRODUCED
     ]
     text = (
         f"Of the {len(outcomes)} claims of the paper that we test, {counts[REPRODUCED]} are "
@@ -139,22 +138,32 @@ def smallness(root: Path) -> str:
     path = root / "results" / "planning" / "assumptions.csv"
     if not path.is_file():
         return ""
+    from collapse_utils.language.model import PAPER_SIZES, build, parameters  # seconds
+
     assumed = pd.read_csv(path).set_index("name")["value"]
+    ours = LANGUAGE["trained"]
+    names = ("layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
+    shape = {name: getattr(ours, name) for name in names}
+    count = parameters(build(ours.architecture, **shape, seed=0)) / 1e6
+    sizes = sorted(size.parameters / 1e6 for size in PAPER_SIZES.values())
     return (
-        f"Our runs are small: one of our language models reads {LANGUAGE['cpu'].stories:,} "
-        f"stories, one of the paper's {int(assumed['language_items']):,}. Directions can be "
-        "compared; sizes of effects cannot."
+        f"Our runs are small: our language models have {count:.1f} million parameters and read "
+        f"{ours.stories:,} stories, the paper's {sizes[0]:.0f} to {sizes[-1]:.0f} million and "
+        f"{int(assumed['language_items']):,}. Directions can be compared; sizes of effects cannot."
     )
 
 
-def page(root: Path, first: list[Panel], judged: scorecard.Judged) -> str:
+def answer(first: list[Panel], judged: scorecard.Judged) -> str:
     """The answer on the front page."""
+    return "\n".join(f"- {line}" for line in bullets(first, judged)) + "\n"
+
+
+def certainty(root: Path, judged: scorecard.Judged) -> str:
+    """How many claims hold, each as a square, and how small the runs are."""
     outcomes = papers_claims(judged)
-    listed = "\n".join(f"- {line}" for line in bullets(first, judged))
-    return f"{listed}\n\n{count(outcomes)}\n\n{strip(outcomes)}\n\n{smallness(root)}\n"
+    return f"{count(outcomes)}\n\n{strip(outcomes)}\n\n{smallness(root)}\n"
 
 
 def readme(first: list[Panel], judged: scorecard.Judged) -> str:
     """The answer in the README, which has no labels to link to."""
-    listed = "\n".join(f"- {line}" for line in bullets(first, judged))
-    return f"{listed}\n\n{count(papers_claims(judged))}\n"
+    return f"{answer(first, judged)}\n{count(papers_claims(judged))}\n"
