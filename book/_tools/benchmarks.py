@@ -1,5 +1,4 @@
-"""What the benchmarks have measured, as tables: book/_generated/speed.md and the README's line on
-its two commands.
+"""What the benchmarks measured: book/_generated/speed.md and the README's line on its commands.
 
 Reads the files in benchmarks/results; a benchmark that has not been run has no row.
 """
@@ -172,10 +171,43 @@ def memory(root: Path) -> str:
     return captioned(table, caption, "table-memory")
 
 
+def gpu(root: Path) -> str:
+    """What a GPU does, a row a model and step; a sentence if no GPU was measured yet."""
+    found = read(root, "gpu")
+    if not found:
+        return (
+            "The speed on a GPU is not yet measured. `python benchmarks/gpu.py` measures it on a "
+            "machine that has one.\n"
+        )
+    steps = {"training": "`transformers.Trainer`", "sampling": "`generate`, static cache"}
+    rows = [
+        (
+            f"{step}, {name}",
+            against,
+            times(**model[step]["ratio"]),
+            f"{model[step]['tokens_per_s']:,} tokens/s; {model[step]['share_of_peak']:.1%} of peak",
+        )
+        for name, model in found["models"].items()
+        for step, against in steps.items()
+    ]
+    rows += [
+        (
+            f"{name} at `colab`",
+            "",
+            "",
+            f"{rates['trained_items_per_s']:,} items/s trained, "
+            f"{rates['sampled_items_per_s']:,} sampled",
+        )
+        for name, rates in found["presets"].items()
+    ]
+    table = markdown(("step", "compared with", "times as fast", "rate"), rows)
+    return captioned(table, f"Speed on one {found['device']}.", "table-gpu-speed")
+
+
 def page(root: Path) -> str:
     """The content of the page's include."""
     parts = [part for part in (ratios(root), memory(root)) if part]
-    return "\n".join(parts) if parts else NOTHING
+    return "\n".join([*parts, gpu(root)]) if parts else NOTHING
 
 
 def _minutes(seconds: float) -> str:
@@ -183,9 +215,7 @@ def _minutes(seconds: float) -> str:
 
 
 def front_door(root: Path) -> str:
-    """One paragraph on what ``make book`` and ``make test`` take, as measured; empty if they were
-    not.
-    """
+    """One paragraph on what ``make book`` and ``make test`` take; empty if not measured."""
     found = read(root, "front_door")
     if not found:
         return ""

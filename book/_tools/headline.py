@@ -1,6 +1,4 @@
-"""What the front page shows of every section: its headline metric by iteration, under three
-regimes, and the paper's.
-"""
+"""The front page's figures: each section's headline metric by iteration, and the paper's."""
 
 from __future__ import annotations
 
@@ -152,9 +150,7 @@ def _of_the_paper(section: str, folder: Path) -> pd.DataFrame:
 
 
 def _collected(section: str, folder: Path) -> list[Panel]:
-    """A section's panels: of its other data sources the one at the largest preset, then its
-    embedded default.
-    """
+    """A section's panels: the data source at the largest preset, then the built-in default."""
     module, default = sections.module(section), sections.default_source(section)
     tables: dict[str, list[tuple[Path, pd.DataFrame]]] = {}
     for path in sorted((folder / section).glob("*/metrics.csv")):

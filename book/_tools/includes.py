@@ -23,7 +23,6 @@ from . import (
     versions,
 )
 from .benchmarks import front_door, page
-from .contents import page_of
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
@@ -38,32 +37,8 @@ LEGEND = (
     "are our means over seeds with 95% intervals (over repeats in linear regression). Open marks "
     "are the paper's values: Llama 12M, faces, and the local loss of molecules."
 )
-NOTE = (
-    "Means with 95% intervals over seeds (over repeats in linear regression), made from the files "
-    "that *data* leads to. *Offline*: the data come with a pip dependency or are drawn from the "
-    "seed, so that anybody can repeat the row; other data have to be fetched first."
-)
 # of a picture: what its name ends with, and how many panels stand beside one another
 SHAPES = {"": 2, "-phone": 1}
-
-
-def table(root: Path, found: list[Panel], up: str) -> str:
-    """First and last fits, a row for each panel; ``up`` leads from the page to the root."""
-    lines = [
-        "| experiment | first fit | last fit, replace | last fit, accumulate |",
-        "|---|---|---|---|",
-    ]
-    for panel in found:
-        page = page_of(root, panel.section)
-        title = f"[{panel.title}]({up}{page})" if page else panel.title
-        fits = [panel.fit("replace", 0), panel.fit("replace", -1), panel.fit("accumulate", -1)]
-        # an interval stays on one line
-        values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)
-        about = f"{panel.data}, {panel.about}, {panel.fits} fits{', *offline*' * panel.offline}"
-        lines.append(
-            f"| {title}, {panel.measure}: {about} ([data]({up}results/{panel.file})) | {values} |"
-        )
-    return "\n".join([*lines, "", NOTE, ""])
 
 
 def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
@@ -113,19 +88,17 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     """Path -> content of every generated text."""
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
-    wanted = {
+    generated = {
         folder / "front.md": front.answer(first_of_each(found), judged) if found else NO_RESULTS,
         folder / "front_count.md": front.certainty(root, judged),
         folder / "headline.md": figure("headline", in_words(found), LEGEND)
         if found
         else NO_RESULTS,
-        folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
         folder / "regimes.md": figure("regimes", schematic.sentence(), schematic.CAPTION),
-        folder / "scorecard.md": scorecard.full(root, judged, in_book=True),
-        folder / "claim_details.md": scorecard.details(root, judged),
+        folder / "scorecard.md": scorecard.full(root, judged),
+        folder / "claim_details.md": scorecard.details(judged),
         folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),
         folder / "claims.json": claims_json.text(root, judged),
-        folder / "scorecard_short.md": scorecard.short(root, judged, "../"),
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
@@ -152,8 +125,8 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     }
     for name, part in parts.items():
         text = between_marks(text, name, part)
-    wanted[readme] = text
-    return wanted
+    generated[readme] = text
+    return generated
 
 
 def update(root: Path, write: bool) -> list[Path]:
