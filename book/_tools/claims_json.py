@@ -99,7 +99,7 @@ def _claim(
                 **_head(claim, name, tables, home),
                 **_result(claim, name, verdicts.get(name), registered),
             }
-            for name in claim.page.results
+            for name in claim.outcomes
         ],
     }
 

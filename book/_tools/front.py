@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from collapse_utils.evidence import claims
 from collapse_utils.evidence.claims import OURS, Claim
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict
 from collapse_utils.language.config import PRESETS as LANGUAGE
@@ -16,8 +17,8 @@ from . import scorecard
 from .headline import NAMES, Panel
 
 SQUARES = {REPRODUCED: "\u25a0", UNDECIDED: "\u25a1", NOT_REPRODUCED: "\u2715"}
-COLD_LOSS = "accumulate-stays-cold"
-COLD = "accumulate-variety-cold"  # the claim on what samples lose at temperature 0.3
+# at temperature 0.3 under accumulate: the claim on what samples lose, and that on the loss
+COLD, COLD_LOSS = "accumulate-variety-cold", "accumulate-stays-cold"
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,20 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
 def _cold(judged: scorecard.Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
     found = {
-        claim.id: verdicts.get(claim.page.results[0])
+        claim.id: (claim, verdicts[claim.page.results[0]])
         for rows in judged.values()
         for claim, verdicts in rows
+        if claim.id in (COLD, COLD_LOSS) and claim.page.results[0] in verdicts
     }
-    loss, variety = found.get(COLD_LOSS), found.get(COLD)
-    if loss is None or variety is None:
+    if len(found) < 2:
         return []
+    (_, variety), (claim, loss) = found[COLD], found[COLD_LOSS]
+    unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
-        "**The loss does not see everything.** At sampling temperature 0.3 the loss of language "
-        f"models under accumulation changes by {loss.effect.mean:+.2f} bits per character, while "
-        f"their samples keep {variety.effect.mean:.0%} of their variety (distinct word pairs)."
+        "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "
+        f"accumulation lie {claims.text(loss.effect)} {unit} above the first fit on average, while "
+        f"the samples of the final fit keep {variety.effect.mean:.0%} of their variety (distinct "
+        "word pairs)."
     ]
 
 

@@ -26,6 +26,18 @@ PAPER = {  # the paper's run that stands beside ours: rows of results/reported/<
     "images": {},
     "molecules": {"metric": "local_loss"},
 }
+# (section, data source) -> preset, variant and protocol of the chains on which the front page
+# rests, where these are not the preset itself; until they are collected, the preset stands in
+CHOSEN = {
+    ("language", "tinystories"): ("trained", "", "trained out"),
+    ("images", "celeba_89x109"): ("cpu", "draw=by_seed,protocol=steps", "fixed training steps"),
+    ("molecules", "conformers"): (
+        "cpu",
+        "iterations=4,molecules=50,draw=by_seed,sampler=langevin,sampling_steps=1000,"
+        "samples_per_conformer=1",
+        "GeoDiff's own sampler",
+    ),
+}
 # the part of the linear grid that the front page shows
 LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}
 DATA = {  # the data sources, as a reader knows them
@@ -149,26 +161,38 @@ def _of_the_paper(section: str, folder: Path) -> pd.DataFrame:
     return scaled[["regime", "iteration", "value"]].reset_index(drop=True)
 
 
+def _candidates(section: str, folder: Path) -> dict[str, list[tuple[int, str, Path, pd.DataFrame]]]:
+    """Data source -> the chains that could stand for it: rank, protocol, file, rows."""
+    found: dict[str, list[tuple[int, str, Path, pd.DataFrame]]] = {}
+    for path in sorted((folder / section).glob("*/metrics.csv")):
+        rows = results.read_csv(path)
+        if rows.empty:
+            continue
+        source, own = rows["data"].iloc[0], rows["preset"].iloc[0]
+        preset, variant, words = CHOSEN.get((section, source), ("", "", ""))
+        here = found.setdefault(source, [])
+        if own == preset:
+            here.append((len(PRESETS), words, path, rows[rows["variant"] == variant]))
+        if own in PRESETS:
+            base = rows[rows["variant"] == ""]
+            here.append((PRESETS.index(own), f"preset {own}", path, base))
+    return found
+
+
 def _collected(section: str, folder: Path) -> list[Panel]:
     """A section's panels: the data source at the largest preset, then the built-in default."""
     module, default = sections.module(section), sections.default_source(section)
-    tables: dict[str, list[tuple[Path, pd.DataFrame]]] = {}
-    for path in sorted((folder / section).glob("*/metrics.csv")):
-        rows = results.read_csv(path)
-        rows = rows[(rows["variant"] == "") & rows["preset"].isin(PRESETS)]
-        if len(rows):
-            tables.setdefault(rows["data"].iloc[0], []).append((path, rows))
     found: list[tuple[int, Panel]] = []
-    for source, there in sorted(tables.items()):
-        for path, rows in sorted(there, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])):
+    for source, there in sorted(_candidates(section, folder).items()):
+        for rank, words, path, rows in sorted(there, key=lambda one: -one[0]):
             curves = {
                 regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES
             }
             curves = {regime: curve for regime, curve in curves.items() if len(curve)}
             if not {"replace", "accumulate"} <= set(curves):
                 continue  # under way: the next smaller preset stands in
-            preset, seeds = rows["preset"].iloc[0], seeds_of(rows[rows["regime"].isin(REGIMES)])
-            about, file = f"preset {preset}, {seeds}", path.relative_to(folder).as_posix()
+            seeds = seeds_of(rows[rows["regime"].isin(REGIMES)])
+            about, file = f"{words}, {seeds}", path.relative_to(folder).as_posix()
             panel = Panel(
                 section,
                 module.TITLE,
@@ -180,7 +204,7 @@ def _collected(section: str, folder: Path) -> list[Panel]:
                 curves,
                 _of_the_paper(section, folder),
             )
-            found.append((PRESETS.index(preset), panel))
+            found.append((rank, panel))
             break
     real = sorted((one for one in found if not one[1].offline), key=lambda one: -one[0])[:1]
     return [panel for _, panel in [*real, *(one for one in found if one[1].offline)]]
@@ -189,9 +213,9 @@ def _collected(section: str, folder: Path) -> list[Panel]:
 def panels(folder: Path) -> list[Panel]:
     """Every section's panels from the folder of committed results, in the order of the sections.
 
-    A section shows its largest preset without any override; data that have to be fetched, which are
-    those of the paper or near to them, come before the embedded default.  The linear section shows
-    its simulation grid, whose repeats take the place of seeds.
+    A section shows the chains of ``CHOSEN``, else its largest preset without any override; data
+    that have to be fetched, which are those of the paper or near to them, come before the embedded
+    default.  The linear section shows its simulation grid, whose repeats take the place of seeds.
     """
     found = []
     for section in sections.NAMES:

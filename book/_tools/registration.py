@@ -46,6 +46,7 @@ def definitions(text: str) -> dict[str, dict]:
             "scale": entry.get("scale", page["scale"]),
             "variant": entry.get("variant", ""),
             "models": models,
+            **({"variant_on": entry["variant_on"]} if "variant_on" in entry else {}),
         }
         found[entry["id"]] = {**whole, "test": entry["test"], "options": entry.get("options", {})}
         for test, options in entry.get("details", {}).items():
@@ -99,7 +100,7 @@ def history(root: Path) -> dict[str, dict]:
         if claim.id in since:
             date = datetime.fromisoformat(since[claim.id]["date"])
             first = {
-                name: _first(claim, begun.get(f"{claim.page.section}/{name}", {}))
+                name: _first(claims.on(claim, name), begun.get(f"{claim.page.section}/{name}", {}))
                 for name in claim.outcomes
             }
             since[claim.id]["confirmed_by"] = [

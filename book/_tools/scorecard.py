@@ -27,6 +27,8 @@ TITLES = {  # sections without a module of their own
     "sharpening": "What the loss cannot see",
 }
 LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows chains of 50 fits
+PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
+NOT_ASKED = "not asked of these data"
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 
@@ -70,7 +72,7 @@ def judged(root: Path) -> Judged:
                 continue  # not collected yet
             if key not in frames:
                 frames[key] = results.named(*key, home)
-            verdicts[name] = claims.judge(claim, frames[key])
+            verdicts[name] = claims.judge(claims.on(claim, name), frames[key])
         judgements.setdefault(claim.page.section, []).append((claim, verdicts))
     return judgements
 
@@ -84,8 +86,9 @@ def name_of(page: Page, name: str) -> str:
         return "ORL faces, 50 fits"
     if not source:
         return "the paper's grid"
-    several = [other for other in page.results if other.partition("-")[2] == source]
-    return DATA.get(source, source) + (f", {preset}" if len(several) > 1 else "")
+    same = [other for other in page.results if other.partition("-")[2] == source]
+    several = len([other for other in same if other != LONG]) > 1
+    return DATA.get(source, source) + (f", {PROTOCOLS.get(preset, preset)}" if several else "")
 
 
 def scale_of(section: str, name: str) -> str:
@@ -142,6 +145,8 @@ def number(value: float) -> str:
 
 
 def _ours(claim: Claim, name: str, verdict: Verdict | None, registry: Registry) -> str:
+    if name not in claim.outcomes:
+        return NOT_ASKED
     if verdict is None or verdict.outcome == NOT_RUN:
         return NOT_RUN
     kind = registration.kind(claim, name, registry.registered)
@@ -167,7 +172,7 @@ def details(judged: Judged) -> str:
     """The further tests of claims about a rise, in one table."""
     content = []
     for claim, verdicts in (row for rows in judged.values() for row in rows if row[0].detail_of):
-        for name in claim.page.results:
+        for name in claim.outcomes:
             verdict = verdicts.get(name)
             effect, outcome = "", NOT_RUN
             if verdict is not None and verdict.outcome != NOT_RUN:

@@ -63,6 +63,7 @@ class Claim:
     outcomes: dict[str, str]  # results -> outcome
     tag: str = ""  # how sure we are that the paper says so
     variant: str = ""
+    variant_on: dict[str, str] = field(default_factory=dict)  # results -> another variant there
     metric: str = ""
     scale: str = ""
     unit: str = ""
@@ -189,11 +190,12 @@ def _checked(claim: Claim) -> Claim:
     for model in claim.models:
         if model not in claim.page.models:
             raise InputError(f"{claim.id}: models", model, "one of " + ", ".join(claim.page.models))
-    for where, outcome in claim.outcomes.items():
+    for where in (*claim.outcomes, *claim.variant_on):
         if where not in claim.page.results:
             raise InputError(
                 f"{claim.id}: outcomes", where, "one of " + ", ".join(claim.page.results)
             )
+    for outcome in claim.outcomes.values():
         if outcome not in OUTCOMES:
             raise InputError(f"{claim.id}: outcomes", outcome, "one of " + ", ".join(OUTCOMES))
     return claim
@@ -202,6 +204,11 @@ def _checked(claim: Claim) -> Claim:
 def of(section: str) -> list[Claim]:
     """The claims of one section, without their details."""
     return [claim for claim in load() if claim.page.section == section and not claim.detail_of]
+
+
+def on(claim: Claim, name: str) -> Claim:
+    """The claim as it is asked of the results called ``name``."""
+    return dataclasses.replace(claim, variant=claim.variant_on.get(name, claim.variant))
 
 
 def details(claim: Claim) -> list[Claim]:

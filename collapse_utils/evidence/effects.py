@@ -282,14 +282,15 @@ EFFECTS = {
 
 
 def named(arm: Arm) -> str:
-    """An arm in words: ``accumulate-subsample`` or ``replace at τ = 0.3``."""
+    """An arm in words: ``replace at τ = 0.3``, or ``replace (geometry)``."""
     own = {"regime": arm} if isinstance(arm, str) else arm
-    regime = str(own["regime"]).replace("_", "-")
-    return (
-        f"{regime} at {own['variant'].replace('temperature=', 'τ = ')}"
-        if own.get("variant")
-        else regime
-    )
+    regime, variant = str(own["regime"]).replace("_", "-"), own.get("variant", "")
+    fields = dict(field.split("=") for field in variant.split(",") if field)
+    if "temperature" in fields:
+        return f"{regime} at τ = {fields['temperature']}"
+    if "sampler" in fields:
+        return f"{regime} ({fields['sampler']})"
+    return f"{regime} at {variant}" if variant else regime
 
 
 def describe(test: str, options: dict, scale: str) -> str:

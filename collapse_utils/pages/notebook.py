@@ -81,7 +81,8 @@ class Opened:
                 fresh = [part for _, part in self.run.groupby("variant") if _enough(part)]
                 kept = frame[~frame["variant"].isin({part["variant"].iloc[0] for part in fresh})]
                 frame = pd.concat([kept, *fresh], ignore_index=True)
-            found[name] = [claims.judge(each, frame) for each in self._claims(name)]
+            asked = [claims.on(each, name) for each in self._claims(name)]
+            found[name] = [claims.judge(each, frame) for each in asked]
         return found
 
     def own_verdicts(self) -> list[Verdict]:
