@@ -74,7 +74,7 @@ def for_readme(found: list[Panel], judged: scorecard.Judged) -> str:
     path = (GENERATED / "headline.png").as_posix()
     alt = "Loss relative to the first fit, under three regimes, in the four experiments."
     image = f'<a href="{path}"><img src="{path}" alt="{alt}"></a>'
-    return f"{image}\n\n**Figure 1.** {LEGEND}\n\n{front.readme(first_of_each(found), judged)}"
+    return f"{image}\n\n**Figure 1.** {LEGEND.partition(' Filled')[0]}\n\n{front.readme(first_of_each(found), judged)}"
 
 
 def between_marks(text: str, name: str, part: str) -> str:
