@@ -12,8 +12,14 @@ import pandas as pd
 from collapse_utils import sections
 from collapse_utils.evidence import results
 from collapse_utils.evidence.statistics import Estimate, by_iteration, seeds_of
-from collapse_utils.presets import NAMES as PRESETS
 
+NAMES = {
+    "linear": "linear regression",
+    "language": "language models",
+    "images": "faces",
+    "molecules": "molecules",
+}
+PRESETS = ("smoke", "cpu", "trained", "colab", "paper")  # the largest is shown
 REGIMES = ("replace", "accumulate", "accumulate_subsample")
 PAPER = {  # the paper's run that stands beside ours: rows of results/reported/<section>.csv
     "language": {"model": "llama-12m", "temperature": 1.0},
@@ -63,12 +69,12 @@ class Panel:
 
     @property
     def name(self) -> str:
-        """The title without its section."""
-        return self.title.partition(" (")[0]
+        """The experiment, as the book calls it everywhere."""
+        return NAMES[self.section]
 
     @property
     def measure(self) -> str:
-        return self.metric.replace("_", " ")
+        return self.metric.replace("cross_", "cross-").replace("_", " ")
 
     def fit(self, regime: str, index: int) -> Estimate:
         """The first (0) or last (-1) fit of a regime."""
@@ -97,7 +103,7 @@ class Panel:
     def digest(self) -> str:
         """A checksum of everything that a picture of this panel shows."""
         tables = [table.to_csv(index=False) for table in (*self.curves.values(), self.paper)]
-        parts = [self.title, self.metric, self.data, self.about, *tables]
+        parts = [self.title, self.name, self.measure, self.data, self.about, *tables]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def sentence(self) -> str:

@@ -33,10 +33,10 @@ MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in 
 NO_RESULTS = "No results have been collected into `results/` yet: `make reference` makes them.\n"
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 LEGEND = (
-    "**Figure 1.** Loss on held-out real data, divided by the loss of the first fit, on "
-    "logarithmic axes; lower is better. Filled marks are our means over seeds with 95% intervals "
-    "(over repeats in linear regression). Open marks are the paper's values: Llama 12M, faces, "
-    "and the local loss of molecules."
+    "(a) What each fit trains on: real data dark, generations paler. (b-e) Loss on held-out real "
+    "data, divided by that of the first fit, on logarithmic axes; lower is better. Filled marks "
+    "are our means over seeds with 95% intervals (over repeats in linear regression). Open marks "
+    "are the paper's values: Llama 12M, faces, and the local loss of molecules."
 )
 # of a picture: the end of its name, and how many panels are in a row
 SHAPES = {"": 2, "-phone": 1}
@@ -53,16 +53,14 @@ def pictures(root: Path, panels: list[Panel]) -> dict[Path, Picture]:
     return {root / GENERATED / f"{name}.png": picture for name, picture in drawn.items()}
 
 
-def shown(name: str, alt: str) -> str:
-    """A picture on a page: the wide one, or on a phone the tall one (book.css chooses)."""
-    return "\n".join(
-        f"```{{image}} _generated/{name}{shape}.png\n"
-        f":alt: {alt}\n"
-        f":class: only-{'phone' if shape else 'wide'}\n"
-        ":width: 100%\n"
-        ":loading: lazy\n"
-        "```\n"
-        for shape in SHAPES
+def figure(name: str, alt: str, caption: str) -> str:
+    """A picture with its caption: the wide shape, and above it the tall one that phones show."""
+    common = f":alt: {alt}\n:width: 100%\n:loading: lazy"
+    path = f"_generated/{name}"
+    return (
+        f"```{{image}} {path}-phone.png\n{common}\n:class: only-phone\n```\n\n"
+        f"```{{figure}} {path}.png\n{common}\n:class: only-wide\n:name: fig-{name}\n\n"
+        f"{caption}\n```\n"
     )
 
 
@@ -70,21 +68,15 @@ def in_words(panels: list[Panel]) -> str:
     return " ".join(panel.sentence() for panel in first_of_each(panels))
 
 
-def headline(panels: list[Panel]) -> str:
-    """Figure 1 with its caption."""
-    if not panels:
-        return NO_RESULTS
-    link = "[The figure as one PNG](_generated/headline.png)"
-    return f"{shown('headline', in_words(panels))}\n{LEGEND} {link}.\n"
-
-
 def for_readme(panels: list[Panel], judged: scorecard.Judged) -> str:
     """Figure 1 and the answer, as GitHub shows them."""
     if not panels:
         return NO_RESULTS
     path = (GENERATED / "headline.png").as_posix()
-    image = f'<a href="{path}"><img src="{path}" alt="{in_words(panels)}"></a>'
-    return f"{image}\n\n{LEGEND}\n\n{front.readme(first_of_each(panels), judged)}"
+    alt = "Loss relative to the first fit, under three regimes, in the four experiments."
+    image = f'<a href="{path}"><img src="{path}" alt="{alt}"></a>'
+    caption = f"**Figure 1.** {LEGEND.partition(' Filled')[0]}"
+    return f"{image}\n\n{caption}\n\n{front.readme(first_of_each(panels), judged)}"
 
 
 def between_marks(text: str, name: str, part: str) -> str:
@@ -99,11 +91,12 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
     generated = {
-        folder / "front.md": front.page(root, first_of_each(panels), judged)
+        folder / "front.md": front.answer(first_of_each(panels), judged) if panels else NO_RESULTS,
+        folder / "front_count.md": front.certainty(root, judged),
+        folder / "headline.md": figure("headline", in_words(panels), LEGEND)
         if panels
         else NO_RESULTS,
-        folder / "headline.md": headline(panels),
-        folder / "regimes.md": shown("regimes", schematic.sentence()),
+        folder / "regimes.md": figure("regimes", schematic.sentence(), schematic.CAPTION),
         folder / "scorecard.md": scorecard.full(root, judged),
         folder / "claim_details.md": scorecard.details(judged),
         folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),

@@ -20,7 +20,7 @@ from collapse_utils.durable.files import read_json
 from collapse_utils.pages.costs import TITLES
 from collapse_utils.pages.figures import LABELS
 
-from .tables import markdown
+from .tables import captioned, markdown
 
 NOTHING = "No results have been collected into `results/` yet.\n"
 UNKNOWN = "not recorded"
@@ -158,12 +158,18 @@ def chains(records: list[dict]) -> str:
 
 
 def tables(section: str, records: list[dict]) -> list[str]:
-    """The tables of a section, with headings."""
+    """The tables of a section, each with what its chains ran on."""
     lines: list[str] = []
     for folder in dict.fromkeys(record["folder"] for record in records):
         chosen = [record for record in records if record["folder"] == folder]
         about = f"preset {chosen[0]['preset']}, {chosen[0]['data']['source']}"
-        lines += [f"### {title(section)}: {about}", "", *origin(chosen), "", chains(chosen)]
+        name = f"table-chains-{section}-{folder}"
+        caption = (
+            f"{title(section)}: {about}. A row is all chains of a regime, one for each seed; "
+            "memory is that of the largest process."
+        )
+        lines += [f"**{title(section)}: {about}** ({{numref}}`{name}`)", ""]
+        lines += [*origin(chosen), "", captioned(chains(chosen), caption, name)]
     return lines
 
 
@@ -211,8 +217,17 @@ def pages(root: Path) -> dict[str, str]:
     recorded = read(root)
     chained = [line for section, records in recorded.items() for line in tables(section, records)]
     parts = {
-        "versions_totals.md": totals(recorded),
+        "versions_totals.md": captioned(
+            totals(recorded),
+            "Time and memory of the published chains. Core hours are wall time times threads.",
+            "table-totals",
+        ),
         "versions_chains.md": "\n".join(chained),
-        "versions.md": software(root, recorded),
+        "versions.md": captioned(
+            software(root, recorded),
+            "Versions of the software. The second column is empty where a chain does not record "
+            "the library.",
+            "table-software",
+        ),
     }
     return {name: text if recorded else NOTHING for name, text in parts.items()}
