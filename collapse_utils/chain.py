@@ -26,9 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from . import data, regimes, seeds
+from . import data, picks, regimes, seeds
 from .durable.checkpoints import Checkpoint
 from .durable.run_dir import describe_run, writing
 from .durable.store import RunDirectory, Store, finished_rows
@@ -62,7 +60,7 @@ class Chain:
     source: str = "own"  # name of the data source
 
     def __post_init__(self) -> None:
-        regimes.check(self.regime)
+        regimes.check(self.regime, shares=True)
         seeds.sequence(self.seed)
 
 
@@ -76,14 +74,10 @@ def iterate(
         return seeds.derive(chain.seed, "iteration", t, *purpose)
 
     def training_set(t: int) -> data.Data | data.Pool:
-        """What iteration t trains on: real data and generations, or a random part of them."""
+        """What iteration t trains on: real data and generations, or a part of them."""
         used = regimes.trains_on(chain.regime, t)
         blocks = [generation(block) if block.generation else real_train for block in used]
-        available, size = sum(map(len, blocks)), regimes.training_size(chain.regime, t) * n
-        if size == available:
-            return data.join(blocks)
-        rng = seeds.generator(chain.seed, "iteration", t, "subsample")
-        return data.join(blocks, np.sort(rng.choice(available, size, replace=False)))
+        return data.join(blocks, picks.rows(chain.regime, t, len(used), n, chain.seed))
 
     def model(t: int) -> Any:
         """The model of iteration t, freshly initialised and trained."""

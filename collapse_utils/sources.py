@@ -29,9 +29,7 @@ class Source:
 
 
 def local_copy(name: str) -> Iterable[Path]:
-    """Where a named source may lie in the folder ``COLLAPSE_DATA``: a file or subfolder of that
-    name, or itself.
-    """
+    """Where a source may be in the folder ``COLLAPSE_DATA``: a file or subfolder of its name."""
     home = os.environ.get("COLLAPSE_DATA")
     if not home:
         return []

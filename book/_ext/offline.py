@@ -24,9 +24,7 @@ NEEDED = (
 
 
 def copy_mathjax(app, exception) -> None:
-    """Copy what a page loads into the built site; does nothing after a failed build or for another
-    output format.
-    """
+    """Copy what a page loads into the built site, unless the build failed or is not HTML."""
     if exception is not None or app.builder.format != "html":
         return
     source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
@@ -39,9 +37,7 @@ def copy_mathjax(app, exception) -> None:
 
 
 def drop_unread(app, exception) -> None:
-    """The theme ships maps for those who debug it, translations of its templates, and its icons a
-    second time as TrueType fonts, which no browser loads that reads WOFF 2: 5 MB that no page
-    uses."""
+    """Remove what no page of the site uses: source maps, translations and TrueType icons (5 MB)."""
     for kind in ("*.map", "vendor/**/*.ttf"):
         for path in Path(app.outdir, "_static").rglob(kind):
             path.unlink()

@@ -1,5 +1,4 @@
-"""What the benchmarks have measured, as tables: book/_generated/speed.md and the README's line on
-its two commands.
+"""What the benchmarks measured: book/_generated/speed.md and the README's line on its commands.
 
 Reads the files in benchmarks/results; a benchmark that has not been run has no row.
 """
@@ -216,9 +215,7 @@ def _minutes(seconds: float) -> str:
 
 
 def front_door(root: Path) -> str:
-    """One paragraph on what ``make book`` and ``make test`` take, as measured; empty if they were
-    not.
-    """
+    """One paragraph on what ``make book`` and ``make test`` take; empty if not measured."""
     found = read(root, "front_door")
     if not found:
         return ""

@@ -1,6 +1,4 @@
-"""Build the pages with Jupyter Book from a copy of the sources, every warning an error, and not
-twice from the same.
-"""
+"""Build the pages with Jupyter Book from a copy of the sources; every warning is an error."""
 
 from __future__ import annotations
 
@@ -16,13 +14,18 @@ from collapse_utils.sweeps.execute import digest, finished
 
 from .contents import notebooks
 
-COPIED = ("_config.yml", "_toc.yml", "book", "results")  # what a build needs besides the notebooks
+COPIED = (  # what a build needs besides the notebooks
+    "_config.yml",
+    "_toc.yml",
+    "book",
+    "results",
+    "collapse_utils/pages/face_density.py",
+    "collapse_utils/templates",
+)
 
 
 def mathjax_folder() -> Path:
-    """Where the installed package keeps MathJax (its folder name has hyphens, so it is found and
-    not imported).
-    """
+    """Where the installed package keeps MathJax; its folder's name cannot be imported."""
     spec = importlib.util.find_spec("sphinx-mathjax-offline")
     if spec is None or spec.origin is None:
         raise RuntimeError(
@@ -32,9 +35,7 @@ def mathjax_folder() -> Path:
 
 
 def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
-    """Lay the book's files and the notebooks of ``folder`` under ``source``; returns a digest of
-    all of them.
-    """
+    """Copy the book's files and the notebooks of ``folder`` to ``source``; returns a digest."""
     wanted: dict[str, bytes] = {}
     for name in COPIED:
         base = root / name
@@ -62,8 +63,7 @@ def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
 
 
 def build(root: Path, name: str, committed: bool = False, output: Path | None = None) -> Path:
-    """Build the pages; every warning is an error.  Returns the path of index.html, at once if
-    nothing has changed.
+    """Build the pages, unless nothing has changed, and return the path of index.html.
 
     The pages go to <output>/_build/html; ``output`` is build/<name> unless given.  A build always
     starts from nothing: after a failed one, Sphinx would read only the changed pages again and lose

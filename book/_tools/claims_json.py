@@ -1,5 +1,4 @@
-"""``claims.json``: every claim with its effects, intervals, outcomes and links, for programs,
-published with the site.
+"""``claims.json``: every claim with effects, intervals, outcomes and links, for programs.
 
 The ids are stable: a claim that changes its meaning gets another one.  ``book/claims.schema.json``
 describes the file.

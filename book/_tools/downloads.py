@@ -1,5 +1,4 @@
-"""The files of results that the book offers for download: a table of all of them, and a list for
-every notebook page.
+"""The files of results that the book offers: a table of all, and a list for every page.
 
 Text for MyST: ``{download}`` copies the file into the built book, so that the links work without a
 network.
@@ -38,9 +37,7 @@ REPORTED = "one value that the paper or its authors report"
 
 
 def files(root: Path, section: str | None = None) -> list[Path]:
-    """The tables and records in results/, all of them or those that a section's page reads; no
-    samples.
-    """
+    """The tables and records in results/, all or those of a section's page; no samples."""
     folder = root / "results"
     found = [
         path
@@ -76,9 +73,10 @@ def size(path: Path) -> str:
 
 
 def saved_as(path: Path) -> str:
-    """The name under which a browser saves a file of the book: its folders in results/ are part of
-    it, since many files are called metrics.csv.  results/language/cpu-bible/metrics.csv becomes
-    language-cpu-bible-metrics.csv."""
+    """The name under which a browser saves a file of the book, unique and with its folders.
+
+    results/language/cpu-bible/metrics.csv becomes language-cpu-bible-metrics.csv.
+    """
     return "-".join(path.parts[1:]) if path.parts[0] == "results" else path.name
 
 

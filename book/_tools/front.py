@@ -48,9 +48,7 @@ def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
 
 
 def _span(panels: list[Panel], regime: str) -> str:
-    """The smallest and the largest final loss over panels, relative to the first fit, with their
-    experiments.
-    """
+    """The smallest and the largest final loss / first loss over panels, with experiments."""
     in_order = sorted(panels, key=lambda panel: panel.growth(regime))
     low, high = in_order[0], in_order[-1]
     if low is high:
@@ -140,9 +138,7 @@ def strip(outcomes: list[Outcome]) -> str:
 
 
 def smallness(root: Path) -> str:
-    """How small our language models are beside the paper's, from the preset and the published size
-    of the data.
-    """
+    """How small our language models are compared with the paper's."""
     path = root / "results" / "planning" / "assumptions.csv"
     if not path.is_file():
         return ""

@@ -1,6 +1,4 @@
-"""What the front page shows of every section: its headline metric by iteration, under three
-regimes, and the paper's.
-"""
+"""The front page's figures: each section's headline metric by iteration, and the paper's."""
 
 from __future__ import annotations
 
@@ -176,9 +174,7 @@ def _candidates(section: str, folder: Path) -> dict[str, list[tuple[int, str, Pa
 
 
 def _collected(section: str, folder: Path) -> list[Panel]:
-    """A section's panels: of its other data sources the one at the largest preset, then its
-    embedded default.
-    """
+    """A section's panels: the data source at the largest preset, then the built-in default."""
     module, default = sections.module(section), sections.default_source(section)
     found: list[tuple[int, Panel]] = []
     for source, there in sorted(_candidates(section, folder).items()):

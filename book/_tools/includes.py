@@ -17,13 +17,13 @@ from . import (
     error_rates,
     front,
     planning,
+    predicted,
     schematic,
     scorecard,
     teaching,
     versions,
 )
 from .benchmarks import front_door, page
-from .contents import page_of
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
@@ -38,32 +38,8 @@ LEGEND = (
     "(over repeats in linear regression). Open marks are the paper's values: Llama 12M, faces, "
     "and the local loss of molecules."
 )
-NOTE = (
-    "Means with 95% intervals over seeds (over repeats in linear regression), made from the files "
-    "that *data* leads to. *Offline*: the data come with a pip dependency or are drawn from the "
-    "seed, so that anybody can repeat the row; other data have to be fetched first."
-)
 # of a picture: what its name ends with, and how many panels stand beside one another
 SHAPES = {"": 2, "-phone": 1}
-
-
-def table(root: Path, found: list[Panel], up: str) -> str:
-    """First and last fits, a row for each panel; ``up`` leads from the page to the root."""
-    lines = [
-        "| experiment | first fit | last fit, replace | last fit, accumulate |",
-        "|---|---|---|---|",
-    ]
-    for panel in found:
-        page = page_of(root, panel.section)
-        title = f"[{panel.title}]({up}{page})" if page else panel.title
-        fits = [panel.fit("replace", 0), panel.fit("replace", -1), panel.fit("accumulate", -1)]
-        # an interval stays on one line
-        values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)
-        about = f"{panel.data}, {panel.about}, {panel.fits} fits{', *offline*' * panel.offline}"
-        lines.append(
-            f"| {title}, {panel.measure}: {about} ([data]({up}results/{panel.file})) | {values} |"
-        )
-    return "\n".join([*lines, "", NOTE, ""])
 
 
 def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
@@ -78,9 +54,7 @@ def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
 
 
 def shown(name: str, alt: str) -> str:
-    """A picture on a page of the book: the wide one, and on a phone the tall one (book.css shows
-    one of the two).
-    """
+    """A picture on a page: the wide one, or on a phone the tall one (book.css chooses)."""
     return "\n".join(
         f"```{{image}} _generated/{name}{shape}.png\n"
         f":alt: {alt}\n"
@@ -124,18 +98,17 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     """Path -> content of every generated text."""
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
-    wanted = {
+    generated = {
         folder / "front.md": front.page(root, first_of_each(found), judged)
         if found
         else NO_RESULTS,
         folder / "headline.md": headline(found),
-        folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
         folder / "regimes.md": shown("regimes", schematic.sentence()),
-        folder / "scorecard.md": scorecard.full(root, judged, in_book=True),
-        folder / "claim_details.md": scorecard.details(root, judged),
+        folder / "scorecard.md": scorecard.full(root, judged),
+        folder / "claim_details.md": scorecard.details(judged),
+        folder / "predictions.md": predicted.text(root, judged),
         folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),
         folder / "claims.json": claims_json.text(root, judged),
-        folder / "scorecard_short.md": scorecard.short(root, judged, "../"),
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
@@ -162,8 +135,8 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     }
     for name, part in parts.items():
         text = between_marks(text, name, part)
-    wanted[readme] = text
-    return wanted
+    generated[readme] = text
+    return generated
 
 
 def update(root: Path, write: bool) -> list[Path]:

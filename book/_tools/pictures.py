@@ -1,6 +1,4 @@
-"""Pictures made from results or from code: kept small, with a digest in their metadata by which a
-stale one is found.
-"""
+"""Pictures made from results or code, with a digest by which a stale one is detected."""
 
 from __future__ import annotations
 
@@ -67,9 +65,7 @@ def checksum(*parts: object) -> str:
 
 
 def opening(found: list[Panel], columns: int) -> Picture:
-    """One figure of all sections, ``columns`` panels beside one another: two on a wide page, one on
-    a phone.
-    """
+    """One figure of all sections, with ``columns`` panels in a row: one on a phone."""
     from collapse_utils.pages import figures
 
     digest = checksum(
@@ -145,9 +141,7 @@ def _ticks(limits: tuple[float, float]) -> tuple[float, ...]:
 
 
 def over(ax: Axes, title: str, under: str, colour: str = "black", left: float = -44) -> None:
-    """A title in bold and a grey line under it, both from the left edge of the axes' labels, where
-    phones have room.
-    """
+    """A title in bold and a grey line under it, from the left edge of the axes' labels."""
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
     ax.annotate(
         title, (0, 1), xytext=(left, 25), color=colour, fontweight="bold", fontsize=13, **place

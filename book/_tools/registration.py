@@ -1,5 +1,4 @@
-"""When each claim was registered: the commit since which ``book/claims.yml`` has defined it as it
-is now.
+"""When each claim was registered: the commit since which ``book/claims.yml`` defines it so.
 
     python -m book._tools register
 
@@ -36,9 +35,7 @@ GRID = ("", "", 0)  # in the place of the chains of a grid of simulations
 
 
 def definitions(text: str) -> dict[str, dict]:
-    """What decides each claim of a file of claims, in any version of it: claim -> test, options,
-    metric, and so on.
-    """
+    """What decides each claim, in any version of the file: claim -> test, options, ..."""
     content, found = yaml.safe_load(text), {}
     for entry in content["claims"]:
         page = content["sections"][entry["section"]]
@@ -81,8 +78,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def history(root: Path) -> dict[str, dict]:
-    """Claim -> the commit that registered it, its date, and the results whose every chain was begun
-    after it.
+    """Claim -> the commit that registered it, its date, and the results begun after it.
 
     InputError without a git repository, or in a shallow clone, whose oldest commit would pass for
     the first.
@@ -127,8 +123,7 @@ def _since(root: Path, file: str, read: Callable[[str], dict[str, dict]]) -> dic
 
 
 def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
-    """Table of results -> when each of its chains was begun for the first time; of a grid, when it
-    was committed.
+    """Table of results -> when each chain was first begun; for a grid, when it was committed.
 
     A chain that was run again, from the same configuration on the same data, gives the same
     numbers: they were known when it was first run, and the history of its record says when.
@@ -198,9 +193,7 @@ def read(root: Path) -> dict[str, dict]:
 
 
 def kind(claim: Claim, name: str, registered: dict[str, dict]) -> str:
-    """Whether the results called ``name`` confirm a claim that was registered before them, or were
-    known to it.
-    """
+    """Whether a claim was registered before the results called ``name``, or after."""
     return (
         CONFIRMATORY
         if name in registered.get(claim.id, {}).get("confirmed_by", [])

@@ -32,9 +32,7 @@ WORDS = {
 
 
 class Slab(NamedTuple):
-    """A part of one training set: items of one generation, from ``bottom`` upwards, in units of
-    n.
-    """
+    """A part of a training set: items of one generation, from ``bottom`` upwards in n."""
 
     iteration: int
     generation: int
@@ -43,9 +41,7 @@ class Slab(NamedTuple):
 
 
 def slabs(regime: str, iteration: int) -> list[Slab]:
-    """What iteration t trains on, the oldest at the bottom; a uniform draw takes as much of each
-    block, on average.
-    """
+    """What iteration t trains on, oldest at the bottom; a uniform draw at its average."""
     blocks = regimes.trains_on(regime, iteration)
     size = regimes.training_size(regime, iteration) / len(blocks)
     return [

@@ -1,5 +1,4 @@
-"""The built book as one HTML file: every page, picture, style sheet and table of data inside it,
-mathematics included.
+"""The built book as one HTML file, with every page, picture, style sheet and table inside.
 
 Made from the pages of the built site, so that it says what they say.  The file asks nothing of a
 network or a disk; a browser shows it and prints it.
@@ -57,9 +56,7 @@ def data_uri(path: Path) -> str:
 
 
 def style_sheet(path: Path) -> str:
-    """A style sheet with everything that it imports or points to; of fonts the compact format
-    alone.
-    """
+    """A style sheet with all that it imports; of fonts the compact format alone."""
 
     def pointed(match: re.Match) -> str:
         file = path.parent / urlsplit(match[2]).path
@@ -116,9 +113,7 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
 def files_of(
     site: Path, soups: dict[str, BeautifulSoup], selector: str, attribute: str
 ) -> list[Path]:
-    """The files that the pages load by the tags ``selector``, each once, in the order of the
-    pages.
-    """
+    """The files that the pages load by the tags ``selector``, each once, in page order."""
     found = [
         (site / name).parent / urlsplit(tag[attribute]).path
         for name, soup in soups.items()

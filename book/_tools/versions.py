@@ -1,5 +1,4 @@
-"""What made the published results: software, machines, time and memory, from the provenance beside
-them.
+"""What made the published results: software, machines, time and memory.
 
 Reads results/<section>/<preset>-<data>/provenance.json, a record a chain, whatever sections,
 presets, data and variants there are, and what requirements.lock pins.  A record may lack a field:
@@ -19,6 +18,9 @@ from collapse_utils import regimes, sections
 from collapse_utils.durable import progress
 from collapse_utils.durable.files import read_json
 from collapse_utils.pages.costs import TITLES
+from collapse_utils.pages.figures import LABELS
+
+from .tables import markdown
 
 NOTHING = "No results have been collected into `results/` yet.\n"
 UNKNOWN = "not recorded"
@@ -26,9 +28,7 @@ SPACE = "\u00a0"  # a space at which no line ends
 
 
 def read(root: Path) -> dict[str, list[dict]]:
-    """The records of every section, in the book's order of sections; each with the name of its
-    folder.
-    """
+    """The records of every section in the book's order, each with its folder's name."""
     found: dict[str, list[dict]] = {}
     for path in (root / "results").glob("*/*/provenance.json"):
         records = [{**record, "folder": path.parent.name} for record in read_json(path)]
@@ -100,22 +100,16 @@ def hours(records: list[dict]) -> str:
     return "< 0.01" if found < 0.01 else f"{found:.2g}" if found < 10 else f"{found:,.0f}"
 
 
-def totals(found: dict[str, list[dict]]) -> list[str]:
+def totals(found: dict[str, list[dict]]) -> str:
     """Core hours of every section, and of all."""
-    lines = [
-        "| section | chains | core hours | longest chain | most memory |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    everything = [record for records in found.values() for record in records]
-    for name, records in [
-        *((title(section), records) for section, records in found.items()),
-        ("**all**", everything),
-    ]:
+    numbers = "chains", "core hours", "longest chain", "most memory"
+    groups = {title(section): records for section, records in found.items()}
+    groups["**all**"] = [record for records in found.values() for record in records]
+    rows = []
+    for name, records in groups.items():
         longest = duration(max(_values(records, "wall_s"), default=0))
-        lines.append(
-            f"| {name} | {len(records)} | {hours(records)} | {longest} | {memory(records)} |"
-        )
-    return lines
+        rows.append((name, str(len(records)), hours(records), longest, memory(records)))
+    return markdown(("section", *numbers), rows, right=numbers)
 
 
 def origin(records: list[dict]) -> list[str]:
@@ -148,27 +142,17 @@ def machine(record: dict) -> str:
     return ", ".join(words)
 
 
-def chains(records: list[dict]) -> list[str]:
-    """One table of results: where its chains are from, and a row for every variant and regime."""
-    from collapse_utils.pages.figures import LABELS
-
-    lines = [
-        *origin(records),
-        "",
-        "| variant | regime | chains | median time | range | peak memory |",
-    ]
-    lines += ["|---|---|--:|--:|--:|--:|"]
+def chains(records: list[dict]) -> str:
+    """A row for every variant and regime of one table of results."""
+    numbers = "chains", "median time", "range", "peak memory"
     groups: dict[tuple, list[dict]] = {}
     for record in records:
         groups.setdefault((record["variant"], record["regime"]), []).append(record)
+    rows = []
     for (variant, regime), group in groups.items():
-        cells = (
-            variant.replace(",", ", ") or "as the preset",
-            LABELS.get(regime, regime),
-            str(len(group)),
-        )
-        lines.append(f"| {' | '.join([*cells, *wall_time(group), memory(group)])} |")
-    return lines
+        name = variant.replace(",", ", ") or "as the preset", LABELS.get(regime, regime)
+        rows.append((*name, str(len(group)), *wall_time(group), memory(group)))
+    return markdown(("variant", "regime", *numbers), rows, right=numbers)
 
 
 def tables(section: str, records: list[dict]) -> list[str]:
@@ -177,7 +161,7 @@ def tables(section: str, records: list[dict]) -> list[str]:
     for folder in dict.fromkeys(record["folder"] for record in records):
         chosen = [record for record in records if record["folder"] == folder]
         about = f"preset {chosen[0]['preset']}, {chosen[0]['data']['source']}"
-        lines += [f"### {title(section)}: {about}", "", *chains(chosen), ""]
+        lines += [f"### {title(section)}: {about}", "", *origin(chosen), "", chains(chosen)]
     return lines
 
 
@@ -204,38 +188,29 @@ def needed(root: Path) -> list[str]:
     return [re.match(r"[\w.-]+", need)[0] for need in wanted]
 
 
-def software(root: Path, found: dict[str, list[dict]]) -> list[str]:
+def software(root: Path, found: dict[str, list[dict]]) -> str:
     """Versions in the records of the results, beside those that are pinned."""
     everything = [record for records in found.values() for record in records]
-    recorded = dict.fromkeys(
-        name for versions in _values(everything, "versions") for name in versions
-    )
+    recorded = _values(everything, "versions")
+    names = dict.fromkeys(name for versions in recorded for name in versions)
     pins = locked(root)
-    lines = ["| software | trained the results | pinned in `requirements.lock` |", "|---|---|---|"]
-    lines.append(f"| Python | {_distinct(_values(everything, 'python'))} | |")
-    lines.append(f"| this package | {_distinct(_values(everything, 'package_version'))} | |")
-    for name in {_plain(name): name for name in [*needed(root), *recorded]}.values():
-        there = _distinct(
-            versions[name] for versions in _values(everything, "versions") if name in versions
-        )
-        lines.append(
-            f"| {name} | {there if name in recorded else ''} | {pins.get(_plain(name), '')} |"
-        )
-    return lines
+    rows = [
+        ("Python", _distinct(_values(everything, "python")), ""),
+        ("this package", _distinct(_values(everything, "package_version")), ""),
+    ]
+    for name in {_plain(name): name for name in [*needed(root), *names]}.values():
+        trained = _distinct(versions[name] for versions in recorded if name in versions)
+        rows.append((name, trained if name in names else "", pins.get(_plain(name), "")))
+    return markdown(("software", "trained the results", "pinned in `requirements.lock`"), rows)
 
 
 def pages(root: Path) -> dict[str, str]:
     """The generated parts of the page, by file name."""
     found = read(root)
-    text: list[str] = []
-    for section, records in found.items():
-        text += tables(section, records)
+    chained = [line for section, records in found.items() for line in tables(section, records)]
     parts = {
         "versions_totals.md": totals(found),
-        "versions_chains.md": text,
+        "versions_chains.md": "\n".join(chained),
         "versions.md": software(root, found),
     }
-    return {
-        name: "\n".join([*lines, ""]).rstrip("\n") + "\n" if found else NOTHING
-        for name, lines in parts.items()
-    }
+    return {name: text if found else NOTHING for name, text in parts.items()}

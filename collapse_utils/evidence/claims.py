@@ -20,7 +20,7 @@ import yaml
 
 from .. import paths
 from ..errors import InputError
-from . import effects
+from . import effects, shares
 from .rows import SCALES, Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
@@ -90,9 +90,7 @@ class Claim:
         return effects.describe(self.test, self.options, self.scale or self.page.scale)
 
     def unit_of(self, metric: str) -> str:
-        """The unit of an effect on ``metric``; empty for a ratio, and for a test whose effect has
-        none.
-        """
+        """The unit of an effect on ``metric``; empty for a ratio or a test without unit."""
         if self.unit or self.ratio or self.test in UNITLESS:
             return self.unit
         return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
@@ -121,9 +119,7 @@ def file() -> Path:
 
 @functools.cache
 def load(path: Path | None = None) -> tuple[Claim, ...]:
-    """Every claim, in the file's order, each before its details; InputError names the claim and the
-    field that is wrong.
-    """
+    """Every claim in the file's order, each before its details; InputError names what is wrong."""
     content = yaml.safe_load((path or file()).read_text(encoding="utf-8"))
     pages = {}
     for section, given in content["sections"].items():
@@ -229,9 +225,7 @@ def page(section: str) -> Page:
 
 
 def of_each_source(names: Iterable[str]) -> list[str]:
-    """Of names of results, such as ``cpu-bible``, the first of every data source: that at its
-    largest preset.
-    """
+    """The first name of every data source, such as ``cpu-bible``: its largest preset."""
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(name.partition("-")[2], name)
@@ -240,6 +234,8 @@ def of_each_source(names: Iterable[str]) -> list[str]:
 
 def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
     """The (regime, variant) of the chains that a claim reads."""
+    if claim.test in shares.TESTS:
+        return shares.arms(**claim.options)
     found = []
     for arm in claim.options.values():
         if isinstance(arm, str | dict):
@@ -255,9 +251,7 @@ def every_arm(claim: Claim) -> set[tuple[str, str]]:
 
 
 def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the chains that a claim reads; all of them where rows are no chains, as in the
-    linear grid.
-    """
+    """The rows of the chains that a claim reads; all rows of a grid, which has no chains."""
     if "variant" not in frame:
         return frame
     wanted = every_arm(claim)
@@ -265,9 +259,7 @@ def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
-    """The models of a claim that were run, by name; one without a name for a claim that names
-    none.
-    """
+    """Name -> fields of each model of a claim that was run; an empty name without models."""
     if not claim.models:
         return {"": ""}
     there = set(zip(frame["regime"], frame["variant"], strict=True))

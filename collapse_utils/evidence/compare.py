@@ -1,5 +1,4 @@
-"""Do fresh runs give the published numbers again?  To the last bit where software and processor are
-the same.
+"""Do fresh runs give the published numbers again?  Equal bits on the same software and processor.
 
 Another processor rounds in another order, and training amplifies it; there the headline metric has
 to come out within ``TOLERANCE``, which is several times what two machines were seen to differ by.
@@ -25,8 +24,7 @@ CHAIN = ["preset", "data", "variant", "regime", "seed"]
 
 
 def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bool]:
-    """One line for every finished run below ``folder`` that has published rows, and whether all of
-    them agree.
+    """One line for every finished run below ``folder`` with published rows, and whether all agree.
 
     Raises InputError if there is no such run.
     """

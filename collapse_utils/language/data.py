@@ -124,8 +124,7 @@ def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
 def prepare(
     config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0
 ) -> tuple[str, Stories]:
-    """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from
-    there.
+    """The source's name and its tokenised splits, memory-mapped from ``cache``.
 
     ``seed`` chooses the training stories where ``config.draw`` is ``by_seed``.  Raises InputError
     for a source that is not there, text that is not text, and too little of it.
@@ -162,8 +161,7 @@ def prepare(
 def split_texts(
     config: LanguageConfig, name: str, stories: list[str], part: int
 ) -> dict[str, list[str]]:
-    """The texts of each split, where ``part`` counts the seeds that train on stories before
-    these.
+    """The texts of each split; ``part`` counts the seeds whose stories come before.
 
     Raises
     ------

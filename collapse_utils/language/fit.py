@@ -68,6 +68,7 @@ def fit(
         clip=config.clip,
         threads=config.threads,
         diverged=config.diverged,
+        precision=config.precision,
     )
     train(
         model,

@@ -35,9 +35,7 @@ from .graphs import Graphs
 
 @dataclass(frozen=True)
 class Conformers:
-    """Real conformations in three splits; the numbers of their molecules point into ``graphs`` and
-    ``molecules``.
-    """
+    """Real conformations in three splits, whose molecules are numbers into ``graphs``."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -48,16 +46,12 @@ class Conformers:
 
 
 def item_type(max_atoms: int) -> np.dtype:
-    """One conformation: the number of its molecule, and its positions in angstrom, centred,
-    zero-padded.
-    """
+    """One conformation: its molecule's number, and centred, zero-padded positions in angstrom."""
     return np.dtype([("molecule", "<i4"), ("positions", "<f4", (max_atoms, 3))])
 
 
 def identity(molecule: Chem.Mol) -> str:
-    """The SMILES by which molecules are distinguished in a split: without hydrogens, and without
-    stereochemistry.
-    """
+    """The SMILES that identifies a molecule in a split: no hydrogens, no stereochemistry."""
     return Chem.MolToSmiles(Chem.RemoveHs(molecule), isomericSmiles=False)
 
 
@@ -74,9 +68,7 @@ def to_array(molecules: Iterable[Chem.Mol], numbers: Iterable[int], max_atoms: i
 
 
 def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.Mol:
-    """A copy of the molecule with exactly the given conformations; the inverse of
-    :func:`to_array`.
-    """
+    """A copy of the molecule with the given conformations; the inverse of :func:`to_array`."""
     copy = Chem.Mol(molecule)
     copy.RemoveAllConformers()
     for coordinates in positions:
@@ -87,9 +79,7 @@ def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.
 
 
 def mmff_energies(molecule: Chem.Mol) -> list[float]:
-    """MMFF94 energy of every conformation in kcal/mol; empty for a molecule with an atom that
-    MMFF94 does not know.
-    """
+    """MMFF94 energies of the conformations in kcal/mol; empty if MMFF94 lacks an atom."""
     properties = AllChem.MMFFGetMoleculeProperties(molecule, mmffVariant="MMFF94")
     if properties is None:
         return []
@@ -103,9 +93,7 @@ def mmff_energies(molecule: Chem.Mol) -> list[float]:
 
 
 def lowest_energy(molecule: Chem.Mol) -> float | None:
-    """The lowest MMFF94 energy to which the molecule's conformations relax, or None where MMFF94
-    does not apply.
-    """
+    """The lowest MMFF94 energy of the relaxed conformations, or None if MMFF94 lacks an atom."""
     copy = Chem.Mol(molecule)
     if not AllChem.MMFFHasAllMoleculeParams(copy):
         return None

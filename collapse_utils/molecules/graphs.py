@@ -116,9 +116,7 @@ def _ragged(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some molecules side by side, with the pairs of all; the first ``local`` pairs are the local
-    edges.
-    """
+    """Some molecules in one batch, with the pairs of all; the first ``local`` pairs are local."""
 
     element: torch.Tensor  # (atoms,)
     environment: torch.Tensor  # (atoms,)
@@ -137,9 +135,7 @@ class Batch:
         return len(self.element)
 
     def part(self, first: int, last: int) -> tuple[Batch, slice]:
-        """The molecules in the rows first .. last - 1 as a batch of their own, and where their
-        atoms are in this one.
-        """
+        """The molecules first .. last - 1 as a batch, and where their atoms are in this one."""
         start, end = torch.searchsorted(
             self.molecule, torch.tensor([first, last], device=self.molecule.device)
         ).tolist()
@@ -203,9 +199,7 @@ class Graphs:
         return cls(arrays)
 
     def batch(self, molecules: np.ndarray) -> Batch:
-        """The molecules of the given numbers side by side, in that order; a number may come several
-        times.
-        """
+        """The molecules of the given numbers, in that order; a number may occur several times."""
         molecules = np.asarray(molecules, np.int64)
         counts, rows = self.atoms[molecules], np.arange(len(molecules))
         atoms = _ragged(self._atom_start[molecules], counts)
@@ -239,8 +233,7 @@ class Graphs:
     def distance_statistics(
         self, conformations: np.ndarray, block: int = 256
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and spread, in angstrom, of every kind of pair in ``conformations`` (a structured
-        array or a Pool).
+        """Mean and spread in angstrom of every kind of pair in ``conformations``.
 
         Each kind is drawn towards its family, each family towards its order of edge, with the
         weight of ``PRIOR`` observations: a kind that was never seen gets its family's numbers.
@@ -278,9 +271,7 @@ class Graphs:
 def _moments(
     sums: np.ndarray, mean: np.ndarray, spread: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of groups with the sums (count, x, x^2), drawn towards a coarser
-    group's.
-    """
+    """Mean and standard deviation from sums (count, x, x^2), shrunk towards a coarser group's."""
     count = sums[0] + PRIOR
     posterior_mean = (sums[1] + PRIOR * mean) / count
     # E (x - m)^2 of the group's own observations and of PRIOR ones spread like the coarser group

@@ -42,9 +42,7 @@ Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def make(config: MoleculesConfig, *, data: str | Path, seed: int, cache: Path) -> MoleculesSection:
-    """The section on a source; ``seed`` chooses the training molecules where ``config.draw`` is
-    ``by_seed``.
-    """
+    """The section on a source; ``seed`` chooses molecules where ``draw`` is ``by_seed``."""
     return MoleculesSection(config, data, cache, seed)
 
 
@@ -102,9 +100,7 @@ class MoleculesSection:
         return self.real.graphs.batch(molecules).to(device), *tensors
 
     def fit(self, training_data: Data | Pool, seed: int, checkpoint: Checkpoint) -> GeoDiff:
-        """A fresh model after ``steps`` steps on ``training_data``; samples that are not finite are
-        passed over.
-        """
+        """A fresh model after ``steps`` steps; training items that are not finite are skipped."""
         config = self.config
         torch.set_num_threads(config.threads)
         torch.manual_seed(seeds.derive(seed, "initialisation"))
@@ -151,6 +147,7 @@ class MoleculesSection:
             betas=(config.beta_1, 0.999),
             threads=config.threads,
             diverged=config.diverged,
+            precision=config.precision,
             **plateau,
         )
         loop.train(
@@ -191,8 +188,7 @@ class MoleculesSection:
 
     @torch.no_grad()
     def test_losses(self, model: GeoDiff, items: Data) -> tuple[float, float]:
-        """Local and global loss, a mean over all atoms and ``loss_draws`` noise draws of each
-        conformation.
+        """Local and global loss, a mean over atoms and ``loss_draws`` noise draws.
 
         The draws of a conformation spread evenly over the noise levels.  They are the same for
         every model.
@@ -214,9 +210,7 @@ class MoleculesSection:
         return tuple((sums / atoms).tolist())
 
     def evaluate(self, model: GeoDiff, real_test: Data) -> dict[str, float]:
-        """Losses on real conformations, and the quality of samples for their molecules (same noise
-        every iteration).
-        """
+        """Losses on real conformations and quality of samples; the same noise for every fit."""
         torch.set_num_threads(self.config.threads)
         local, global_ = self.test_losses(model, real_test)
         molecules = np.repeat(real_test["molecule"], self.config.samples_per_conformer)
@@ -242,9 +236,7 @@ class MoleculesSection:
         return {key: value for key, value in self.real.info.items() if key != "lowest_energy"}
 
     def preview(self, items: Data, folder: Path) -> None:
-        """Write the first molecules, real and sampled in turn, as ``molecules.sdf``, and a picture
-        of them.
-        """
+        """Write the first molecules, real and sampled, as ``molecules.sdf`` and as a picture."""
         from matplotlib.figure import Figure
 
         from .drawing import draw_row

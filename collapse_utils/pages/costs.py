@@ -96,9 +96,7 @@ def cost(rates: pd.Series, assumed: dict[str, float], regime: str, factor: int) 
 
 
 def gpu_factors(rates: pd.Series, assumed: dict[str, float], gpu: str) -> tuple[float, float]:
-    """How many times faster than the measured core a GPU is, lower and upper end: an assumption,
-    see the page.
-    """
+    """How many times faster than the measured core a GPU is, lower and upper end: assumed."""
     peak = assumed[f"{gpu}_tflops"] * 1000 / rates["core_gflops"]
     return assumed["gpu_share_low"] * peak, assumed["gpu_share_high"] * peak
 
@@ -156,9 +154,7 @@ def preset_table(results_root: Path, section: str) -> pd.DataFrame:
 
 
 def gpu_note(results_root: Path, section: str) -> str:
-    """What a Colab GPU would give, in a sentence that says how little of it is measured; empty
-    without rates.
-    """
+    """A sentence on what a Colab GPU would give and how little of it is measured."""
     found = read(results_root.parent)
     planned = [
         f"{regime} {_on_gpu(row, found[1], cost(row, found[1], regime, 1).seconds, GPUS[0])}"

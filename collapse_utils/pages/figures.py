@@ -80,9 +80,7 @@ def curve(
 
 
 def _interval(values: pd.Series) -> tuple[float, float]:
-    """The interval of the mean over seeds, as seaborn's ``errorbar`` wants it; no band for a single
-    seed.
-    """
+    """The interval of the mean over seeds, as seaborn's ``errorbar``; none for one seed."""
     found = statistics.estimate(values)
     return (found.low, found.high) if len(values) > 1 else (found.mean, found.mean)
 
@@ -96,9 +94,7 @@ def regimes(
     label: str = "",
     **where: object,
 ) -> None:
-    """Every regime of ``names`` that ``frame`` holds: the mean over seeds by iteration, with its
-    95% interval.
-    """
+    """The mean over seeds by iteration, with its 95% interval, of every regime in ``frame``."""
     tables = {name: statistics.by_seed(frame, metric, regime=name, **where) for name in names}
     rows = [
         table.melt(var_name="iteration").assign(regime=name)
@@ -153,9 +149,7 @@ PANELS = {1: (6.6, 4.2), 2: (4.8, 4.0), 3: (3.6, 3.5)}  # inches, by the number 
 
 
 def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]:
-    """A figure of ``rows`` by ``columns`` panels, whose letters are about as large as the text of
-    the page.
-    """
+    """A figure of ``rows`` by ``columns`` panels with letters as large as the page's text."""
     width, height = PANELS[columns]
     return plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), squeeze=False, **shared
@@ -163,9 +157,7 @@ def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]
 
 
 def titles(row: Sequence[Axes], names: Sequence[str], about: str) -> None:
-    """Name the panels of a row; above the first name stands, as wide as it needs, what the whole
-    row is ``about``.
-    """
+    """Name the panels of a row; what the whole row is ``about`` is above the first name."""
     for ax, name in zip(row, names, strict=True):
         ax.set_title(f"\n{name}", fontsize=11)
     above = row[0].annotate(
@@ -198,9 +190,7 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
 
 
 def spread(values: Sequence[int], most: int) -> list[int]:
-    """The first, the last, and values evenly between them; all of them if there are no more than
-    ``most``.
-    """
+    """The first, the last, and values evenly between them; at most ``most``."""
     places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
     return [values[place] for place in places]
 

@@ -50,9 +50,7 @@ REPORTED_MODELS = {
 
 
 def curves(opened: Opened) -> Figure:
-    """Cross-entropy by iteration at both temperatures, a row for each architecture in the results
-    and in this run.
-    """
+    """Cross-entropy by iteration at both temperatures, a row for each architecture."""
     rows = [
         (name, frame[frame["variant"].isin(variants)], architecture)
         for name, frame in opened.panels()
@@ -89,9 +87,7 @@ def curves(opened: Opened) -> Figure:
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Cross-entropy less that of the first fit, by iteration: ours with intervals, and the paper's
-    with its tags.
-    """
+    """Cross-entropy - that of the first fit, by iteration: ours with intervals, and the paper's."""
     rows = {}
     for place, temperature in enumerate((1.0, 0.3)):
         for regime in regimes.REGIMES:
@@ -126,15 +122,12 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime at temperature 1: its training set, its cross-entropy, its
-    distance to the first.
-    """
+    """The last fit of every regime at temperature 1: training set, cross-entropy and change."""
     return tables.control_table(ours, "cross_entropy", "stories")
 
 
 def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
-    """Training loss (top) and validation loss on real stories (bottom) by stories seen, replace
-    beside accumulate.
+    """Training loss (top) and validation loss (bottom) by stories seen.
 
     ``axes`` is 2 by 2; ``curves`` holds one seed and one variant.  Darker lines are later
     iterations.
@@ -171,9 +164,7 @@ def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
 
 
 def last_losses(curves: pd.DataFrame) -> pd.DataFrame:
-    """Training and validation loss at the end of the first and of the last fit, by temperature and
-    regime, over seeds.
-    """
+    """Training and validation loss at the end of the first and last fit, over seeds."""
     rows = {}
     for variant, temperature in (("", "1.0"), (COLD, "0.3")):
         for regime in ("replace", "accumulate"):
@@ -211,9 +202,7 @@ def text_measures(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
 
 
 def variety_sentence(frame: pd.DataFrame) -> str:
-    """What is left of the variety of samples at the final fit, in words; empty where a chain of
-    these was not run.
-    """
+    """What remains of the variety of samples at the final fit, in words; may be empty."""
 
     def left(regime: str, variant: str) -> str:
         table = growth(frame, "distinct_2", regime, variant)

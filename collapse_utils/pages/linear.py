@@ -32,9 +32,7 @@ def simulate_grid(seed: int, repeats: int = QUICK_REPEATS) -> pd.DataFrame:
 def against_theory(
     axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str], *, sigma2: float
 ) -> None:
-    """Test error by iteration, one panel a T: simulated points with intervals on the lines of
-    theory.
-    """
+    """Test error by iteration, a panel a T: simulated points on the lines of theory."""
     for ax, T in zip(axes, sorted(frame["T"].unique()), strict=True):
         for regime in names:
             cell = frame[
@@ -184,9 +182,7 @@ def off_by_one_text(frame: pd.DataFrame) -> str:
 
 
 def fresh_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Error over base at some iterations, rows used again beside fresh rows; sigma2 = 1, smallest
-    and largest T.
-    """
+    """Error / base at some iterations, for rows used again and for fresh rows; sigma2 = 1."""
     rows = {}
     for T in (min(grid.T_VALUES), max(grid.T_VALUES)):
         first = theory.base(grid.D, T, 1.0)
@@ -212,9 +208,7 @@ def fresh_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def heavy_tails(ax: Axes, tails: pd.DataFrame) -> None:
-    """Quantiles, mean and base of the first fit's error by the distance of T from the edge of
-    existence, d + 1.
-    """
+    """Quantiles, mean and base of the first fit's error by the distance of T from d + 1."""
     colour, edge = figures.COLOURS["accumulate"], tails["T"] - tails["d"] - 1
     ax.fill_between(
         edge, tails["q0.025"], tails["q0.975"], color=colour, alpha=0.15, label="95% of repeats"

@@ -43,9 +43,7 @@ def reported_axis(ax: Axes, reported: pd.DataFrame, metric: str) -> None:
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Every loss as a multiple of that of the first fit, by iteration: ours with intervals, the
-    authors' with their tag.
-    """
+    """Each loss / that of the first fit, by iteration: ours with intervals, and the authors'."""
     rows: dict[tuple[str, str, str], dict[int, str]] = {}
     for metric in LOSSES:
         name = metric.removesuffix("_loss")
@@ -61,9 +59,7 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime, all trained for the same number of steps: its training set and
-    its local loss.
-    """
+    """The last fit of every regime at equal steps: its training set and its local loss."""
     return tables.control_table(ours, "local_loss", "conformations", digits=1)
 
 
@@ -86,9 +82,7 @@ def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
 
 
 def sampler_table(path: Path) -> pd.DataFrame:
-    """One model sampled in several ways (``benchmarks/molecule_samplers.py``): speed on one core,
-    and quality.
-    """
+    """One model sampled in several ways: speed on one core, and quality."""
     frame = pd.read_csv(path).set_index("sampler")
     columns = {
         "samples_per_second": ("samples a second", 1),
@@ -127,9 +121,7 @@ def _shown(path: Path, which: int) -> tuple[Chem.Mol, np.ndarray, np.ndarray] | 
 
 
 def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figure:
-    """A molecule: its real conformation, and a sample of each model; a row a regime, a column one
-    of five iterations.
-    """
+    """A molecule: its real conformation and samples; a row a regime, a column an iteration."""
     there = [regime for regime in names if (samples / "base" / regime).is_dir()]
     found = {
         int(path.name.split("-")[1])

@@ -21,9 +21,7 @@ def signed(effect: Estimate, digits: int = 2) -> str:
 def control_table(
     ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2
 ) -> pd.DataFrame:
-    """The last fit of every regime: its training set in units of n ``items``, its metric, its
-    distance to the first fit.
-    """
+    """The last fit of every regime: its training set in n ``items``, its metric, its change."""
     rows = []
     for regime in regimes.REGIMES:
         table = by_seed(ours, metric, regime=regime, variant="")
@@ -80,9 +78,7 @@ def change_frame(rows: dict[tuple[str, ...], dict[int, str]], names: list[str]) 
 
 
 def cost_table(folder: Path) -> pd.DataFrame:
-    """Median time and memory of the reference chains by variant and regime, from their
-    provenance.
-    """
+    """Median time and memory of the reference chains by variant and regime."""
     records = files.read_json(folder / "provenance.json")
     rows = [
         {

@@ -22,8 +22,7 @@ CHAIN = ("variant", "regime", "seed")  # what tells the chains of one table apar
 
 
 def collect(folder: Path, into: Path) -> list[str]:
-    """Merge every finished run below ``folder`` into the results ``into``; returns one line a table
-    written.
+    """Merge every finished run below ``folder`` into ``into``; returns a line for each table.
 
     The rows of a chain that is there already are replaced by the newer ones, never doubled.  Lines
     that begin with ``missing`` name what is not finished: chains under way, and those that a sweep
@@ -97,16 +96,12 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def missing(folder: Path) -> list[str]:
-    """One line a chain below ``folder`` that is not finished, or that a sweep was asked for and has
-    not begun.
-    """
+    """One line for each chain below ``folder`` that is unfinished or not yet begun."""
     return [f"missing: {row}" for row in status.rows(folder) if row.state != "done"]
 
 
 def _merge(path: Path, frame: pd.DataFrame, key: list[str]) -> int:
-    """Put the rows of ``frame`` into the table ``path``; a chain that it brings loses the rows that
-    it had there.
-    """
+    """Put the rows of ``frame`` into the table ``path``; they replace rows of the same chains."""
     if path.exists():
         there = read_csv(path)
         chain = [name for name in key if name in CHAIN]
@@ -133,9 +128,7 @@ def _curves(run_dirs: list[Path]) -> pd.DataFrame:
 
 
 def _merged_provenance(path: Path, run_dirs: list[Path]) -> list[dict]:
-    """The records of the table beside ``path`` with those of ``run_dirs``, which take the place of
-    older ones.
-    """
+    """The records of the table at ``path`` with those of ``run_dirs``, which replace older ones."""
     records = read_json(path) if path.exists() else []
     for run_dir in run_dirs:
         description = read_json(run_dir / "config.json")
@@ -150,9 +143,7 @@ def _merged_provenance(path: Path, run_dirs: list[Path]) -> list[dict]:
 
 
 def _check_data(table: Path, records: list[dict]) -> None:
-    """InputError unless the chains of a variant have read one data set or, where the seed draws it,
-    one for each seed.
-    """
+    """InputError unless the chains of a variant read one data set (or one for each seed)."""
     read: dict[int, list[dict]] = {}
     for record in records:
         read.setdefault(record["seed"], []).append(record["data"])

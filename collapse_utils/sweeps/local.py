@@ -28,17 +28,14 @@ FOLLOW = Path(__file__).with_name("follow.py")
 
 
 def cores() -> int:
-    """The cores that this process may use; a batch system often grants fewer than the machine
-    has.
-    """
+    """The cores that this process may use; a batch system often grants fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False) -> list[Job]:
-    """Run ``jobs``, each in its own process, ``parallel`` at a time (by default: cores / threads of
-    a chain).
+    """Run ``jobs``, each in its own process, ``parallel`` at a time (default: cores / threads).
 
     Chains that are done are not repeated; one that fails does not stop the others.  Returns the
     jobs that failed; their last words stand in their logs.  KeyboardInterrupt stops the chains in
@@ -84,9 +81,7 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
 
 
 def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
-    """The next job to start: first those that need not wait for a first fit that another job is
-    making.
-    """
+    """The next job: first those that need not wait for a first fit that another job makes."""
     busy = {(job.shared, job.seed) for job in running if fraction(progress.read(job.run_dir)) < 1}
     second = None
     for job in waiting:

@@ -140,9 +140,7 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
 
 
 def _check_answers(address: str | None) -> None:
-    """InputError at once for a host and port where nothing listens; Ray itself would try for
-    minutes.
-    """
+    """InputError at once where nothing listens; Ray itself would try for minutes."""
     host, sign, port = (address or "").rpartition("://")[2].rpartition(":")
     if address in (None, "auto", "local"):
         return

@@ -1,5 +1,4 @@
-"""One job of a sweep on a machine where an engine has put it: to its end, and if need be back to
-where it was asked for.
+"""One job of a sweep on a machine of a cluster: run to its end, and copied back if asked.
 
 Nothing here knows of the engine.  A job is safe to run anywhere, any number of times: it starts its
 chain when no living process holds the run directory, and waits while one does.
@@ -93,8 +92,7 @@ def _moved(job: Job, out: Path) -> Job:
 
 
 def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
-    """Run a job to its end, waiting while another living process has its run directory; returns the
-    exit status.
+    """Run a job to its end and return its exit status; waits while another process runs it.
 
     The other process is an orphan: what a dead worker has left.  It dies with its worker or, if its
     node has lost touch with the cluster, runs on; then its lease tells.
@@ -141,9 +139,7 @@ def pack(job: Job, whole: bool) -> bytes:
 
 
 def unpack(job: Job, archive: bytes) -> None:
-    """Give what came back its names beside ``job.run_dir``, the run directory last, each in one
-    step.
-    """
+    """Rename what came back to its place beside ``job.run_dir``, the run directory last."""
     parent = job.run_dir.parent
     temporary = parent / f".{job.run_dir.name}.{uuid.uuid4().hex[:8]}.tmp"
     temporary.mkdir(parents=True)

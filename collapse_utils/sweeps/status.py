@@ -1,6 +1,4 @@
-"""How far runs have come, read from their folders: works while they run, from any machine that sees
-the folder.
-"""
+"""How far runs have come, read from their folders, also while they run."""
 
 from __future__ import annotations
 
@@ -99,9 +97,7 @@ def planned_row(run_dir: Path, name: str) -> Row:
 
 
 def rows(directory: Path) -> list[Row]:
-    """Every chain at or below ``directory``: those with a run directory, and those that a sweep
-    still has to begin.
-    """
+    """Every chain at or below ``directory``: begun, or planned by a sweep."""
     found = {path: row(path) for path in run_dirs(directory)}
     for run_dir, name in jobs.planned(directory).items():
         if run_dir not in found:

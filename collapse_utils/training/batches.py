@@ -8,8 +8,7 @@ from .. import seeds
 
 
 class Batches:
-    """The items of every step, a function of the step alone: each item once an epoch, a last
-    short batch left out.
+    """The items of every step: each item once an epoch, without a last short batch.
 
     Parameters
     ----------

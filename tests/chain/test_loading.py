@@ -30,7 +30,7 @@ def sweep(model, out, *options):
     )
 
 
-@pytest.mark.parametrize("model", ["Normal", "Tensors", "Texts"])
+@pytest.mark.parametrize("model", ["Normal", "Tensors", "Texts", "Table"])
 def test_every_kind_of_data_runs_through_all_regimes(tmp_path, model):
     frame = own.experiment(getattr(own_models, model)(), tmp_path, iterations=3, seeds=[0])
     assert sorted(frame["regime"].unique()) == [
@@ -106,6 +106,18 @@ def test_rounding_differences_pass_only_where_close_is_asked_for():
     own.trial(own_models.Drifting(), check="close")
     with pytest.raises(InputError, match="exact, close"):
         own.trial(own_models.Drifting(), check="nearly")
+    with pytest.raises(RunError, match="fit: two fits with one seed gave different models"):
+        own.trial(own_models.Drifting(), check="close", tolerance=1e-12)
+
+
+def test_an_experiment_that_was_begun_is_resumed_without_another_trial(tmp_path, monkeypatch):
+    trials = []
+    monkeypatch.setattr(own, "trial", lambda *arguments: trials.append(arguments[1:]))
+    for regimes in (["replace"], ["replace", "accumulate"]):
+        own.experiment(
+            own_models.Normal(), tmp_path, iterations=2, seeds=[0], regimes=regimes, check="close"
+        )
+    assert trials == [("close", 1e-3)]
 
 
 @pytest.mark.parametrize("given", [([], []), (1, 2), None, [[1, 2], [3]]])

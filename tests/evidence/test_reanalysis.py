@@ -24,6 +24,7 @@ PUBLISHED = json.loads((ROOT / "book" / "_generated" / "claims.json").read_text(
 ]
 CASES = [(claim, result) for claim in PUBLISHED for result in claim["results"]]
 ONE_LOOK, TWO_LOOKS = 0.025, 0.014
+HALF = "images=160,epochs=40,decay=0.9487"
 COLD, GPT2, LONG = "temperature=0.3", "architecture=gpt2", "iterations=50,protocol=steps"
 LANGEVIN, GEOMETRY = (
     f"iterations=4,molecules=50,draw=by_seed,sampler={sampler},samples_per_conformer=1"
@@ -335,6 +336,60 @@ def below(metric, regime, limit, variant="", log=False):
     return of_one(metric, log, make, regime, variant)
 
 
+def rise(data, share, kind="fixed_real", variant=""):
+    """log(final / first) of the loss of faces; share 0 is replace, share 1 real faces alone."""
+    kind = "fixed_real" if share == 1 else kind
+    table = data.chains("test_loss", f"{kind}={share:g}" if share else "replace", variant)
+    return np.log(table.iloc[:, -1] / table.iloc[:, 0]) if table.size else pd.Series(dtype=float)
+
+
+def share_slope(kind):
+    """The slope of the rise over six shares of real faces is negative."""
+
+    def parts(data):
+        a = np.array([0, 0.1, 0.25, 0.5, 0.75, 1])
+        rises = pd.concat([rise(data, share, kind) for share in a], axis=1)
+        slopes = ((a - a.mean()) * rises).sum(axis=1) / ((a - a.mean()) ** 2).sum()
+        return [Part(slopes, 0, -1, False)]
+
+    return parts
+
+
+def bias_or_noise(data, fits=6):
+    """Distance of the rises / that of replace to the growth of noise, minus that to a bias.
+
+    Noise: the same real labels P (variance 1/a) enter every fit; V and C are the variance of a fit
+    and its covariance with P, in units of the first fit.
+    """
+    gap = 0
+    for a in (0.1, 0.25, 0.5, 0.75):
+        q, bias, V, C = 1 - a, 1.0, 1.0, 1.0
+        for _ in range(fits - 1):
+            bias = 1 + q * bias
+            V, C = a + 2 * a * q * C + q * q * V + q, 1 + q * C
+        ratio = rise(data, a) / rise(data, 0)
+        gap = gap + (ratio - (V - 1) / (fits - 1)) ** 2 - (ratio - (bias - 1) / (fits - 1)) ** 2
+    return [Part(gap, 0, 1, False)]
+
+
+def share_or_number(data):
+    """Twice the share at one number of faces, minus twice the number at one share."""
+    each = []
+    for kind in ("fixed_real", "redrawn_real"):
+        whole = {a: rise(data, a, kind) for a in (0.25, 0.5)}
+        half = {a: rise(data, a, kind, HALF) for a in (0.25, 0.5)}
+        number = (half[0.25] - whole[0.25] + half[0.5] - whole[0.5]) / 2
+        each.append(whole[0.25] - half[0.5] - number)
+    return [Part((each[0] + each[1]) / 2, 0, 1, False)]
+
+
+def same_or_redrawn(data):
+    shares = (0.1, 0.25, 0.5, 0.75)
+    gaps = [rise(data, a) - rise(data, a, "redrawn_real") for a in shares]
+    ratio = np.exp(sum(gaps) / len(gaps))
+    return [Part(ratio, 1 / 1.05, 1, True), Part(ratio, 1.05, -1, True)]
+
+
 def same_rows(data):
     return data.frame[data.frame.x == "same"]
 
@@ -493,6 +548,18 @@ CLAIMS = {
     "families-logistic-replace": end(
         "log_loss", True, "replace", "accumulate", 2, variant="diabetes"
     ),
+    **{
+        f"mixing-{form}": below(ERROR, form, 0.02, "r=1,s=4")
+        for form in ("fresh", "fixed", "pool", "weighted", "accumulated", "new-rows")
+    },
+    "mixing-faces-fixed-falls": share_slope("fixed_real"),
+    "mixing-faces-redrawn-falls": share_slope("redrawn_real"),
+    "mixing-faces-bias": bias_or_noise,
+    "mixing-faces-share": share_or_number,
+    "mixing-faces-alike": same_or_redrawn,
+    "sharpening-depth": below(ERROR, "accumulate", 0.02, "depth,tau=0.9"),
+    "sharpening-words": below(ERROR, "accumulate", 0.02, "words,tau=0.9"),
+    "sharpening-bound": below("value", "accumulate", 2.995, "rise,tau=0.9"),
 }
 
 

@@ -35,8 +35,7 @@ def z_of(errors, expected):
         {},
         {"sigma2": 100.0},
         {"sigma2": 0.01, "condition": 30.0},
-        {"ridge": 2.0, "sigma2": 0.3, "signal": 3.0},
-        {"ridge": 2.0, "condition": 30.0},
+        {"sigma2": 0.3, "signal": 3.0},
         {"T": 7},  # d + 2: X is factorised itself, and subsamples do not determine the fit
         {"T": 9},
         {"d": 1, "T": 3},
@@ -99,7 +98,7 @@ def test_covariance_leaves_the_error_unchanged(regime):
 # The sampler
 
 
-@pytest.mark.parametrize("options", [{}, {"ridge": 3.0, "condition": 9.0}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"condition": 9.0}], ids=str)
 @pytest.mark.parametrize("x", ["same", "fresh"])
 @pytest.mark.parametrize("regime", WHOLE)
 def test_drawing_the_factor_is_drawing_x(regime, x, options):
@@ -230,16 +229,6 @@ def test_fresh_x_closed_forms():
         assert np.max(np.abs(z)) < 4
 
 
-def test_ridge_limits():
-    free = Linear(d=5, T=30, iterations=4, repeats=50, signal=2.0)
-    for regime in REGIMES:
-        draws = draw(free, regime, np.random.default_rng(0))
-        little = simulation.errors(dataclasses.replace(free, ridge=1e-9), regime, draws)
-        assert relative(little, simulation.errors(free, regime, draws)) < 1e-6
-        endless = simulation.errors(dataclasses.replace(free, ridge=1e12), regime, draws)
-        assert endless == pytest.approx(4.0, rel=1e-6)  # w = 0, whose error is |w*|^2
-
-
 # What is shown
 
 
@@ -280,7 +269,6 @@ def test_heavy_tail_near_d_plus_2():
         ("iterations", 0),
         ("repeats", 1),
         ("x", "new"),
-        ("ridge", -1.0),
         ("signal", -1.0),
         ("condition", 0.5),
         ("threads", 0),

@@ -110,6 +110,20 @@ def test_the_lock_satisfies_every_bound():
         assert need.specifier.contains(pins[canonicalize_name(need.name)]), need
 
 
+def test_colabs_versions_satisfy_every_bound_of_the_package():
+    first, *lines = read("constraints-colab.txt").splitlines()
+    assert re.search(r"in (\w+) 20\d\d", first), "the date of the versions"
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pins["torch"] = re.search(r"^COLAB_TORCH \?= torch==(.*)$", read("Makefile"), re.M)[1]
+    needs = {
+        canonicalize_name(need.name): need for need in map(Requirement, PROJECT["dependencies"])
+    }
+    known = needs.keys() & {canonicalize_name(name) for name in pins}
+    assert len(known) >= 11
+    for name in known:
+        assert needs[name].specifier.contains(pins[name]), needs[name]
+
+
 def test_the_lock_is_sorted_pins_releases_and_says_nothing_twice():
     lines = [line for line in read("requirements.lock").splitlines() if not line.startswith("#")]
     names = [line.split("==")[0].lower() for line in lines]

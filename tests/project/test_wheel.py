@@ -20,6 +20,7 @@ LIGHT = [  # the modules that need nothing but Python
     f"collapse_utils.{name}"
     for name in (
         "__main__",
+        "commands",
         "errors",
         "loading",
         "presets",

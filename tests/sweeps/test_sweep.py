@@ -397,7 +397,7 @@ def test_a_chain_that_is_killed_says_by_what(tmp_path):
 
 
 def test_the_live_table_in_a_terminal(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(live, "_draws", lambda: True)
+    monkeypatch.setattr(live, "_terminal", lambda: True)
     first, second = planned(tmp_path, [0])
     shown = live.Live([first, second], quiet=False)
     for job in (first, second):

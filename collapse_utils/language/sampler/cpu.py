@@ -61,9 +61,7 @@ def _child(
 
 
 def run(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
-    """Lane k of K samples the stories k, k + K, ... with its share of the batch; all but the first
-    in child processes.
-    """
+    """Lane k of K samples stories k, k + K, ...; all lanes but the first are child processes."""
     threads = torch.get_num_threads()
     # Only Linux forks: elsewhere a new process would not have the weights.
     lanes = min(threads, batch) if sys.platform == "linux" else 1
@@ -164,8 +162,7 @@ def _run(
 
 
 def _active(story: np.ndarray) -> np.ndarray:
-    """The slots to step until the next plan: those with a story, and idle ones up to a multiple
-    of an eighth of all.
+    """The slots to step until the next plan: those with a story, rounded up to an eighth of all.
 
     oneDNN builds a kernel for every number of rows it meets, which takes longer than stepping a
     few idle rows.
