@@ -29,8 +29,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from . import data, regimes, seeds
+from .durable.begin import writing
 from .durable.checkpoints import Checkpoint
-from .durable.run_dir import describe_run, writing
+from .durable.run_dir import describe_run
 from .durable.store import RunDirectory, Store, finished_rows
 from .errors import RunError
 from .presets import Config
@@ -171,6 +172,7 @@ def run_chain(
     shared: str | Path | None = None,
     report: Callable[[dict], None] = lambda state: None,
     checkpoint_s: float = 60.0,
+    allow_changed_code: bool = False,
 ) -> list[dict]:
     """Run ``chain`` in ``run_dir`` to its end, from wherever it stopped, and return its metrics.
 
@@ -183,6 +185,8 @@ def run_chain(
     report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a
         second.
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
+    allow_changed_code : go on with a run that was begun by other code of this package or with other
+        versions of torch, numpy or transformers; the provenance says so.
 
     Returns
     -------
@@ -190,7 +194,7 @@ def run_chain(
 
     Raises
     ------
-    InputError : ``run_dir`` holds another run, or cannot be written.
+    InputError : ``run_dir`` holds another run, or one begun by other code, or cannot be written.
     RunError : another process is writing there, or the section broke its contract (named).
     """
     run_dir = Path(run_dir)
@@ -199,7 +203,7 @@ def run_chain(
     description = describe_run(chain, real_train, real_test)
     if (rows := finished_rows(run_dir, description)) is not None:
         return rows
-    with writing(run_dir, description) as lease:
+    with writing(run_dir, description, allow_changed_code) as lease:
         shared_dir = Path(shared) if shared is not None else run_dir.parent / ".shared"
         store = RunDirectory(
             run_dir, shared_dir, lease, description, chain.config, report, checkpoint_s

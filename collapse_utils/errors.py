@@ -6,6 +6,15 @@ line prints the line and exits with status 2; a notebook shows it as the last li
 
 from __future__ import annotations
 
+MOST_SHOWN = 300  # characters of a value in a message
+
+
+def plain(text: str) -> str:
+    """``text`` in one line that moves no cursor: what a terminal would obey is shown by its
+    escape.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
 
 class InputError(ValueError):
     """A value that cannot be used.
@@ -20,7 +29,10 @@ class InputError(ValueError):
 
     def __init__(self, field: str, value: object, allowed: str):
         self.field, self.value, self.allowed = field, value, allowed
-        super().__init__(f"{field}: got {value!r}; allowed: {allowed}")
+        shown = repr(value)
+        if len(shown) > MOST_SHOWN:
+            shown = f"{shown[:MOST_SHOWN]}... ({len(shown):,} characters)"
+        super().__init__(f"{field}: got {shown}; allowed: {allowed}")
 
 
 class RunError(RuntimeError):

@@ -14,6 +14,7 @@ import pandas as pd
 from .. import sections
 from ..durable import files
 from ..durable.metrics import frame_of
+from ..durable.reading import read_run
 from ..durable.run_dir import finished_runs
 from ..errors import InputError
 from . import results
@@ -28,11 +29,13 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
     """One line for every finished run below ``folder`` that has published rows, and whether all of
     them agree.
 
-    Raises InputError if there is no such run.
+    Raises InputError if there is no such run, and RunError that names a file which is not as it was
+    written.
     """
     lines, agree = [], True
     for run_dir in finished_runs(folder) if folder.is_dir() else ():
-        fresh = frame_of([run_dir])
+        run = read_run(run_dir)
+        fresh = frame_of([run])
         first = fresh.iloc[0]
         name = (
             f"{first['section']} {first['variant']} {first['regime']} seed {first['seed']}".replace(
@@ -53,8 +56,7 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
             if (record["variant"], record["regime"], record["seed"])
             == (first["variant"], first["regime"], first["seed"])
         )["provenance"]
-        own = files.read_json(run_dir / "DONE")
-        alike = all(record.get(key) == own.get(key) for key in SAME)
+        alike = all(record.get(key) == run.done.get(key) for key in SAME)
         told, right = _difference(published, fresh, first["section"], alike)
         lines.append(f"{name}: {told}")
         agree = agree and right
