@@ -35,7 +35,7 @@ GET_TORCH = $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test suite lint lowest smoke cluster reference serve single release screenshots includes register strip repository clean
+.PHONY: help install book site test suite lint lowest smoke gpu cluster reference serve single release screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ smoke: $(INSTALLED) ## three seeds at smoke; every chain is compared with the pu
 	$(COLLAPSE) compare build/smoke/runs
 	$(BOOK) prepare --name smoke --preset smoke --seeds 0-2 --regimes all
 	$(PY) -m pytest --nbval-lax --nbval-current-env build/smoke/committed
+
+gpu: $(INSTALLED) ## the tests that need an NVIDIA GPU (install with make CUDA=1)
+	$(PY) -m pytest -m gpu tests/gpu
 
 cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two of them killed (installs Ray)
 	$(PY) -m pip install --quiet --editable '.[cluster]'

@@ -47,3 +47,12 @@ class Occupied(RunError):
     """
 
     STATUS = 75  # the exit status of the command line: EX_TEMPFAIL of sysexits.h, "try again later"
+
+
+def integer(field: str, text: str, least: int, most: int = 10**18) -> int:
+    """The integer that a user typed in ASCII digits; InputError for anything else."""
+    if len(text) > 19 or not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise InputError(
+            field, text, f"an integer >= {least}" + f" and <= {most}" * (most < 10**18)
+        )
+    return int(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from collapse_utils import regimes, seeds
+from collapse_utils.durable.run_dir import name_problem
 from collapse_utils.durable.signals import stopped
 from collapse_utils.errors import InputError, RunError
 
@@ -125,6 +126,8 @@ def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _command(root: Path, options: argparse.Namespace) -> int:
+    if (name := getattr(options, "name", None)) is not None and (problem := name_problem(name)):
+        raise InputError("--name", name, f"the name of a folder under build/: it {problem}")
     if options.command == "run":
         failures = execute.run(root, options.name, _parameters(root, options), options.notebook)
         if failures:

@@ -33,14 +33,15 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
     for name, value in metrics.items():
         if not isinstance(name, str) or not reading.METRIC.fullmatch(name):
             raise RunError(
-                f"evaluate: metric {name!r}: its name must be a text without commas, quotes and line "
-                "breaks, which metrics.csv could not hold"
+                f"evaluate: metric {name!r}: its name must be a text without commas, quotes and "
+                "line breaks, which metrics.csv could not hold"
             )
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
         if diverged is None and not math.isfinite(value):
             raise RunError(
-                f"evaluate: metric {name!r} is {value}; expected a finite number, or --set diverged=record"
+                f"evaluate: metric {name!r} is {value}; expected a finite number, or --set "
+                "diverged=record"
             )
     found = {
         name: float(value) if math.isfinite(value) else math.inf for name, value in metrics.items()

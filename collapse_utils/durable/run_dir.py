@@ -1,7 +1,7 @@
 """A run directory: what is in it, which run it belongs to, and where the runs of a folder are.
 
-<run>/config.json        what this chain is: section, preset, regime, seed, configuration, data, versions and digest of the
-                         code, and a fingerprint of all this
+<run>/config.json        what this chain is: section, preset, regime, seed, configuration, data,
+                         versions and digest of the code; and a fingerprint of all this
 <run>/changed-code.json  with which other code it went on, if it was allowed to
 <run>/lease.json         who writes here now
 <run>/metrics.csv        tidy results so far
@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from .. import __version__, data
 from ..errors import InputError
@@ -57,6 +58,12 @@ def name_problem(name: str) -> str | None:
     if not name.strip() or name.startswith(".") or len(name.encode()) > MOST_NAME:
         return f"is empty, begins with a dot, or has more than {MOST_NAME} bytes"
     return None
+
+
+def folder_name(variant: str) -> str:
+    """A variant as the name of one folder: an own model's may hold a path, such as ``data=/x``."""
+    name = quote(variant or "base", safe=" =,.+-_:()[]'")
+    return name.replace(".", "%2E") if name in (".", "..") else name
 
 
 def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> dict:

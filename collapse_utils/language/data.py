@@ -168,7 +168,7 @@ def split_texts(
     Raises
     ------
     InputError : too few stories; names the source, ``stories``, or the seed that has no stories
-    left.
+        left.
     """
     held_out = config.test_stories + config.validation_stories + config.reference_stories
     needed = held_out + (part + 1) * (config.stories or config.batch_size)

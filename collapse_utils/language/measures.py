@@ -73,9 +73,8 @@ def diversity(
 
     Returns
     -------
-    distinct_2 : different pairs of neighbouring tokens, as a share of the first
-    ``DISTINCT_PAIRS`` pairs (Li et al. 2016);
-        a fixed number, because the share falls with the length of any text.
+    distinct_2 : different pairs of neighbouring tokens, as a share of the first ``DISTINCT_PAIRS``
+        pairs (Li et al. 2016); a fixed number, because the share falls with the length of any text.
     vocabulary_share : the share of the tokens of the real test split that occur at least once.
     mean_length : tokens of a story, with its end marks.
     share_ended : share of stories that the model ended before ``max_length``.

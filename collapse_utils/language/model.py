@@ -66,8 +66,7 @@ def build(
     Parameters
     ----------
     architecture : ``gpt2`` (learned positions, LayerNorm, GELU, tied embeddings) or ``llama``
-    (rotary positions,
-        RMSNorm, SwiGLU, an output matrix of its own).
+        (rotary positions, RMSNorm, SwiGLU, an output matrix of its own).
     layers, hidden, heads, ffn : depth, width, attention heads, width of the feed-forward layer.
     vocabulary, max_length : number of tokens, and the longest sequence with its BOS and EOS.
     dropout : everywhere that the architecture has it (Llama: on attention weights only).
@@ -75,8 +74,8 @@ def build(
 
     Raises
     ------
-    InputError : an unknown architecture, heads that do not divide hidden, an odd number of
-    features in a Llama head.
+    InputError : an unknown architecture, heads that do not divide hidden, an odd number of features
+        in a Llama head.
     """
     if architecture not in ARCHITECTURES:
         raise InputError("architecture", architecture, "one of " + ", ".join(ARCHITECTURES))

@@ -140,12 +140,12 @@ class LanguageSection:
         -------
         best_temperature : the one at which the validation stories are predicted best.
         cross_entropy_best_temperature, cross_entropy_sampling_temperature : on the test stories,
-        with the logits divided
-            by that temperature and by the sampling temperature; nats per token.  For the first
-            fit the second is what a perfect learner of its samples would reach.
+            with the logits divided by that temperature and by the sampling temperature; nats per
+            token.  For the first fit the second is what a perfect learner of its samples would
+            reach.
         reference_cross_entropy : of the samples under the reference model, nats per token.
-        trained_tokens : tokens that this fit was trained to predict, each as often as it was
-        read. ..._real : the same measures of real stories, where a perfect model would be.
+        trained_tokens : tokens that this fit was trained to predict, each as often as it was read.
+        ..._real : the same measures of real stories, where a perfect model would be.
         """
         best = measures.best_temperature(model, self.stories.validation)
         temperatures = np.array([best, self.config.temperature])

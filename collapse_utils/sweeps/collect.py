@@ -7,14 +7,13 @@ out, and no name in a run directory can reach a file outside the results.
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
 
 import pandas as pd
 
 from ..durable import files
 from ..durable.metrics import KEY, frame_of
 from ..durable.reading import MOST_PREVIEW_BYTES, Run, read_run
-from ..durable.run_dir import finished_runs
+from ..durable.run_dir import finished_runs, folder_name
 from ..errors import InputError, RunError
 from ..evidence.results import read_csv
 from . import status
@@ -170,9 +169,3 @@ def _copy_samples(target: Path, runs: list[Run]) -> None:
                 copy = target / folder_name(variant) / regime / f"iteration-{t:02d}" / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(files.read_plain(source, MOST_PREVIEW_BYTES))
-
-
-def folder_name(variant: str) -> str:
-    """A variant as the name of one folder: an own model's may hold a path, such as ``data=/x``."""
-    name = quote(variant or "base", safe=" =,.+-_:()[]'")
-    return name.replace(".", "%2E") if name in (".", "..") else name

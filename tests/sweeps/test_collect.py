@@ -13,7 +13,7 @@ from toy import Gaussian, GaussianConfig, Neural, chain
 
 from collapse_utils.chain import run_chain
 from collapse_utils.durable import files
-from collapse_utils.durable.run_dir import fingerprint
+from collapse_utils.durable.run_dir import fingerprint, folder_name
 from collapse_utils.errors import InputError
 from collapse_utils.evidence import results
 from collapse_utils.sweeps import collect, jobs, status
@@ -345,8 +345,8 @@ def test_odd_files_beside_a_runs_own_are_passed_over(tmp_path):
 
 
 def test_a_variant_with_a_path_names_one_folder():
-    assert collect.folder_name("temperature=0.3,stories=5") == "temperature=0.3,stories=5"
-    assert collect.folder_name("") == "base"
+    assert folder_name("temperature=0.3,stories=5") == "temperature=0.3,stories=5"
+    assert folder_name("") == "base"
     for variant in ("data=/x/y", "../../x", "..", "a/../../b"):
-        assert "/" not in collect.folder_name(variant)
-        assert collect.folder_name(variant) not in (".", "..")
+        assert "/" not in folder_name(variant)
+        assert folder_name(variant) not in (".", "..")
