@@ -8,11 +8,12 @@ network.
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 from collapse_utils.durable.files import read_json
 
-from .tables import markdown
+from .tables import markdown, verbatim
 
 HEADING = "Data of this page"
 MEANING = {
@@ -34,6 +35,7 @@ MEANING = {
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
     "assumptions.csv": "one number that the page on costs assumes",
 }
+LINKABLE = re.compile(r"[\w ./,=+%()-]+")  # a path that a role takes and a browser saves as it is
 REPORTED = "one value that the paper or its authors report"
 
 
@@ -83,6 +85,9 @@ def saved_as(path: Path) -> str:
 
 
 def link(root: Path, path: Path, text: str) -> str:
+    """A link that saves the file; its name alone where that would not stay a name in the page."""
+    if not LINKABLE.fullmatch(path.relative_to(root).as_posix()):
+        return verbatim(text)
     return f"{{download}}`{text} </{path.relative_to(root).as_posix()}>`"
 
 
@@ -91,7 +96,9 @@ def table(root: Path) -> str:
     content = []
     for path in files(root):
         place = path.parent.relative_to(root / "results").as_posix()
-        content.append((place, link(root, path, path.name), f"{rows(path):,}", size(path)))
+        content.append(
+            (verbatim(place), link(root, path, path.name), f"{rows(path):,}", size(path))
+        )
     return markdown(("folder", "file", "rows", "size"), content, right=("rows", "size"))
 
 
@@ -102,8 +109,11 @@ def kinds(root: Path) -> str:
         reported = path.parent.name == "reported"
         name = path.relative_to(root / "results").as_posix() if reported else path.name
         if name not in content:
-            names = ", ".join(f"`{column}`" for column in columns(path))
-            content[name] = name, REPORTED if reported else MEANING.get(name, ""), names
+            names = ", ".join(
+                f"`{column}`" if LINKABLE.fullmatch(column) else verbatim(column)
+                for column in columns(path)
+            )
+            content[name] = verbatim(name), REPORTED if reported else MEANING.get(name, ""), names
     return markdown(("file", "a row holds", "columns"), content.values())
 
 

@@ -20,6 +20,8 @@ from collapse_utils.durable import progress
 from collapse_utils.durable.files import read_json
 from collapse_utils.pages.costs import TITLES
 
+from .tables import all_verbatim, verbatim
+
 NOTHING = "No results have been collected into `results/` yet.\n"
 UNKNOWN = "not recorded"
 SPACE = "\u00a0"  # a space at which no line ends
@@ -32,7 +34,8 @@ def read(root: Path) -> dict[str, list[dict]]:
     found: dict[str, list[dict]] = {}
     for path in (root / "results").glob("*/*/provenance.json"):
         records = [{**record, "folder": path.parent.name} for record in read_json(path)]
-        found.setdefault(path.parent.parent.name, []).extend(records)
+        section = verbatim(path.parent.parent.name)
+        found.setdefault(section, []).extend(all_verbatim(records))
     names = [*sections.NAMES, *sorted(found)]
     return {
         name: sorted(found[name], key=_order) for name in dict.fromkeys(names) if found.get(name)
