@@ -79,7 +79,8 @@ def iterate(
     def training_set(t: int) -> data.Data | data.Pool:
         """What iteration t trains on: real data and generations, or a random part of them."""
         used = regimes.trains_on(chain.regime, t)
-        blocks = [generation(block) if block.generation else real_train for block in used]
+        keep = data.light if len(used) > data.MOST_OPEN else lambda block: block
+        blocks = [keep(generation(b)) if b.generation else real_train for b in used]
         available, size = sum(map(len, blocks)), regimes.training_size(chain.regime, t) * n
         if size == available:
             return data.join(blocks)

@@ -21,7 +21,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import InputError, RunError
 from .leases import Lease
@@ -106,22 +106,27 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n", durable=durable)
 
 
-def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The content of a regular file of at most ``most`` bytes; RunError for a link, a pipe, a
-    device, and what cannot be read.
-    """
+@contextlib.contextmanager
+def open_plain(path: Path) -> Iterator[IO[bytes]]:
+    """A regular file, to be read; RunError for a link, a pipe, a device, and what is unreadable."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         with open(os.open(path, flags), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise RunError(f"{path}: is not a regular file")
-            if status.st_size > most:
-                raise RunError(f"{path}: has {status.st_size:,} bytes (at most {most:,})")
-            return file.read(most)
+            yield file
     except OSError as problem:
         reason = "is a link" if problem.errno == errno.ELOOP else problem.strerror
         raise RunError(f"{path}: cannot be read ({reason})") from None
+
+
+def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a regular file of at most ``most`` bytes; else RunError."""
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise RunError(f"{path}: has {size:,} bytes (at most {most:,})")
+        return file.read(most)
 
 
 def read_json(path: Path) -> Any:
@@ -156,7 +161,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _file_checksum(path: Path) -> str:
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -220,10 +225,8 @@ def damage(folder: Path) -> str | None:
         if not isinstance(sums, dict) or not all(map(inside, sums)):
             return f"{folder / 'checksums.json'}: its content has changed since it was written"
         for name, expected in sums.items():
-            if (folder / name).is_symlink() or _file_checksum(folder / name) != expected:
+            if _file_checksum(folder / name) != expected:
                 return f"{folder / name}: its content has changed since it was written"
-    except OSError as problem:
-        return f"{folder}: {problem}"
     except RunError as problem:
         return str(problem)
     return None

@@ -92,6 +92,8 @@ class Lease:
     def _owner(self) -> dict | None:
         """What the lease says; None if there is none, and empty if it cannot be read."""
         try:
+            if self.path.exists() and not self.path.is_file():  # a pipe keeps its reader waiting
+                return {}
             owner = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None

@@ -95,8 +95,8 @@ def whole(run_dir: Path) -> bool:
     """Whether every file of a finished run's results says what it said when it was written."""
     try:
         rows = reading.read_run(run_dir).rows
-        return (run_dir / "metrics.csv").read_text(encoding="utf-8") == _text(rows)
-    except (OSError, ValueError, RunError):
+        return files.read_plain(run_dir / "metrics.csv") == _text(rows).encode()
+    except RunError:
         return False
 
 
@@ -148,10 +148,10 @@ def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
     for row in read_metrics(run_dir):
         recorded.setdefault(row["iteration"], []).append(_line(row))
     try:
-        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+        for line in files.read_plain(path).decode("utf-8").splitlines()[1:]:
             written.setdefault(line.split(",")[COLUMNS.index("iteration")], []).append(line)
         state = "its content has changed since it was written"
-    except (OSError, ValueError, IndexError):
+    except (RunError, ValueError, IndexError):
         state = (
             "is missing" if not path.exists() else "its content has changed since it was written"
         )

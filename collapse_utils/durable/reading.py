@@ -151,16 +151,17 @@ def read_curve(iteration: Path) -> list[dict]:
     """The learning curve of a finished fit, a dict a row with the keys ``CURVE_COLUMNS``; empty if
     it left none.
     """
-    rows: list[dict] = []
-    for state in files.states(iteration):
-        _no_link(state)
-        expected = _checksums(state).get("curve.csv")
-        if expected is None:
-            if (state / "curve.csv").exists():
-                raise changed(state / "checksums.json")
-            continue
-        rows = _curve(state / "curve.csv", _whole(state / "curve.csv", expected))
-    return rows
+    states = files.states(iteration)
+    if not states:
+        return []
+    state = states[-1]  # those before it are of the middle of the fit
+    _no_link(state)
+    expected = _checksums(state).get("curve.csv")
+    if expected is None:
+        if (state / "curve.csv").exists():
+            raise changed(state / "checksums.json")
+        return []
+    return _curve(state / "curve.csv", _whole(state / "curve.csv", expected))
 
 
 def _curve(path: Path, content: bytes) -> list[dict]:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ..data import arrow
 from ..errors import InputError
-from ..sources import Source, content, files_below, local_copy
+from ..sources import Source, content, files_below, local_copy, place, regular
 
 SOURCES: dict[str, Source] = {
     "orl": Source(
@@ -44,7 +44,8 @@ HUB = "flwrlabs/celeba"
 # about 11 GB
 HUB_FILES = {part: f"img_align+identity+attr/{part}-*.parquet" for part in ("train", "test")}
 CELEBA_CROP = 148 / 178  # of the width of an aligned photograph, as in the public VanillaVAE
-MOST_BYTES = 64 * 2**20  # of one photograph in a tar
+MOST_BYTES = 64 * 2**20  # of one photograph
+MOST_LIST = 256 * 2**20  # bytes of one of CelebA's lists
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def _table(path: Path) -> dict[str, str]:
     """One of CelebA's own annotation files, ``name value`` a line; empty if it is not there."""
     if not path.is_file():
         return {}
+    regular(path, MOST_LIST)
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError as problem:
@@ -133,7 +135,7 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
         photos.append(
             Photo(
                 name_there,
-                key_of(file.read_bytes()),
+                key_of(regular(file, MOST_BYTES).read_bytes()),
                 people.get(file.name, ""),
                 parts.get(file.name, ""),
             )
@@ -203,8 +205,15 @@ def _celeba_parquet(name: str, files: list[Path]) -> Album:
     by_part: dict[str, list[str]] = {}
     for file in files:
         by_part.setdefault(file.name.split("-")[0], []).append(str(file))
-    tables = arrow().load_dataset("parquet", data_files=by_part)
-    return _celeba_rows(name, content(files), dict(tables))
+    try:
+        tables = arrow().load_dataset("parquet", data_files=by_part)
+        return _celeba_rows(name, content(files), dict(tables))
+    except InputError:
+        raise
+    except Exception as problem:  # of datasets and pyarrow, which raise many kinds
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        allowed = f"CelebA's Parquet files, with columns image and celeb_id ({reason})"
+        raise InputError("--data", str(files[0]), allowed) from None
 
 
 def _celeba_hub() -> Album:
@@ -259,11 +268,5 @@ def locate(data: str | Path) -> Album:
             if path.suffix == ".tar" or path.name.startswith(str(data)):
                 return _local(str(data), path)
         return _celeba_hub()
-    path = Path(data)
-    if not path.exists():
-        raise InputError(
-            "--data",
-            str(data),
-            "one of " + ", ".join(SOURCES) + ", or a file or folder that exists",
-        )
+    path = place(data, SOURCES)
     return _local(path.stem, path)
