@@ -194,6 +194,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+MOST_SHOWN = 2000  # characters of an error
 # what the system says of a path that a user cannot use, rather than of a disk that fails
 UNUSABLE = (
     errno.EACCES,
@@ -230,7 +231,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (InputError, RunError, OSError, MemoryError) as problem:
         words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
-        print(plain(f"error: {words}"), file=sys.stderr)
+        line = plain(f"error: {words}")
+        print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
         return _status(problem)
     except KeyboardInterrupt as interrupt:
         return stopped(interrupt)

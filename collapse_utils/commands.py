@@ -40,7 +40,8 @@ def _number(name: str, text: str) -> float:
 
 
 def _preset(options: argparse.Namespace) -> str:
-    return options.preset or experiments.default_preset(experiments.check(options.section))
+    section = experiments.check(options.section)
+    return experiments.default_preset(section) if options.preset is None else options.preset
 
 
 def run(options: argparse.Namespace) -> int:
@@ -161,7 +162,7 @@ def _planned(options: argparse.Namespace) -> list[Job]:
         )
     planned = jobs.plan(
         names,
-        options.preset or experiments.default_preset(names[0]),
+        experiments.default_preset(names[0]) if options.preset is None else options.preset,
         seeds.parse(options.seeds),
         regimes.parse(options.regimes),
         options.out,

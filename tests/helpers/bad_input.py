@@ -74,4 +74,5 @@ FINE = re.compile(
 def commands(tmp: str, value: str, numbers: bool):
     """Every command line with ``value`` in the place of an option's own."""
     for words, option in NUMBERS if numbers else TEXTS:
-        yield [*(word.format(tmp=tmp) for word in words), f"{option}={value}"]
+        if value or option not in ("--results", "--notebook"):  # whose empty value has a meaning
+            yield [*(word.replace("{tmp}", tmp) for word in words), f"{option}={value}"]
