@@ -22,7 +22,7 @@ from . import (
     teaching,
     versions,
 )
-from .benchmarks import front_door, page
+from .benchmarks import front_door, page, torture
 from .contents import page_of
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
@@ -138,6 +138,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
         folder / "scorecard_short.md": scorecard.short(root, judged, "../"),
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
+        folder / "torture.md": torture(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         folder / "data.md": captioned(
             downloads.table(root),
