@@ -5,6 +5,8 @@
     status DIR         how far a run, or every run below a folder, has come
     collect DIR        merge finished runs into a folder of results
     compare DIR        compare finished runs with the published rows
+    report DIR         plot, table and verdicts of the finished runs below a folder
+    new FILE.py        write a template of an own model
     sections           list sections, presets, data sources and fields
     estimate SECTION   what a chain would cost on this machine
     grid               simulate the grid of the linear section beside its closed forms
@@ -19,13 +21,11 @@ Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, reported bef
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 from pathlib import Path
 
 from . import __version__, commands
-from .durable.signals import stopped
-from .errors import InputError, Occupied, RunError, plain
+from .errors import InputError
 from .sections import DEFAULT
 
 
@@ -77,7 +77,11 @@ def parser() -> argparse.ArgumentParser:
     run = command("run", "run one chain, or resume it")
     run.add_argument("section", help=commands.SECTION)
     _chain_options(run)
-    run.add_argument("--regime", default="replace")
+    run.add_argument(
+        "--regime",
+        default="replace",
+        help="a regime, such as accumulate or fixed_real=0.25 (default: replace)",
+    )
     run.add_argument("--seed", default="0")
     run.add_argument("--run-dir", required=True, type=_path)
     run.add_argument(
@@ -107,7 +111,11 @@ def parser() -> argparse.ArgumentParser:
         help="with --plan: where a source of the plan is, such as tinystories=stories.jsonl",
     )
     sweep.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: 0)")
-    sweep.add_argument("--regimes", default="all", help="all, or regimes separated by commas")
+    sweep.add_argument(
+        "--regimes",
+        default="all",
+        help="all, or regimes separated by commas, such as accumulate,fixed_real=0.25",
+    )
     sweep.add_argument(
         "--vary",
         action="append",
@@ -116,6 +124,12 @@ def parser() -> argparse.ArgumentParser:
         help="one chain for every value",
     )
     sweep.add_argument("--out", required=True, type=_path)
+    sweep.add_argument(
+        "--check",
+        default="exact",
+        help="an own model is fitted twice before its first chain, and must agree: exact "
+        "(default), close (within rounding, as on a GPU), or off",
+    )
     sweep.add_argument("--jobs", help="chains at a time (default: cores / threads of a chain)")
     sweep.add_argument("--quiet", action="store_true", help="no progress bars")
     sweep.add_argument(
@@ -166,6 +180,16 @@ def parser() -> argparse.ArgumentParser:
         "--results", default="", help="a folder of results (default: those of the package)"
     )
 
+    report = command("report", "plot, table and verdicts of finished runs")
+    report.add_argument("directory", type=_path)
+    report.add_argument(
+        "--metric", action="append", default=[], help="a metric to report (default: all)"
+    )
+
+    new = command("new", "write a template of an own model, to be changed")
+    new.add_argument("file", type=_path, help="a new file, such as my_model.py")
+    new.add_argument("--template", default="numpy", help="numpy (default), or torch")
+
     command("sections", "list sections, presets, data sources and fields")
 
     grid = command("grid", "simulate the grid of the linear section and write its results")
@@ -194,27 +218,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-MOST_SHOWN = 2000  # characters of an error
-# what the system says of a path that a user cannot use, rather than of a disk that fails
-UNUSABLE = (
-    errno.EACCES,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EPERM,
-)
-
-
-def _status(problem: Exception) -> int:
-    if isinstance(problem, Occupied):
-        return Occupied.STATUS
-    usage = isinstance(problem, InputError)
-    return 2 if usage or (isinstance(problem, OSError) and problem.errno in UNUSABLE) else 1
-
-
 def _path(text: str) -> Path:
     if not text.strip() or "\0" in text:
         raise argparse.ArgumentTypeError("a path must not be empty; the current folder is '.'")
@@ -222,20 +225,11 @@ def _path(text: str) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = None
-    try:
+    def work() -> int:
         options = parser().parse_args(arguments)
         return options.command(options)
-    except BrokenPipeError:  # the reader of a listing has seen enough
-        sys.stderr.close()
-        return 0
-    except (InputError, RunError, OSError, MemoryError) as problem:
-        words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
-        line = plain(f"error: {words}")
-        print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
-        return _status(problem)
-    except KeyboardInterrupt as interrupt:
-        return stopped(interrupt)
+
+    return commands.exit_status(work)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,23 @@ function, so that ``collapse --help`` and a listing start at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from . import regimes
+from . import loading, regimes
 from . import sections as experiments
-from .errors import InputError, integer, plain
+from .durable.signals import listen, stopped
+from .errors import InputError, Occupied, RunError, integer, plain
 from .training.threads import use_threads
 
 if TYPE_CHECKING:
     from .sweeps.jobs import Job
 
 SECTION = f"one of {', '.join(experiments.NAMES)}, or an own model as path/to/file.py:Class"
+
+CHECKS = ("exact", "close", "off")  # how two fits of an own model are compared before a sweep
 
 
 def _integer(name: str, text: str | None, least: int, default: int | None = None) -> int | None:
@@ -39,6 +43,43 @@ def _number(name: str, text: str) -> float:
     return value
 
 
+MOST_SHOWN = 2000  # characters of an error
+# what the system says of a path that a user cannot use, rather than of a disk that fails
+UNUSABLE = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+)
+
+
+def _status(problem: Exception) -> int:
+    if isinstance(problem, Occupied):
+        return Occupied.STATUS
+    usage = isinstance(problem, InputError)
+    return 2 if usage or (isinstance(problem, OSError) and problem.errno in UNUSABLE) else 1
+
+
+def exit_status(work: Callable[[], int]) -> int:
+    """What ``work`` returns; for an error, one line on stderr and the exit status of its kind."""
+    try:
+        return work()
+    except BrokenPipeError:  # the reader of a listing has seen enough
+        sys.stderr.close()
+        return 0
+    except (InputError, RunError, OSError, MemoryError) as problem:
+        words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
+        line = plain(f"error: {words}")
+        print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
+        return _status(problem)
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt)
+
+
 def _preset(options: argparse.Namespace) -> str:
     section = experiments.check(options.section)
     return experiments.default_preset(section) if options.preset is None else options.preset
@@ -52,8 +93,6 @@ def run(options: argparse.Namespace) -> int:
     if options.shared is not None and options.shared.exists() and not options.shared.is_dir():
         raise InputError("--shared", str(options.shared), "a folder, new or of earlier runs")
     use_threads(config.threads)
-    from .durable.signals import listen
-
     listen()
     section, chain = experiments.make(
         options.section,
@@ -93,16 +132,14 @@ class _Bar:
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
 
     def __call__(self, state: dict) -> None:
-        from .durable.progress import fraction
+        from .durable.progress import fraction, rate
 
         self.bar.n = fraction(state)
         self.bar.set_description_str(
             f"iteration {state['iteration']}, {state['phase']}", refresh=False
         )
         if "loss" in state:
-            self.bar.set_postfix_str(
-                f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False
-            )
+            self.bar.set_postfix_str(f"loss {state['loss']}, {rate(state)}", refresh=False)
         self.bar.refresh()
 
     def __enter__(self) -> _Bar:
@@ -121,12 +158,16 @@ def sweep(options: argparse.Namespace) -> int:
         job.command()  # raises InputError for what a notebook does not take
     mine = jobs.shard(planned, options.shard) if options.shard is not None else planned
     engine = _engine(options)
+    if options.check not in CHECKS:
+        raise InputError("--check", options.check, f"one of {', '.join(CHECKS)}")
     if options.list:
         print(jobs.listing(mine))
         return 0
-    jobs.leave_plan(planned)
-    from .durable.signals import listen
+    if any(loading.is_own(job.section) for job in mine):
+        from . import own
 
+        own.before_sweep(mine, options.check)
+    jobs.leave_plan(planned)
     listen()
     failed = engine(mine)
     for job in failed:
@@ -252,6 +293,24 @@ def sections(options: argparse.Namespace) -> int:
         for row, (field, _, allowed, meaning) in enumerate(table["smoke"]):
             values = "".join(f"{table[preset][row][1]!s:>12}" for preset in presets)
             print(f"  {field:<20}{values}   {meaning} ({allowed})")
+    return 0
+
+
+def new(options: argparse.Namespace) -> int:
+    from . import templates
+
+    templates.write(options.file, options.template)
+    print(f"{options.file}; run it with: collapse sweep {options.file}:MyModel --out runs")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from .pages.report import report_folder
+
+    report_folder(options.directory, options.metric)
     return 0
 
 

@@ -1,10 +1,7 @@
-"""The scorecard: every claim with the paper's number, ours, the verdict, and links to what shows
-and registers it.
-"""
+"""The scorecard: every claim with the paper's number, ours, the verdict and links."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +11,11 @@ import yaml
 from collapse_utils import sections
 from collapse_utils.evidence import claims, reported, results
 from collapse_utils.evidence.claims import OURS, Claim, Page
-from collapse_utils.evidence.verdicts import NOT_RUN, OUTCOMES, REPRODUCED, Verdict
+from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED, Verdict
 
 from . import registration
-from .contents import page_of
 from .headline import DATA
+from .tables import markdown
 
 BADGES = {"READ": "primary", "DIGITISED": "info", "DERIVED": "warning", "RECALLED": "secondary"}
 TITLES = {  # sections without a module of their own
@@ -26,8 +23,12 @@ TITLES = {  # sections without a module of their own
     "bias": "Bias under accumulation",
     "gaussian": "Gaussians, words and lost tails",
     "families": "The constant π²/6, and where it ends",
+    "mixing": "What real data are worth",
+    "sharpening": "What the loss cannot see",
 }
-LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows chains of 50 fits
+LONG = "smoke-orl"  # the small autoencoders: 50 fits, or 6 with a share of real faces
+PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
+NOT_ASKED = "not asked of these data"
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 
@@ -36,42 +37,22 @@ Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a table is: in the book, which knows badges and labels, or in the README, which has
-    paths alone.
-    """
+class Registry:
+    """The commits that registered the claims."""
 
-    root: Path
-    in_book: bool
     registered: dict[str, dict]
     repository: str  # its address
 
-    def link(self, text: str, claim: Claim) -> str:
-        if self.in_book:
-            return f"[{text}](#{claim.shown})"
-        page = page_of(self.root, claim.page.section)
-        return f"[{text}]({page})" if page else text
+    @classmethod
+    def read(cls, root: Path) -> Registry:
+        config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+        return cls(registration.read(root), config.get("repository", {}).get("url", ""))
 
-    def data(self, text: str, section: str, name: str) -> str:
-        return text if self.in_book else f"[{text}](results/{section}/{name})"
-
-    def tag(self, name: str) -> str:
-        return f"{{bdg-{BADGES[name]}-line}}`{name}`" if self.in_book else f"({name})"
-
-    def registration(self, claim: Claim) -> str:
-        """The commit that registered a claim, with a link; empty for one that no commit holds
-        yet.
-        """
+    def link(self, claim: Claim) -> str:
+        """The commit that registered a claim, as a link; empty if no commit has it yet."""
         commit = self.registered.get(claim.id, {}).get("commit", "")
-        return (
-            f"registered in [{commit[:SHORT]}]({self.repository}/commit/{commit})" if commit else ""
-        )
-
-
-def place(root: Path, in_book: bool) -> Place:
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    address = config.get("repository", {}).get("url", "")
-    return Place(root, in_book, registration.read(root), address)
+        address = f"{self.repository}/commit/{commit}"
+        return f"registered in [{commit[:SHORT]}]({address})" if commit else ""
 
 
 def title(section: str) -> str:
@@ -79,10 +60,8 @@ def title(section: str) -> str:
 
 
 def judged(root: Path) -> Judged:
-    """Section -> every claim, each before its details, with its verdict on each of the results that
-    it reads.
-    """
-    found: Judged = {}
+    """Section -> every claim, before its details, with its verdict on each of its results."""
+    judgements: Judged = {}
     frames: dict[tuple[str, str], pd.DataFrame] = {}
     home = root / "results"
     for claim in claims.load():
@@ -93,9 +72,9 @@ def judged(root: Path) -> Judged:
                 continue  # not collected yet
             if key not in frames:
                 frames[key] = results.named(*key, home)
-            verdicts[name] = claims.judge(claim, frames[key])
-        found.setdefault(claim.page.section, []).append((claim, verdicts))
-    return found
+            verdicts[name] = claims.judge(claims.on(claim, name), frames[key])
+        judgements.setdefault(claim.page.section, []).append((claim, verdicts))
+    return judgements
 
 
 def name_of(page: Page, name: str) -> str:
@@ -104,58 +83,51 @@ def name_of(page: Page, name: str) -> str:
     if page.section == "own_model":
         return "ORL faces"
     if name == LONG:
-        return "ORL faces, 50 fits"
+        return f"ORL faces, {6 if page.section == 'mixing' else 50} fits"
     if not source:
         return "the paper's grid"
-    several = [other for other in page.results if other.partition("-")[2] == source]
-    return DATA.get(source, source) + (f", {preset}" if len(several) > 1 else "")
+    same = [other for other in page.results if other.partition("-")[2] == source]
+    several = len([other for other in same if other != LONG]) > 1
+    return DATA.get(source, source) + (f", {PROTOCOLS.get(preset, preset)}" if several else "")
 
 
 def scale_of(section: str, name: str) -> str:
-    """How the scale of results compares with the paper's: the linear grid is its own; of the rest
-    the preset says it.
-    """
+    """How the scale of results compares with the paper's."""
     if section in TITLES:
         return OWN
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
 
 
-def full(root: Path, judged: Judged, in_book: bool) -> str:
+def full(root: Path, judged: Judged) -> str:
     """A table of claims for every section."""
-    here, lines = place(root, in_book), []
+    registry, lines = Registry.read(root), []
     for section, rows in judged.items():
-        page = rows[0][0].page
-        heads = [here.data(name_of(page, name), section, name) for name in page.results]
-        lines += [f"### {title(section)}", ""]
-        lines += [f"| claim | the paper | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
-        lines += [_row(claim, verdicts, here) for claim, verdicts in rows if not claim.detail_of]
-        lines += [""]
+        names = rows[0][0].page.results
+        head = ["claim", "the paper", *(name_of(rows[0][0].page, name) for name in names)]
+        cells = [_row(root, *row, registry) for row in rows if not row[0].detail_of]
+        lines += [f"### {title(section)}", "", markdown(head, cells)]
     return "\n".join(lines)
 
 
-def _row(claim: Claim, verdicts: dict[str, Verdict], here: Place) -> str:
+def _row(root: Path, claim: Claim, verdicts: dict[str, Verdict], registry: Registry) -> list[str]:
     claimed = next((verdict.claimed for verdict in verdicts.values() if verdict.claimed), "")
-    cells = [
-        _lines(
-            here.link(claim.statement, claim),
-            f"{claim.effect}, claimed {claimed}" if claimed else claim.effect,
-            here.registration(claim),
-        ),
-        _paper(claim, here),
-        *(_ours(claim, name, verdicts.get(name), here) for name in claim.page.results),
-    ]
-    return f"| {' | '.join(cells)} |"
+    statement = _lines(
+        f"[{claim.statement}](#{claim.shown})",
+        f"{claim.effect}, claimed {claimed}" if claimed else claim.effect,
+        registry.link(claim),
+    )
+    ours = [_ours(claim, name, verdicts.get(name), registry) for name in claim.page.results]
+    return [statement, _paper(claim, root / "results"), *ours]
 
 
 def _lines(*parts: str) -> str:
     return "<br>".join(part for part in parts if part)
 
 
-def _paper(claim: Claim, here: Place) -> str:
+def _paper(claim: Claim, home: Path) -> str:
     if claim.where == OURS and not claim.reported:
         return "our own"
     where = "our own" if claim.where == OURS else claim.where
-    home = here.root / "results"
     values = reported.paper_effects(claim, home)
     span = (
         " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values))))
@@ -164,7 +136,7 @@ def _paper(claim: Claim, here: Place) -> str:
     )
     unit = claim.unit_of(reported.paper_metric(claim, home)) if values else ""
     note = f"({claim.reported['note']})" if "note" in claim.reported else ""
-    badges = " ".join(here.tag(tag) for tag in reported.tags(claim, home))
+    badges = " ".join(f"{{bdg-{BADGES[tag]}-line}}`{tag}`" for tag in reported.tags(claim, home))
     return _lines(where, " ".join(part for part in (span, unit, note, badges) if part))
 
 
@@ -172,17 +144,22 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
-def _ours(claim: Claim, name: str, verdict: Verdict | None, here: Place) -> str:
+def _ours(claim: Claim, name: str, verdict: Verdict | None, registry: Registry) -> str:
+    if name not in claim.outcomes:
+        return NOT_ASKED
     if verdict is None or verdict.outcome == NOT_RUN:
         return NOT_RUN
-    outcome = verdict.outcome if verdict.outcome == REPRODUCED else f"**{verdict.outcome}**"
-    kind = registration.kind(claim, name, here.registered)
+    kind = registration.kind(claim, name, registry.registered)
     return _lines(
-        f"{outcome} {scale_of(claim.page.section, name)}",
+        f"{_outcome(verdict)} {scale_of(claim.page.section, name)}",
         interval(verdict),
         f"({verdict.beside})" if verdict.beside else "",
         f"{kind}; {verdict.note}" if verdict.note else kind,
     )
+
+
+def _outcome(verdict: Verdict) -> str:
+    return verdict.outcome if verdict.outcome == REPRODUCED else f"**{verdict.outcome}**"
 
 
 def interval(verdict: Verdict) -> str:
@@ -191,65 +168,23 @@ def interval(verdict: Verdict) -> str:
     return shown if "[" in shown else f"{shown}, p = {verdict.p:.2g}"
 
 
-def details(root: Path, judged: Judged) -> str:
+def details(judged: Judged) -> str:
     """The further tests of claims about a rise, in one table."""
-    lines = ["| claim | data | effect | outcome |", "|---|---|---|---|"]
-    for rows in judged.values():
-        for claim, verdicts in rows:
-            if not claim.detail_of:
-                continue
-            for name in claim.page.results:
-                verdict = verdicts.get(name)
-                if verdict is None or verdict.outcome == NOT_RUN:
-                    shown, outcome = "", NOT_RUN
-                else:
-                    shown = _lines(
-                        f"{claim.effect}, claimed {verdict.claimed}",
-                        interval(verdict),
-                        verdict.note,
-                    )
-                    outcome = (
-                        verdict.outcome
-                        if verdict.outcome == REPRODUCED
-                        else f"**{verdict.outcome}**"
-                    )
-                lines.append(
-                    f"| {claim.statement} | {name_of(claim.page, name)} | {shown} | {outcome} |"
-                )
-    return "\n".join([*lines, ""])
-
-
-def short(root: Path, judged: Judged, up: str) -> str:
-    """How many claims of each section came out how, on each of the results; ``up`` leads to the
-    root.
-    """
-    lines = ["| experiment | data | the paper's claims | our own |", "|---|---|---|---|"]
-    for section, rows in judged.items():
-        page = rows[0][0].page
-        notebook = page_of(root, section)
-        link = f"[{title(section)}]({up}{notebook})" if notebook else title(section)
-        for name in page.results:
-            read = [
-                (claim, verdicts[name])
-                for claim, verdicts in rows
-                if name in verdicts and not claim.detail_of
-            ]
-            paper = Counter(verdict.outcome for claim, verdict in read if claim.where != OURS)
-            ours = Counter(verdict.outcome for claim, verdict in read if claim.where == OURS)
-            lines.append(
-                f"| {link} | {name_of(page, name)} | {_counted(paper)} | {_counted(ours)} |"
-            )
-    return "\n".join([*lines, ""])
-
-
-def _counted(outcomes: Counter) -> str:
-    return ", ".join(f"{outcomes[name]} {name}" for name in OUTCOMES if outcomes[name]) or "none"
+    content = []
+    for claim, verdicts in (row for rows in judged.values() for row in rows if row[0].detail_of):
+        for name in claim.outcomes:
+            verdict = verdicts.get(name)
+            effect, outcome = "", NOT_RUN
+            if verdict is not None and verdict.outcome != NOT_RUN:
+                claimed = f"{claim.effect}, claimed {verdict.claimed}"
+                effect = _lines(claimed, interval(verdict), verdict.note)
+                outcome = _outcome(verdict)
+            content.append((claim.statement, name_of(claim.page, name), effect, outcome))
+    return markdown(("claim", "data", "effect", "outcome"), content)
 
 
 def families(judged: Judged) -> list[tuple[str, list[Verdict]]]:
-    """The verdicts that a correction for many claims counts: those of the scorecard, and those with
-    their details.
-    """
+    """The verdicts that a correction counts: those of the scorecard, and with their details."""
     every = [
         (claim, verdict)
         for rows in judged.values()

@@ -222,7 +222,7 @@ def damage(folder: Path) -> str | None:
     """
     try:
         sums = read_json(folder / "checksums.json")
-        if not isinstance(sums, dict) or not all(map(inside, sums)):
+        if not isinstance(sums, dict) or not sums or not all(map(inside, sums)):
             return f"{folder / 'checksums.json'}: its content has changed since it was written"
         for name, expected in sums.items():
             if _file_checksum(folder / name) != expected:

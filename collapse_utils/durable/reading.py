@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import regimes
-from ..errors import RunError
+from ..errors import InputError, RunError
 from . import files
 from .run_dir import fingerprint, iteration_dir, name_problem
 
@@ -77,14 +77,17 @@ def read_description(run_dir: Path) -> dict:
     for name, text in (
         ("section", found["section"]),
         ("preset", found["preset"]),
+        ("regime", found["regime"]),
         ("source", found["data"]["source"]),
     ):
         if problem := name_problem(text):
             raise RunError(f"{path}: its {name} {text[:100]!r} {problem}")
     if found["variant"] and not found["variant"].isprintable():
         raise RunError(f"{path}: its variant {found['variant'][:100]!r} has control characters")
-    if found["regime"] not in regimes.REGIMES:
-        raise RunError(f"{path}: its regime {found['regime'][:100]!r} is not known")
+    try:
+        regimes.check(found["regime"], shares=True)
+    except InputError:
+        raise RunError(f"{path}: its regime {found['regime'][:100]!r} is not known") from None
     if found["seed"] < 0 or not 1 <= found["config"]["iterations"] <= MOST_ITERATIONS:
         raise RunError(f"{path}: its seed or its number of iterations is out of range")
     return found

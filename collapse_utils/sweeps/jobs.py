@@ -1,7 +1,6 @@
-"""The chains of a sweep: which there are, in which order, where they live, and which of them a
-machine takes.
+"""The chains of a sweep: which there are, their order, folders and shards.
 
-A plan depends on nothing but its arguments, so that every machine that is given the same command
+A plan depends on its arguments alone, so that every machine that is given the same command
 makes the same list and can take its own part of it.  It is left as ``sweep-<hash>.json`` beside the
 run directories: ``status`` and ``collect`` read there what is still missing.
 """
@@ -74,9 +73,7 @@ class Job:
         return (self.run_dir / "DONE").exists()
 
     def leaves(self) -> list[Path]:
-        """What the job leaves beside the run directory's parent: the run directory and its logs,
-        where they exist.
-        """
+        """What the job has written beside other jobs: its run directory and its logs."""
         logs = self.run_dir.parent.glob(f"{self.run_dir.name}.*log")
         return [path for path in (self.run_dir, *logs) if path.exists()]
 
@@ -105,9 +102,7 @@ def plan(
     data: str = sections.DEFAULT,
     allow_changed_code: bool = False,
 ) -> list[Job]:
-    """Every chain of a sweep, checked; the long chains of a seed first, so that the machine is busy
-    to the end.
-    """
+    """Every chain of a sweep, checked; the long chains of a seed come first."""
     jobs: dict[Path, Job] = {}
     order = sorted(regime_names, key=lambda regime: -regimes.training_size(regime, 5))
     for seed, name, variant, regime in itertools.product(seeds, names, parse_variants(vary), order):
@@ -161,9 +156,7 @@ def jobs_of(sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str]) -> lis
 
 
 def shard(jobs: Sequence[Job], text: str) -> list[Job]:
-    """Part ``K/N`` (K = 0 .. N - 1) of the jobs: neighbours stay together, since the chains of a
-    seed share a first fit.
-    """
+    """Part ``K/N`` (K = 0 .. N - 1) of the jobs; chains of one seed stay together."""
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not match or int(match[1]) >= int(match[2]):
         raise InputError("--shard", text, "K/N with K = 0 .. N - 1, such as 0/4")
@@ -181,11 +174,9 @@ def listing(jobs: Sequence[Job]) -> str:
 
 
 def leave_plan(jobs: Sequence[Job]) -> Path:
-    """Write down in the sweep's folder what it consists of; InputError if the folder cannot be
-    written.
-    """
+    """Save the sweep's plan in its folder; InputError if the folder cannot be written."""
     out = jobs[0].out
-    found = [
+    entries = [
         {
             "chain": job.label,
             "run_dir": job.run_dir.relative_to(out).as_posix(),
@@ -193,11 +184,11 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
         }
         for job in jobs
     ]
-    path = out / f"sweep-{fingerprint({'jobs': found})[:8]}.json"
+    path = out / f"sweep-{fingerprint({'jobs': entries})[:8]}.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            files.write_json(path, {"jobs": found})
+            files.write_json(path, {"jobs": entries})
     except OSError as problem:
         raise InputError(
             "--out", str(out), f"a folder that can be written ({problem.strerror})"
@@ -209,17 +200,14 @@ def planned(out: Path) -> dict[Path, str]:
     """Run directory and label of every chain that a sweep into ``out`` was asked for; RunError
     names a plan that no sweep has written.
     """
-    found: dict[Path, str] = {}
+    labels: dict[Path, str] = {}
     for path in sorted(out.glob("sweep-*.json")):
         content = files.read_json(path)
-        entries = content.get("jobs") if isinstance(content, dict) else None
-        for job in entries if isinstance(entries, list) else [None]:
+        for job in content.get("jobs", ()) if isinstance(content, dict) else [None]:
             texts = [job.get(key) for key in ("run_dir", "chain")] if isinstance(job, dict) else []
-            if (
-                not texts
-                or not all(isinstance(t, str) for t in texts)
-                or not files.inside(texts[0])
-            ):
+            if not all(isinstance(text, str) for text in texts or [None]):
                 raise RunError(f"{path}: is not the plan of a sweep")
-            found[out / texts[0]] = texts[1]
-    return found
+            if not files.inside(texts[0]):
+                raise RunError(f"{path}: names a run directory outside its folder")
+            labels[out / texts[0]] = texts[1]
+    return labels

@@ -26,7 +26,7 @@ def published(judged):
 
 
 def test_the_scorecard_shows_every_claim_with_its_page_and_the_commit_that_registered_it(judged):
-    text = scorecard.full(ROOT, judged, in_book=True)
+    text = scorecard.full(ROOT, judged)
     main = [claim for claim in claims.load() if not claim.detail_of]
     assert text.count("\n| [") == len(main)
     assert "(#images-variety)" in text and "{bdg-info-line}`DIGITISED`" in text
@@ -34,12 +34,10 @@ def test_the_scorecard_shows_every_claim_with_its_page_and_the_commit_that_regis
     assert (
         f"registered in [{commit[:7]}](https://github.com/" in text and f"/commit/{commit})" in text
     )
-    plain = scorecard.full(ROOT, judged, in_book=False)
-    assert "{bdg" not in plain and "(notebooks/03_images.ipynb)" in plain
 
 
 def test_every_verdict_says_its_scale_and_what_kind_of_evidence_it_is(judged):
-    text = scorecard.full(ROOT, judged, in_book=True)
+    text = scorecard.full(ROOT, judged)
     decided = [
         verdict
         for rows in judged.values()
@@ -55,7 +53,7 @@ def test_every_verdict_says_its_scale_and_what_kind_of_evidence_it_is(judged):
 
 
 def test_a_rise_shows_its_slope_and_counts_its_steps_and_the_rest_is_in_the_details(judged):
-    text, details = scorecard.full(ROOT, judged, in_book=True), scorecard.details(ROOT, judged)
+    text, details = scorecard.full(ROOT, judged), scorecard.details(judged)
     assert "slope over the fits" in text and "steps rise" in text and "Page's trend" not in text
     assert (
         "Page's trend test" in details

@@ -124,9 +124,7 @@ class _State:
         self._captured.clear()
 
     def burst(self, oldest: int) -> np.ndarray:
-        """``BURST`` steps, the oldest story standing at position ``oldest``: the tokens drawn
-        [slots, BURST].
-        """
+        """``BURST`` steps from position ``oldest`` of the oldest story: tokens [slots, BURST]."""
         length = min(-(-(oldest + BURST) // BUCKET) * BUCKET, self.request.fed)
         self.cache.plan(self.n, length)
         columns = self.position[: self.n, None] + 1 + torch.arange(BURST, device=self.device)
