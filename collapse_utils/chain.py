@@ -33,7 +33,7 @@ from .durable.store import RunDirectory, Store, finished_rows
 from .errors import RunError
 from .presets import Config
 from .regimes import Block
-from .training import memory
+from .training import memory, threads
 
 PREVIEW_ITEMS = 32  # sampled from the final model, which no model follows, to be looked at
 
@@ -69,6 +69,7 @@ def iterate(
 ) -> None:
     """Make every model, generation and metric of ``chain``, each through ``store``."""
     n, last = len(real_train), chain.config.iterations
+    threads.use_torch_threads(chain.config.threads)
 
     def seed(t: int, *purpose: str | int) -> int:
         return seeds.derive(chain.seed, "iteration", t, *purpose)
@@ -84,7 +85,7 @@ def iterate(
 
         def fit(checkpoint: Checkpoint) -> Any:
             training_data = training_set(t)
-            with memory.told(chain.config, "fit"):
+            with memory.explained(chain.config, "fit"):
                 return section.fit(training_data, seed(t, "fit"), checkpoint)
 
         return store.model(t, fit)
@@ -95,7 +96,7 @@ def iterate(
 
         def sample(fitted: Any, *kept: Any) -> data.Data:
             arguments = kept if getattr(section, "resumable_sampling", False) else ()
-            with memory.told(chain.config, "sample"):
+            with memory.explained(chain.config, "sample"):
                 items = section.sample(fitted, n, seed(t, "sample", number), *arguments)
             return checked_sample(items, real_train, n)
 
@@ -106,7 +107,7 @@ def iterate(
 
         def evaluate() -> dict[str, float]:
             fitted = model(t)
-            with memory.told(chain.config, "evaluate"):
+            with memory.explained(chain.config, "evaluate"):
                 return section.evaluate(fitted, real_test)
 
         def preview(folder: Path) -> None:

@@ -37,10 +37,10 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
 
 def parse(text: str) -> list[int]:
     """``0-4`` or ``0,3,7`` or a mixture, as a list; InputError for anything else."""
-    found: list[int] = []
+    seeds: list[int] = []
     for part in text.split(","):
         low, _, high = part.strip().partition("-")
         if not low.isdigit() or (high and not high.isdigit()) or (high and int(high) < int(low)):
             raise InputError("--seeds", text, "integers >= 0 and ranges, such as 0-4 or 0,2,5-7")
-        found.extend(range(int(low), int(high or low) + 1))
-    return sorted(set(found))
+        seeds.extend(range(int(low), int(high or low) + 1))
+    return sorted(set(seeds))

@@ -31,14 +31,14 @@ class Outcome:
 
 def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
     """The paper's claims, each on the first of its results: the real data of its experiment."""
-    found = []
+    outcomes = []
     for rows in judged.values():
         for claim, verdicts in rows:
             name = claim.page.results[0]
             decided = name in verdicts and verdicts[name].outcome in SQUARES
             if claim.where != OURS and not claim.detail_of and decided:
-                found.append(Outcome(claim, verdicts[name]))
-    return found
+                outcomes.append(Outcome(claim, verdicts[name]))
+    return outcomes
 
 
 def _span(panels: list[Panel], regime: str) -> str:
@@ -93,15 +93,15 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
 
 def _cold(judged: scorecard.Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
-    found = {
+    judgements = {
         claim.id: (claim, verdicts[claim.page.results[0]])
         for rows in judged.values()
         for claim, verdicts in rows
         if claim.id in (COLD, COLD_LOSS) and claim.page.results[0] in verdicts
     }
-    if len(found) < 2:
+    if len(judgements) < 2:
         return []
-    (_, variety), (claim, loss) = found[COLD], found[COLD_LOSS]
+    (_, variety), (claim, loss) = judgements[COLD], judgements[COLD_LOSS]
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "

@@ -16,6 +16,7 @@ from . import (
     downloads,
     error_rates,
     front,
+    lecture,
     planning,
     schematic,
     scorecard,
@@ -37,16 +38,16 @@ LEGEND = (
     "are our means over seeds with 95% intervals (over repeats in linear regression). Open marks "
     "are the paper's values: Llama 12M, faces, and the local loss of molecules."
 )
-# of a picture: what its name ends with, and how many panels stand beside one another
+# of a picture: the end of its name, and how many panels are in a row
 SHAPES = {"": 2, "-phone": 1}
 
 
-def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
+def pictures(root: Path, panels: list[Panel]) -> dict[Path, Picture]:
     """Every generated picture: one for wide pages and one for phones of each."""
     drawn = {f"regimes{name}": schematic.picture(columns) for name, columns in SHAPES.items()}
-    if found:
+    if panels:
         drawn |= {
-            f"headline{name}": opening(first_of_each(found), columns)
+            f"headline{name}": opening(first_of_each(panels), columns)
             for name, columns in SHAPES.items()
         }
     return {root / GENERATED / f"{name}.png": picture for name, picture in drawn.items()}
@@ -63,18 +64,19 @@ def figure(name: str, alt: str, caption: str) -> str:
     )
 
 
-def in_words(found: list[Panel]) -> str:
-    return " ".join(panel.sentence() for panel in first_of_each(found))
+def in_words(panels: list[Panel]) -> str:
+    return " ".join(panel.sentence() for panel in first_of_each(panels))
 
 
-def for_readme(found: list[Panel], judged: scorecard.Judged) -> str:
+def for_readme(panels: list[Panel], judged: scorecard.Judged) -> str:
     """Figure 1 and the answer, as GitHub shows them."""
-    if not found:
+    if not panels:
         return NO_RESULTS
     path = (GENERATED / "headline.png").as_posix()
     alt = "Loss relative to the first fit, under three regimes, in the four experiments."
     image = f'<a href="{path}"><img src="{path}" alt="{alt}"></a>'
-    return f"{image}\n\n**Figure 1.** {LEGEND.partition(' Filled')[0]}\n\n{front.readme(first_of_each(found), judged)}"
+    caption = f"**Figure 1.** {LEGEND.partition(' Filled')[0]}"
+    return f"{image}\n\n{caption}\n\n{front.readme(first_of_each(panels), judged)}"
 
 
 def between_marks(text: str, name: str, part: str) -> str:
@@ -84,15 +86,15 @@ def between_marks(text: str, name: str, part: str) -> str:
     return f"{before}{begin}\n{part}{end}{after}" if begin and end else text
 
 
-def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
+def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
     """Path -> content of every generated text."""
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
     generated = {
-        folder / "front.md": front.answer(first_of_each(found), judged) if found else NO_RESULTS,
+        folder / "front.md": front.answer(first_of_each(panels), judged) if panels else NO_RESULTS,
         folder / "front_count.md": front.certainty(root, judged),
-        folder / "headline.md": figure("headline", in_words(found), LEGEND)
-        if found
+        folder / "headline.md": figure("headline", in_words(panels), LEGEND)
+        if panels
         else NO_RESULTS,
         folder / "regimes.md": figure("regimes", schematic.sentence(), schematic.CAPTION),
         folder / "scorecard.md": scorecard.full(root, judged),
@@ -120,7 +122,7 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     }
     text = readme.read_text(encoding="utf-8")
     parts = {
-        "results": for_readme(found, judged),
+        "results": for_readme(panels, judged),
         "times": front_door(root) or NO_TIMES,
     }
     for name, part in parts.items():
@@ -131,15 +133,16 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
 
 def update(root: Path, write: bool) -> list[Path]:
     """The generated files that were out of date; ``write`` brings them up to date."""
-    found, stale = panels(root / "results"), []
+    shown, stale = panels(root / "results"), []
     if write:
         (root / GENERATED).mkdir(parents=True, exist_ok=True)
-    for path, picture in pictures(root, found).items():
+    drawn = pictures(root, shown)
+    for path, picture in [*drawn.items(), *lecture.drawings(root, drawn).items()]:
         if not picture.is_current(path):
             stale.append(path)
             if write:
                 picture.save(path)
-    for path, text in texts(root, found).items():
+    for path, text in texts(root, shown).items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(path)
             if write:

@@ -103,7 +103,7 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
     costs = [
         (cost(row, assumed, regime, 1), row, regime) for row, regime in chains(frame, SIZES[1])
     ]
-    longest, row, regime = max(costs, key=lambda found: found[0].seconds)
+    longest, row, regime = max(costs, key=lambda entry: entry[0].seconds)
     parts = {
         "training": longest.fit_s,
         "sampling": longest.sample_s,

@@ -51,7 +51,7 @@ def slabs(regime: str, iteration: int) -> list[Slab]:
     blocks = regimes.trains_on(regime, iteration)
     size = regimes.training_size(regime, iteration) / len(blocks)
     return [
-        Slab(iteration, block.generation, place * size, size) for place, block in enumerate(blocks)
+        Slab(iteration, block.generation, index * size, size) for index, block in enumerate(blocks)
     ]
 
 
@@ -117,8 +117,8 @@ def draw(columns: int) -> Figure:
     shape = {"squeeze": False, "layout": "constrained", "gridspec_kw": {"height_ratios": heights}}
     figure, axes = plt.subplots(len(heights), columns, figsize=size, **shape)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
-    for place, (ax, regime) in enumerate(zip(axes.flat, regimes.REGIMES, strict=True)):
-        ax.set_ylim(0, heights[place // columns])
+    for index, (ax, regime) in enumerate(zip(axes.flat, regimes.REGIMES, strict=True)):
+        ax.set_ylim(0, heights[index // columns])
         _regime(ax, regime)
     return figure
 

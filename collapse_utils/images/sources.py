@@ -147,15 +147,14 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
 def _jpeg_tar(name: str, path: Path) -> Album:
     """Members are read in memory and never written, so that no name can reach a file."""
     try:
-        archive = tarfile.open(path, "r:")  # noqa: SIM115  (stays open as long as the album is read)
-        members = sorted(
-            (m for m in archive if m.isfile() and _is_photo(m.name)), key=lambda member: member.name
-        )
+        with tarfile.open(path, "r:") as archive:
+            photographs = [m for m in archive if m.isfile() and _is_photo(m.name)]
     except (tarfile.TarError, EOFError) as problem:
         raise InputError(
             "--data", str(path), f"an uncompressed tar of JPEG files ({problem})"
         ) from None
 
+    members = sorted(photographs, key=lambda member: member.name)
     for member in members:
         if member.size > MOST_BYTES:
             raise InputError(
@@ -165,7 +164,8 @@ def _jpeg_tar(name: str, path: Path) -> Album:
             )
 
     def read(i: int) -> bytes:
-        return archive.extractfile(members[i]).read()
+        with tarfile.open(path, "r:") as archive:
+            return archive.extractfile(members[i]).read()
 
     photos = [Photo(member.name, key_of(read(i))) for i, member in enumerate(members)]
     return Album(name, content([path]), photos, lambda i: _opened(read(i)), CELEBA_CROP)

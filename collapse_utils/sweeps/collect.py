@@ -18,7 +18,7 @@ from . import status
 CURVE_KEY = ["variant", "regime", "seed", "iteration", "step"]
 
 
-CHAIN = ("variant", "regime", "seed")  # what tells the chains of one table apart
+CHAIN = ("variant", "regime", "seed")  # identify a chain in its table
 
 
 def collect(folder: Path, into: Path) -> list[str]:
@@ -31,11 +31,11 @@ def collect(folder: Path, into: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputError("DIR", str(folder), "a folder with runs")
-    found, notes = _readable(folder)
-    if not found:
+    finished, notes = _readable(folder)
+    if not finished:
         raise InputError("DIR", str(folder), "a folder with at least one finished run")
     groups: dict[tuple[str, str], list[Path]] = {}
-    for run_dir in found:
+    for run_dir in finished:
         description = read_json(run_dir / "config.json")
         name = f"{description['preset']}-{description['data']['source']}"
         groups.setdefault((description["section"], name), []).append(run_dir)
@@ -74,7 +74,7 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
                     "iterations"
                 )
         except (RunError, KeyError, TypeError) as problem:
-            notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
+            notes.append(f"missing: {run_dir}: marked DONE but unreadable ({problem})")
             continue
         chain = (
             *(description[name] for name in ("section", "preset")),
@@ -103,11 +103,12 @@ def missing(folder: Path) -> list[str]:
 def _merge(path: Path, frame: pd.DataFrame, key: list[str]) -> int:
     """Put the rows of ``frame`` into the table ``path``; they replace rows of the same chains."""
     if path.exists():
-        there = read_csv(path)
+        existing = read_csv(path)
         chain = [name for name in key if name in CHAIN]
         brought = pd.MultiIndex.from_frame(frame[chain])
         frame = pd.concat(
-            [there[~pd.MultiIndex.from_frame(there[chain]).isin(brought)], frame], ignore_index=True
+            [existing[~pd.MultiIndex.from_frame(existing[chain]).isin(brought)], frame],
+            ignore_index=True,
         )
     frame = frame.drop_duplicates(key, keep="last").sort_values(key, kind="stable")
     write_text(path, frame.to_csv(index=False, lineterminator="\n"))
@@ -163,9 +164,9 @@ def _copy_samples(target: Path, run_dirs: list[Path]) -> None:
     smallest: dict[tuple[str, str], tuple[int, Path]] = {}
     for run_dir in run_dirs:
         description = read_json(run_dir / "config.json")
-        place = (description["variant"] or "base", description["regime"])
-        smallest[place] = min(
-            smallest.get(place, (description["seed"], run_dir)), (description["seed"], run_dir)
+        chain = (description["variant"] or "base", description["regime"])
+        smallest[chain] = min(
+            smallest.get(chain, (description["seed"], run_dir)), (description["seed"], run_dir)
         )
     for (variant, regime), (_, run_dir) in smallest.items():
         for preview in sorted(run_dir.glob("iteration-*/preview")):

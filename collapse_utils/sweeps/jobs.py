@@ -1,6 +1,6 @@
 """The chains of a sweep: which there are, their order, folders and shards.
 
-A plan depends on nothing but its arguments, so that every machine that is given the same command
+A plan depends on its arguments alone, so that every machine that is given the same command
 makes the same list and can take its own part of it.  It is left as ``sweep-<hash>.json`` beside the
 run directories: ``status`` and ``collect`` read there what is still missing.
 """
@@ -172,7 +172,7 @@ def listing(jobs: Sequence[Job]) -> str:
 def leave_plan(jobs: Sequence[Job]) -> Path:
     """Save the sweep's plan in its folder; InputError if the folder cannot be written."""
     out = jobs[0].out
-    found = [
+    entries = [
         {
             "chain": job.label,
             "run_dir": job.run_dir.relative_to(out).as_posix(),
@@ -180,11 +180,11 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
         }
         for job in jobs
     ]
-    path = out / f"sweep-{fingerprint({'jobs': found})[:8]}.json"
+    path = out / f"sweep-{fingerprint({'jobs': entries})[:8]}.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            files.write_json(path, {"jobs": found})
+            files.write_json(path, {"jobs": entries})
     except OSError as problem:
         raise InputError(
             "--out", str(out), f"a folder that can be written ({problem.strerror})"
@@ -194,7 +194,7 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
 
 def planned(out: Path) -> dict[Path, str]:
     """Run directory and label of every chain that a sweep into ``out`` was asked for."""
-    found: dict[Path, str] = {}
+    labels: dict[Path, str] = {}
     for path in sorted(out.glob("sweep-*.json")):
-        found.update({out / job["run_dir"]: job["chain"] for job in files.read_json(path)["jobs"]})
-    return found
+        labels.update({out / job["run_dir"]: job["chain"] for job in files.read_json(path)["jobs"]})
+    return labels

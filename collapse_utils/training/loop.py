@@ -2,7 +2,7 @@
 
 A section says what a batch is (a pure function of the step) and what its loss is; this module does
 the rest: AdamW, warm-up and cosine, clipping, the learning curve, and a state on disk from which
-training goes on to the same last bit.
+training resumes to the same last bit.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ class Plan:
     weight_decay: float  # of matrices; vectors (biases, norms) have none
     clip: float  # largest gradient norm
     betas: tuple[float, float] = (0.9, 0.95)
-    threads: int = 1
     # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of
     # the fit
     stages: int = 0
@@ -115,7 +114,7 @@ def train(
 
     Parameters
     ----------
-    batch_at : the batch of a step; must depend on nothing but the step.
+    batch_at : the batch of a step; must depend on the step alone.
     loss_of : mean loss of a batch, a scalar tensor.
     seed : of dropout.
     validate : loss on held-out data for the learning curve; called ``plan.validations`` times.
@@ -127,7 +126,6 @@ def train(
     RunError : the loss is not finite; the message names the step, the learning rate and the state
         to go back to.
     """
-    torch.set_num_threads(plan.threads)
     keep_memory()
     started = checkpoint.start()
     if started is not None and (started / "curve.csv").exists():
@@ -137,12 +135,12 @@ def train(
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
     curve, losses, first, lowered = [], [], 0, plateau(plan)
-    place = next(model.parameters()).device
-    scaler = precision.scaler(plan.precision, place)
+    target = next(model.parameters()).device
+    scaler = precision.scaler(plan.precision, target)
     gradients = Gradients(
         loss_of,
         split,
-        forward=functools.partial(precision.forward, plan.precision, place),
+        forward=functools.partial(precision.forward, plan.precision, target),
         scale=scaler.scale,
     )
     if started is not None:
@@ -187,7 +185,7 @@ def train(
 
     recording, outcome = plan.diverged == "record", None
     model.train()
-    with precision.products(plan.precision, place), whole_steps() as stop_if_asked:
+    with precision.products(plan.precision, target), whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
             for group in adam.param_groups:
                 group["lr"] = plan.rate(step) * scale()

@@ -53,9 +53,7 @@ def small_book(root: Path) -> Path:
 
 
 def add_language_results(root: Path, preset: str, data: str, shift: float) -> None:
-    """Two seeds; replace rises by 1 a fit, accumulate stays; a variant that the front page must not
-    show.
-    """
+    """Two seeds: replace rises by 1 a fit, accumulate stays; a variant must not be shown."""
     rows = [
         (
             "language",
