@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path("book") / "_generated" / "figures"
 FRONT = "book/intro"  # the page of the figures that no notebook draws
+ELSEWHERE = {"regimes": "book/ten_minutes"}  # of these, the one that is on another page
 SLIDES = "book/slides.html"
 MARK = "<!-- drawn for {} -->"
 AS_SVG = """%matplotlib inline
@@ -155,7 +156,7 @@ def listing(root: Path) -> str:
         f"- [Front page](intro): {_links(root, name)}" for name in front if name.startswith("head")
     ]
     lines += [
-        f"- [One loop, four regimes](intro): {_links(root, name)}"
+        f"- [One loop, four regimes](ten_minutes): {_links(root, name)}"
         for name in front
         if name.startswith("regimes")
     ]
@@ -256,7 +257,7 @@ def slides(root: Path, site: Path) -> str:
     book = title(read(FRONT))
     parts = [f'<section id="slide-1"><h1>{book}</h1><p class="licence">{line}</p></section>']
     for number, name in enumerate(order, 2):
-        page = f"notebooks/{cells[name].stem}" if name in cells else FRONT
+        page = f"notebooks/{cells[name].stem}" if name in cells else ELSEWHERE.get(name, FRONT)
         soup = read(page)
         words, alt = _caption(soup, name)
         picture = base64.b64encode(drawn[name].read_bytes()).decode()
