@@ -7,11 +7,14 @@ network.
 from __future__ import annotations
 
 import csv
+import io
+import re
+import zipfile
 from pathlib import Path
 
 from collapse_utils.durable.files import read_json
 
-from .tables import markdown
+from .tables import markdown, verbatim
 
 HEADING = "Data of this page"
 MEANING = {
@@ -33,21 +36,24 @@ MEANING = {
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
     "assumptions.csv": "one number that the page on costs assumes",
 }
+LINKABLE = re.compile(r"[\w ./,=+%()-]+")  # a path that a role takes and a browser saves as it is
+# Thousands of steps: offered as ZIP files, a quarter of the size, which pandas reads as they are.
+PACKED = "curves.csv"
 REPORTED = "one value that the paper or its authors report"
 
 
 def files(root: Path, section: str | None = None) -> list[Path]:
     """The tables and records in results/, all or those of a section's page; no samples."""
     folder = root / "results"
-    found = [
+    paths = [
         path
         for path in folder.rglob("*")
         if path.suffix in (".csv", ".json") and "samples" not in path.parts
     ]
     if section is not None:
         own = folder / section, folder / "reported" / f"{section}.csv"
-        found = [path for path in found if path == own[1] or own[0] in path.parents]
-    return sorted(found)
+        paths = [path for path in paths if path == own[1] or own[0] in path.parents]
+    return sorted(paths)
 
 
 def columns(path: Path) -> list[str]:
@@ -64,12 +70,29 @@ def rows(path: Path) -> int:
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as lines:
             return sum(1 for _ in csv.reader(lines)) - 1
-    found = read_json(path)
-    return len(found) if isinstance(found, list) else 1
+    content = read_json(path)
+    return len(content) if isinstance(content, list) else 1
+
+
+def offered(path: Path) -> Path:
+    """The file that a reader saves: the file itself, or a ZIP file that holds it."""
+    return path.with_name(path.name + ".zip") if path.name == PACKED else path
+
+
+def content(path: Path) -> bytes:
+    """What is in the file that a reader saves; the same bytes from the same file."""
+    if path.name != PACKED:
+        return path.read_bytes()
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        entry = zipfile.ZipInfo(path.name)  # dated 1980
+        archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+    return written.getvalue()
 
 
 def size(path: Path) -> str:
-    return f"{max(path.stat().st_size / 1e3, 1):,.0f}\u00a0kB"  # number and unit on one line
+    """Of what a reader saves; number and unit stay on one line."""
+    return f"{max(len(content(path)) / 1e3, 1):,.0f}\u00a0kB"
 
 
 def saved_as(path: Path) -> str:
@@ -81,15 +104,21 @@ def saved_as(path: Path) -> str:
 
 
 def link(root: Path, path: Path, text: str) -> str:
-    return f"{{download}}`{text} </{path.relative_to(root).as_posix()}>`"
+    """A link that saves a file of results; its text ends with the name of the file.  The name alone
+    where it would not stay a name in the page.
+    """
+    name = offered(path).relative_to(root).as_posix()
+    return f"{{download}}`{text} </{name}>`" if LINKABLE.fullmatch(name) else verbatim(text)
 
 
 def table(root: Path) -> str:
     """Every file, a row each."""
     content = []
     for path in files(root):
-        place = path.parent.relative_to(root / "results").as_posix()
-        content.append((place, link(root, path, path.name), f"{rows(path):,}", size(path)))
+        folder = verbatim(path.parent.relative_to(root / "results").as_posix())
+        content.append(
+            (folder, link(root, path, offered(path).name), f"{rows(path):,}", size(path))
+        )
     return markdown(("folder", "file", "rows", "size"), content, right=("rows", "size"))
 
 
@@ -100,15 +129,18 @@ def kinds(root: Path) -> str:
         reported = path.parent.name == "reported"
         name = path.relative_to(root / "results").as_posix() if reported else path.name
         if name not in content:
-            names = ", ".join(f"`{column}`" for column in columns(path))
-            content[name] = name, REPORTED if reported else MEANING.get(name, ""), names
+            names = ", ".join(
+                f"`{column}`" if LINKABLE.fullmatch(column) else verbatim(column)
+                for column in columns(path)
+            )
+            content[name] = verbatim(name), REPORTED if reported else MEANING.get(name, ""), names
     return markdown(("file", "a row holds", "columns"), content.values())
 
 
 def of_page(root: Path, section: str) -> str:
     """The end of a section's page: its files, with a heading; empty where there are none."""
-    found = files(root, section)
-    if not found:
+    paths = files(root, section)
+    if not paths:
         return ""
     lines = [
         f"## {HEADING}",
@@ -117,8 +149,8 @@ def of_page(root: Path, section: str) -> str:
         "their content.",
         "",
     ]
-    for path in found:
-        name = path.relative_to(root / "results").as_posix()
+    for path in paths:
+        name = offered(path).relative_to(root / "results").as_posix()
         lines.append(
             f"- {link(root, path, name)}: {rows(path):,} row{'s' * (rows(path) != 1)}, {size(path)}"
         )

@@ -36,7 +36,7 @@ GRID = ("", "", 0)  # in the place of the chains of a grid of simulations
 
 def definitions(text: str) -> dict[str, dict]:
     """What decides each claim, in any version of the file: claim -> test, options, ..."""
-    content, found = yaml.safe_load(text), {}
+    content, deciding = yaml.safe_load(text), {}
     for entry in content["claims"]:
         page = content["sections"][entry["section"]]
         models = {name: page["models"][name] for name in entry.get("models", [])}
@@ -48,15 +48,19 @@ def definitions(text: str) -> dict[str, dict]:
             "models": models,
             **({"variant_on": entry["variant_on"]} if "variant_on" in entry else {}),
         }
-        found[entry["id"]] = {**whole, "test": entry["test"], "options": entry.get("options", {})}
+        deciding[entry["id"]] = {
+            **whole,
+            "test": entry["test"],
+            "options": entry.get("options", {}),
+        }
         for test, options in entry.get("details", {}).items():
             given = {name: value for name, value in options.items() if name != "outcomes"}
-            found[f"{entry['id']}.{test}"] = {
+            deciding[f"{entry['id']}.{test}"] = {
                 **whole,
                 "test": test,
                 "options": {**entry.get("options", {}), **given},
             }
-    return found
+    return deciding
 
 
 def predictions(text: str) -> dict[str, dict]:
@@ -148,16 +152,14 @@ def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
     A chain that was run again, from the same configuration on the same data, gives the same
     numbers: they were known when it was first run, and the history of its record says when.
     """
-    found: dict[str, dict[Chain, datetime]] = {}
+    begun: dict[str, dict[Chain, datetime]] = {}
     for path in sorted((root / "results").glob("*/*/provenance.json")):
-        place, table = (
-            path.relative_to(root).as_posix(),
-            path.parent.relative_to(root / "results").as_posix(),
-        )
-        commits = _git(root, "log", "--format=%H", "--diff-filter=AM", "--", place).split()
+        key = path.relative_to(root).as_posix()
+        table = path.parent.relative_to(root / "results").as_posix()
+        commits = _git(root, "log", "--format=%H", "--diff-filter=AM", "--", key).split()
         versions = [
             path.read_text(encoding="utf-8"),
-            *(_git(root, "show", f"{commit}:{place}") for commit in commits),
+            *(_git(root, "show", f"{commit}:{key}") for commit in commits),
         ]
         records = [record for version in versions for record in json.loads(version)]
         now = {_chain(record): _made_from(record) for record in json.loads(versions[0])}
@@ -166,7 +168,7 @@ def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
             for each in records
             if now.get(_chain(each)) == _made_from(each)
         ]
-        found[table] = {
+        begun[table] = {
             chain: min(start for other, start in starts if other == chain) for chain in now
         }
     for path in sorted((root / "results").glob("*/*/grid.csv")):
@@ -174,10 +176,10 @@ def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
             root, "log", "-1", "--format=%aI", "--", path.relative_to(root).as_posix()
         ).strip()
         if date:
-            found[path.parent.relative_to(root / "results").as_posix()] = {
+            begun[path.parent.relative_to(root / "results").as_posix()] = {
                 GRID: datetime.fromisoformat(date)
             }
-    return found
+    return begun
 
 
 def _chain(record: dict) -> Chain:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 
+from . import lecture
 from .contents import pages
 
 NO_FIGURES = "No figure has a number yet.\n"
@@ -84,6 +85,7 @@ def _listing(root: Path, find: Callable[[Path, str], list[Item]], role: str, non
 def generated(root: Path) -> dict[str, str]:
     """File name in book/_generated -> text, for :mod:`book._tools.includes`."""
     return {
+        "teaching_main.md": lecture.listing(root) or NO_FIGURES,
         "teaching_figures.md": _listing(root, figures, "numref", NO_FIGURES),
         "teaching_exercises.md": _listing(root, exercises, "ref", NO_EXERCISES),
     }

@@ -25,9 +25,7 @@ claims:
 
 
 class Repository:
-    """A git repository with claims and results, whose commits and chains have the hours that a test
-    gives them.
-    """
+    """A git repository with claims and results, whose commits and chains have given dates."""
 
     def __init__(self, root):
         self.root = root
@@ -164,9 +162,7 @@ def test_a_history_that_is_cut_short_is_refused(repository, tmp_path_factory):
 
 
 def test_registered_yml_is_what_the_history_says():
-    """Every claim is there; where this checkout has its whole history, the commits are right as
-    well.
-    """
+    """Every claim is registered; with the whole history, by the right commit."""
     committed = registration.read(ROOT)
     claims = registration.definitions((ROOT / registration.CLAIMS).read_text(encoding="utf-8"))
     assert set(committed) == set(claims), "run `make register`"

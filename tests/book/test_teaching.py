@@ -64,6 +64,7 @@ def test_exercises_with_a_label_are_listed(root):
 def test_a_book_without_any_says_so(tmp_path):
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
     assert teaching.generated(tmp_path) == {
+        "teaching_main.md": teaching.NO_FIGURES,
         "teaching_figures.md": teaching.NO_FIGURES,
         "teaching_exercises.md": teaching.NO_EXERCISES,
     }
