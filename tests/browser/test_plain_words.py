@@ -57,4 +57,4 @@ def test_the_unrevised_sources_are_there():
 def test_a_banned_expression_is_found_across_a_line_end(tmp_path):
     file = tmp_path / "page.md"
     file.write_text("A bias leads\nto a loss. The counter-attack understands it.")
-    assert banned(prose(file)) == ["... A bias leads to a loss. The counter-at ..."]
+    assert banned(prose(file)) == ["... A bias leads to a loss. The counter ..."]

@@ -25,6 +25,7 @@ BOOK = {
         "how_to_run",
         "long_runs",
         "planning",
+        "own_model_overnight",
         "claims",
         "errata",
         "speed",
@@ -42,11 +43,12 @@ THEORY = {
 }
 UNREVISED: dict[str, set[str]] = {
     "captions": CHAPTERS | THEORY | BOOK - REFERENCE,
-    "numbers": THEORY,
+    "numbers": THEORY | {"notebooks/05_own_model"},
     "words": ((CHAPTERS | THEORY | BOOK) - {"notebooks/01_linear"} - REFERENCE) | {"book/claims"},
     "code": CHAPTERS
     | THEORY
-    | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning"},
+    | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning"}
+    | {"book/own_model_overnight"},
     "printed": CHAPTERS
     | THEORY
     | {"book/claims"}
