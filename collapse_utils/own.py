@@ -17,14 +17,14 @@ A ``fit`` that takes long saves its state and resumes.  In a torch loop these li
 
     net, adam, first = ...
     if state := checkpoint.start():  # the newest state that is whole; None at the start
-        first, saved_net, saved_adam = torch.load(state / "state.pt", weights_only=True)
-        net.load_state_dict(saved_net)
-        adam.load_state_dict(saved_adam)
+        first, *saved = torch.load(state / "fit.pt", weights_only=True)
+        for part, values in zip((net, adam), saved, strict=True):
+            part.load_state_dict(values)
     for step in range(first, steps):
         ...  # one step; its batch depends on the seed and the step alone
         if checkpoint.due() or step + 1 == steps:
             with checkpoint.saving(step + 1) as folder:
-                torch.save((step + 1, net.state_dict(), adam.state_dict()), folder / "state.pt")
+                torch.save((step + 1, net.state_dict(), adam.state_dict()), folder / "fit.pt")
 
 ``collapse new my_model.py --template torch`` writes a whole file that does this.
 """

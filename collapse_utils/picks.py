@@ -1,5 +1,4 @@
-"""Which items of its blocks iteration t trains on, as pure functions: all, a random part, or a
-share of real ones.
+"""Which items of its blocks iteration t trains on: all, a random part, or a share of real ones.
 
 ``accumulate_subsample`` draws n items uniformly, without replacement.  ``fixed_real=0.25`` and
 ``redrawn_real=0.25`` train on n items of which that share is real, always the same ones or others

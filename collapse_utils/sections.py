@@ -119,9 +119,9 @@ def make(
         check_methods(own)
         section = loading.Adapted(own)
         return section, Chain(result_name(name), regime, seed, config, variant=variant)
-    found = module(name)
+    experiment = module(name)
     data = default_source(name) if str(data) == DEFAULT else data
-    section = found.make(config, data=data, seed=seed, cache=cache or default_cache())
+    section = experiment.make(config, data=data, seed=seed, cache=cache or default_cache())
     source = getattr(section, "source", str(data))
     return section, Chain(name, regime, seed, config, preset=preset, variant=variant, source=source)
 

@@ -1,4 +1,4 @@
-"""What every data source tells of itself, and how local copies are found and recognised."""
+"""What every data source says of itself, and where local copies are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from .errors import InputError
 
 DEPTH = 3  # folders below a local copy in which its files may lie
 
@@ -36,10 +38,34 @@ def local_copy(name: str) -> Iterable[Path]:
     return [path for path in (*sorted(Path(home).glob(f"{name}*")), Path(home)) if path.exists()]
 
 
-def files_below(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
-    """The regular files at most ``depth`` folders below ``folder``, which may be a whole disk."""
+def place(data: str | Path, names: Iterable[str]) -> Path:
+    """The local file or folder ``data``; InputError if it is not there, or is a whole disk."""
+    path = Path(data)
+    try:
+        there = path.exists()
+    except OSError:  # such as a name that is too long
+        there = False
+    if not there:
+        allowed = f"one of {', '.join(names)}, or a file or folder that exists"
+        raise InputError("--data", str(data), allowed)
+    if path.resolve().parent == path.resolve():
+        raise InputError("--data", str(data), "a file or folder with data, not a whole disk")
+    return path
+
+
+def regular(path: Path, most: int) -> Path:
+    """``path``; InputError if it is no regular file or has more than ``most`` bytes."""
+    if not path.is_file():
+        raise InputError("--data", str(path), "a regular file, not a pipe or a device")
+    if (size := path.stat().st_size) > most:
+        raise InputError("--data", str(path), f"a file of at most {most:,} bytes (it has {size:,})")
+    return path
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The regular files at most ``DEPTH`` folders below ``folder``, which may be a whole disk."""
     for path, folders, names in os.walk(folder):
-        if len(Path(path).relative_to(folder).parts) >= depth:
+        if len(Path(path).relative_to(folder).parts) >= DEPTH:
             folders.clear()
         yield from (file for name in names if (file := Path(path) / name).is_file())
 

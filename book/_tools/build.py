@@ -37,32 +37,32 @@ def mathjax_folder() -> Path:
 
 def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
     """Copy the book's files and the notebooks of ``folder`` to ``source``; returns a digest."""
-    wanted: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for name in COPIED:
         base = root / name
         for path in [base] if base.is_file() else sorted(base.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                wanted[path.relative_to(root).as_posix()] = path.read_bytes()
+                contents[path.relative_to(root).as_posix()] = path.read_bytes()
     for path in downloads.files(root):
-        wanted[downloads.offered(path).relative_to(root).as_posix()] = downloads.content(path)
-    wanted |= lecture.png_files(root)
+        contents[downloads.offered(path).relative_to(root).as_posix()] = downloads.content(path)
+    contents |= lecture.png_files(root)
     for committed in notebooks(root):
         path = folder / committed.name
         if check_done and not finished(path):
             raise InputError(
                 "executed notebook", str(path), "one that ran to its end: python -m book._tools run"
             )
-        wanted[committed.relative_to(root).as_posix()] = path.read_bytes()
+        contents[committed.relative_to(root).as_posix()] = path.read_bytes()
     for path in sorted(source.rglob("*"), reverse=True):
-        if path.is_file() and path.relative_to(source).as_posix() not in wanted:
+        if path.is_file() and path.relative_to(source).as_posix() not in contents:
             path.unlink()
-    for name, content in wanted.items():
+    for name, content in contents.items():
         path = source / name
         if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     return digest(
-        part for name, content in sorted(wanted.items()) for part in (name.encode(), content)
+        part for name, content in sorted(contents.items()) for part in (name.encode(), content)
     )
 
 

@@ -59,11 +59,9 @@ def _claim(
     tables: str,
     registered: dict[str, dict],
 ) -> dict[str, Any]:
-    page, entry, home = (
-        page_of(root, claim.page.section),
-        registered.get(claim.id, {}),
-        root / "results",
-    )
+    page = page_of(root, claim.page.section)
+    entry = registered.get(claim.id, {})
+    home = root / "results"
     metric = claim.metric or claim.page.metric
     return {
         "id": claim.id,

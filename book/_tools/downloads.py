@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from pathlib import Path
 
 from collapse_utils.durable.files import read_json
 
-from .tables import markdown
+from .tables import markdown, verbatim
 
 HEADING = "Data of this page"
 MEANING = {
@@ -35,6 +36,7 @@ MEANING = {
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
     "assumptions.csv": "one number that the page on costs assumes",
 }
+LINKABLE = re.compile(r"[\w ./,=+%()-]+")  # a path that a role takes and a browser saves as it is
 # Thousands of steps: offered as ZIP files, a quarter of the size, which pandas reads as they are.
 PACKED = "curves.csv"
 REPORTED = "one value that the paper or its authors report"
@@ -43,15 +45,15 @@ REPORTED = "one value that the paper or its authors report"
 def files(root: Path, section: str | None = None) -> list[Path]:
     """The tables and records in results/, all or those of a section's page; no samples."""
     folder = root / "results"
-    found = [
+    paths = [
         path
         for path in folder.rglob("*")
         if path.suffix in (".csv", ".json") and "samples" not in path.parts
     ]
     if section is not None:
         own = folder / section, folder / "reported" / f"{section}.csv"
-        found = [path for path in found if path == own[1] or own[0] in path.parents]
-    return sorted(found)
+        paths = [path for path in paths if path == own[1] or own[0] in path.parents]
+    return sorted(paths)
 
 
 def columns(path: Path) -> list[str]:
@@ -68,8 +70,8 @@ def rows(path: Path) -> int:
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as lines:
             return sum(1 for _ in csv.reader(lines)) - 1
-    found = read_json(path)
-    return len(found) if isinstance(found, list) else 1
+    content = read_json(path)
+    return len(content) if isinstance(content, list) else 1
 
 
 def offered(path: Path) -> Path:
@@ -102,17 +104,21 @@ def saved_as(path: Path) -> str:
 
 
 def link(root: Path, path: Path, text: str) -> str:
-    """A link that saves a file of results; its text ends with the name of the file."""
+    """A link that saves a file of results; its text ends with the name of the file.  The name alone
+    where it would not stay a name in the page.
+    """
     name = offered(path).relative_to(root).as_posix()
-    return f"{{download}}`{text} </{name}>`"
+    return f"{{download}}`{text} </{name}>`" if LINKABLE.fullmatch(name) else verbatim(text)
 
 
 def table(root: Path) -> str:
     """Every file, a row each."""
     content = []
     for path in files(root):
-        place = path.parent.relative_to(root / "results").as_posix()
-        content.append((place, link(root, path, offered(path).name), f"{rows(path):,}", size(path)))
+        folder = verbatim(path.parent.relative_to(root / "results").as_posix())
+        content.append(
+            (folder, link(root, path, offered(path).name), f"{rows(path):,}", size(path))
+        )
     return markdown(("folder", "file", "rows", "size"), content, right=("rows", "size"))
 
 
@@ -123,15 +129,18 @@ def kinds(root: Path) -> str:
         reported = path.parent.name == "reported"
         name = path.relative_to(root / "results").as_posix() if reported else path.name
         if name not in content:
-            names = ", ".join(f"`{column}`" for column in columns(path))
-            content[name] = name, REPORTED if reported else MEANING.get(name, ""), names
+            names = ", ".join(
+                f"`{column}`" if LINKABLE.fullmatch(column) else verbatim(column)
+                for column in columns(path)
+            )
+            content[name] = verbatim(name), REPORTED if reported else MEANING.get(name, ""), names
     return markdown(("file", "a row holds", "columns"), content.values())
 
 
 def of_page(root: Path, section: str) -> str:
     """The end of a section's page: its files, with a heading; empty where there are none."""
-    found = files(root, section)
-    if not found:
+    paths = files(root, section)
+    if not paths:
         return ""
     lines = [
         f"## {HEADING}",
@@ -140,7 +149,7 @@ def of_page(root: Path, section: str) -> str:
         "their content.",
         "",
     ]
-    for path in found:
+    for path in paths:
         name = offered(path).relative_to(root / "results").as_posix()
         lines.append(
             f"- {link(root, path, name)}: {rows(path):,} row{'s' * (rows(path) != 1)}, {size(path)}"

@@ -14,14 +14,8 @@ from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECID
 from collapse_utils.language.config import PRESETS as LANGUAGE
 
 from . import scorecard
-from .headline import Panel
+from .headline import NAMES, Panel
 
-NAMES = {
-    "linear": "linear regression",
-    "language": "language models",
-    "images": "faces",
-    "molecules": "molecules",
-}
 SQUARES = {REPRODUCED: "\u25a0", UNDECIDED: "\u25a1", NOT_REPRODUCED: "\u2715"}
 # at temperature 0.3 under accumulate: the claim on what samples lose, and that on the loss
 COLD, COLD_LOSS = "accumulate-variety-cold", "accumulate-stays-cold"
@@ -37,14 +31,14 @@ class Outcome:
 
 def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
     """The paper's claims, each on the first of its results: the real data of its experiment."""
-    found = []
+    outcomes = []
     for rows in judged.values():
         for claim, verdicts in rows:
             name = claim.page.results[0]
             decided = name in verdicts and verdicts[name].outcome in SQUARES
             if claim.where != OURS and not claim.detail_of and decided:
-                found.append(Outcome(claim, verdicts[name]))
-    return found
+                outcomes.append(Outcome(claim, verdicts[name]))
+    return outcomes
 
 
 def _span(panels: list[Panel], regime: str) -> str:
@@ -99,15 +93,15 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
 
 def _cold(judged: scorecard.Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
-    found = {
+    judgements = {
         claim.id: (claim, verdicts[claim.page.results[0]])
         for rows in judged.values()
         for claim, verdicts in rows
         if claim.id in (COLD, COLD_LOSS) and claim.page.results[0] in verdicts
     }
-    if len(found) < 2:
+    if len(judgements) < 2:
         return []
-    (_, variety), (claim, loss) = found[COLD], found[COLD_LOSS]
+    (_, variety), (claim, loss) = judgements[COLD], judgements[COLD_LOSS]
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "
@@ -121,7 +115,9 @@ def count(outcomes: list[Outcome]) -> str:
     """How many of the paper's claims came out how, in one sentence."""
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
     failed = [
-        outcome.claim.statement for outcome in outcomes if outcome.verdict.outcome == NOT_REPRODUCED
+        f"{NAMES[outcome.claim.page.section]}: {outcome.claim.statement.lower()}"
+        for outcome in outcomes
+        if outcome.verdict.outcome == NOT_REPRODUCED
     ]
     text = (
         f"Of the {len(outcomes)} claims of the paper that we test, {counts[REPRODUCED]} are "
@@ -142,22 +138,32 @@ def smallness(root: Path) -> str:
     path = root / "results" / "planning" / "assumptions.csv"
     if not path.is_file():
         return ""
+    from collapse_utils.language.model import PAPER_SIZES, build, parameters  # seconds
+
     assumed = pd.read_csv(path).set_index("name")["value"]
+    ours = LANGUAGE["trained"]
+    names = ("layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
+    shape = {name: getattr(ours, name) for name in names}
+    count = parameters(build(ours.architecture, **shape, seed=0)) / 1e6
+    sizes = sorted(size.parameters / 1e6 for size in PAPER_SIZES.values())
     return (
-        f"Our runs are small: one of our language models reads {LANGUAGE['trained'].stories:,} "
-        f"stories, one of the paper's {int(assumed['language_items']):,}. Directions can be "
-        "compared; sizes of effects cannot."
+        f"Our runs are small: our language models have {count:.1f} million parameters and read "
+        f"{ours.stories:,} stories, the paper's {sizes[0]:.0f} to {sizes[-1]:.0f} million and "
+        f"{int(assumed['language_items']):,}. Directions can be compared; sizes of effects cannot."
     )
 
 
-def page(root: Path, first: list[Panel], judged: scorecard.Judged) -> str:
+def answer(first: list[Panel], judged: scorecard.Judged) -> str:
     """The answer on the front page."""
+    return "\n".join(f"- {line}" for line in bullets(first, judged)) + "\n"
+
+
+def certainty(root: Path, judged: scorecard.Judged) -> str:
+    """How many claims hold, each as a square, and how small the runs are."""
     outcomes = papers_claims(judged)
-    listed = "\n".join(f"- {line}" for line in bullets(first, judged))
-    return f"{listed}\n\n{count(outcomes)}\n\n{strip(outcomes)}\n\n{smallness(root)}\n"
+    return f"{count(outcomes)}\n\n{strip(outcomes)}\n\n{smallness(root)}\n"
 
 
 def readme(first: list[Panel], judged: scorecard.Judged) -> str:
     """The answer in the README, which has no labels to link to."""
-    listed = "\n".join(f"- {line}" for line in bullets(first, judged))
-    return f"{listed}\n\n{count(papers_claims(judged))}\n"
+    return f"{answer(first, judged)}\n{count(papers_claims(judged))}\n"

@@ -29,7 +29,7 @@ from collapse_utils.pages.costs import (
     read,
 )
 
-from .tables import markdown
+from .tables import captioned, markdown
 
 SEEDS = 3  # what a verdict asks for
 
@@ -103,7 +103,7 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
     costs = [
         (cost(row, assumed, regime, 1), row, regime) for row, regime in chains(frame, SIZES[1])
     ]
-    longest, row, regime = max(costs, key=lambda found: found[0].seconds)
+    longest, row, regime = max(costs, key=lambda entry: entry[0].seconds)
     parts = {
         "training": longest.fit_s,
         "sampling": longest.sample_s,
@@ -127,7 +127,7 @@ def machine(frame: pd.DataFrame) -> str:
     note = f"**Not measured yet**, and absent from the tables: {', '.join(absent).lower()}.\n"
     return (
         f"Measured on {row['date']}: one core of {row['processor']}, {row['core_gflops']:.0f} "
-        "GFLOP/s in a float32 matrix product of 1,024 x 1,024, package version "
+        "GFLOP/s in a float32 matrix product of 1,024 × 1,024, package version "
         f"{row['package_version']}.\n" + (note if absent else "")
     )
 
@@ -149,12 +149,38 @@ def pages(root: Path) -> dict[str, str]:
     frame, assumed = rates
     parts = [machine(frame)]
     for size in SIZES:
-        parts += [f"### {size.name[0].upper()}{size.name[1:]}\n", "One chain:\n"]
-        parts += [cost_table(frame, assumed, size), f"{SEEDS} seeds under both regimes:\n"]
-        parts += [bill(frame, assumed, size)]
-    shares = [parts_table(frame, assumed), first_to_shard(frame, assumed)]
+        name = size.name.replace(" ", "-")
+        one, all_of = f"table-cost-{name}", f"table-bill-{name}"
+        head = f"{size.name[0].upper()}{size.name[1:]}"
+        parts += [
+            f"- **{head}**: {{numref}}`{one}` has one chain, {{numref}}`{all_of}` all chains.",
+        ]
+    for size in SIZES:
+        name = size.name.replace(" ", "-")
+        chain = f"What one chain costs, at the size *{size.name}*. GPU hours are assumed."
+        every = (
+            f"What {SEEDS} seeds under both regimes cost, at the size *{size.name}*. "
+            "Prices are assumed."
+        )
+        parts += [
+            f"\n::::{{dropdown}} {size.name[0].upper()}{size.name[1:]}\n",
+            captioned(cost_table(frame, assumed, size), chain, f"table-cost-{name}"),
+            captioned(bill(frame, assumed, size), every, f"table-bill-{name}"),
+            "::::",
+        ]
+    shares = captioned(
+        parts_table(frame, assumed),
+        "Shares of the time of a chain at the paper's size. The last column is the final fit's "
+        "share of all training.",
+        "table-cost-parts",
+    )
+    values = captioned(
+        assumptions(root),
+        "What the tables assume. *Published* values have a source, *assumed* ones are ours.",
+        "table-cost-assumed",
+    )
     return {
-        "planning.md": "\n".join(parts),
-        "planning_parts.md": "\n".join(shares),
-        "planning_assumptions.md": assumptions(root),
+        "planning.md": "\n".join(parts) + "\n",
+        "planning_parts.md": f"{shares}\n{first_to_shard(frame, assumed)}",
+        "planning_assumptions.md": values,
     }

@@ -47,10 +47,10 @@ def files(root: Path) -> list[Path]:
         ".zenodo.json",
         "codemeta.json",
     )
-    found = [root / name for name in single]
+    paths = [root / name for name in single]
     return [
         path
-        for path in [*found, *sorted((root / "book").rglob("*.md")), *notebooks(root)]
+        for path in [*paths, *sorted((root / "book").rglob("*.md")), *notebooks(root)]
         if path.is_file()
     ]
 

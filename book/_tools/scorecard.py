@@ -26,7 +26,7 @@ TITLES = {  # sections without a module of their own
     "mixing": "What real data are worth",
     "sharpening": "What the loss cannot see",
 }
-LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows chains of 50 fits
+LONG = "smoke-orl"  # the small autoencoders: 50 fits, or 6 with a share of real faces
 PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
 NOT_ASKED = "not asked of these data"
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
@@ -83,7 +83,7 @@ def name_of(page: Page, name: str) -> str:
     if page.section == "own_model":
         return "ORL faces"
     if name == LONG:
-        return "ORL faces, 50 fits"
+        return f"ORL faces, {6 if page.section == 'mixing' else 50} fits"
     if not source:
         return "the paper's grid"
     same = [other for other in page.results if other.partition("-")[2] == source]

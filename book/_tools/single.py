@@ -82,18 +82,18 @@ def target(site: Path, names: list[str], page: str, address: str) -> str | None:
 
 
 def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag:
-    """The text of a page, changed so that it can stand beside the others."""
-    found = soup.select_one("article.bd-article")
-    for tag in found.select(UNWANTED):
+    """The text of a page, changed so that it can be beside the others."""
+    text = soup.select_one("article.bd-article")
+    for tag in text.select(UNWANTED):
         tag.decompose()
-    for tag in found.find_all(id=True):
+    for tag in text.find_all(id=True):
         tag["id"] = anchor(page, tag["id"])
     for name in REFERRING:
-        for tag in found.find_all(attrs={name: True}):
+        for tag in text.find_all(attrs={name: True}):
             tag[name] = " ".join(anchor(page, part) for part in tag[name].split())
-    for tag in found.select("img[src]"):
+    for tag in text.select("img[src]"):
         tag["src"] = target(site, names, page, tag["src"])
-    for tag in found.select("a[href]"):
+    for tag in text.select("a[href]"):
         if tag.has_attr("download"):
             tag["download"] = tag["download"] or unquote(Path(tag["href"]).name)
         address = target(site, names, page, tag["href"])
@@ -102,24 +102,24 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
             tag.unwrap()
         else:
             tag["href"] = address
-    found["id"] = anchor(page)
-    return found
+    text["id"] = anchor(page)
+    return text
 
 
 def files_of(
     site: Path, soups: dict[str, BeautifulSoup], selector: str, attribute: str
 ) -> list[Path]:
     """The files that the pages load by the tags ``selector``, each once, in page order."""
-    found = [
+    paths = [
         (site / name).parent / urlsplit(tag[attribute]).path
         for name, soup in soups.items()
         for tag in soup.select(selector)
     ]
-    return list(dict.fromkeys(path.resolve() for path in found))
+    return list(dict.fromkeys(path.resolve() for path in paths))
 
 
 def script(text: str) -> str:
-    """A script that can stand inside a page: nothing in it looks like the page's own markup."""
+    """A script that can be inside a page: nothing in it looks like the page's own markup."""
     return (
         "<script>" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "</script>"
     )

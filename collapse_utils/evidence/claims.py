@@ -169,13 +169,13 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
         limit = options.get("limit", 0.0)
         share = claim.ratio and test == "never_falls"
         unit = claim.page.units.get(claim.metric or claim.page.metric, "")
-        told = DETAILS[test].format(limit=f"{limit:.0%}" if share else f"{limit:g} {unit}".strip())
+        words = DETAILS[test].format(limit=f"{limit:.0%}" if share else f"{limit:g} {unit}".strip())
         made.append(
             dataclasses.replace(
                 claim,
                 id=f"{claim.id}.{test}",
                 detail_of=claim.id,
-                statement=f"{claim.statement}: {told}",
+                statement=f"{claim.statement}: {words}",
                 test=test,
                 options={**claim.options, **options},
                 outcomes=entry.get("outcomes", {}),
@@ -236,12 +236,12 @@ def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
     """The (regime, variant) of the chains that a claim reads."""
     if claim.test in shares.TESTS:
         return shares.arms(**claim.options)
-    found = []
+    pairs = []
     for arm in claim.options.values():
         if isinstance(arm, str | dict):
             own = {"regime": arm} if isinstance(arm, str) else arm
-            found.append((own["regime"], joined(model, own.get("variant", claim.variant))))
-    return found
+            pairs.append((own["regime"], joined(model, own.get("variant", claim.variant))))
+    return pairs
 
 
 def every_arm(claim: Claim) -> set[tuple[str, str]]:
@@ -254,17 +254,17 @@ def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of the chains that a claim reads; all rows of a grid, which has no chains."""
     if "variant" not in frame:
         return frame
-    wanted = every_arm(claim)
-    return frame[[pair in wanted for pair in zip(frame["regime"], frame["variant"], strict=True)]]
+    pairs = every_arm(claim)
+    return frame[[pair in pairs for pair in zip(frame["regime"], frame["variant"], strict=True)]]
 
 
 def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
     """Name -> fields of each model of a claim that was run; an empty name without models."""
     if not claim.models:
         return {"": ""}
-    there = set(zip(frame["regime"], frame["variant"], strict=True))
+    present = set(zip(frame["regime"], frame["variant"], strict=True))
     fields = {name: claim.page.models[name] for name in claim.models}
-    return {name: model for name, model in fields.items() if there & set(arms(claim, model))}
+    return {name: model for name, model in fields.items() if present & set(arms(claim, model))}
 
 
 def parts(claim: Claim, frame: pd.DataFrame, metric: str = "") -> list[Part]:
@@ -286,17 +286,17 @@ def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
     """
     used = chains(claim, frame)
     added = set(used[used["look"] > 1]["seed"]) if "look" in used else set()
-    found = [
+    decided = [
         dataclasses.replace(part, level=TWO_LOOKS) if added & set(part.seeds) else part
         for part in parts(claim, frame)
     ]
-    verdict = decide(claim.statement, found)
+    verdict = decide(claim.statement, decided)
     if verdict.outcome == NOT_RUN:
         return verdict
     notes = [_steps(claim, frame)] if claim.test == "slopes_up" else []
     if claim.models:
         notes.append(" and ".join(models_in(claim, frame)))
-    if any(part.level == TWO_LOOKS for part in found):
+    if any(part.level == TWO_LOOKS for part in decided):
         notes.append(f"two looks: p < {TWO_LOOKS} needed")
     return dataclasses.replace(
         verdict,

@@ -39,10 +39,8 @@ def trends_up(rows: Rows, of: Arm) -> list[Part]:
     order, seeds = table.to_numpy(), tuple(table.index)
     if order.shape[0] < 2 or order.shape[1] < 3:  # the fewest chains and fits that the test takes
         return [Part([0.0] * len(seeds), 0.0, exact=(1.0, 1.0), seeds=seeds)]
-    fits, p = (
-        table.columns.to_numpy(),
-        [float(stats.page_trend_test(ranked).pvalue) for ranked in (order, -order)],
-    )
+    fits = table.columns.to_numpy()
+    p = [float(stats.page_trend_test(ranked).pvalue) for ranked in (order, -order)]
     correlations = [float(stats.spearmanr(fits, chain).statistic) for chain in order]
     return [Part(correlations, 0.0, exact=(p[0], p[1]), seeds=seeds)]
 

@@ -122,11 +122,9 @@ def outcomes(given: str | Path | None = None) -> pd.DataFrame:
         sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
         for source in sources:
             for prediction in entry["predictions"]:
-                regime, over, statistic = (
-                    prediction["regime"],
-                    prediction.get("over"),
-                    prediction["statistic"],
-                )
+                regime = prediction["regime"]
+                over = prediction.get("over")
+                statistic = prediction["statistic"]
                 table = _table(entry, source, regime, given)
                 if over is None:
                     values = STATISTICS[statistic](table) if table.size else []

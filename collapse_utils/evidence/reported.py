@@ -74,5 +74,5 @@ def paper_effects(claim: Claim, root: Path | None = None) -> list[float]:
 
 def tags(claim: Claim, root: Path | None = None) -> list[str]:
     """The tags of the paper's numbers: those of the reported rows, else the claim's own."""
-    found = sorted({tag for frame in reported_frames(claim, root) for tag in frame["tag"]})
-    return found or [claim.tag] * bool(claim.tag)
+    reported = sorted({tag for frame in reported_frames(claim, root) for tag in frame["tag"]})
+    return reported or [claim.tag] * bool(claim.tag)

@@ -56,11 +56,11 @@ def folder(section: str, preset: str, data: str, given: str | Path | None = None
     home = root(given) / section
     path = home / f"{preset}-{data}"
     if not (path / "metrics.csv").exists():
-        there = sorted(p.parent.name for p in home.glob("*/metrics.csv")) if home.is_dir() else []
+        names = sorted(p.parent.name for p in home.glob("*/metrics.csv")) if home.is_dir() else []
         raise InputError(
             "preset and data",
             path.name,
-            "one of " + ", ".join(there) if there else f"results in {home}",
+            "one of " + ", ".join(names) if names else f"results in {home}",
         )
     return path
 
@@ -89,13 +89,13 @@ def _added(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
     added = pd.Series(False, index=frame.index)
     path = root(given) / "reference.yml"
     for sweep in plan.read(path) if path.is_file() else ():
-        here = frame["seed"].isin(sweep.added_after_looking) & frame["regime"].isin(sweep.regimes)
+        rows = frame["seed"].isin(sweep.added_after_looking) & frame["regime"].isin(sweep.regimes)
         names = {
             "section": sections.result_name(sweep.section),
             "preset": sweep.preset,
             "data": sweep.source,
         }
         for column, value in {**names, "variant": sweep.variant}.items():
-            here &= frame[column] == value
-        added |= here
+            rows &= frame[column] == value
+        added |= rows
     return added

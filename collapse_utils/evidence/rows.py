@@ -60,10 +60,8 @@ class Rows:
     def table(self, arm: Arm) -> pd.DataFrame:
         """A row a seed, a column an iteration; empty where the results lack the arm."""
         own = {"regime": arm} if isinstance(arm, str) else arm
-        metric, variant = (
-            own.get("metric", self.metric),
-            joined(self.model, own.get("variant", self.variant)),
-        )
+        metric = own.get("metric", self.metric)
+        variant = joined(self.model, own.get("variant", self.variant))
         table = by_seed(self.frame, metric, regime=own["regime"], variant=variant)
         if self.log and (table.to_numpy() <= 0).any():
             raise InputError(

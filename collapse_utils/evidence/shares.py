@@ -47,11 +47,11 @@ def _whole(*frames: pd.DataFrame) -> bool:
 
 def falls_with_share(rows: Rows, of: str) -> list[Part]:
     """The rise falls as the share grows: the slope of the least-squares line of every seed."""
-    found = rises(rows, of)
-    if not _whole(found):
+    table = rises(rows, of)
+    if not _whole(table):
         return [part(NOTHING, 0.0, -1)]
-    slopes = np.polyfit(found.columns.to_numpy(float), found.to_numpy().T, 1)[0]
-    return [part(pd.Series(slopes, found.index), 0.0, -1)]
+    slopes = np.polyfit(table.columns.to_numpy(float), table.to_numpy().T, 1)[0]
+    return [part(pd.Series(slopes, table.index), 0.0, -1)]
 
 
 def predicted(kind: str, iterations: int) -> dict[str, np.ndarray]:
@@ -68,10 +68,10 @@ def closer_to_bias(rows: Rows, of: str) -> list[Part]:
 
     The effect is the sum over shares of squared distances to noise, minus that to bias.
     """
-    found = rises(rows, of)
-    if not _whole(found):
+    table = rises(rows, of)
+    if not _whole(table):
         return [part(NOTHING, 0.0)]
-    share = found[list(INNER)].div(found[0.0], axis=0)
+    share = table[list(INNER)].div(table[0.0], axis=0)
     expected = predicted(of, int(rows.table("replace").columns[-1]))
     distance = {name: ((share - values) ** 2).sum(axis=1) for name, values in expected.items()}
     return [part(distance["noise"] - distance["bias"], 0.0)]

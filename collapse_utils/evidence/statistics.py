@@ -97,15 +97,15 @@ def by_iteration(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFr
     return pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"])
 
 
-def power(effect: float, seeds: int, confidence: float = CONFIDENCE) -> float:
+def power(effect: float, seeds: int) -> float:
     """The power of a claim whose effect is ``effect`` standard deviations between seeds.
 
     Normal effects: the t-interval lies above the threshold when a noncentral t exceeds its critical
     value.
     """
-    return float(stats.nct.sf(_critical(seeds, confidence), seeds - 1, effect * math.sqrt(seeds)))
+    return float(stats.nct.sf(_critical(seeds, CONFIDENCE), seeds - 1, effect * math.sqrt(seeds)))
 
 
-def detectable(seeds: int, wanted: float = 0.8) -> float:
-    """The effect, in standard deviations between seeds, that is found with that power."""
-    return float(optimize.brentq(lambda effect: power(effect, seeds) - wanted, 0.01, 50.0))
+def detectable(seeds: int) -> float:
+    """The effect, in standard deviations between seeds, that is found with the power 80%."""
+    return float(optimize.brentq(lambda effect: power(effect, seeds) - 0.8, 0.01, 50.0))

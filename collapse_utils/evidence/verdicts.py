@@ -24,12 +24,10 @@ from scipy import stats
 
 from .statistics import Estimate, estimate
 
-REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = (
-    "reproduced",
-    "not reproduced",
-    "undecided",
-    "not run",
-)
+REPRODUCED = "reproduced"
+NOT_REPRODUCED = "not reproduced"
+UNDECIDED = "undecided"
+NOT_RUN = "not run"
 OUTCOMES = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
 LEVEL = 0.025  # one-sided: that of a 95% interval
 # at each of two looks at the results: 2.5% for both together (measured in the tests)

@@ -82,7 +82,6 @@ class ImagesSection:
             weight_decay=0.0,
             clip=config.clip,
             betas=(0.9, 0.999),
-            threads=config.threads,
             stages=config.epochs,
             decay=config.decay,
             diverged=config.diverged,
@@ -93,7 +92,6 @@ class ImagesSection:
         """A fresh model, trained on uint8 images (n, C, size, size)."""
         config, device = self.config, loop.device()
         keep_memory()
-        torch.set_num_threads(config.threads)
         model = build(
             channels=training_data.shape[1],
             size=config.size,
@@ -129,7 +127,6 @@ class ImagesSection:
         With ``sample_noise`` a pixel is a draw from the decoder's Gaussian, not its mean.
         """
         config = self.config
-        torch.set_num_threads(config.threads)
         model.eval()
         device = next(model.parameters()).device
         noise = seeds.generator(seed, "latent")
@@ -152,7 +149,6 @@ class ImagesSection:
         The metrics that end in ``_real`` hold real training images instead of samples.
         """
         config = self.config
-        torch.set_num_threads(config.threads)
         model.eval()
         device = next(model.parameters()).device
         noise = seeds.generator(0, "evaluation noise")

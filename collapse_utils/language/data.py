@@ -142,18 +142,16 @@ def prepare(
         "max_length",
     )
     part = seed if config.draw == "by_seed" else 0
-    key = {
-        "content": content,
-        "layout": 2,
-        "part": part,
-        **{field: getattr(config, field) for field in fields},
-    }
+    given = {field: getattr(config, field) for field in fields}
+    key = {"content": content, "layout": 2, "part": part, **given}
     folder = cache / "language" / f"{name}-{fingerprint(key)}"
     cached_folder(folder, lambda new: _prepare(config, name, texts, part, new))
-    stored = {"train": None, "validation": None, "test": None, "reference": None}
-    for split in stored:
-        if split != "reference" or config.reference_stories:
-            stored[split] = arrow().load_from_disk(str(folder / split))
+    stored = {
+        split: arrow().load_from_disk(str(folder / split))
+        if split != "reference" or config.reference_stories
+        else None
+        for split in ("train", "validation", "test", "reference")
+    }
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return name, Stories(**stored, tokenizer=tokenizer, info=read_json(folder / "info.json"))
 

@@ -57,8 +57,8 @@ def best_temperature(model: torch.nn.Module, stories: Data) -> float:
     best = int(np.argmin(losses))
     if not 0 < best < len(losses) - 1:
         return float(TEMPERATURES[best])
-    before, here, after = losses[best - 1 : best + 2]
-    shift = 0.5 * (before - after) / (before - 2 * here + after)  # grid steps, -1/2 to 1/2
+    before, middle, after = losses[best - 1 : best + 2]
+    shift = 0.5 * (before - after) / (before - 2 * middle + after)  # grid steps, -1/2 to 1/2
     return float(TEMPERATURES[best] * 2 ** (0.5 * shift))
 
 

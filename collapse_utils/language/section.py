@@ -89,7 +89,6 @@ class LanguageSection:
         ``sample_batch`` stories each, one after another.
         """
         config = self.config
-        torch.set_num_threads(config.threads)
         pieces, most = [], PIECE_BATCHES * config.sample_batch
         for first in range(0, size, most):
             sample_piece = partial(
@@ -117,7 +116,6 @@ class LanguageSection:
         The samples use the same random numbers in every iteration, so that iterations differ by
         their models alone.
         """
-        torch.set_num_threads(self.config.threads)
         cross_entropy, nats = measures.cross_entropy(model, real_test)
         samples = self.sample(model, self.config.evaluation_stories, seeds.derive(0, "evaluation"))
         metrics = {

@@ -38,6 +38,7 @@ ITERATIONS = 50
 REPEATS = 10_000
 FRESH_REPEATS = 1_000  # fresh rows are drawn in full, and no claim reads them
 FRESH_SIGMA2 = (1.0,)  # the fresh-x variant at one noise level
+TAIL_REPEATS = 20_000
 TAIL_T = (34, 35, 36, 38, 42, 50, 66, 100, 316, 1000)
 COLUMNS = ("T", "d", "sigma2", "regime", "x", "n", "mean", "low", "high", "theory", "z", "repeats")
 
@@ -45,18 +46,18 @@ COLUMNS = ("T", "d", "sigma2", "regime", "x", "n", "mean", "low", "high", "theor
 def cell(config: Linear, regime: str, seed: int) -> list[dict]:
     """Simulate one cell: a row for every iteration, with theory and z where there is a theory."""
     own = seeds.derive(seed, "grid", config.x, config.T, config.d, repr(config.sigma2), regime)
-    found = summary(simulate(config, regime, own))
+    simulated = summary(simulate(config, regime, own))
     n = np.arange(1, config.iterations + 1)
     expected = (theory.test_error if config.x == "same" else theory.fresh_test_error)(
         regime, n, config.d, config.T, config.sigma2
     )
-    z = (found["mean"] - expected) / ((found["high"] - found["low"]) / (2 * 1.96))
+    z = (simulated["mean"] - expected) / ((simulated["high"] - simulated["low"]) / (2 * 1.96))
     fixed = {"T": config.T, "d": config.d, "sigma2": config.sigma2, "regime": regime, "x": config.x}
     return [
         {
             **fixed,
             "n": int(i),
-            **{key: found[key][i - 1] for key in found},
+            **{key: simulated[key][i - 1] for key in simulated},
             "theory": expected[i - 1],
             "z": z[i - 1],
             "repeats": config.repeats,
@@ -113,22 +114,22 @@ def chance(z: np.ndarray) -> dict[str, float]:
     }
 
 
-def tails(seed: int, repeats: int = 20_000) -> list[dict]:
+def tails(seed: int) -> list[dict]:
     """Quantiles of the first fit's error for T from d + 2 up, with base and simulated mean."""
     rows = []
     for T in TAIL_T:
-        config = Linear(d=D, T=T, iterations=1, repeats=repeats)
-        found = simulate(config, "replace", seeds.derive(seed, "tails", T))
-        values = dict(zip((f"q{p:g}" for p in QUANTILES), quantiles(found)[:, 0], strict=True))
+        config = Linear(d=D, T=T, iterations=1, repeats=TAIL_REPEATS)
+        errors = simulate(config, "replace", seeds.derive(seed, "tails", T))
+        values = dict(zip((f"q{p:g}" for p in QUANTILES), quantiles(errors)[:, 0], strict=True))
         rows.append(
             {
                 "T": T,
                 "d": D,
                 "base": theory.base(D, T, 1.0),
-                "mean": found.mean(),
+                "mean": errors.mean(),
                 **values,
-                "max": found.max(),
-                "repeats": repeats,
+                "max": errors.max(),
+                "repeats": TAIL_REPEATS,
             }
         )
     return rows
@@ -180,9 +181,9 @@ def write(
     return result
 
 
-def summary_line(out: Path, found: dict) -> str:
+def summary_line(out: Path, chances: dict) -> str:
     """What the command line prints of a finished grid."""
     return (
-        f"{out}: {found['cells']} independent z, sum of squares {found['chi2']:.1f}, "
-        f"KS p {found['ks_p']:.2f}, largest {found['largest']:.2f}"
+        f"{out}: {chances['cells']} independent z, sum of squares {chances['chi2']:.1f}, "
+        f"KS p {chances['ks_p']:.2f}, largest {chances['largest']:.2f}"
     )

@@ -34,10 +34,8 @@ def errors(config: Linear, regime: str, draws: Draws, *, average: bool = False) 
             if average:
                 X, Y = x[trains[0]], np.mean([y[block] for block in trains], axis=0)
             else:
-                X, Y = (
-                    np.concatenate([x[block] for block in trains]),
-                    np.concatenate([y[block] for block in trains]),
-                )
+                X = np.concatenate([x[block] for block in trains])
+                Y = np.concatenate([y[block] for block in trains])
             if draws.picks is not None:
                 X, Y = X[draws.picks[n - 1][r]], Y[draws.picks[n - 1][r]]
             w.append(np.linalg.lstsq(X, Y, rcond=None)[0])

@@ -95,14 +95,14 @@ def summary(errors: np.ndarray) -> dict[str, np.ndarray]:
     return {"mean": mean, "low": mean - margin, "high": mean + margin}
 
 
-def quantiles(errors: np.ndarray, probabilities: tuple[float, ...] = QUANTILES) -> np.ndarray:
-    """Quantiles of the test error over repeats, shape (len(probabilities), iterations).
+def quantiles(errors: np.ndarray) -> np.ndarray:
+    """Quantiles of the test error over repeats, shape (len(QUANTILES), iterations).
 
     Near T = d + 2 the error has so heavy a tail that its variance is infinite (it is finite from T
     = d + 4 on): a mean over repeats then moves with its largest value, and quantiles are what can
     be shown.
     """
-    return np.quantile(errors, probabilities, axis=0)
+    return np.quantile(errors, QUANTILES, axis=0)
 
 
 def _chunks(config: Linear, regime: str) -> Iterator[int]:
@@ -234,9 +234,9 @@ def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
     b) as columns, all iterations are one matrix product.
     """
     R, T, d = X.shape
-    place = np.zeros((d, d), int)
+    column = np.zeros((d, d), int)
     upper = np.triu_indices(d)
-    place[upper] = place.T[upper] = np.arange(len(upper[0]))
+    column[upper] = column.T[upper] = np.arange(len(upper[0]))
     columns = np.ascontiguousarray(X.swapaxes(1, 2))
     products = np.empty((len(upper[0]), T))
     gram = np.empty((R, counts.shape[1], d, d))
@@ -245,7 +245,7 @@ def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
         for a in range(d):
             np.multiply(columns[r, a:], columns[r, a], out=products[start : start + d - a])
             start += d - a
-        gram[r] = (counts[r] @ products.T).take(place, axis=1)
+        gram[r] = (counts[r] @ products.T).take(column, axis=1)
     return gram
 
 

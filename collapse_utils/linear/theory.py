@@ -66,11 +66,9 @@ def base(d: ArrayLike, T: ArrayLike, sigma2: ArrayLike) -> np.ndarray | float:
 
     Raises InputError for T < d + 2 (field ``T``), d < 1, a negative or non-finite sigma2.
     """
-    d_, T_, sigma2_ = (
-        _checked("d", d, lowest=1),
-        _checked("T", T, lowest=1),
-        _checked("sigma2", sigma2),
-    )
+    d_ = _checked("d", d, lowest=1)
+    T_ = _checked("T", T, lowest=1)
+    sigma2_ = _checked("sigma2", sigma2)
     for features, rows in np.nditer([d_, T_]):
         check_rows(int(features), int(rows))
     return (sigma2_ * d_ / (T_ - d_ - 1))[()]
@@ -143,7 +141,7 @@ def subsample_growth(n: ArrayLike, d: int, T: int) -> np.ndarray:
     """Test error of accumulate_subsample / :func:`base` for d features and T rows (derived here).
 
     Exact as d and T grow with d/T fixed (leave-one-out expansion of the whole chain of fits); at a
-    finite size an approximation, which the tests hold against simulation.  The recursion, with
+    finite size an approximation, which the tests compare with simulation.  The recursion, with
     gamma = (d + 1)/T and m the number of times a row is picked at iteration n (hypergeometric: T of
     n T items, n of them from this row):
 

@@ -16,7 +16,7 @@ from ..errors import InputError
 def embed(molecule: Chem.Mol, count: int) -> Chem.Mol | None:
     """``count`` conformations by ETKDGv3, relaxed with MMFF94 (or UFF for unknown atoms).
 
-    The random numbers depend on nothing but the molecule.  None if RDKit finds no conformation.
+    The random numbers depend on the molecule alone.  None if RDKit finds no conformation.
     """
     RDLogger.DisableLog("rdApp.*")
     molecule = Chem.AddHs(Chem.Mol(molecule))

@@ -97,12 +97,8 @@ def lowest_energy(molecule: Chem.Mol) -> float | None:
     copy = Chem.Mol(molecule)
     if not AllChem.MMFFHasAllMoleculeParams(copy):
         return None
-    return min(
-        energy
-        for _, energy in AllChem.MMFFOptimizeMoleculeConfs(
-            copy, maxIters=1000, mmffVariant="MMFF94"
-        )
-    )
+    relaxed = AllChem.MMFFOptimizeMoleculeConfs(copy, maxIters=1000, mmffVariant="MMFF94")
+    return min(energy for _, energy in relaxed)
 
 
 def prepare(
@@ -188,20 +184,10 @@ def _prepare(
     )
     ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
     # The test set is common to all seeds, so its arrays have one shape for all of them.
-    width = (
-        config.max_atoms
-        if draw is not None
-        else max(molecule.GetNumAtoms() for molecule in molecules)
-    )
-    start, info = (
-        0,
-        {
-            "source": name,
-            "records": read.records,
-            "left_out": read.problems,
-            "molecules": len(order),
-        },
-    )
+    most_atoms = max(molecule.GetNumAtoms() for molecule in molecules)
+    width = most_atoms if draw is None else config.max_atoms
+    info: dict = {"source": name, "records": read.records, "left_out": read.problems}
+    info["molecules"], start = len(order), 0
     for split, end in ends.items():
         array = to_array(molecules[start:end], range(start, end), width)
         np.save(new / f"{split}.npy", array)
@@ -213,7 +199,5 @@ def _prepare(
         for molecule in molecules:
             writer.write(molecule, confId=molecule.GetConformers()[0].GetId())
     info["atoms"] = {"mean": float(graphs.atoms.mean()), "most": int(graphs.atoms.max())}
-    info["lowest_energy"] = [
-        lowest_energy(molecule) for molecule in molecules[: config.test_molecules]
-    ]
+    info["lowest_energy"] = list(map(lowest_energy, molecules[: config.test_molecules]))
     files.write_json(new / "info.json", info)

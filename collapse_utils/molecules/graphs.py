@@ -69,11 +69,9 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
         distance = int(hops[i, j])
         if distance == 1:
             bond = molecule.GetBondBetweenAtoms(i, j)
-            kind, shape, middle = (
-                BOND_TYPES.get(str(bond.GetBondType()), OTHER_BOND),
-                (ring(i, j),),
-                (),
-            )
+            kind = BOND_TYPES.get(str(bond.GetBondType()), OTHER_BOND)
+            shape = (ring(i, j),)
+            middle = ()
         elif distance == 2:
             between = neighbours[i] & neighbours[j]  # two atoms in a ring of four
             kind, shape, middle = ANGLE, (ring(i, j),), min(environments[k] for k in between)
@@ -139,18 +137,19 @@ class Batch:
         start, end = torch.searchsorted(
             self.molecule, torch.tensor([first, last], device=self.molecule.device)
         ).tolist()
-        atoms, here = slice(start, end), (self.pair_molecule >= first) & (self.pair_molecule < last)
+        atoms = slice(start, end)
+        pairs = (self.pair_molecule >= first) & (self.pair_molecule < last)
         piece = Batch(
             element=self.element[atoms],
             environment=self.environment[atoms],
             molecule=self.molecule[atoms] - first,
             slot=self.slot[atoms],
-            i=self.i[here] - start,
-            j=self.j[here] - start,
-            type=self.type[here],
-            kind=self.kind[here],
-            pair_molecule=self.pair_molecule[here] - first,
-            local=int(here[: self.local].sum()),
+            i=self.i[pairs] - start,
+            j=self.j[pairs] - start,
+            type=self.type[pairs],
+            kind=self.kind[pairs],
+            pair_molecule=self.pair_molecule[pairs] - first,
+            local=int(pairs[: self.local].sum()),
             size=last - first,
         )
         return piece, atoms
@@ -173,10 +172,8 @@ class Graphs:
         self.atoms, self.pairs, self.local = (
             arrays[name] for name in ("atom_count", "pair_count", "local_count")
         )
-        self.environments, self.kinds = (
-            int(arrays["environment"].max()) + 1,
-            int(arrays["kind"].max()) + 1,
-        )
+        self.environments = int(arrays["environment"].max()) + 1
+        self.kinds = int(arrays["kind"].max()) + 1
         self._atom_start = np.cumsum(self.atoms) - self.atoms
         self._pair_start = np.cumsum(self.pairs) - self.pairs
 

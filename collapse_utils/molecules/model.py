@@ -267,7 +267,7 @@ class GeoDiff(nn.Module):
 class FilterTable:
     """The filters of a model without preconditioning, as functions of distance.
 
-    They take most of the time of a step, and depend on nothing but the edge type and the distance:
+    They take most of the time of a step, and depend on the edge type and the distance alone:
     so they are computed at ``POINTS`` distances up to the cutoff and interpolated linearly (error
     about 1e-5 of their size).  In training a table is made at every step, for global pairs, which
     are many and of one type (``only_far``); gradients run through it.  In sampling, where the model

@@ -119,15 +119,15 @@ def deterministic(
     sigma = model.sigma[levels].tolist()
     positions = positions + sigma[0] * draw(batch.atoms, 3)
     fit = DistanceFit(batch)
-    for here, after in zip(sigma, [*sigma[1:], 0.0], strict=True):
+    for level, after in zip(sigma, [*sigma[1:], 0.0], strict=True):
         pairs = pairs_within(batch, positions, model.cutoff)
-        s = model(batch, pairs, torch.full((batch.size,), here, device=positions.device))
+        s = model(batch, pairs, torch.full((batch.size,), level, device=positions.device))
         # 1 / variance of d0 given d, relative to 1 / sigma^2
-        weights = 1 + (here / model.spread[pairs.kind]).square()
-        distances = (pairs.distance + here * s).clamp(min=LEAST_DISTANCE)
+        weights = 1 + (level / model.spread[pairs.kind]).square()
+        distances = (pairs.distance + level * s).clamp(min=LEAST_DISTANCE)
         rounds = config.fitting_rounds if after else config.rough_rounds
         denoised = fit(positions, pairs.i, pairs.j, distances, weights, rounds)
-        positions = denoised + (after / here) * (positions - denoised)
+        positions = denoised + (after / level) * (positions - denoised)
     return centred(positions, batch)
 
 
@@ -185,7 +185,7 @@ def sample_positions(
     """A conformation for each of ``molecules`` (numbers): (len(molecules), width, 3).
 
     Conformations are drawn in blocks of molecules of similar size; every block has random numbers
-    of its own, so that the result depends on nothing but the arguments, and every block is a piece
+    of its own, so that the result depends on the arguments alone, and every block is a piece
     for ``kept``.  What the sampler could not keep finite comes back as it is.
     """
     device = model.sigma.device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,7 +28,7 @@ LABELS = {
     "accumulate_subsample": "accumulate at equal size",
     "replace_multiple": "replace, t times the data",
 }
-REPORTED = "#6b6b6b"  # the paper's numbers, wherever they stand beside ours
+REPORTED = "#6b6b6b"  # the paper's numbers beside ours
 
 
 # what differs from seaborn's white grid: opaque (dark pages), large type (phones), no idle frame
@@ -81,8 +82,8 @@ def curve(
 
 def _interval(values: pd.Series) -> tuple[float, float]:
     """The interval of the mean over seeds, as seaborn's ``errorbar``; none for one seed."""
-    found = statistics.estimate(values)
-    return (found.low, found.high) if len(values) > 1 else (found.mean, found.mean)
+    mean = statistics.estimate(values)
+    return (mean.low, mean.high) if len(values) > 1 else (mean.mean, mean.mean)
 
 
 def regimes(
@@ -189,10 +190,16 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     )
 
 
+def previews(samples: Path, regime: str, name: str) -> dict[int, Path]:
+    """Iteration -> the preview called ``name`` of a regime without any override."""
+    paths = sorted((samples / "base" / regime).glob(f"iteration-*/{name}"))
+    return {int(path.parent.name.split("-")[1]): path for path in paths}
+
+
 def spread(values: Sequence[int], most: int) -> list[int]:
     """The first, the last, and values evenly between them; at most ``most``."""
     places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
-    return [values[place] for place in places]
+    return [values[index] for index in places]
 
 
 def about(name: str, frame: pd.DataFrame) -> str:

@@ -49,11 +49,11 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Test loss / that of the first fit, by iteration: ours with intervals, and the paper's."""
     rows: dict[tuple[str, str], dict[int, str]] = {}
     for regime in regimes.REGIMES:
-        found = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, STEPS)}
+        own = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, STEPS)}
         # a training set of n images: one and the same
-        if found["ours"].equals(found["ours, fixed steps"]):
-            del found["ours, fixed steps"]
-        for label, table in found.items():
+        if own["ours"].equals(own["ours, fixed steps"]):
+            del own["ours, fixed steps"]
+        for label, table in own.items():
             if table.size:
                 rows[figures.LABELS[regime], label] = tables.change_cells(table)
         curve = reported[reported["regime"] == regime]
@@ -102,20 +102,12 @@ def diversity_axis(
         )
 
 
-def _pictures(samples: Path, variant: str, regime: str, name: str) -> dict[int, Path]:
-    folder = samples / (variant or "base") / regime
-    return {
-        int(path.parent.name.split("-")[1]): path
-        for path in sorted(folder.glob(f"iteration-*/{name}"))
-    }
-
-
-def sample_sheet(samples: Path, names: Sequence[str], *, variant: str = "") -> Figure:
+def sample_sheet(samples: Path, names: Sequence[str]) -> Figure:
     """Sixteen samples in each cell: a column a regime, a row one of at most six iterations."""
     columns = {
         regime: pictures
         for regime in names
-        if (pictures := _pictures(samples, variant, regime, "samples.png"))
+        if (pictures := figures.previews(samples, regime, "samples.png"))
     }
     iterations = figures.spread(sorted(set().union(*columns.values())), 6)
     figure, axes = plt.subplots(
@@ -135,7 +127,7 @@ def sample_sheet(samples: Path, names: Sequence[str], *, variant: str = "") -> F
 
 def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure | None:
     """Held-out images above their reconstructions; None if the source may not be shown."""
-    pictures = _pictures(samples, "", regime, "reconstructions.png")
+    pictures = figures.previews(samples, regime, "reconstructions.png")
     shown = [t for t in chosen if t in pictures]
     if not shown:
         return None

@@ -111,45 +111,31 @@ def data_table(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["split", "molecules", "conformations"]).set_index("split")
 
 
-def _shown(path: Path, which: int) -> tuple[Chem.Mol, np.ndarray, np.ndarray] | None:
-    """Molecule, real and sampled positions number ``which`` of a preview."""
-    if not path.exists():
-        return None
-    records = list(Chem.SDMolSupplier(str(path), removeHs=False))
-    real, sampled = records[2 * which], records[2 * which + 1]
+def _preview(path: Path) -> tuple[Chem.Mol, np.ndarray, np.ndarray]:
+    """The first molecule of a preview, with its real and its sampled positions."""
+    records = Chem.SDMolSupplier(str(path), removeHs=False)
+    real, sampled = records[0], records[1]
     return real, real.GetConformer().GetPositions(), sampled.GetConformer().GetPositions()
 
 
-def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figure:
+def sample_sheet(samples: Path, names: Sequence[str]) -> Figure:
     """A molecule: its real conformation and samples; a row a regime, a column an iteration."""
-    there = [regime for regime in names if (samples / "base" / regime).is_dir()]
-    found = {
-        int(path.name.split("-")[1])
-        for regime in there
-        for path in (samples / "base" / regime).iterdir()
-    }
-    iterations = figures.spread(sorted(found), 5)
-    pictures: dict[str, dict[int, np.ndarray]] = {regime: {} for regime in there}
-    molecule, reference = None, None
-    for regime in there:
-        for t in iterations:
-            found = _shown(
-                samples / "base" / regime / f"iteration-{t:02d}" / "molecules.sdf", which
-            )
-            if found:
-                molecule, reference = found[0], flattest(found[1])
-                pictures[regime][t] = aligned(found[2], reference)
-    every = [reference, *(place for row in pictures.values() for place in row.values())]
+    files = {regime: figures.previews(samples, regime, "molecules.sdf") for regime in names}
+    files = {regime: paths for regime, paths in files.items() if paths}
+    iterations = figures.spread(sorted(set().union(*files.values())), 5)
+    pictures: dict[str, dict[int, np.ndarray]] = {}
+    for regime, paths in files.items():
+        previews = {t: _preview(paths[t]) for t in iterations if t in paths}
+        molecule, real, _ = previews[max(previews)]
+        reference = flattest(real)
+        pictures[regime] = {t: aligned(one[2], flattest(one[1])) for t, one in previews.items()}
+    every = [reference, *(positions for row in pictures.values() for positions in row.values())]
     half = np.minimum(frame(every), 1.6 * frame([reference]))
-    columns = len(iterations) + 1
-    figure, axes = plt.subplots(
-        len(there),
-        columns,
-        figsize=(11, 11 / columns * half[1] / half[0] * len(there) + 0.9),
-        squeeze=False,
-    )
-    for row, regime in zip(axes, there, strict=True):
-        first = regime == there[0]
+    rows, columns = len(files), len(iterations) + 1
+    size = 11, 11 / columns * half[1] / half[0] * rows + 0.9
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for row, (regime, drawn) in zip(axes, pictures.items(), strict=True):
+        first = regime == next(iter(files))
         draw(row[0], molecule, reference, half, "real" if first else "")
         row[0].text(
             -0.12,
@@ -163,8 +149,8 @@ def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figu
             color=figures.COLOURS[regime],
         )
         for ax, t in zip(row[1:], iterations, strict=True):
-            if t in pictures[regime]:
-                draw(ax, molecule, pictures[regime][t], half, f"t = {t}" if first else "")
+            if t in drawn:
+                draw(ax, molecule, drawn[t], half, f"t = {t}" if first else "")
             else:
                 ax.axis("off")
     keys = [

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -71,10 +72,13 @@ def table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
         values = rows.table(regime)
         if values.shape[1] < 2 or not len(values):
             continue
+        if not np.isfinite(values.to_numpy()).all():  # a fit that has diverged
+            found[figures.LABELS[regime]] = ["not finite"] * 3 + [RISES[UNDECIDED]]
+            continue
         outcome, change = _verdict(ends_above_first(rows, regime))
-        first, final = (text(statistics.estimate(values[t])) for t in values.columns[[0, -1]])
+        first, final = (f"{values[t].mean():.4g}" for t in values.columns[[0, -1]])
         found[figures.LABELS[regime]] = [first, final, change, RISES[outcome]]
-    heads = ["first fit", "final fit", "change", "verdict"]
+    heads = ["first", "final", "change", "verdict"]
     return pd.DataFrame.from_dict(found, orient="index", columns=heads)
 
 
@@ -84,7 +88,8 @@ def comparisons(frame: pd.DataFrame, metric: str) -> list[str]:
     lines = []
     for other in regimes.REGIMES:
         parts = ends_above(rows, "replace", other)
-        if other != "replace" and len(parts[0].effects):
+        effects = parts[0].effects
+        if other != "replace" and len(effects) and np.isfinite(effects).all():
             outcome, difference = _verdict(parts)
             lines.append(f"replace against {figures.LABELS[other]}: {ENDS[outcome]}, {difference}")
     return lines

@@ -94,7 +94,7 @@ class Live:
         self._sum()
 
     def update(self, job: Named, state: dict | None = None) -> None:
-        """Show what a running chain does: ``state``, or what stands in its folder."""
+        """Show what a running chain does: ``state``, or what its folder says."""
         if not self.bars and self.page is None:
             return
         state = state or progress.read(job.run_dir)
@@ -107,11 +107,11 @@ class Live:
             return
         if job not in self.chains:
             used = {bar.pos for bar in self.chains.values()}
-            place = next(position for position in itertools.count(1) if -position not in used)
+            line = next(position for position in itertools.count(1) if -position not in used)
             self.chains[job] = tqdm(
                 total=state["iterations"],
                 desc=job.label,
-                position=place,
+                position=line,
                 leave=False,
                 bar_format=CHAIN,
                 file=sys.stderr,

@@ -1,7 +1,7 @@
 """Many chains on this machine's cores: every chain is one process of the command line.
 
-A sweep has no state of its own.  What is done, what runs and what failed stands in the run
-directories and the logs beside them, so that a sweep can be stopped, repeated and watched from
+A sweep has no state of its own.  The run directories and the logs beside them record what is done,
+running or failed, so that a sweep can be stopped, repeated and watched from
 elsewhere, and so that sweeps on several machines can work on one folder: a chain that somebody else
 is running is left to them.
 """
@@ -38,8 +38,8 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
     """Run ``jobs``, each in its own process, ``parallel`` at a time (default: cores / threads).
 
     Chains that are done are not repeated; one that fails does not stop the others.  Returns the
-    jobs that failed; their last words stand in their logs.  KeyboardInterrupt stops the chains in
-    states from which they go on.
+    jobs that failed; their logs end with the reason.  KeyboardInterrupt stops the chains in states
+    from which they resume.
     """
     waiting = [job for job in jobs if not job.done()]
     if not waiting:
@@ -115,7 +115,7 @@ def start(job: Job) -> subprocess.Popen:
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:
-    """Ask processes to stop in a state from which they go on, and wait until they have."""
+    """Ask processes to stop in a state from which they resume, and wait for them."""
     processes = list(processes)
     for process in processes:
         process.send_signal(signal.SIGTERM)

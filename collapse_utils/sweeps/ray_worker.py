@@ -54,12 +54,12 @@ def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Resu
             f"error: {host} has collapse_utils {__version__}, the sweep is of version {version}",
         )
     if copy_back:
-        here = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
+        moved = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
         returncode = finish(
-            here, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host})
+            moved, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host})
         )
-        archive = pack(here, returncode == 0)
-        for path in here.leaves():
+        archive = pack(moved, returncode == 0)
+        for path in moved.leaves():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return Result(host, returncode, archive=archive)
     deadline = time.monotonic() + SHARED_WAIT_S
@@ -102,13 +102,13 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
             time.sleep(POLL_S)
             continue
         process = local.start(job)
-        told = time.monotonic()
+        last_told = time.monotonic()
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(POLL_S)
-                if tell is not None and time.monotonic() - told > TELL_S:
-                    told = time.monotonic()
+                if tell is not None and time.monotonic() - last_told > TELL_S:
+                    last_told = time.monotonic()
                     if state := progress.read(job.run_dir):
                         tell(state)
         except BaseException:  # the sweep was stopped, and Ray cancels its tasks

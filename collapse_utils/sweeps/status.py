@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..durable import leases, progress
-from ..durable.files import read_json
+from ..durable.reading import read_description, read_run
 from ..durable.run_dir import run_dirs
-from ..errors import InputError, RunError
+from ..errors import InputError, RunError, plain
 from . import jobs
 
 STATES = ("running", "failed", "stopped", "waiting", "done")
-# The last line of a log that tells of a failure: the command line's own, or the end of a traceback.
+# The last line of the log of a failure: the command line's own, or the end of a traceback.
 FAILURE = re.compile(r"error: |[\w.]*(Error|Exception|Exit)\b")
 
 
@@ -28,9 +28,8 @@ class Row:
     words: str  # what a running chain does, or why one has failed
 
     def __str__(self) -> str:
-        return f"{self.state:<8} {self.finished:<8} {self.label}" + (
-            f": {self.words}" if self.words else ""
-        )
+        words = f": {self.words}" if self.words else ""
+        return plain(f"{self.state:<8} {self.finished:<8} {self.label}{words}")
 
 
 def label(description: dict) -> str:
@@ -44,15 +43,24 @@ def label(description: dict) -> str:
     return " ".join(name for name in names if name)
 
 
-def row(run_dir: Path) -> Row:
-    """One run: its state, its place in the chain, and what it last said."""
+def row(run_dir: Path, thorough: bool = True) -> Row:
+    """One run: its state, its place in the chain, and what it last said.
+
+    With ``thorough`` the files of a finished run are read, and what is damaged is named.
+    """
     try:
-        description = read_json(run_dir / "config.json")
-        name, total = label(description), description["config"]["iterations"]
-    except (RunError, KeyError, TypeError) as problem:
-        return Row("failed", "?", str(run_dir), f"config.json: {problem}")
+        description = read_description(run_dir)
+    except RunError as problem:
+        return Row("failed", "?", str(run_dir), str(problem))
+    name, total = label(description), description["config"]["iterations"]
     state = progress.read(run_dir)
     if (run_dir / "DONE").exists():
+        try:
+            if thorough:
+                read_run(run_dir)
+        except RunError as problem:
+            words = f"{problem}; the command that has made it makes it whole again"
+            return Row("failed", f"{total}/{total}", name, words)
         return Row("done", f"{total}/{total}", name, _record_failed(run_dir))
     finished = f"{progress.fraction(state):.1f}/{total}"
     owner = leases.owner(run_dir)
@@ -96,27 +104,27 @@ def planned_row(run_dir: Path, name: str) -> Row:
     return Row("waiting", "0", name, "")
 
 
-def rows(directory: Path) -> list[Row]:
+def rows(directory: Path, thorough: bool = True) -> list[Row]:
     """Every chain at or below ``directory``: begun, or planned by a sweep."""
-    found = {path: row(path) for path in run_dirs(directory)}
+    chains = {path: row(path, thorough) for path in run_dirs(directory)}
     for run_dir, name in jobs.planned(directory).items():
-        if run_dir not in found:
-            found[run_dir] = planned_row(run_dir, name)
-    return [found[path] for path in sorted(found)]
+        if run_dir not in chains:
+            chains[run_dir] = planned_row(run_dir, name)
+    return [chains[path] for path in sorted(chains)]
 
 
-def summary(found: list[Row]) -> str:
+def summary(chains: list[Row]) -> str:
     """``6 chains: 2 running, 1 failed, 3 done``."""
-    counts = Counter(row.state for row in found)
-    told = [f"{counts[state]} {state}" for state in STATES if counts[state]]
-    return f"{len(found)} chain{'s' * (len(found) != 1)}: {', '.join(told)}"
+    counts = Counter(row.state for row in chains)
+    parts = [f"{counts[state]} {state}" for state in STATES if counts[state]]
+    return f"{len(chains)} chain{'s' * (len(chains) != 1)}: {', '.join(parts)}"
 
 
 def show(directory: Path) -> int:
     """Print the state of every chain at or below ``directory``."""
-    found = rows(directory) if directory.is_dir() else []
-    if not found:
+    chains = rows(directory) if directory.is_dir() else []
+    if not chains:
         raise InputError("DIR", str(directory), "a run directory, or a folder with some")
-    print("\n".join(map(str, found)))
-    print(summary(found))
+    print("\n".join(map(str, chains)))
+    print(summary(chains))
     return 0

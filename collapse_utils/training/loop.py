@@ -2,7 +2,7 @@
 
 A section says what a batch is (a pure function of the step) and what its loss is; this module does
 the rest: AdamW, warm-up and cosine, clipping, the learning curve, and a state on disk from which
-training goes on to the same last bit.
+training resumes to the same last bit.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from safetensors.torch import load_model, save_model
 from .. import seeds
 from ..durable import files
 from ..durable.checkpoints import Checkpoint
+from ..durable.reading import CURVE_COLUMNS
 from ..durable.signals import whole_steps
 from ..errors import RunError
 from . import precision
@@ -30,7 +31,6 @@ from .memory import Gradients, Split
 
 CURVE_POINTS = 40  # rows of a learning curve: enough to draw, few enough to commit
 VALIDATIONS = 8  # how often in a fit the validation loss is measured
-CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_loss")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class Plan:
     weight_decay: float  # of matrices; vectors (biases, norms) have none
     clip: float  # largest gradient norm
     betas: tuple[float, float] = (0.9, 0.95)
-    threads: int = 1
     # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of
     # the fit
     stages: int = 0
@@ -115,7 +114,7 @@ def train(
 
     Parameters
     ----------
-    batch_at : the batch of a step; must depend on nothing but the step.
+    batch_at : the batch of a step; must depend on the step alone.
     loss_of : mean loss of a batch, a scalar tensor.
     seed : of dropout.
     validate : loss on held-out data for the learning curve; called ``plan.validations`` times.
@@ -127,7 +126,6 @@ def train(
     RunError : the loss is not finite; the message names the step, the learning rate and the state
         to go back to.
     """
-    torch.set_num_threads(plan.threads)
     keep_memory()
     started = checkpoint.start()
     if started is not None and (started / "curve.csv").exists():
@@ -137,12 +135,12 @@ def train(
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
     curve, losses, first, lowered = [], [], 0, plateau(plan)
-    place = next(model.parameters()).device
-    scaler = precision.scaler(plan.precision, place)
+    target = next(model.parameters()).device
+    scaler = precision.scaler(plan.precision, target)
     gradients = Gradients(
         loss_of,
         split,
-        forward=functools.partial(precision.forward, plan.precision, place),
+        forward=functools.partial(precision.forward, plan.precision, target),
         scale=scaler.scale,
     )
     if started is not None:
@@ -187,7 +185,7 @@ def train(
 
     recording, outcome = plan.diverged == "record", None
     model.train()
-    with precision.products(plan.precision, place), whole_steps() as stop_if_asked:
+    with precision.products(plan.precision, target), whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
             for group in adam.param_groups:
                 group["lr"] = plan.rate(step) * scale()
@@ -277,15 +275,3 @@ def _write_curve(curve: list[list], path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(CURVE_COLUMNS)
         writer.writerows([["" if value is None else value for value in row] for row in curve])
-
-
-def read_curve(iteration_dir: Path) -> list[dict]:
-    """The learning curve of a finished fit, rows with the keys ``CURVE_COLUMNS``, or empty."""
-    states = sorted(iteration_dir.glob("state-*/curve.csv"))
-    if not states:
-        return []
-    with open(states[-1], newline="") as file:
-        return [
-            {key: float(value) if value else None for key, value in row.items()}
-            for row in csv.DictReader(file)
-        ]

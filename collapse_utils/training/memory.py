@@ -26,14 +26,19 @@ Split = Callable[[Any, int], list[tuple[Any, float]]]
 def ran_out(problem: BaseException) -> bool:
     """Whether an error says that the memory of the machine or of its accelerator is used up."""
     text = str(problem).lower()
-    told = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+    messages = (
+        "out of memory",
+        "not enough memory",
+        "can't allocate memory",
+        "cannot allocate memory",
+    )
     return isinstance(problem, MemoryError) or (
-        isinstance(problem, RuntimeError) and any(part in text for part in told)
+        isinstance(problem, RuntimeError) and any(part in text for part in messages)
     )
 
 
 @contextlib.contextmanager
-def told(config: Config, phase: str) -> Iterator[None]:
+def explained(config: Config, phase: str) -> Iterator[None]:
     """Turns running out of memory into a RunError that names the field to lower."""
     try:
         yield

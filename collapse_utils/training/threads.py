@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def use_threads(threads: int) -> None:
@@ -12,3 +13,9 @@ def use_threads(threads: int) -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(threads)
+
+
+def use_torch_threads(threads: int) -> None:
+    """Set the number of threads of torch, if it is loaded; nothing loads it for this."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)

@@ -53,9 +53,7 @@ def small_book(root: Path) -> Path:
 
 
 def add_language_results(root: Path, preset: str, data: str, shift: float) -> None:
-    """Two seeds; replace rises by 1 a fit, accumulate stays; a variant that the front page must not
-    show.
-    """
+    """Two seeds: replace rises by 1 a fit, accumulate stays; a variant must not be shown."""
     rows = [
         (
             "language",
@@ -170,7 +168,7 @@ def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_cl
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
     assert f"{counts['reproduced']} are reproduced" in front.count(outcomes)
     assert front.strip(outcomes).count("](#") == len(outcomes)
-    assert "reads 250 stories" in front.smallness(ROOT)
+    assert "0.8 million parameters and read 250 stories" in front.smallness(ROOT)
 
 
 def test_a_preset_under_way_is_not_shown(tmp_path):

@@ -17,10 +17,7 @@ SHOWN = re.findall(r"```text\n(.*?)\n```", PAGE, re.S)
 SWEEP = ["sweep", "my_model.py:MyModel", "--seeds", "0-2", "--out", "runs", "--quiet"]
 MISTAKES = {  # what is replaced in the template, and by what
     "A random number that does not come from the seed": ("default_rng(seed)", "default_rng()"),
-    "Samples of another type": (
-        "(size, len(mean)))",
-        '(size, len(mean))).astype("float32")',
-    ),
+    "Samples of another type": ("(size, 2))", '(size, 2)).astype("float32")'),
     "A metric that is not a number": (".mean()}", '.mean() * float("nan")}'),
 }
 
@@ -36,8 +33,9 @@ def model(tmp_path, monkeypatch):
 
 
 def shown_under(title: str) -> str:
+    """A message of the page, where it is broken into lines."""
     (message,) = re.findall(rf"\*\*{title}\.\*\*.*?```text\n(.*?)\n```", PAGE, re.S)
-    return message
+    return " ".join(message.split())
 
 
 def test_the_page_shows_what_the_commands_print(model, capsys):
@@ -47,8 +45,10 @@ def test_the_page_shows_what_the_commands_print(model, capsys):
     assert main(["report", "runs"]) == 0
     told = capsys.readouterr().out.strip().splitlines()
     assert "\n".join(told[:-1]) == SHOWN[0]
-    for name in re.findall(r"^\| `(runs/[^`]*)`", PAGE, re.M):
-        assert Path(name.replace("REGIME", "accumulate")).is_file(), name
+    names = re.findall(r"^\| `([^`]*)`", PAGE, re.M)
+    assert len(names) == 3
+    for name in names:
+        assert Path("runs", name.replace("REGIME", "accumulate")).is_file(), name
 
     model.write_text(model.read_text().replace("items=100", "items=200"))
     loading.model_class.cache_clear()
@@ -81,3 +81,24 @@ def test_five_mistakes_are_shown_and_all_are_made_here():
 def test_the_template_of_the_page_is_the_one_that_the_command_writes(model):
     assert model.read_text(encoding="utf-8") == templates.source("numpy")
     assert "literalinclude} ../collapse_utils/templates/numpy_model.py" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["report", "absent"],
+            "DIR: got 'absent'; allowed: a folder with at least one finished run",
+        ),
+        (["report", "."], "DIR: got '.'; allowed: a folder with at least one finished run"),
+        (["new", "my_model.py"], "FILE: got 'my_model.py'; allowed: a new file; this one exists"),
+        (["new", "my-model.py"], "FILE: got 'my-model.py'; allowed: a name such as my_model.py"),
+        (["new", "other.py", "--template", "jax"], "--template: got 'jax'; allowed: one of numpy"),
+        ([*SWEEP, "--check", "twice"], "--check: got 'twice'; allowed: one of exact, close, off"),
+    ],
+)
+def test_bad_input_is_one_line_with_status_2_and_leaves_nothing(model, words, told, capsys):
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1
+    assert [path.name for path in Path().iterdir()] == ["my_model.py"]

@@ -105,7 +105,7 @@ def test_a_picture_with_two_shapes_shows_the_one_for_this_page(home, visit, widt
         """[...document.querySelectorAll('article img')].filter(i => i.getClientRects().length)
         .map(i => i.src.split('/').pop())"""
     )
-    assert shown == [f"headline{shape}.png", f"regimes{shape}.png"]
+    assert shown == [f"headline{shape}.png"]
 
 
 @pytest.mark.parametrize("section", ["01_linear", "02_language", "03_images", "04_molecules"])
@@ -151,7 +151,7 @@ def test_a_browser_need_not_fetch_the_shape_that_it_does_not_show(site):
         r"<img[^>]*only-(?:wide|phone)[^>]*>",
         (site / "book/intro.html").read_text(encoding="utf-8"),
     )
-    assert len(images) == 4 and all('loading="lazy"' in image for image in images)
+    assert len(images) == 2 and all('loading="lazy"' in image for image in images)
 
 
 def test_the_first_page_leads_to_the_book(home, visit):

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import own_models
-import pandas as pd
 import pytest
 
 from collapse_utils import own, sections
 from collapse_utils.__main__ import main
 from collapse_utils.errors import InputError, RunError
+from collapse_utils.evidence import results
 
 FILE = Path(own_models.__file__)
 
@@ -55,7 +55,7 @@ def test_a_sweep_of_an_own_model_gives_the_numbers_of_the_experiment(tmp_path, c
     )
     for (regime, seed), rows in frame.groupby(["regime", "seed"]):
         path = folder / regime / f"seed-{seed}" / "metrics.csv"
-        swept = pd.read_csv(path, float_precision="round_trip")
+        swept = results.read_csv(path)
         assert swept["value"].tolist() == rows["value"].tolist()
     assert main(["status", str(tmp_path / "sweep")]) == 0
     assert "4 done" in capsys.readouterr().out

@@ -50,25 +50,23 @@ def ask(tmp_path):
 
 
 def test_the_torch_template_is_killed_and_resumed_to_the_same_bits(ask, tmp_path):
-    """Killed in the middle of the first fit, of the second, and while it samples."""
+    """Killed in the middle of the 25th checkpoint of every process, and at the start of a sample:
+    once in each of the three fits.
+    """
     whole, killed = tmp_path / "whole/run", tmp_path / "killed/run"
     told = ask(whole, count=True)
     assert told["status"] == 0, told["output"]
-    first, second, _ = told["events"]["fit"]
-
-    def states(folder):
-        return [int(path.name[-3:]) for path in sorted(folder.glob("state-*"))]
-
-    assert ask(killed, phase="fit", event=first // 2)["status"] == -signal.SIGKILL
+    saves = told["events"]["checkpoint"]
+    assert len(saves) == 3 * 30
+    event = sum(saves[:24]) + saves[24] // 2
+    assert ask(killed, phase="checkpoint", event=event)["status"] == -signal.SIGKILL
     (shared,) = (killed.parent / ".shared").glob("*/fit")
-    assert 0 < states(shared)[-1] < 30
-    event = first // 2 + second // 2  # what was left of the first fit, and then the second
-    assert ask(killed, phase="fit", event=event)["status"] == -signal.SIGKILL
-    assert states(shared)[-1] == 30 and 0 < states(killed / "iteration-02")[-1] < 30
+    assert [path.name for path in sorted(shared.glob("state-*"))][-1] < "state-000000030"
     assert ask(killed, phase="sample", event=1)["status"] == -signal.SIGKILL
-    assert ask(killed)["status"] == 0
+    statuses = [ask(killed, phase="checkpoint", event=event)["status"] for _ in range(3)]
+    assert statuses == [-signal.SIGKILL, -signal.SIGKILL, 0]
     assert (whole / "metrics.csv").read_bytes() == (killed / "metrics.csv").read_bytes()
-    last = sorted(whole.glob("iteration-*/state-000000030/state.pt"))
+    last = sorted(whole.glob("iteration-*/state-000000030/fit.pt"))
     assert len(last) == 3
     for state in last:
         assert state.read_bytes() == (killed / state.relative_to(whole)).read_bytes()

@@ -1,6 +1,4 @@
-"""claims.yml: it says what the results say, and every test decides results made up to hold or to
-break a claim.
-"""
+"""claims.yml says what the results say, and every test decides results that are made up."""
 
 from pathlib import Path
 
@@ -31,9 +29,7 @@ TURNED = {
 
 
 def made_up(slopes, metrics, variant="", seeds=3):
-    """Results whose metrics grow by ``slopes[regime]`` of their first value an iteration, from the
-    same first fit.
-    """
+    """Results that grow by ``slopes[regime]`` of their first value an iteration."""
     rows = []
     for regime, slope in slopes.items():
         for seed in range(seeds):
@@ -48,9 +44,7 @@ def made_up(slopes, metrics, variant="", seeds=3):
 
 
 def every_variant(section, slopes, metrics, seeds=3):
-    """The same for every variant that the section's claims read; at temperature 0.3 everything
-    grows twice as fast.
-    """
+    """The same for every variant that claims read; growth is twice as fast at τ = 0.3."""
     models = claims.page(section).models.values() or [""]
     wanted = {
         joined(model, variant)
@@ -105,9 +99,7 @@ KEPT = ("does_not_rise", "stays_equal")  # tests that hold where everything fall
 
 
 def every(section):
-    """The claims of a section and their details, but those that these results can't be made up
-    for.
-    """
+    """The claims of a section and their details for which these results can be made up."""
     return [
         claim
         for claim in claims.load()
@@ -180,9 +172,7 @@ def test_variety_is_lost_where_variance_and_modes_are_lower():
 
 
 def test_samples_can_lose_their_variety_while_the_loss_stays_below_its_bound():
-    """The finding of temperature 0.3: distinct-2 falls to a tenth, and the loss rises by less than
-    log t nats a text.
-    """
+    """At τ = 0.3 distinct-2 falls to a tenth, and the loss rises by less than log t nats a text."""
     metrics, cold = {"cross_entropy": 2.0, "distinct_2": 0.4}, "temperature=0.3"
     frame = made_up({"accumulate": -0.3}, metrics, cold)
     frame.loc[frame["metric"] == "cross_entropy", "value"] = 2.0 + 0.001 * frame["iteration"] * (

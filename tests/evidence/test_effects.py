@@ -57,9 +57,7 @@ def test_the_slope_of_a_ratio_is_a_factor_a_fit():
 
 
 def test_a_rise_with_one_step_down_rises_and_its_steps_are_counted():
-    """What a claim about every single step can never establish: one fit falls by chance, and the
-    trend is plain.
-    """
+    """No claim about every single step can be established: one fit falls by chance."""
     table = np.array([1, 2, 1.98, 3, 4.0]) + 0.001 * np.arange(4)[:, None]
     assert outcome(effects.slopes_up(rows(replace=table), "replace")) == REPRODUCED
     assert effects.steps_up(rows(replace=table), "replace") == (12, 16)
@@ -96,9 +94,7 @@ def test_pages_trend_has_the_p_of_all_permutations_within_chains():
 
 
 def test_stays_uses_the_mean_of_the_later_fits_and_not_the_highest():
-    """Noise of 0.1 around no change: the highest of four noisy fits lies 0.1 above, their mean does
-    not.
-    """
+    """Noise of 0.1, no change: the highest of four fits is 0.1 above, their mean is not."""
     table = np.array([[2, 2.1, 1.9, 2.1, 1.9], [2, 1.9, 2.1, 1.9, 2.1], [2, 2.1, 2.05, 1.9, 1.96]])
     (part,) = effects.does_not_rise(rows(accumulate=table), "accumulate", 0.05)
     assert part.effects == pytest.approx((table[:, 1:].mean(axis=1) - 2).tolist())
@@ -228,9 +224,7 @@ def test_theory_is_decided_at_each_T():
 
 
 def test_the_bound_has_no_slack():
-    """At the twelfth fit the sum of 1/i^2 lies 5% below its limit: 4% more stays below it, and 6%
-    more does not.
-    """
+    """At fit 12 the sum of 1/i^2 is 5% below its limit: 4% more is below it, 6% more is not."""
     assert outcome(effects.grid_bounded(linear_grid(lambda T: 1.04), "accumulate")) == REPRODUCED
     assert (
         outcome(effects.grid_bounded(linear_grid(lambda T: 1.06), "accumulate")) == NOT_REPRODUCED

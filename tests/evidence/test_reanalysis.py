@@ -1,5 +1,4 @@
-"""A second analysis of every claim, from the CSV files with pandas and scipy alone, against the
-published ``claims.json``.
+"""A second analysis of every claim with pandas and scipy alone, against ``claims.json``.
 
 Nothing of ``collapse_utils`` or of the book's tools is imported here: the definitions are written a
 second time, claim by claim, so that an error in one of the two shows.
@@ -76,9 +75,7 @@ class Data:
 
 
 class Part:
-    """One t-test: ``values`` (by seed) against ``threshold`` on the side of ``sign``; of logarithms
-    for a ratio.
-    """
+    """One t-test of ``values`` against ``threshold``; of their logarithms for a ratio."""
 
     def __init__(self, values, threshold, sign, log, added=frozenset()):
         values = values.dropna()
@@ -247,9 +244,7 @@ def share(metric, of, than, limit, variant=""):
 
 
 def mixture(variant, tokens):
-    """The rise in nats a text: by the real mean length where the results have it, else by the
-    longest that a text can be.
-    """
+    """The rise in nats a text, by the real mean length if known, else by the longest text."""
 
     def parts(data):
         made = []
@@ -395,9 +390,7 @@ def same_rows(data):
 
 
 def theory(regime, limit):
-    """Simulation / theory at one iteration of each cell, which the place of the cell in the grid
-    chooses.
-    """
+    """Simulation / theory at one iteration of each cell, chosen by the cell's position."""
 
     def parts(data):
         ratios = {}

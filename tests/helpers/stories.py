@@ -21,9 +21,7 @@ def make(
     spread=3.0,
     seed=0,
 ):
-    """A model with uneven weights everywhere, norms and offsets too: at initialisation many are
-    exactly 0 or 1.
-    """
+    """A model with uneven weights, norms and offsets: at first many are exactly 0 or 1."""
     shape = {"layers": layers, "hidden": hidden, "heads": heads, "ffn": ffn}
     model = build(
         architecture, **shape, vocabulary=vocabulary, max_length=max_length, seed=seed

@@ -1,6 +1,4 @@
-"""The sampler draws from the model's own distribution, whatever the batch, and says no to what it
-cannot do.
-"""
+"""The sampler draws from the model's own distribution, whatever the batch."""
 
 import itertools
 import multiprocessing
@@ -49,9 +47,7 @@ def exact(logits, reference):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @torch.inference_mode()
 def test_logits_equal_the_models_step_by_step_also_in_refilled_slots(architecture):
-    """Five slots, of which each starts a new story at another time: every logit is that of the
-    whole story at once.
-    """
+    """Five slots with stories of different ages: every logit is that of the whole story."""
     length, slots, steps = 70, 5, 150
     assert length > 2 * CHUNK
     model = make(architecture)
@@ -119,9 +115,7 @@ def test_weights_leave_the_model_as_it_is_and_refuse_variants():
 @pytest.mark.parametrize("vocabulary", [1, 7, 64, 65, 1000])
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7])
 def test_draw_inverts_the_distribution(vocabulary, temperature):
-    """At N evenly spaced uniforms a token of probability p must come out N p times, give or take
-    one.
-    """
+    """At N evenly spaced uniforms a token of probability p is drawn N p times, within one."""
     n = 20_000
     logits = 3 * torch.randn(1, vocabulary, generator=torch.Generator().manual_seed(vocabulary))
     logits[0, vocabulary // 2 + 1 :: 5] = -torch.inf
@@ -165,9 +159,7 @@ def test_uniforms_are_a_stream_for_each_story():
     ("architecture", "temperature"), [("gpt2", 1.0), ("gpt2", 0.5), ("llama", 1.0), ("llama", 2.0)]
 )
 def test_stories_have_the_models_distribution(architecture, temperature):
-    """Chi-square over all stories of a model with 4 tokens, short and long: none is favoured by
-    ending early.
-    """
+    """Chi-square over all stories of a model with 4 tokens: no length is favoured."""
     model = make(
         architecture, layers=1, hidden=8, heads=2, ffn=8, vocabulary=4, max_length=6, spread=4.0
     )
@@ -257,9 +249,7 @@ def test_a_lane_that_is_killed_is_told_and_no_process_is_left(monkeypatch):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_loop_for_gpus_tells_the_same_stories(architecture, monkeypatch):
-    """In float32 and without graphs, on the CPU: bursts, halving of the batch, buckets of
-    positions.
-    """
+    """In float32 without graphs, on the CPU: bursts, halved batches, buckets of positions."""
     monkeypatch.setattr(gpu, "BUCKET", 32)
     model = make(architecture)
     expected = sample(model, 30, temperature=0.8)

@@ -1,6 +1,4 @@
-"""What a section's page judges: committed results, and a run in their place where it is the same
-experiment.
-"""
+"""What a section's page judges: committed results, or a run of the same experiment."""
 
 import sys
 import types

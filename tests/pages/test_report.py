@@ -59,6 +59,15 @@ def test_one_seed_and_one_fit_are_reported_without_a_warning(tmp_path, capsys):
     assert "there is no change to decide on" in capsys.readouterr().out
 
 
+def test_a_fit_that_has_diverged_decides_nothing(tmp_path, capsys):
+    rows = frame()
+    rows.loc[(rows["regime"] == "replace") & (rows["iteration"] == 4), "value"] = np.inf
+    own.report(rows, tmp_path / "plot.png")
+    told = capsys.readouterr().out
+    assert "not finite" in told and "replace against" not in told
+    assert report.table(rows, "loss")["verdict"]["replace"] == "undecided"
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -142,8 +142,7 @@ def test_the_makefile_and_the_workflows_install_the_locked_torch():
 
 
 def test_every_dependency_has_a_lower_bound_and_the_package_no_upper_one():
-    """`make lowest` installs the lower bounds.  Colab upgrades when it likes, so that only
-    pythonbible is capped (pyproject.toml says why)."""
+    """`make lowest` installs the lower bounds; only pythonbible has an upper one."""
     for need in [*requirements(), *map(Requirement, EXTRAS["cluster"])]:
         assert ">=" in str(need.specifier), need
     signs = {
@@ -167,9 +166,7 @@ def test_the_conda_environment_has_the_bounds_of_pyproject():
 
 
 def test_where_packages_come_from_is_left_to_pip():
-    """The address of pip's default index is written nowhere, so that a mirror set in pip is
-    used.
-    """
+    """The address of pip's default index is written nowhere, so that a mirror is used."""
     address = "pypi" + ".org"
     folders = ("book", "notebooks", "collapse_utils", "tests", "benchmarks", ".github", ".ci")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]

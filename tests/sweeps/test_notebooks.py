@@ -1,6 +1,4 @@
-"""Chains as executed notebooks: published whole, kept with their error when they fail, done
-once.
-"""
+"""Chains as executed notebooks: done once, and kept with their error when they fail."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A plan of sweeps: what it says is what is run, and the published results are what their plan
-says.
-"""
+"""A plan of sweeps says what is run, and the published results are those of their plan."""
 
 import json
 from pathlib import Path
@@ -18,9 +16,7 @@ MIXING = ROOT / "results" / "mixing" / "plan.yml"
 
 
 def planned_chains(pending=True, plans=(REFERENCE,)):
-    """(section, preset, source, variant, regime, seed) of every chain of plans of published
-    results.
-    """
+    """(section, preset, source, variant, regime, seed) of every planned published chain."""
     chains = set()
     for sweep in (each for path in plans for each in plan.read(path)):
         first = (sections.result_name(sweep.section), sweep.preset, sweep.source, sweep.variant)

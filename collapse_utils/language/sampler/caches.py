@@ -101,13 +101,13 @@ class RaggedCache:
         self._mask = torch.from_numpy(np.where(visible, np.float32(0), np.float32(-np.inf)))[
             :, None
         ]
-        chunk, place = positions // CHUNK, positions % CHUNK
+        chunk, offset = positions // CHUNK, positions % CHUNK
         page = self._table[self._slots, chunk][:, None] * self.heads + self._heads
         row = page * self.features
         self._key_at = torch.from_numpy(
-            ((row[:, :, None] + self._features) * CHUNK + place[:, None, None]).ravel()
+            ((row[:, :, None] + self._features) * CHUNK + offset[:, None, None]).ravel()
         )
-        self._value_at = torch.from_numpy((page * CHUNK + place[:, None]).ravel())
+        self._value_at = torch.from_numpy((page * CHUNK + offset[:, None]).ravel())
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Write this step's keys and values and attend; [n x heads, features], queries scaled."""

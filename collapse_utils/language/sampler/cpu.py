@@ -90,18 +90,18 @@ def run(weights: Weights, request: Request, batch: int, collector: Collector) ->
         torch.set_num_threads(1)  # before the fork: a child has no thread pool
     try:
         for lane in range(1, lanes):
-            here, there = context.Pipe(duplex=False)
+            receiver, sender = context.Pipe(duplex=False)
             children.append(
                 context.Process(
-                    target=_child, args=(weights, request, *share(lane), there), daemon=True
+                    target=_child, args=(weights, request, *share(lane), sender), daemon=True
                 )
             )
             # of forking beside other threads: the child needs none of their locks
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 children[-1].start()
-            there.close()
-            listeners.append(threading.Thread(target=listen, args=(here,), daemon=True))
+            sender.close()
+            listeners.append(threading.Thread(target=listen, args=(receiver,), daemon=True))
             listeners[-1].start()
         _run(weights, request, *share(0), collector)
         for listener in listeners:
