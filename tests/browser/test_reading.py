@@ -14,23 +14,14 @@ from reading import ASSIGNMENT, CHECKS, excerpts
 from book._tools.contents import pages
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = {
-    f"notebooks/{name}"
-    for name in ("01_linear", "02_language", "03_images", "04_molecules", "05_own_model")
-}
+CHAPTERS = {f"notebooks/{name}" for name in ("03_images", "04_molecules", "05_own_model")}
 BOOK = {
     f"book/{name}"
     for name in (
-        "intro",
-        "how_to_run",
-        "long_runs",
-        "planning",
-        "own_model_overnight",
         "claims",
         "errata",
         "speed",
         "data",
-        "versions",
     )
 } | {"book/glossary", "book/references"}
 
@@ -45,14 +36,8 @@ UNREVISED: dict[str, set[str]] = {
     "captions": CHAPTERS | THEORY | BOOK - REFERENCE,
     "numbers": THEORY | {"notebooks/05_own_model"},
     "words": ((CHAPTERS | THEORY | BOOK) - {"notebooks/01_linear"} - REFERENCE) | {"book/claims"},
-    "code": CHAPTERS
-    | THEORY
-    | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning"}
-    | {"book/own_model_overnight"},
-    "printed": CHAPTERS
-    | THEORY
-    | {"book/claims"}
-    | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning", "book/versions"},
+    "code": CHAPTERS | THEORY,
+    "printed": CHAPTERS | THEORY | {"book/claims"},
     "search": set(),
 }
 SEARCHES = ("replace", "accumulate", "subsample", "seeds", "recompute")
