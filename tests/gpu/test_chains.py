@@ -78,3 +78,12 @@ def test_the_first_fit_and_generation_of_colab_fit_into_a_t4(section, tmp_path):
     fitted = model.fit(train, 1, Checkpoint(tmp_path / "fit"))
     model.sample(fitted, min(len(train), 2000), 2)
     assert torch.cuda.max_memory_allocated() < 15e9
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16", "float16"])
+@pytest.mark.parametrize("section", ["language", "images", "molecules"])
+def test_a_fit_in_lower_precision_is_near_that_in_float32(section, precision, tmp_path):
+    full = run(section, tmp_path / "full" / "run")
+    lower = run(section, tmp_path / "lower" / "run", "--set", f"precision={precision}")
+    first = (1, HEADLINE[section])
+    assert lower[first] == pytest.approx(full[first], rel=0.05)
