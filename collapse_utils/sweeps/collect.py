@@ -70,7 +70,7 @@ def readable(folder: Path) -> tuple[list[Run], list[str]]:
         try:
             run = read_run(run_dir)
         except RunError as problem:
-            notes.append(f"missing: {run_dir}: marked DONE but unreadable ({problem})")
+            notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
             continue
         notes += run.notes
         names = ("section", "preset", *CHAIN)
