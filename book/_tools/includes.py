@@ -24,7 +24,7 @@ from . import (
     teaching,
     versions,
 )
-from .benchmarks import front_door, page
+from .benchmarks import front_door, page, torture
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
@@ -105,6 +105,7 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         folder / "claims.json": claims_json.text(root, judged),
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
+        folder / "torture.md": torture(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         folder / "data.md": captioned(
             downloads.table(root),
