@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """What we predicted before the runs, and what came out: a table of what was run."""
-=======
-"""What we predicted before the runs, and what came out: every prediction with its results."""
->>>>>>> main
 
 from __future__ import annotations
 
