@@ -4,7 +4,6 @@ and registers it.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +13,12 @@ import yaml
 from collapse_utils import sections
 from collapse_utils.evidence import claims, results
 from collapse_utils.evidence.claims import OURS, Claim, Page
-from collapse_utils.evidence.verdicts import NOT_RUN, OUTCOMES, REPRODUCED, Verdict
+from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED, Verdict
 
 from . import registration
-from .contents import page_of
+from .explorer import METRICS
 from .headline import DATA
+from .tables import captioned, markdown
 
 BADGES = {"READ": "primary", "DIGITISED": "info", "DERIVED": "warning", "RECALLED": "secondary"}
 TITLES = {  # sections without a module of their own
@@ -30,6 +30,13 @@ TITLES = {  # sections without a module of their own
 LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows chains of 50 fits
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
+SIMULATED = {  # the metrics of simulations, which the explorer does not show
+    "value": "simulated value",
+    "formula_error": "relative distance to the formula",
+    "prediction_error": "distance to the prediction",
+    "rise": "rise",
+    "log_loss": "log-loss",
+}
 
 # section -> claims, with verdicts by results
 Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]
@@ -37,26 +44,14 @@ Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a table is: in the book, which knows badges and labels, or in the README, which has
-    paths alone.
-    """
+    """What the links of a table need."""
 
     root: Path
-    in_book: bool
     registered: dict[str, dict]
     repository: str  # its address
 
-    def link(self, text: str, claim: Claim) -> str:
-        if self.in_book:
-            return f"[{text}](#{claim.shown})"
-        page = page_of(self.root, claim.page.section)
-        return f"[{text}]({page})" if page else text
-
-    def data(self, text: str, section: str, name: str) -> str:
-        return text if self.in_book else f"[{text}](results/{section}/{name})"
-
     def tag(self, name: str) -> str:
-        return f"{{bdg-{BADGES[name]}-line}}`{name}`" if self.in_book else f"({name})"
+        return f"{{bdg-{BADGES[name]}-line}}`{name}`"
 
     def registration(self, claim: Claim) -> str:
         """The commit that registered a claim, with a link; empty for one that no commit holds
@@ -68,10 +63,10 @@ class Place:
         )
 
 
-def place(root: Path, in_book: bool) -> Place:
+def place(root: Path) -> Place:
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     address = config.get("repository", {}).get("url", "")
-    return Place(root, in_book, registration.read(root), address)
+    return Place(root, registration.read(root), address)
 
 
 def title(section: str) -> str:
@@ -120,31 +115,59 @@ def scale_of(section: str, name: str) -> str:
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
 
 
-def full(root: Path, judged: Judged, in_book: bool) -> str:
-    """A table of claims for every section."""
-    here, lines = place(root, in_book), []
-    for section, rows in judged.items():
-        page = rows[0][0].page
-        heads = [here.data(name_of(page, name), section, name) for name in page.results]
-        lines += [f"### {title(section)}", ""]
-        lines += [f"| claim | the paper | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
-        lines += [_row(claim, verdicts, here) for claim, verdicts in rows if not claim.detail_of]
-        lines += [""]
-    return "\n".join(lines)
-
-
-def _row(claim: Claim, verdicts: dict[str, Verdict], here: Place) -> str:
+def tested(claim: Claim, verdicts: dict[str, Verdict]) -> str:
+    """What was tested, in one sentence."""
     claimed = next((verdict.claimed for verdict in verdicts.values() if verdict.claimed), "")
-    cells = [
-        _lines(
-            here.link(claim.statement, claim),
-            f"{claim.effect}, claimed {claimed}" if claimed else claim.effect,
-            here.registration(claim),
-        ),
-        _paper(claim, here),
-        *(_ours(claim, name, verdicts.get(name), here) for name in claim.page.results),
-    ]
-    return f"| {' | '.join(cells)} |"
+    names = claim.options.get("metrics") or [claim.metric or claim.page.metric]
+    titles = [(METRICS | SIMULATED).get(name, name).partition(" (")[0] for name in names]
+    subject = f"For the {' and the '.join(titles)}, we test"
+    return (
+        f"{subject} whether {claim.effect} is {claimed}."
+        if claimed
+        else f"{subject} {claim.effect}."
+    )
+
+
+def anchor(claim: Claim) -> str:
+    """The id of a claim on the claims page."""
+    return "claim-" + claim.id.replace(".", "-").replace("_", "-")
+
+
+def full(root: Path, judged: Judged) -> str:
+    """A table of claims for every section, each folded, with its number and caption."""
+    here = place(root)
+    return "\n".join(
+        _folded(section, _table(section, rows, here)) for section, rows in judged.items()
+    )
+
+
+def _folded(section: str, table: str) -> str:
+    name = f"table-claims-{section.replace('_', '-')}"
+    caption = (
+        f"{title(section)}: every claim with its results. Below a claim are what was tested and the "
+        "commit that registered it."
+    )
+    return (
+        f"``````{{dropdown}} {title(section)}\n{{numref}}`{name}` lists the claims.\n\n"
+        f"{captioned(table, caption, name)}``````\n"
+    )
+
+
+def _table(section: str, rows: list[tuple[Claim, dict[str, Verdict]]], here: Place) -> str:
+    main = [(claim, verdicts) for claim, verdicts in rows if not claim.detail_of]
+    lines = (
+        (
+            _lines(
+                f"[{claim.statement}](#{claim.shown})",
+                tested(claim, verdicts),
+                here.registration(claim),
+            ),
+            _paper(claim, here),
+            "<br><br>".join(_ours(claim, verdicts, here)) or NOT_RUN,
+        )
+        for claim, verdicts in main
+    )
+    return markdown(["claim", "the paper", "our results"], lines)
 
 
 def _lines(*parts: str) -> str:
@@ -172,17 +195,24 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
-def _ours(claim: Claim, name: str, verdict: Verdict | None, here: Place) -> str:
-    if verdict is None or verdict.outcome == NOT_RUN:
-        return NOT_RUN
-    outcome = verdict.outcome if verdict.outcome == REPRODUCED else f"**{verdict.outcome}**"
-    kind = registration.kind(claim, name, here.registered)
-    return _lines(
-        f"{outcome} {scale_of(claim.page.section, name)}",
-        interval(verdict),
-        f"({verdict.beside})" if verdict.beside else "",
-        f"{kind}; {verdict.note}" if verdict.note else kind,
-    )
+def _ours(claim: Claim, verdicts: dict[str, Verdict], here: Place) -> list[str]:
+    """What each of our results says of a claim."""
+    cells = []
+    for name in claim.page.results:
+        verdict = verdicts.get(name)
+        if verdict is None or verdict.outcome == NOT_RUN:
+            continue
+        outcome = verdict.outcome if verdict.outcome == REPRODUCED else f"**{verdict.outcome}**"
+        kind = registration.kind(claim, name, here.registered)
+        cells.append(
+            _lines(
+                f"{name_of(claim.page, name)}: {outcome} {scale_of(claim.page.section, name)}",
+                interval(verdict),
+                f"({verdict.beside})" if verdict.beside else "",
+                f"{kind}; {verdict.note}" if verdict.note else kind,
+            )
+        )
+    return cells
 
 
 def interval(verdict: Verdict) -> str:
@@ -193,57 +223,19 @@ def interval(verdict: Verdict) -> str:
 
 def details(root: Path, judged: Judged) -> str:
     """The further tests of claims about a rise, in one table."""
-    lines = ["| claim | data | effect | outcome |", "|---|---|---|---|"]
+    here, lines = place(root), []
     for rows in judged.values():
         for claim, verdicts in rows:
-            if not claim.detail_of:
-                continue
-            for name in claim.page.results:
-                verdict = verdicts.get(name)
-                if verdict is None or verdict.outcome == NOT_RUN:
-                    shown, outcome = "", NOT_RUN
-                else:
-                    shown = _lines(
-                        f"{claim.effect}, claimed {verdict.claimed}",
-                        interval(verdict),
-                        verdict.note,
-                    )
-                    outcome = (
-                        verdict.outcome
-                        if verdict.outcome == REPRODUCED
-                        else f"**{verdict.outcome}**"
-                    )
-                lines.append(
-                    f"| {claim.statement} | {name_of(claim.page, name)} | {shown} | {outcome} |"
-                )
-    return "\n".join([*lines, ""])
-
-
-def short(root: Path, judged: Judged, up: str) -> str:
-    """How many claims of each section came out how, on each of the results; ``up`` leads to the
-    root.
-    """
-    lines = ["| experiment | data | the paper's claims | our own |", "|---|---|---|---|"]
-    for section, rows in judged.items():
-        page = rows[0][0].page
-        notebook = page_of(root, section)
-        link = f"[{title(section)}]({up}{notebook})" if notebook else title(section)
-        for name in page.results:
-            read = [
-                (claim, verdicts[name])
-                for claim, verdicts in rows
-                if name in verdicts and not claim.detail_of
-            ]
-            paper = Counter(verdict.outcome for claim, verdict in read if claim.where != OURS)
-            ours = Counter(verdict.outcome for claim, verdict in read if claim.where == OURS)
-            lines.append(
-                f"| {link} | {name_of(page, name)} | {_counted(paper)} | {_counted(ours)} |"
-            )
-    return "\n".join([*lines, ""])
-
-
-def _counted(outcomes: Counter) -> str:
-    return ", ".join(f"{outcomes[name]} {name}" for name in OUTCOMES if outcomes[name]) or "none"
+            if claim.detail_of:
+                statement = f'<span id="{anchor(claim)}"></span>{claim.statement}'
+                cells = "<br><br>".join(_ours(claim, verdicts, here)) or NOT_RUN
+                lines.append((_lines(statement, tested(claim, verdicts)), cells))
+    return captioned(
+        markdown(["claim", "our results"], lines),
+        "Further tests of the claims about a rise. A lowest step is that of the least certain pair "
+        "of fits.",
+        "table-claim-details",
+    )
 
 
 def families(judged: Judged) -> list[tuple[str, list[Verdict]]]:
