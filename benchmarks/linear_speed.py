@@ -97,14 +97,16 @@ def main() -> None:
     simulation.simulate(Linear(iterations=2, repeats=8), "replace", 0)  # first-call costs
     rows = []
     print(
-        f"{'T':>5} {'regime':21} {'all rows':>10} {'averaged':>10} {'fast':>8}   seconds for {arguments.repeats} repeats"
+        f"{'T':>5} {'regime':21} {'all rows':>10} {'averaged':>10} {'fast':>8}   seconds for "
+        f"{arguments.repeats} repeats"
     )
     for T in T_VALUES:
         for regime in REGIMES:
             row = measure(T, regime, arguments.rounds, arguments.repeats, arguments.plain_repeats)
             rows.append(row)
             print(
-                f"{T:>5} {regime:21} {row['all_rows']:>10.1f} {row['averaged']:>10.1f} {row['fast']:>8.3f}",
+                f"{T:>5} {regime:21} {row['all_rows']:>10.1f} {row['averaged']:>10.1f} "
+                f"{row['fast']:>8.3f}",
                 flush=True,
             )
     levels = len(SIGMA2_VALUES)
@@ -137,9 +139,10 @@ def main() -> None:
             "iterations": ITERATIONS,
             "repeats": arguments.repeats,
         },
-        "method": f"one thread each, sides alternate, medians of {arguments.rounds}; plain sides measured on "
-        f"{arguments.plain_repeats} repeat(s) of every (T, regime) and extrapolated, drawing not counted; "
-        "fast side measured whole, drawing counted; grid = five times the sum over (T, regime)",
+        "method": f"one thread each, sides alternate, medians of {arguments.rounds}; plain sides "
+        f"measured on {arguments.plain_repeats} repeat(s) of every (T, regime) and "
+        "extrapolated, drawing not counted; fast side measured whole, drawing counted; grid = "
+        "five times the sum over (T, regime)",
         "seconds_for_the_grid": total,
         "ratios": ratios,
         "largest_relative_difference": max(row["relative_difference"] for row in rows),
@@ -158,7 +161,8 @@ def main() -> None:
     for name, value in ratios.items():
         print(f"{value:>8.0f}  {name}")
     print(
-        f"largest relative difference for the same draws: {result['largest_relative_difference']:.1e}"
+        "largest relative difference for the same draws: "
+        f"{result['largest_relative_difference']:.1e}"
     )
 
 

@@ -3,10 +3,11 @@
 This page is the map of the package.  A module imports only from rows below its own, and the folders
 of one row do not import one another (`make lint` checks both).
 
-    __main__      the command line
+    __main__  commands
+                  the command line: its options, and what each command does
     pages/        what a notebook shows: figures, tables, pictures of each section
     own           a reader's own model through the whole experiment, in one call
-    sweeps/       many chains: plan, run here or on Ray, status, collect, estimate, execute notebooks
+    sweeps/       many chains: plan, run here or on Ray, status, collect, estimate, notebooks
     evidence/     results read back, statistics, claims and their tests, comparison of runs
     sections      the experiments by name
     chain         the loop: fit, measure, sample, choose the next training set
@@ -15,14 +16,14 @@ of one row do not import one another (`make lint` checks both).
                   sources (where data come from, and every check of a file), data (split, cache,
                   arrays), model, measures (what collapse looks like) and section (the chain's four
                   methods)
-    theory/       exact answers about small models: closed forms and simulations, and which errors of
+    theory/       exact answers about small models: closed forms, simulations, and which errors of
                   an own model accumulate
     training/     how a network is fitted: the optimisation loop, threads, memory
     durable/      a run that nothing loses: files, leases, signals, checkpoints, store, progress,
                   metrics, provenance
     regimes       which data iteration t trains on
     seeds  presets  data  sources  loading  paths
-                  seeds by name, checked configurations, kinds of data, what a source tells of
+                  seeds by name, checked configurations, kinds of data, what a source says of
                   itself, a model's class from its file, where files are
     errors        a bad value, with its field and what is allowed
 

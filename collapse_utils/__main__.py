@@ -1,63 +1,36 @@
 """The command line: ``python -m collapse_utils``, or ``collapse``.
 
-    run SECTION        one chain in one folder, from wherever it stands
-    sweep SECTION|all  many chains: on this machine's cores, on a Ray cluster, or a part of them in
-    a batch job
+    run SECTION        one chain in one folder; resumes it if it was stopped
+    sweep SECTION|all  many chains: on this machine's cores, on a Ray cluster, or in batch jobs
     status DIR         how far a run, or every run below a folder, has come
     collect DIR        merge finished runs into a folder of results
-    sections           sections, presets, data sources and fields
+    compare DIR        compare finished runs with the published rows
+    sections           list sections, presets, data sources and fields
     estimate SECTION   what a chain would cost on this machine
-    compare DIR        hold finished runs against the published rows
-    grid               the closed forms of the linear section against a simulated grid
-    convert DIR FILE   GEOM-Drugs from its published layout into one SDF.gz
+    grid               simulate the grid of the linear section beside its closed forms
+    convert DIR FILE   convert GEOM-Drugs from its published layout into one SDF.gz
 
-Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, told before any work; 130 or 143
-stopped by a signal, in a state from which the same command goes on.
+Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, reported before any work; 130 or
+143 stopped by a signal, in a state from which the same command resumes.
+
+:func:`parser` says what the options are, and ``commands.py`` what each command does with them.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from . import __version__, regimes, sections
+from . import __version__, commands
 from .durable.signals import stopped
 from .errors import InputError, Occupied, RunError
-from .training.threads import use_threads
-
-if TYPE_CHECKING:
-    from .sweeps.jobs import Job
+from .sections import DEFAULT
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         raise InputError("command line", message, f"what `{self.prog} --help` lists")
-
-
-def _integer(name: str, text: str, least: int) -> int:
-    if not text.isdigit() or int(text) < least:
-        raise InputError(name, text, f"an integer >= {least}")
-    return int(text)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise InputError(name, text, "a number >= 0")
-    return value
-
-
-SECTION_HELP = f"one of {', '.join(sections.NAMES)}, or an own model as path/to/file.py:Class"
-
-
-def _preset(options: argparse.Namespace) -> str:
-    return options.preset or sections.default_preset(sections.check(options.section))
 
 
 def _chain_options(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +52,7 @@ def _chain_options(parser: argparse.ArgumentParser) -> None:
         help="an argument of an own model's constructor",
     )
     parser.add_argument(
-        "--data", default=sections.DEFAULT, help="a source's name, or a local file or folder"
+        "--data", default=DEFAULT, help="a source's name, or a local file or folder"
     )
 
 
@@ -88,10 +61,15 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m collapse_utils", description="Chains of model fits on their own output."
     )
     top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    names = top.add_subparsers(dest="name", required=True, parser_class=_Parser)
 
-    run = commands.add_parser("run", help="run one chain, or go on with it")
-    run.add_argument("section", help=SECTION_HELP)
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        made = names.add_parser(name, help=summary)
+        made.set_defaults(command=getattr(commands, name))
+        return made
+
+    run = command("run", "run one chain, or resume it")
+    run.add_argument("section", help=commands.SECTION)
     _chain_options(run)
     run.add_argument("--regime", default="replace")
     run.add_argument("--seed", default="0")
@@ -104,10 +82,10 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    sweep = commands.add_parser(
-        "sweep", help="run many chains: on this machine's cores, on a Ray cluster, in batch jobs"
+    sweep = command(
+        "sweep", "run many chains: on this machine's cores, on a Ray cluster, in batch jobs"
     )
-    sweep.add_argument("section", nargs="?", help=f"{SECTION_HELP}; or all")
+    sweep.add_argument("section", nargs="?", help=f"{commands.SECTION}; or all")
     _chain_options(sweep)
     sweep.add_argument(
         "--plan",
@@ -166,27 +144,25 @@ def parser() -> argparse.ArgumentParser:
         help="ray: OUT is not shared; finished runs are copied back",
     )
 
-    status = commands.add_parser("status", help="how far runs have come")
+    status = command("status", "how far runs have come")
     status.add_argument("directory", type=Path)
 
-    collect = commands.add_parser("collect", help="merge finished runs into results")
+    collect = command("collect", "merge finished runs into results")
     collect.add_argument("directory", type=Path)
     collect.add_argument("--into", required=True, type=Path)
 
-    compare = commands.add_parser(
+    compare = command(
         "compare",
-        help="hold finished runs against the published rows; exit status 1 if they differ",
+        "compare finished runs with the published rows; exit status 1 if they differ",
     )
     compare.add_argument("directory", type=Path)
     compare.add_argument(
         "--results", default="", help="a folder of results (default: those of the package)"
     )
 
-    commands.add_parser("sections", help="list sections, presets, data sources and fields")
+    command("sections", "list sections, presets, data sources and fields")
 
-    grid = commands.add_parser(
-        "grid", help="simulate the grid of the linear section and write its results"
-    )
+    grid = command("grid", "simulate the grid of the linear section and write its results")
     grid.add_argument("--out", type=Path, default=Path("results/linear/grid"))
     grid.add_argument("--seed", default="0")
     grid.add_argument(
@@ -194,9 +170,7 @@ def parser() -> argparse.ArgumentParser:
     )
     grid.add_argument("--threads", default="1", help="changes the speed and no digit of the result")
 
-    convert = commands.add_parser(
-        "convert", help="convert GEOM-Drugs from its published layout into one SDF.gz"
-    )
+    convert = command("convert", "convert GEOM-Drugs from its published layout into one SDF.gz")
     convert.add_argument("folder", type=Path, help="holds summary_drugs.json and drugs/*.pickle")
     convert.add_argument("file", type=Path, help="the SDF.gz to write")
     convert.add_argument(
@@ -204,8 +178,8 @@ def parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("--molecules", help="stop after so many molecules (default: all)")
 
-    estimate = commands.add_parser("estimate", help="what a chain would cost on this machine")
-    estimate.add_argument("section", help=SECTION_HELP)
+    estimate = command("estimate", "what a chain would cost on this machine")
+    estimate.add_argument("section", help=commands.SECTION)
     _chain_options(estimate)
     estimate.add_argument("--regime", default="accumulate")
     estimate.add_argument(
@@ -214,260 +188,11 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _run(options: argparse.Namespace) -> int:
-    preset = _preset(options)
-    config, _ = sections.configuration(options.section, preset, options.set, options.arg)
-    seed = _integer("--seed", options.seed, 0)
-    every = _integer("--checkpoint-s", options.checkpoint_s, 0)
-    use_threads(config.threads)
-    from .durable.signals import listen
-
-    listen()
-    section, chain = sections.make(
-        options.section,
-        preset=preset,
-        regime=options.regime,
-        seed=seed,
-        assignments=options.set,
-        arguments=options.arg,
-        data=options.data,
-    )
-    from .chain import run_chain
-
-    with _Bar(config.iterations, options.quiet) as bar:
-        rows = run_chain(
-            section, chain, options.run_dir, shared=options.shared, report=bar, checkpoint_s=every
-        )
-    headline = sections.headline(options.section) or rows[0]["metric"]
-    values = [f"{row['value']:.4g}" for row in rows if row["metric"] == headline]
-    print(f"{chain.section} {options.regime} seed {seed}: {headline} {' '.join(values)}")
-    print(options.run_dir / "metrics.csv")
-    return 0
-
-
-class _Bar:
-    """A progress bar of iterations for one chain."""
-
-    def __init__(self, iterations: int, quiet: bool):
-        from tqdm import tqdm
-
-        layout = "{desc}: {bar} {n:.1f}/{total} iterations [{elapsed}<{remaining}{postfix}]"
-        self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
-
-    def __call__(self, state: dict) -> None:
-        from .durable.progress import fraction
-
-        self.bar.n = fraction(state)
-        self.bar.set_description_str(
-            f"iteration {state['iteration']}, {state['phase']}", refresh=False
-        )
-        if "loss" in state:
-            self.bar.set_postfix_str(
-                f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False
-            )
-        self.bar.refresh()
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-
-def _sweep(options: argparse.Namespace) -> int:
-    from .durable.progress import last_line
-    from .sweeps import jobs
-
-    planned = _planned(options)
-    for job in planned:
-        job.command()  # raises InputError for what a notebook does not take
-    mine = jobs.shard(planned, options.shard) if options.shard is not None else planned
-    engine = _engine(options)
-    if options.list:
-        print(jobs.listing(mine))
-        return 0
-    jobs.leave_plan(planned)
-    from .durable.signals import listen
-
-    listen()
-    failed = engine(mine)
-    for job in failed:
-        print(f"failed: {job.label}: {last_line(job.log)} ({job.log})", file=sys.stderr)
-    print(f"{len(mine) - len(failed)} of {len(mine)} chains are done in {options.out}")
-    return 1 if failed else 0
-
-
-def _planned(options: argparse.Namespace) -> list[Job]:
-    """The chains that the options of ``sweep`` ask for."""
-    from . import seeds
-    from .sweeps import jobs
-
-    if (options.section is None) == (options.plan is None):
-        raise InputError(
-            "SECTION", options.section or "nothing", f"{SECTION_HELP}, all, or --plan FILE"
-        )
-    if options.plan is not None:
-        from .evidence import plan
-
-        given = dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in options.source)
-        for name, place in given.items():
-            if not place:
-                raise InputError("--source", name, "NAME=DATA, such as tinystories=stories.jsonl")
-        return jobs.jobs_of(plan.read(options.plan), options.out, given)
-    names = list(sections.NAMES) if options.section == "all" else [sections.check(options.section)]
-    if options.section == "all" and options.data != sections.DEFAULT:
-        raise InputError(
-            "--data", options.data, "one section, since every section has data of its own kind"
-        )
-    planned = jobs.plan(
-        names,
-        options.preset or sections.default_preset(names[0]),
-        seeds.parse(options.seeds),
-        regimes.parse(options.regimes),
-        options.out,
-        assignments=options.set,
-        arguments=options.arg,
-        vary=options.vary,
-        data=options.data,
-    )
-    if options.notebook is None:
-        return planned
-    from .sweeps.notebooks import NotebookJob, find
-
-    pages = find(names, options.notebook)
-    return [NotebookJob.of(job, pages[job.section]) for job in planned]
-
-
-def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]:
-    """What runs the jobs of a sweep, with its options checked."""
-    for_ray = {
-        "--address": options.address,
-        "--cpus-per-job": options.cpus_per_job,
-        "--gpus-per-job": options.gpus_per_job,
-        "--retries": options.retries,
-        "--copy-back": options.copy_back or None,
-    }
-    if options.engine == "ray":
-        from .sweeps import ray_engine
-
-        if options.jobs is not None:
-            raise InputError(
-                "--jobs", options.jobs, "--cpus-per-job or --gpus-per-job with --engine ray"
-            )
-        return ray_engine.engine(
-            address=options.address,
-            cpus=None
-            if options.cpus_per_job is None
-            else _integer("--cpus-per-job", options.cpus_per_job, 1),
-            gpus=_number("--gpus-per-job", options.gpus_per_job or "0"),
-            retries=5 if options.retries is None else _integer("--retries", options.retries, 0),
-            copy_back=options.copy_back,
-            quiet=options.quiet,
-        )
-    if options.engine != "local":
-        raise InputError("--engine", options.engine, "one of local, ray")
-    for name, value in for_ray.items():
-        if value is not None:
-            raise InputError(name, value, "--engine ray beside it")
-    from .sweeps import local
-
-    parallel = None if options.jobs is None else _integer("--jobs", options.jobs, 1)
-    return lambda jobs: local.run(jobs, parallel=parallel, quiet=options.quiet)
-
-
-def _status(options: argparse.Namespace) -> int:
-    from .sweeps import status
-
-    return status.show(options.directory)
-
-
-def _collect(options: argparse.Namespace) -> int:
-    from .sweeps import collect
-
-    print("\n".join(collect.collect(options.directory, options.into)))
-    return 0
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from .evidence.compare import compare
-
-    lines, agree = compare(options.directory, options.results)
-    print("\n".join(lines))
-    return 0 if agree else 1
-
-
-def _sections(options: argparse.Namespace) -> int:
-    for name in sections.NAMES:
-        found = sections.module(name)
-        print(f"{name}: {found.TITLE}; headline metric {found.HEADLINE}")
-        for source, about in found.SOURCES.items():
-            mark = " (default)" if source == sections.default_source(name) else ""
-            print(f"  data  {source}{mark}: {about}")
-        presets = sections.preset_names(name)
-        table = {preset: sections.fields(name, preset) for preset in presets}
-        heads = "".join(f"{preset:>12}" for preset in presets)
-        print(f"  {'field':<20}{heads}   meaning (allowed)")
-        for row, (field, _, allowed, meaning) in enumerate(table["smoke"]):
-            values = "".join(f"{table[preset][row][1]!s:>12}" for preset in presets)
-            print(f"  {field:<20}{values}   {meaning} ({allowed})")
-    return 0
-
-
-def _estimate(options: argparse.Namespace) -> int:
-    from .sweeps import estimate
-
-    items = None if options.items is None else _integer("--items", options.items, 1)
-    print(
-        estimate.report(
-            options.section,
-            _preset(options),
-            options.set,
-            options.arg,
-            options.data,
-            options.regime,
-            items,
-        )
-    )
-    return 0
-
-
-def _grid(options: argparse.Namespace) -> int:
-    from .linear import grid
-
-    seed, threads = _integer("--seed", options.seed, 0), _integer("--threads", options.threads, 1)
-    repeats = grid.REPEATS if options.repeats is None else _integer("--repeats", options.repeats, 2)
-    print(grid.summary_line(options.out, grid.write(options.out, seed, repeats, threads)["all"]))
-    return 0
-
-
-def _convert(options: argparse.Namespace) -> int:
-    from .molecules.geom import convert
-
-    conformers = _integer("--conformers", options.conformers, 1)
-    molecules = None if options.molecules is None else _integer("--molecules", options.molecules, 1)
-    counts = convert(options.folder, options.file, conformers=conformers, molecules=molecules)
-    print(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
-    return 0
-
-
-_COMMANDS = {
-    "run": _run,
-    "sweep": _sweep,
-    "status": _status,
-    "collect": _collect,
-    "compare": _compare,
-    "sections": _sections,
-    "estimate": _estimate,
-    "grid": _grid,
-    "convert": _convert,
-}
-
-
 def main(arguments: list[str] | None = None) -> int:
     options = None
     try:
         options = parser().parse_args(arguments)
-        return _COMMANDS[options.command](options)
+        return options.command(options)
     except InputError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2

@@ -44,11 +44,8 @@ class Section(Protocol):
     """What a generative model brings to the chain."""
 
     def real_data(self) -> tuple[data.Data, data.Data]: ...
-
     def fit(self, training_data: Any, seed: int, checkpoint: Checkpoint) -> Any: ...
-
     def sample(self, model: Any, size: int, seed: int) -> data.Data: ...
-
     def evaluate(self, model: Any, real_test: data.Data) -> dict[str, float]: ...
 
 
@@ -80,10 +77,8 @@ def iterate(
 
     def training_set(t: int) -> data.Data | data.Pool:
         """What iteration t trains on: real data and generations, or a random part of them."""
-        blocks = [
-            generation(b) if b.generation else real_train
-            for b in regimes.trains_on(chain.regime, t)
-        ]
+        used = regimes.trains_on(chain.regime, t)
+        blocks = [generation(block) if block.generation else real_train for block in used]
         available, size = sum(map(len, blocks)), regimes.training_size(chain.regime, t) * n
         if size == available:
             return data.join(blocks)
@@ -113,9 +108,7 @@ def iterate(
         return store.block(block, lambda: model(t), sample)
 
     def measure(t: int) -> None:
-        """Evaluate the model of iteration t on real held-out data, and keep a few samples to look
-        at.
-        """
+        """Evaluate the model of iteration t on real held-out data, and keep a few samples."""
 
         def evaluate() -> dict[str, float]:
             fitted = model(t)
@@ -123,14 +116,11 @@ def iterate(
                 return section.evaluate(fitted, real_test)
 
         def preview(folder: Path) -> None:
-            few = min(PREVIEW_ITEMS, n)
-            first = Block(t, 0)
-            shown = (
-                generation(first)
-                if store.has(first)
-                else section.sample(model(t), few, seed(t, "sample", 0))
-            )
-            section.preview(shown, folder)
+            if store.has(Block(t, 0)):
+                section.preview(generation(Block(t, 0)), folder)
+            else:
+                few, sample_seed = min(PREVIEW_ITEMS, n), seed(t, "sample", 0)
+                section.preview(section.sample(model(t), few, sample_seed), folder)
 
         store.metrics(t, evaluate, preview if hasattr(section, "preview") else None)
 
@@ -142,13 +132,10 @@ def iterate(
 
 
 def checked_sample(items: Any, real_train: data.Data, size: int) -> data.Data:
-    """What ``sample`` returned; RunError if it is not ``size`` items of the same kind as the real
-    training set.
-    """
+    """What ``sample`` returned; RunError if it is not ``size`` items of the real data's kind."""
     if not data.same_kind(items, real_train):
-        raise RunError(
-            f"sample: returned {data.describe(items)}; the real data are a {data.describe(real_train)}"
-        )
+        kinds = data.describe(items), data.describe(real_train)
+        raise RunError(f"sample: returned {kinds[0]}; the real data are a {kinds[1]}")
     if len(items) != size:
         raise RunError(f"sample: returned {len(items)} items; asked for {size}")
     return items
@@ -158,9 +145,8 @@ def check_methods(section: Section) -> None:
     """RunError that names the first of the four methods that ``section`` lacks."""
     for name in ("real_data", "fit", "sample", "evaluate"):
         if not callable(getattr(section, name, None)):
-            raise RunError(
-                f"{type(section).__name__}: has no method {name}; a section has real_data, fit, sample and evaluate"
-            )
+            lacks = f"{type(section).__name__}: has no method {name}"
+            raise RunError(f"{lacks}; a section has real_data, fit, sample and evaluate")
 
 
 def run_chain(
@@ -178,10 +164,8 @@ def run_chain(
     ----------
     section : the four methods.
     run_dir : a new folder, or one in which the same chain was begun.
-    shared : folder of the first fits and first generations; by default ``.shared`` beside
-        ``run_dir``.
-    report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a
-        second.
+    shared : folder of first fits and first generations; default: ``.shared`` beside ``run_dir``.
+    report : called at most twice a second with the state of the run (iteration, phase, step, ...).
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
 
     Returns
@@ -200,9 +184,8 @@ def run_chain(
     if (rows := finished_rows(run_dir, description)) is not None:
         return rows
     with writing(run_dir, description) as lease:
-        shared_dir = Path(shared) if shared is not None else run_dir.parent / ".shared"
-        store = RunDirectory(
-            run_dir, shared_dir, lease, description, chain.config, report, checkpoint_s
-        )
+        first_fits = Path(shared) if shared is not None else run_dir.parent / ".shared"
+        given = description, chain.config, report, checkpoint_s
+        store = RunDirectory(run_dir, first_fits, lease, *given)
         iterate(section, chain, real_train, real_test, store)
         return store.finish(section.notes() if hasattr(section, "notes") else None)

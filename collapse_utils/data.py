@@ -89,7 +89,8 @@ class Pool:
         for block in blocks:
             if block.dtype != first.dtype or block.shape[1:] != first.shape[1:]:
                 raise TypeError(
-                    f"blocks differ: {first.dtype}{first.shape[1:]} and {block.dtype}{block.shape[1:]}"
+                    f"blocks differ: {first.dtype}{first.shape[1:]} and "
+                    f"{block.dtype}{block.shape[1:]}"
                 )
         self._blocks = (
             list(blocks) if len(blocks) <= MOST_OPEN else _without_descriptors(list(blocks))

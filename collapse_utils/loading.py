@@ -137,7 +137,8 @@ def identity(section: object) -> str:
         for name, value in vars(section).items()
         if isinstance(value, (int, float, str, bool, tuple))
     }
-    return f"{kind.__name__}-{hashlib.sha256(f'{source}{sorted(plain.items())}'.encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256(f"{source}{sorted(plain.items())}".encode()).hexdigest()
+    return f"{kind.__name__}-{digest[:12]}"
 
 
 Convert = Callable[[Any], Any]

@@ -2,10 +2,10 @@
 table and verdicts.
 
     class Mixture:
-        def real_data(self): ...                          # train and test, two arrays whose first axis counts items
+        def real_data(self): ...  # train and test, two arrays whose first axis counts items
         def fit(self, training_data, seed, checkpoint): ...
         def sample(self, model, size, seed): ...
-        def evaluate(self, model, real_test): ...         # {metric name: number}
+        def evaluate(self, model, real_test): ...  # {metric name: number}
 
     frame = own.experiment(Mixture(), "runs/mixture", iterations=10, seeds=range(5))
     own.verdicts(frame, "negative_log_likelihood")
@@ -127,8 +127,8 @@ def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> No
         )
     if not _alike(samples[0], samples[2], margin):
         raise RunError(
-            "fit: two fits with one seed gave different models; draw every random number from the seed"
-            + ADVICE[check]
+            "fit: two fits with one seed gave different models; draw every random number from the "
+            "seed" + ADVICE[check]
         )
     if not _alike(
         np.array(list(measured[0].values())), np.array(list(measured[1].values())), margin

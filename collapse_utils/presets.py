@@ -90,7 +90,8 @@ class Config:
     )
     diverged: str = setting(
         "stop",
-        "a loss that is not finite: stop the chain, or record it as that iteration's outcome and go on",
+        "a loss that is not finite: stop the chain, or record it as that iteration's outcome and "
+        "go on",
         choices=("stop", "record"),
     )
 

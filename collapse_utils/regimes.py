@@ -1,5 +1,4 @@
-"""Regimes: which data iteration t trains on.  Pure functions of the iteration; nothing here reads
-or writes.
+"""Regimes: which data iteration t trains on, as pure functions of the iteration.
 
 A generation is stored in blocks, each as large as the real training set (n items).  Generation 0 is
 the real data, one block.  Generation t is sampled by the model of iteration t, one block in every
@@ -34,17 +33,11 @@ def check(regime: str) -> str:
     return regime
 
 
-def _check_iteration(iteration: int) -> None:
-    if isinstance(iteration, bool) or not isinstance(iteration, Integral) or iteration < 1:
-        raise InputError(
-            "iteration", iteration, "an integer >= 1 (iteration 1 trains on real data alone)"
-        )
-
-
 def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
     """The blocks from which iteration t = 1, 2, ... draws its training set, oldest first."""
     check(regime)
-    _check_iteration(iteration)
+    if isinstance(iteration, bool) or not isinstance(iteration, Integral) or iteration < 1:
+        raise InputError("iteration", iteration, "an integer >= 1 (1 trains on real data alone)")
     if iteration == 1:
         return (Block(0, 0),)
     last = iteration - 1

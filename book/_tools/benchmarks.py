@@ -53,7 +53,10 @@ def _linear(root: Path) -> Iterator[list[str]]:
 
 def _training(root: Path) -> Iterator[list[str]]:
     for model, found in read(root, "training_speed").get("models", {}).items():
-        ours = f"{found['ours_tokens_per_s']:,} tokens/s; {found['share_of_matmul_rate']:.0%} of the rate of matrix products"
+        ours = (
+            f"{found['ours_tokens_per_s']:,} tokens/s; {found['share_of_matmul_rate']:.0%} of the "
+            "rate of matrix products"
+        )
         for key, words in (
             ("trainer", "the same batches"),
             ("trainer_grouped", "batches of similar length"),
@@ -92,7 +95,10 @@ def _images(root: Path) -> Iterator[list[str]]:
         ratio = dict(found["ours / better loader"])
         workers = "two workers" if ratio.pop("better").endswith("workers") else "no worker"
         against = f"a `DataLoader` that decodes JPEGs, {workers}"
-        note = f"{found['ours_images_per_s']:,} images/s; sampling takes {found['sampling_as_share_of_fit']:.1%} of a fit"
+        note = (
+            f"{found['ours_images_per_s']:,} images/s; sampling takes "
+            f"{found['sampling_as_share_of_fit']:.1%} of a fit"
+        )
         yield [f"training the VAE of `{preset}`", against, times(**ratio), note]
 
 
@@ -137,7 +143,10 @@ def ratios(root: Path) -> str:
     if not rows:
         return ""
     table = markdown(("step", "compared with", "times as fast", "note"), rows)
-    caption = "Speed of the package, divided by that of the second column. Above 1, the package is faster."
+    caption = (
+        "Speed of the package, divided by that of the second column. Above 1, the package is "
+        "faster."
+    )
     return captioned(table, caption, "table-speed")
 
 
@@ -156,7 +165,10 @@ def memory(root: Path) -> str:
     table = markdown(
         ("chain", *(key.replace("t = ", "fit ") for key in iterations), "generations on disk"), rows
     )
-    caption = "Peak memory of a chain up to a fit, without the files that it maps. It levels off after a few fits."
+    caption = (
+        "Peak memory of a chain up to a fit, without the files that it maps. It levels off after "
+        "a few fits."
+    )
     return captioned(table, caption, "table-memory")
 
 
@@ -179,9 +191,11 @@ def front_door(root: Path) -> str:
         return ""
     install, book, again, test = (found[name] for name in ("install", "book", "book again", "test"))
     return (
-        f"Measured on a machine with {found['machine']['cores']} cores and no GPU: the installation, once, "
-        f"{_minutes(install['seconds'])} and {install['disk_mb'] / 1000:.1f} GB of disk; then `make book` "
-        f"{_minutes(book['seconds'])}, with at most {book['peak_memory_mb'] / 1000:.1f} GB of memory, and again "
-        f"{_minutes(again['seconds'])} when nothing has changed; `make test` {_minutes(test['seconds'])} and "
-        f"{test['peak_memory_mb'] / 1000:.1f} GB.  All of it leaves {test['disk_mb'] / 1000:.1f} GB on the disk.\n"
+        f"Measured on a machine with {found['machine']['cores']} cores and no GPU: the "
+        f"installation, once, {_minutes(install['seconds'])} and {install['disk_mb'] / 1000:.1f} "
+        f"GB of disk; then `make book` {_minutes(book['seconds'])}, with at most "
+        f"{book['peak_memory_mb'] / 1000:.1f} GB of memory, and again {_minutes(again['seconds'])} "
+        f"when nothing has changed; `make test` {_minutes(test['seconds'])} and "
+        f"{test['peak_memory_mb'] / 1000:.1f} GB.  All of it leaves {test['disk_mb'] / 1000:.1f} "
+        "GB on the disk.\n"
     ).replace("  ", " ")

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from collapse_utils.evidence import claims, results
+from collapse_utils.evidence import reported, results
 from collapse_utils.evidence.claims import Claim
 from collapse_utils.evidence.statistics import Estimate
 from collapse_utils.evidence.verdicts import LEVEL, NOT_RUN, TWO_LOOKS, Verdict
@@ -72,7 +72,7 @@ def _claim(
         "detail_of": claim.detail_of or None,
         "statement": claim.statement,
         "in_the_paper": claim.where,
-        "tags": claims.tags(claim, home),
+        "tags": reported.tags(claim, home),
         "test": {
             "name": claim.test,
             "options": claim.options,
@@ -92,8 +92,8 @@ def _claim(
         if entry
         else None,
         "paper": {
-            "effects": [_number(value) for value in claims.paper_effects(claim, home)],
-            "unit": claim.unit_of(claims.paper_metric(claim, home)),
+            "effects": [_number(value) for value in reported.paper_effects(claim, home)],
+            "unit": claim.unit_of(reported.paper_metric(claim, home)),
             "note": claim.reported.get("note", ""),
         },
         "results": [

@@ -56,7 +56,10 @@ def sources() -> str:
         cite = f"{{cite:t}}`{source.entry}`" if source.entry else source.citation
         rows.append((shown, source.title, _where(source), source.licence, cite))
     table = markdown(("name", "data", "address and version", "licence", "cite"), rows)
-    caption = "The data sets that `--data` knows by name. A version of twelve letters and digits is the beginning of a commit."
+    caption = (
+        "The data sets that `--data` knows by name. A version of twelve letters and digits is the "
+        "beginning of a commit."
+    )
     return captioned(table, caption, "table-data-sets")
 
 
@@ -81,7 +84,10 @@ def checksums(root: Path) -> str:
             checksum = EACH_SEED if others else f"`{first[split]}`"
             rows.append((folder, split, f"{first[f'{split}_items']:,}", checksum))
     table = markdown(("results", "split", "items", "checksum"), rows, right=("items",))
-    caption = "Checksums of the data that our chains read. A folder is named after section, preset and data."
+    caption = (
+        "Checksums of the data that our chains read. A folder is named after section, preset and "
+        "data."
+    )
     return captioned(table, caption, "table-checksums")
 
 

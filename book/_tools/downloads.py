@@ -18,12 +18,17 @@ HEADING = "Data of this page"
 MEANING = {
     "metrics.csv": "one metric of one fit of a chain",
     "curves.csv": "the training and validation loss at one step of a fit",
-    "provenance.json": "one chain: its configuration, the checksums of its data, versions, machine, time and memory",
-    "epochs.csv": "one number of epochs of the first fit: its validation loss, and whether it was chosen",
-    "grid.csv": "one fit at one setting of the linear grid: its mean test error and the formula's value",
+    "provenance.json": "one chain: its configuration, the checksums of its data, versions, "
+    "machine, time and memory",
+    "epochs.csv": "one number of epochs of the first fit: its validation loss, and whether "
+    "it was chosen",
+    "grid.csv": "one fit at one setting of the linear grid: its mean test error and "
+    "the formula's value",
     "quantiles.csv": "one setting near $T = d + 2$: quantiles of the first fit's test error",
-    "zscores.csv": "one mean of the linear grid: its difference from the formula in standard errors",
-    "spectrum.csv": "one eigenvalue of the covariance of real faces, as a share of their total variance",
+    "zscores.csv": "one mean of the linear grid: its difference from the formula in "
+    "standard errors",
+    "spectrum.csv": "one eigenvalue of the covariance of real faces, as a share of their total "
+    "variance",
     "summary.json": "a summary of these differences",
     "samplers.csv": "one sampler of molecules: its speed and the quality of its samples",
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
@@ -110,7 +115,8 @@ def of_page(root: Path, section: str) -> str:
     lines = [
         f"## {HEADING}",
         "",
-        "The published results on this page come from these files. [](../book/data) describes their content.",
+        "The published results on this page come from these files. [](../book/data) describes "
+        "their content.",
         "",
     ]
     for path in found:

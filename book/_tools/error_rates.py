@@ -45,7 +45,10 @@ def table() -> str:
 
 def _row(label: str, seeds: int, parts: int, level: float, power: str, first_look: int = 0) -> str:
     rates = error_rates(seeds, parts, TRIALS, np.random.default_rng((seeds, parts)), first_look)
-    return f"| {label} | {parts} | {level} | {rates.reproduced:.1%} | {rates.not_reproduced:.1%} | {power} |"
+    return (
+        f"| {label} | {parts} | {level} | {rates.reproduced:.1%} | {rates.not_reproduced:.1%} | "
+        f"{power} |"
+    )
 
 
 def multiplicity_table(counted: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
@@ -60,7 +63,8 @@ def multiplicity_table(counted: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
     for name, verdicts in counted:
         count = multiplicity(verdicts, RATE)
         lines.append(
-            f"| {name} | {count.decided} | {count.reproduced} | {count.holm} | {count.benjamini_hochberg} |"
+            f"| {name} | {count.decided} | {count.reproduced} | {count.holm} | "
+            f"{count.benjamini_hochberg} |"
         )
     return captioned(
         "\n".join([*lines, ""]),

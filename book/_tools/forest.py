@@ -41,6 +41,11 @@ def claims(folder: Path) -> list[Json]:
     return [claim for claim in content["claims"] if not claim["detail_of"]]
 
 
+def papers(claim: Json) -> list[float]:
+    """The paper's effects, where they have the unit of ours."""
+    return claim["paper"]["effects"] if claim["paper"]["unit"] == claim["unit"] else []
+
+
 class Scale:
     """Where the numbers of one claim are, in per cent of the width.
 
@@ -57,7 +62,7 @@ class Scale:
         self.other = self._value(high) if low is not None and high is not None else None
         known = [self.other] if self.other is not None else []
         numbers = [result["effect"][name] for result in ran for name in ("mean", "low", "high")]
-        known += [self._value(v) for v in (*numbers, *claim["paper"]["effects"]) if v is not None]
+        known += [self._value(v) for v in (*numbers, *papers(claim)) if v is not None]
         self.reach = max(abs(value - self.edge) for value in known) or 1.0
 
     def _value(self, number: float) -> float:
@@ -110,7 +115,7 @@ def row(scale: Scale, claim: Json, result: Json) -> str:
     return (
         f'<li class="result {outcome}" {attributes}>'
         f'<span class="data">{html.escape(result["data"])}</span>'
-        f"{strip(scale, result, claim['paper']['effects'])}"
+        f"{strip(scale, result, papers(claim))}"
         f'<span class="outcome">{result["outcome"]}</span> '
         f'<span class="number">{numbers(result)}</span></li>'
     )

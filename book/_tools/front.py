@@ -53,7 +53,10 @@ def _span(panels: list[Panel], regime: str) -> str:
     low, high = in_order[0], in_order[-1]
     if low is high:
         return f"{low.growth(regime):.2g} ({NAMES[low.section]})"
-    return f"{low.growth(regime):.2g} ({NAMES[low.section]}) to {high.growth(regime):.2g} ({NAMES[high.section]})"
+    return (
+        f"{low.growth(regime):.2g} ({NAMES[low.section]}) to {high.growth(regime):.2g} "
+        f"({NAMES[high.section]})"
+    )
 
 
 def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:
@@ -64,9 +67,10 @@ def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:
         if panel.section != "linear" and "accumulate_subsample" in panel.curves
     ]
     lines = [
-        f"**Replacing** real data with synthetic data makes every model worse. The final loss is {_span(first, 'replace')} "
-        "times the first.",
-        f"**Accumulating** synthetic data beside the real data prevents most of it: {_span(first, 'accumulate')} times.",
+        "**Replacing** real data with synthetic data makes every model worse. The final loss is "
+        f"{_span(first, 'replace')} times the first.",
+        "**Accumulating** synthetic data beside the real data prevents most of it: "
+        f"{_span(first, 'accumulate')} times.",
         *_at_equal_size(neural),
     ]
     return [*lines, *_cold(judged)]
@@ -83,8 +87,8 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
     ]
     names = " and ".join(NAMES[panel.section] for panel in rises)
     return [
-        "**Part of that is more training data.** Cut back to the size of the first training set, accumulation ends at "
-        f"{_span(panels, 'accumulate_subsample')} times the first loss"
+        "**Part of that is more training data.** Cut back to the size of the first training set, "
+        f"accumulation ends at {_span(panels, 'accumulate_subsample')} times the first loss"
         + (
             f"; it is above its start for {names} (the 95% intervals do not overlap)."
             if names
@@ -101,8 +105,9 @@ def _cold(judged: scorecard.Judged) -> list[str]:
             if claim.id == COLD and verdict is not None:
                 kept = verdict.effect.mean
                 return [
-                    "**The loss does not see everything.** At sampling temperature 0.3 the loss under accumulation stays "
-                    f"where it was, while its samples keep {kept:.0%} of their variety (distinct word pairs)."
+                    "**The loss does not see everything.** At sampling temperature 0.3 the loss "
+                    f"under accumulation stays where it was, while its samples keep {kept:.0%} of "
+                    "their variety (distinct word pairs)."
                 ]
     return []
 
@@ -114,8 +119,8 @@ def count(outcomes: list[Outcome]) -> str:
         outcome.claim.statement for outcome in outcomes if outcome.verdict.outcome == NOT_REPRODUCED
     ]
     text = (
-        f"Of the {len(outcomes)} claims of the paper that we test, {counts[REPRODUCED]} are reproduced, "
-        f"{counts[UNDECIDED]} undecided and {counts[NOT_REPRODUCED]} not reproduced"
+        f"Of the {len(outcomes)} claims of the paper that we test, {counts[REPRODUCED]} are "
+        f"reproduced, {counts[UNDECIDED]} undecided and {counts[NOT_REPRODUCED]} not reproduced"
     )
     return text + (f" ({'; '.join(failed)})." if failed else ".")
 
@@ -136,8 +141,9 @@ def smallness(root: Path) -> str:
         return ""
     assumed = pd.read_csv(path).set_index("name")["value"]
     return (
-        f"Our runs are small: one of our language models reads {LANGUAGE['cpu'].stories:,} stories, one of the paper's "
-        f"{int(assumed['language_items']):,}. Directions can be compared; sizes of effects cannot."
+        f"Our runs are small: one of our language models reads {LANGUAGE['cpu'].stories:,} "
+        f"stories, one of the paper's {int(assumed['language_items']):,}. Directions can be "
+        "compared; sizes of effects cannot."
     )
 
 

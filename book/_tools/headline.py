@@ -95,8 +95,8 @@ class Panel:
         fits = [self.fit("replace", 0), self.fit("replace", -1), self.fit("accumulate", -1)]
         first, replace, accumulate = (f"{fit.mean:.{self.digits}f}" for fit in fits)
         return (
-            f"{self.title}: the {self.measure} is {first} at the first fit; at fit {self.fits} it is "
-            f"{replace} under replace and {accumulate} under accumulate."
+            f"{self.title}: the {self.measure} is {first} at the first fit; at fit {self.fits} it "
+            f"is {replace} under replace and {accumulate} under accumulate."
         )
 
 

@@ -33,14 +33,15 @@ MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in 
 NO_RESULTS = "No results have been collected into `results/` yet: `make reference` makes them.\n"
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 LEGEND = (
-    "**Figure 1.** Loss on held-out real data, divided by the loss of the first fit, on logarithmic axes; lower is "
-    "better. Filled marks are our means over seeds with 95% intervals (over repeats in linear regression). Open "
-    "marks are the paper's values: Llama 12M, faces, and the local loss of molecules."
+    "**Figure 1.** Loss on held-out real data, divided by the loss of the first fit, on "
+    "logarithmic axes; lower is better. Filled marks are our means over seeds with 95% intervals "
+    "(over repeats in linear regression). Open marks are the paper's values: Llama 12M, faces, "
+    "and the local loss of molecules."
 )
 NOTE = (
-    "Means with 95% intervals over seeds (over repeats in linear regression), made from the files that *data* leads to. "
-    "*Offline*: the data come with a pip dependency or are drawn from the seed, so that anybody can repeat the row; other "
-    "data have to be fetched first."
+    "Means with 95% intervals over seeds (over repeats in linear regression), made from the files "
+    "that *data* leads to. *Offline*: the data come with a pip dependency or are drawn from the "
+    "seed, so that anybody can repeat the row; other data have to be fetched first."
 )
 # of a picture: what its name ends with, and how many panels stand beside one another
 SHAPES = {"": 2, "-phone": 1}
@@ -81,8 +82,12 @@ def shown(name: str, alt: str) -> str:
     one of the two).
     """
     return "\n".join(
-        f"```{{image}} _generated/{name}{shape}.png\n:alt: {alt}\n:class: only-{'phone' if shape else 'wide'}\n"
-        ":width: 100%\n:loading: lazy\n```\n"
+        f"```{{image}} _generated/{name}{shape}.png\n"
+        f":alt: {alt}\n"
+        f":class: only-{'phone' if shape else 'wide'}\n"
+        ":width: 100%\n"
+        ":loading: lazy\n"
+        "```\n"
         for shape in SHAPES
     )
 

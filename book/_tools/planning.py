@@ -1,9 +1,9 @@
-"""What the paper's experiments cost at three sizes: the tables of the planning page, from measured
-rates and formulas.
+"""What the paper's experiments cost at three sizes: the tables of the page on costs.
 
-results/planning/rates.csv        seconds and bytes of one item, measured on one core by ``benchmarks/planning.py``
-results/planning/assumptions.csv  what cannot be measured here: sizes of data sets, peaks and prices
-of GPUs, each labelled
+    results/planning/rates.csv        seconds and bytes of one item on one core, measured by
+                                      ``benchmarks/planning.py``
+    results/planning/assumptions.csv  what cannot be measured here, each labelled: sizes of data
+                                      sets, peaks and prices of GPUs
 
 Training grows with t in accumulate and does not in replace (``regimes.training_size``); a molecule
 fit has a fixed number of steps and grows in neither.
@@ -53,15 +53,16 @@ def money(low: float, high: float | None = None) -> str:
 def cost_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> list[str]:
     """One chain of every experiment under replace and accumulate, on this core and on GPUs."""
     lines = [
-        f"| experiment | regime | real items | fits | one core, measured | disk | {GPUS[0]}, assumed | {GPUS[1]}, assumed |",
+        f"| experiment | regime | real items | fits | one core, measured | disk | {GPUS[0]}, "
+        f"assumed | {GPUS[1]}, assumed |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for row, regime in chains(frame, size):
         one = cost(row, assumed, regime, size.factor)
         on_gpu = [_on_gpu(row, assumed, one.seconds, gpu) for gpu in GPUS]
         lines.append(
-            f"| {TITLES[row['section']]} | {regime} | {one.items:,} | {one.iterations} | {hours(one.seconds)} "
-            f"| {disk(one.disk_bytes)} | {' | '.join(on_gpu)} |"
+            f"| {TITLES[row['section']]} | {regime} | {one.items:,} | {one.iterations} | "
+            f"{hours(one.seconds)} | {disk(one.disk_bytes)} | {' | '.join(on_gpu)} |"
         )
     return lines
 
@@ -127,10 +128,11 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
     share = parts[part] / longest.seconds
     total = sum(one.seconds for one, _, _ in costs)
     return [
-        f"With a machine for every chain, the longest chain decides when everything is done. At the paper's size that is "
-        f"**{TITLES[row['section']].lower()} under {regime}**: {hours(longest.seconds)} on one core, "
-        f"{longest.seconds / total:.0%} of one seed of the experiments in the tables. "
-        f"{'Nearly all' if share > 0.99 else f'{share:.0%}'} of it is {part}."
+        "With a machine for every chain, the longest chain decides when everything is done. At "
+        f"the paper's size that is **{TITLES[row['section']].lower()} under {regime}**: "
+        f"{hours(longest.seconds)} on one core, {longest.seconds / total:.0%} of one seed of the "
+        f"experiments in the tables. {'Nearly all' if share > 0.99 else f'{share:.0%}'} of it is "
+        f"{part}."
     ]
 
 
@@ -143,8 +145,9 @@ def machine(frame: pd.DataFrame) -> list[str]:
         else []
     )
     return [
-        f"Measured on {row['date']}: one core of {row['processor']}, {row['core_gflops']:.0f} GFLOP/s in a float32 matrix "
-        f"product of 1,024 x 1,024, package version {row['package_version']}.",
+        f"Measured on {row['date']}: one core of {row['processor']}, {row['core_gflops']:.0f} "
+        "GFLOP/s in a float32 matrix product of 1,024 x 1,024, package version "
+        f"{row['package_version']}.",
         *note,
     ]
 
@@ -154,7 +157,8 @@ def assumptions(root: Path) -> list[str]:
     lines = ["| what | value | kind | where it is from |", "|---|--:|---|---|"]
     for _, row in frame.iterrows():
         lines.append(
-            f"| {row['name']} | {row['value']:,.10g} {row['unit']} | **{row['kind']}** | {row['note']} |"
+            f"| {row['name']} | {row['value']:,.10g} {row['unit']} | **{row['kind']}** | "
+            f"{row['note']} |"
         )
     return lines
 

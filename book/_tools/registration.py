@@ -5,13 +5,15 @@ is now.
 
 writes ``book/registered.yml`` from the history of the repository.  A verdict is *confirmatory*
 where its claim, with its test and margins, was committed before the first chain that decides it had
-begun, and *exploratory* elsewhere.  Wording and outcomes are no part of the definition.
+begun, and *exploratory* elsewhere.  Wording and outcomes are no part of the definition.  A claim
+that names a prediction in ``results/`` was registered by the commit that wrote the prediction.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,8 +27,9 @@ from collapse_utils.evidence.claims import Claim
 CLAIMS, REGISTERED = "book/claims.yml", "book/registered.yml"
 CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
 HEAD = """\
-# Since which commit claims.yml has defined each claim as it is now, and which results were made
-# after it. Written by `make register` from the history of the repository; not to be edited.
+# Since which commit claims.yml, or the prediction that a claim names, has defined it as it is now,
+# and which results were made after it. Written by `make register` from the history of the
+# repository; not to be edited.
 """
 Chain = tuple[str, str, int]  # variant, regime, seed
 GRID = ("", "", 0)  # in the place of the chains of a grid of simulations
@@ -58,6 +61,13 @@ def definitions(text: str) -> dict[str, dict]:
     return found
 
 
+def predictions(text: str) -> dict[str, dict]:
+    """The entries of a file of predictions, by id."""
+    content = yaml.safe_load(text)
+    entries = content["predictions"] if isinstance(content, dict) else content
+    return {entry["id"]: entry for entry in entries}
+
+
 def _git(root: Path, *arguments: str) -> str:
     try:
         return subprocess.run(
@@ -80,16 +90,16 @@ def history(root: Path) -> dict[str, dict]:
         raise InputError(
             "history", str(root), "a git repository with its whole history (git fetch --unshallow)"
         )
-    now = definitions((root / CLAIMS).read_text(encoding="utf-8"))
-    since: dict[str, dict] = {}
-    settled: set[str] = set()
-    for line in _git(root, "log", "--format=%H %aI", "--", CLAIMS).splitlines():
-        commit, date = line.split()
-        then = definitions(_git(root, "show", f"{commit}:{CLAIMS}"))
-        settled |= {name for name in now if then.get(name) != now[name]}
-        since |= {name: {"commit": commit, "date": date} for name in now if name not in settled}
+    since = _since(root, CLAIMS, definitions)
+    claimed = claims.load(root / CLAIMS)
+    for file in {claim.predicted.partition("#")[0] for claim in claimed if claim.predicted}:
+        entries = _since(root, f"results/{file}", predictions)
+        for claim in claimed:
+            named, _, entry = claim.predicted.partition("#")
+            if named == file and entry in entries:
+                since[claim.id] = dict(entries[entry])
     begun = _all_begun(root)
-    for claim in claims.load(root / CLAIMS):
+    for claim in claimed:
         if claim.id in since:
             date = datetime.fromisoformat(since[claim.id]["date"])
             first = {
@@ -100,6 +110,19 @@ def history(root: Path) -> dict[str, dict]:
                 name for name, start in first.items() if start and date < start
             ]
     return dict(sorted(since.items()))
+
+
+def _since(root: Path, file: str, read: Callable[[str], dict[str, dict]]) -> dict[str, dict]:
+    """Entry of a file -> the oldest commit since which it is what it is now, with its date."""
+    now = read((root / file).read_text(encoding="utf-8"))
+    since: dict[str, dict] = {}
+    settled: set[str] = set()
+    for line in _git(root, "log", "--format=%H %aI", "--", file).splitlines():
+        commit, date = line.split()
+        then = read(_git(root, "show", f"{commit}:{file}"))
+        settled |= {name for name in now if then.get(name) != now[name]}
+        since |= {name: {"commit": commit, "date": date} for name in now if name not in settled}
+    return since
 
 
 def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from collapse_utils import sections
-from collapse_utils.evidence import claims, results
+from collapse_utils.evidence import claims, reported, results
 from collapse_utils.evidence.claims import OURS, Claim, Page
 from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED, Verdict
 
@@ -179,15 +179,15 @@ def _paper(claim: Claim, here: Place) -> str:
         return "our own"
     where = "our own" if claim.where == OURS else claim.where
     home = here.root / "results"
-    values = claims.paper_effects(claim, home)
+    values = reported.paper_effects(claim, home)
     span = (
         " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values))))
         if values
         else ""
     )
-    unit = claim.unit_of(claims.paper_metric(claim, home)) if values else ""
+    unit = claim.unit_of(reported.paper_metric(claim, home)) if values else ""
     note = f"({claim.reported['note']})" if "note" in claim.reported else ""
-    badges = " ".join(here.tag(tag) for tag in claims.tags(claim, home))
+    badges = " ".join(here.tag(tag) for tag in reported.tags(claim, home))
     return _lines(where, " ".join(part for part in (span, unit, note, badges) if part))
 
 

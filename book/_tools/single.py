@@ -38,10 +38,14 @@ body { max-width: 60rem; margin: 0 auto; padding: 1rem; display: block; }
 mjx-container[jax="SVG"] > svg { max-width: none; }
 """
 # The reader's own choice of light or dark: the theme's style sheets go by this attribute.
-MODE = "document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';"
+MODE = (
+    "document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches "
+    "? 'dark' : 'light';"
+)
 # What scrolls can be reached with the keyboard; formulas have their width once they are drawn.
 REACH = """addEventListener('load', () => MathJax.startup.promise.then(() => {
-  for (const box of document.querySelectorAll('pre, .output, .pst-scrollable-table-container, div.math'))
+  const wide = 'pre, .output, .pst-scrollable-table-container, div.math';
+  for (const box of document.querySelectorAll(wide))
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 }));"""
 
@@ -158,12 +162,17 @@ def single(root: Path, site: Path, output: Path) -> Path:
         if (tag.string or "").startswith("window.MathJax")
     ]
     title = html.escape(first.select_one("h1").find(string=True).strip())
+    titles = {name: soup.select_one("h1").find(string=True).strip() for name, soup in soups.items()}
     entries = "".join(
-        f'<li><a href="#{anchor(name)}">{html.escape(soup.select_one("h1").find(string=True).strip())}</a></li>'
-        for name, soup in soups.items()
+        f'<li><a href="#{anchor(name)}">{html.escape(text)}</a></li>'
+        for name, text in titles.items()
     )
     parts = [
-        f'<!DOCTYPE html>\n<html lang="en" data-theme="light">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>',
+        "<!DOCTYPE html>\n"
+        '<html lang="en" data-theme="light">\n'
+        "<head>\n"
+        '<meta charset="utf-8">\n'
+        f"<title>{title}</title>",
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         *(f"<style>{style_sheet(sheet)}</style>" for sheet in sheets),
         f"<style>{STYLE}</style>",

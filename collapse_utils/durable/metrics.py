@@ -36,7 +36,8 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
             raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
         if diverged is None and not math.isfinite(value):
             raise RunError(
-                f"evaluate: metric {name!r} is {value}; expected a finite number, or --set diverged=record"
+                f"evaluate: metric {name!r} is {value}; expected a finite number, or --set "
+                "diverged=record"
             )
     found = {
         str(name): float(value) if math.isfinite(value) else math.inf

@@ -1,6 +1,7 @@
 """A run directory: what is in it, which run it belongs to, and the right to write it.
 
-<run>/config.json        what this chain is: section, preset, regime, seed, configuration, data, versions, fingerprint
+<run>/config.json        what this chain is: section, preset, regime, seed, configuration, data,
+                         versions, fingerprint
 <run>/lease.json         who writes here now
 <run>/metrics.csv        tidy results so far
 <run>/progress.json      for people who look on: iteration, step, rate

@@ -20,8 +20,8 @@ import yaml
 
 from .. import paths
 from ..errors import InputError
-from . import effects, results
-from .effects import Rows, joined
+from . import effects
+from .rows import SCALES, Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
 
@@ -29,7 +29,11 @@ OURS = "ours"  # a control or a claim of our own: the paper does not make it
 DETAILS = {  # tests that say more about a claim than its own test -> what they add to its statement
     "trends_up": "the fits are in order (Page's trend test)",
     "never_falls": "no step falls by more than {limit}",
+    "stays_equal": "the later fits lie on average within {limit} of the first, on both sides",
+    "levels_off": "it levels off, within a factor of {limit}",
 }
+EQUIVALENCE = ("stays_equal", "stays_near", "levels_off")  # tests of two sides of a margin
+UNITLESS = ("trends_up", "makes_share", "second_fit_share")  # tests whose effects have no unit
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Claim:
     # Which reported rows are the paper's: {where: ..., models: [...], until: the last iteration
     # taken, note: what differs}
     reported: dict = field(default_factory=dict)
+    # the prediction that registered the claim before it was in claims.yml: a file#id in results/
+    predicted: str = ""
     detail_of: str = ""  # the claim of which this is a detail
 
     def rows(self, frame: pd.DataFrame, model: str = "") -> Rows:
@@ -86,7 +92,7 @@ class Claim:
         """The unit of an effect on ``metric``; empty for a ratio, and for a test whose effect has
         none.
         """
-        if self.unit or self.ratio or self.test in ("trends_up", "makes_share"):
+        if self.unit or self.ratio or self.test in UNITLESS:
             return self.unit
         return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
 
@@ -96,7 +102,7 @@ class Claim:
         limit = self.options.get("limit")
         if self.test == "follows_theory":
             return f"within {limit:.0%} of 1"
-        if self.test == "stays_equal":
+        if self.test in EQUIVALENCE:
             return (
                 f"from {1 / limit:.3g} to {limit:.3g}"
                 if self.ratio
@@ -141,8 +147,8 @@ def load(path: Path | None = None) -> tuple[Claim, ...]:
 
 
 def _check_scale(name: str, scale: str) -> None:
-    if scale not in effects.SCALES:
-        raise InputError(name, scale, "one of " + ", ".join(effects.SCALES))
+    if scale not in SCALES:
+        raise InputError(name, scale, "one of " + ", ".join(SCALES))
 
 
 def _claims(entry: dict, pages: dict[str, Page]) -> list[Claim]:
@@ -173,10 +179,9 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
             raise InputError(f"{claim.id}: details", test, "one of " + ", ".join(DETAILS))
         options = {name: value for name, value in entry.items() if name != "outcomes"}
         limit = options.get("limit", 0.0)
+        share = claim.ratio and test == "never_falls"
         unit = claim.page.units.get(claim.metric or claim.page.metric, "")
-        told = DETAILS[test].format(
-            limit=f"{limit:.0%}" if claim.ratio else f"{limit:g} {unit}".strip()
-        )
+        told = DETAILS[test].format(limit=f"{limit:.0%}" if share else f"{limit:g} {unit}".strip())
         made.append(
             dataclasses.replace(
                 claim,
@@ -334,79 +339,6 @@ def _beside(claim: Claim, frame: pd.DataFrame, verdict: Verdict) -> str:
         used[used["metric"] == metric]["value"].mean() for metric in (claim.beside, claim.metric)
     )
     return f"{effect}, margin {verdict.threshold * other / own:.2g}"
-
-
-def reported_frames(claim: Claim, root: Path | None = None) -> list[pd.DataFrame]:
-    """The paper's rows that a claim is about, one frame a model, in the form of our own results.
-
-    Every regime starts from the same first fit, so a curve that lacks it takes it from the same
-    source.
-    """
-    path = results.root(root) / "reported" / f"{claim.page.section}.csv"
-    if not claim.reported or not path.is_file():
-        return []
-    rows = results.read_csv(path)
-    rows = rows[rows["where"] == claim.reported["where"]].assign(seed=0)
-    rows = rows[rows["iteration"] <= claim.reported.get("until", math.inf)]
-    defaults = {"model": "", "temperature": 1.0, "metric": claim.page.metric}
-    rows = rows.assign(**{name: value for name, value in defaults.items() if name not in rows})
-    # The paper's rows know the temperature, and no other field by which our variants differ.
-    named = [
-        rows[rows["temperature"] == _temperature(variant)].assign(variant=variant)
-        for variant in variants(claim)
-    ]
-    frames = []
-    for model in claim.reported.get("models", [""]):
-        own = pd.concat([part[part["model"] == model] for part in named])
-        first = rows[(rows["model"] == model) & (rows["iteration"] == 1)].drop_duplicates("metric")
-        lacking = [
-            key
-            for key, curve in own.groupby(["regime", "variant"])
-            if 1 not in set(curve["iteration"])
-        ]
-        added = [first.assign(regime=regime, variant=variant) for regime, variant in lacking]
-        frames.append(pd.concat([own, *added], ignore_index=True))
-    return frames
-
-
-def variants(claim: Claim) -> list[str]:
-    """The variants that a claim reads, of one model."""
-    return sorted({variant for _, variant in arms(claim)})
-
-
-def _temperature(variant: str) -> float:
-    fields = dict(part.split("=") for part in variant.split(",") if part)
-    return float(fields.get("temperature", 1.0))
-
-
-def paper_metric(claim: Claim, root: Path | None = None) -> str:
-    """The metric in which the paper reports the effect of a claim: the claim's own, or that beside
-    it.
-    """
-    reported = {metric for frame in reported_frames(claim, root) for metric in frame["metric"]}
-    own = claim.metric or claim.page.metric
-    return next((metric for metric in (own, claim.beside) if metric in reported), own)
-
-
-def paper_effects(claim: Claim, root: Path | None = None) -> list[float]:
-    """The effect of a claim in the paper's own numbers, a value a model: of the part that supports
-    it least.
-    """
-    metric, least = paper_metric(claim, root), []
-    for frame in reported_frames(claim, root):
-        values = [
-            (part.margin(), part.effects[0]) for part in parts(claim, frame, metric) if part.effects
-        ]
-        least += [min(values)[1]] if values else []
-    return least
-
-
-def tags(claim: Claim, root: Path | None = None) -> list[str]:
-    """How sure the paper's numbers of a claim are: the tags of its reported rows, else the tag of
-    the claim.
-    """
-    found = sorted({tag for frame in reported_frames(claim, root) for tag in frame["tag"]})
-    return found or [claim.tag] * bool(claim.tag)
 
 
 def text(effect: Estimate) -> str:

@@ -80,7 +80,8 @@ def _difference(
     )
     if alike:
         return (
-            f"NOT equal to the published rows, made with the same software and processor ({apart:.2g} apart)",
+            "NOT equal to the published rows, made with the same software and processor "
+            f"({apart:.2g} apart)",
             False,
         )
     # an iteration that one side lacks

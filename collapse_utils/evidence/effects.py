@@ -1,118 +1,22 @@
-"""The tests that decide claims: each turns tidy results into parts, which hold effects, one value a
-seed.
+"""The tests that decide claims: each turns results into parts, with one effect for each seed.
 
-``book/claims.yml`` names them.  Effects are paired by seed, since chains of one seed share their
-first fit.  On the scale ``difference`` the null effect is 0.  On ``ratio``, for losses whose level
-means nothing beyond one network and one data set, it is 1, and effects are compared as logarithms.
-
+``book/claims.yml`` names them; ``rows.py`` reads the results and says on which scale they are
+compared.
 A fit t is the model of iteration t; the *later* fits are all but the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ..errors import InputError
-from .statistics import by_seed
+from .growth import grows_as_harmonic, levels_off, still_rises
+from .rows import NOTHING, REAL_LENGTH, TEMPERED, Arm, Rows, part
 from .verdicts import Part
-
-SCALES = ("difference", "ratio")
-REAL_LENGTH = "mean_length_real"  # the metric that holds the tokens of a real test text
-NOTHING = pd.Series(dtype=float)  # effects of chains that were not run
-Arm = str | dict  # a regime, or {regime: ..., variant: ..., metric: ...}
-
-
-def joined(model: str, variant: str) -> str:
-    """The variant of a model of its own, such as ``architecture=gpt2`` and ``temperature=0.3``
-    together.
-    """
-    return ",".join(part for part in (model, variant) if part)
-
-
-def part(effects: pd.Series, threshold: float, sign: int = +1, log: bool = False) -> Part:
-    """A part of a claim from effects whose index holds their seeds."""
-    effects = effects.dropna()
-    return Part(effects.tolist(), threshold, sign, log, seeds=tuple(effects.index))
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Tidy results, with what a claim says once for all of its arms."""
-
-    frame: pd.DataFrame
-    metric: str
-    scale: str
-    variant: str = ""
-    model: str = ""  # the fields that name a model, such as ``architecture=gpt2``
-
-    @property
-    def log(self) -> bool:
-        return self.scale == "ratio"
-
-    @property
-    def null(self) -> float:
-        return 1.0 if self.log else 0.0
-
-    def part(self, effects: pd.Series, threshold: float | None = None, sign: int = +1) -> Part:
-        """The claim that effects on this scale, by seed, lie above (``sign`` +1) or below the
-        threshold, or no effect.
-        """
-        return part(effects, self.null if threshold is None else threshold, sign, self.log)
-
-    def table(self, arm: Arm) -> pd.DataFrame:
-        """A row a seed, a column an iteration; empty where the results lack the arm."""
-        own = {"regime": arm} if isinstance(arm, str) else arm
-        metric, variant = (
-            own.get("metric", self.metric),
-            joined(self.model, own.get("variant", self.variant)),
-        )
-        table = by_seed(self.frame, metric, regime=own["regime"], variant=variant)
-        if self.log and (table.to_numpy() <= 0).any():
-            raise InputError(
-                metric, float(table.to_numpy().min()), "values above 0, on the scale ratio"
-            )
-        return table
-
-    def logged(self, arm: Arm) -> pd.DataFrame:
-        """The table of an arm on the scale on which its changes add up."""
-        return np.log(self.table(arm)) if self.log else self.table(arm)
-
-    def effect(self, change: pd.Series | pd.DataFrame) -> pd.Series | pd.DataFrame:
-        """A change on the scale of :meth:`logged` as the effect that a reader sees: a difference,
-        or a ratio.
-        """
-        return np.exp(change) if self.log else change
-
-    def changes(self, arm: Arm) -> pd.DataFrame:
-        """How far every later fit lies from the first, on the scale of :meth:`logged`: a row a
-        seed, a column a fit.
-        """
-        table = self.logged(arm)
-        return table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0) if table.size else table
-
-    def at_the_end(self, first: Arm, second: Arm) -> pd.Series:
-        """Two arms compared at the last fit that both have, an effect a seed."""
-        tables = self.logged(first), self.logged(second)
-        if any(table.empty for table in tables):
-            return NOTHING
-        end = min(table.columns[-1] for table in tables)
-        return self.effect(tables[0][end] - tables[1][end])
-
-    def rises_to_the_end(self, first: Arm, second: Arm) -> tuple[pd.Series, pd.Series]:
-        """How far each of two arms rises from its first fit to the last one that both have, as
-        differences.
-        """
-        tables = self.table(first), self.table(second)
-        if any(table.shape[1] < 2 for table in tables):
-            return NOTHING, NOTHING
-        end = min(table.columns[-1] for table in tables)
-        first_rise, second_rise = (table[end] - table[table.columns[0]] for table in tables)
-        return first_rise, second_rise
 
 
 def slopes_up(rows: Rows, of: Arm) -> list[Part]:
@@ -226,6 +130,39 @@ def ends_below_in(rows: Rows, below: str, above: str, metrics: Sequence[str]) ->
     return [rows.part(rows.at_the_end(*pair), sign=-1) for pair in arms]
 
 
+def ends_below_real(rows: Rows, first: str, second: str) -> list[Part]:
+    """Under each of two regimes the final fit's samples lie below real texts in the same metric."""
+    real = f"{rows.metric}_real"
+    pairs = [(regime, {"regime": regime, "metric": real}) for regime in (first, second)]
+    return [rows.part(rows.at_the_end(*pair), sign=-1) for pair in pairs]
+
+
+def stays_near(rows: Rows, of: Arm, to: Arm, limit: float) -> list[Part]:
+    """One arm lies within ``limit`` of another at every later fit: two one-sided tests a fit."""
+    change = rows.logged(of) - rows.logged(to)
+    if change.shape[1] < 2:
+        return [rows.part(NOTHING)]
+    low = 1 / limit if rows.log else -limit
+    each = [rows.effect(change[t]) for t in change.columns[1:]]
+    return [
+        part
+        for effects in each
+        for part in (rows.part(effects, low), rows.part(effects, limit, -1))
+    ]
+
+
+def second_fit_share(rows: Rows, of: str, limit: float) -> list[Part]:
+    """What the second fit adds to the tempered first one is less than ``limit`` of its rise.
+
+    The tempered first fit is the first model, evaluated at the temperature of its samples: what a
+    perfect learner of these samples would be.
+    """
+    table, tempered = rows.table(of), rows.table({"regime": of, "metric": TEMPERED})
+    if table.shape[1] < 2 or not tempered.shape[1]:
+        return [rows.part(NOTHING)]
+    return [part((table[2] - tempered[1]) / (table[2] - table[1]), limit, -1)]
+
+
 def rises_more(rows: Rows, of: Arm, than: Arm) -> list[Part]:
     """One arm rises further from its first fit than another; a difference on either scale."""
     first, second = rows.rises_to_the_end(of, than)
@@ -299,6 +236,12 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
         ends_above,
         ends_between,
         ends_below_in,
+        ends_below_real,
+        stays_near,
+        second_fit_share,
+        grows_as_harmonic,
+        still_rises,
+        levels_off,
         rises_more,
         makes_share,
         final_below,
@@ -329,8 +272,15 @@ EFFECTS = {
     "stays_below_mixture_bound": "final fit - first fit",
     "ends_above": "{above} {vs} {below} at the final fit",
     "final_below": "value at the final fit",
-    "ends_between": "least certain of {high} {vs} {middle} and {middle} {vs} {low} at the final fit",
+    "ends_between": "least certain of {high} {vs} {middle} and {middle} {vs} {low} "
+    "at the final fit",
     "ends_below_in": "{below} {vs} {above} at the final fit, less certain of the two metrics",
+    "ends_below_real": "samples / real texts at the final fit, less certain of the two regimes",
+    "stays_near": "{of} {vs} {to}, least certain later fit",
+    "second_fit_share": "(fit 2 - first fit at its sampling temperature) / (fit 2 - first fit)",
+    "grows_as_harmonic": "log of the residual with the less certain other shape / with H_t",
+    "still_rises": "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
+    "levels_off": "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
     "rises_more": "rise of {of} - rise of {than}",
     "makes_share": "rise of {of} / rise of {than}",
     "follows_theory": "simulation / theory, least certain T",

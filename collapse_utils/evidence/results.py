@@ -1,9 +1,9 @@
-"""Committed results: collecting them from runs, and reading them.
+"""Reading the committed results, each a folder ``results/<section>/<preset>-<source>``.
 
-results/<section>/<preset>-<source>/metrics.csv       tidy rows, with the columns data and variant
-                                   /curves.csv        learning curves of the neural sections
-                                   /provenance.json   one record a chain
-                                   /samples/<variant>/<regime>/iteration-03/...   samples of the smallest seed
+metrics.csv       tidy rows, with the columns data and variant
+curves.csv        learning curves of the neural sections
+provenance.json   one record a chain
+samples/<variant>/<regime>/iteration-03/...   samples of the smallest seed
 """
 
 from __future__ import annotations

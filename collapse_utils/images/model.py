@@ -1,12 +1,15 @@
 """The variational autoencoder (Kingma and Welling 2014), in the shape of the public VanillaVAE.
 
-    encoder   [convolution 3x3, stride 2; BatchNorm; LeakyReLU] x levels, then mean and log variance of z
-    decoder   linear, [transposed convolution 3x3, stride 2; BatchNorm; LeakyReLU] x levels, convolution 3x3, sigmoid
+    encoder   [convolution 3x3, stride 2; BatchNorm; LeakyReLU] x levels,
+              then mean and log variance of z
+    decoder   linear, [transposed convolution 3x3, stride 2; BatchNorm; LeakyReLU] x levels,
+              convolution 3x3, sigmoid
 
 Pixels are numbers from 0 to 1.  With x of C x H x W values and z of L latent variables, the loss of
 one image is
 
-    |x - decode(z)|^2 / (C H W)  +  kl_weight * KL(N(mu, diag(sigma2)) || N(0, I)),    z = mu + sigma * noise
+    |x - decode(z)|^2 / (C H W)  +  kl_weight * KL(N(mu, diag(sigma2)) || N(0, I)),
+    z = mu + sigma * noise
 
 that is a mean over pixels and channels, and a sum over latent variables; a batch or a data set
 takes the mean over images.

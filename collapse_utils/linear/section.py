@@ -23,7 +23,8 @@ TITLE = "Linear regression (section 3)"
 HEADLINE = "test_error"
 SOURCES = {
     "gaussian": Source(
-        title="Gaussian x with the covariance and noise of the configuration, drawn from the chain's seed",
+        title="Gaussian x with the covariance and noise of the configuration, drawn from the "
+        "chain's seed",
         licence="none is needed",
         citation="Gerstgrasser et al., Is Model Collapse Inevitable?, 2024, section 3",
         revision="the version of this package",

@@ -5,11 +5,11 @@ the next generation relabels the SAME rows with that fit and fresh noise.  The t
 (x.(w_n - w*))^2 = E |w_n - w*|_S^2, the expected squared error less the noise floor.  Least squares
 is equivariant, so in this norm nothing depends on S.
 
-    base                 sigma2 d / (T - d - 1)        the first fit, on real data        exact
-    replace              base n                        Theorem 1 (Dohmatob et al. 2024)   exact
-    accumulate           base sum 1/i^2 <= base pi^2/6 Theorem 2                          exact
-    replace_multiple     base sum 1/i                  Appendix E, the "halfway" case     exact for the same rows
-    accumulate_subsample base (3 sum 1/i^2 - 2)        derived here                       exact as T/d grows
+    base                  sigma2 d / (T - d - 1)         the first fit, on real data
+    replace               base n                         Theorem 1 (Dohmatob et al. 2024)
+    accumulate            base sum 1/i^2 <= base pi^2/6  Theorem 2
+    replace_multiple      base sum 1/i                   Appendix E, the "halfway" case
+    accumulate_subsample  base (3 sum 1/i^2 - 2)         derived here, exact as T/d grows
 
 The last line is below base (pi^2/2 - 2) = 2.93 base.  A subsample repeats some rows and misses
 others, so at a finite T/d its fit is worse than that; :func:`subsample_growth` gives the growth for
@@ -36,7 +36,10 @@ from ..errors import InputError
 
 ACCUMULATE_BOUND = math.pi**2 / 6  # of accumulate, in units of base
 SUBSAMPLE_BOUND = math.pi**2 / 2 - 2  # of accumulate_subsample as T/d grows, in units of base
-TOO_FEW_ROWS = "the expected error of least squares is infinite when T is d or d + 1, and its fit not unique below d"
+TOO_FEW_ROWS = (
+    "the expected error of least squares is infinite when T is d or d + 1, and its fit not unique "
+    "below d"
+)
 
 
 def check_rows(d: int, T: int) -> None:
@@ -150,11 +153,11 @@ def subsample_growth(n: ArrayLike, d: int, T: int) -> np.ndarray:
     gamma = (d + 1)/T and m the number of times a row is picked at iteration n (hypergeometric: T of
     n T items, n of them from this row):
 
-        alpha = E[m / l],  l = 1 + m gamma/alpha;   kappa = E[m / l^2],   lambda = E[m (m - 1) / l^2]
+        alpha = E[m / l],  kappa = E[m / l^2],  lambda = E[m (m - 1) / l^2],  l = 1 + m gamma/alpha
         omega = 1 - 1/n + gamma (mean_{i<n} E_i - A_n - 2 (H_n - 1)/n),  where E_0 = 0
-        Z_n = (1 - gamma)/(alpha kappa) ((kappa + lambda)/n + omega (kappa - lambda/(n - 1))),  Z_1
-        = 1 E_n = Z_n + A_n + 2 (H_n - 1)/n A_{n+1} = A_n + 2 (H_n - 1)/(n (n + 1)) + Z_n/(n + 1)^2,
-        A_1 = 0
+        Z_n = (1 - gamma)/(alpha kappa) ((kappa + lambda)/n + omega (kappa - lambda/(n - 1)))
+        E_n = Z_n + A_n + 2 (H_n - 1)/n
+        A_{n+1} = A_n + 2 (H_n - 1)/(n (n + 1)) + Z_n/(n + 1)^2,  with Z_1 = 1 and A_1 = 0
 
     ``inf`` where the T picks hold, on average, at most d + 1 different rows.  (Strictly the
     expectation is infinite for any T with T/n <= d + 1, because so poor a subsample can happen; at

@@ -39,7 +39,8 @@ class MoleculesConfig(Config):
     molecules: int = setting(110, "real training molecules; 0 takes all the source has", at_least=0)
     draw: str = setting(
         "common",
-        "training molecules: common to all seeds, or by_seed, where each seed has molecules of its own",
+        "training molecules: common to all seeds, or by_seed, where each seed has molecules of "
+        "its own",
         choices=("common", "by_seed"),
     )
     conformers: int = setting(2, "conformations of each molecule", at_least=1)

@@ -6,10 +6,11 @@ of one graph are conformations of one molecule. Molecules are ordered by a hash 
 split into test, validation and training, so that no molecule (nor a stereoisomer of it) is on two
 sides.  The result is a folder in the cache:
 
-    train.npy, validation.npy, test.npy   a structured array each: molecule (its number) and positions, zero-padded
+    train.npy, validation.npy, test.npy   structured arrays: molecule (its number) and positions,
+                                          zero-padded
     graphs.npz                            the flat arrays of ``graphs.py``, for all molecules
-    molecules.sdf                         the graphs as RDKit reads them, in the order of their numbers
-    info.json                             counts, and the lowest MMFF94 energy of every test molecule
+    molecules.sdf                         the graphs as RDKit reads them, in numerical order
+    info.json                             counts, and the lowest MMFF94 energy of each test molecule
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from rdkit.Chem import AllChem
 from ..durable import files
 from ..durable.run_dir import fingerprint
 from ..errors import InputError
-from . import sources
+from . import conformers, sources
 from .config import MoleculesConfig
 from .graphs import Graphs
 
@@ -172,8 +173,9 @@ def _prepare(
         raise InputError(
             "--data",
             name,
-            f"a source of {required:,} different molecules or more, as the preset wants, of at most "
-            f"{config.max_atoms} atoms, {held_out:,} of them held out; {name} has {len(order):,}",
+            f"a source of {required:,} different molecules or more, as the preset wants, of at "
+            f"most {config.max_atoms} atoms, {held_out:,} of them held out; {name} has "
+            f"{len(order):,}",
         )
     if len(order) < required:
         raise InputError(
@@ -188,12 +190,12 @@ def _prepare(
             raise InputError(
                 "seed",
                 draw,
-                f"below {seeds_served} with draw=by_seed: {name} has {most} training molecules of at most "
-                f"{config.max_atoms} atoms, {config.molecules} for each seed",
+                f"below {seeds_served} with draw=by_seed: {name} has {most} training molecules of "
+                f"at most {config.max_atoms} atoms, {config.molecules} for each seed",
             )
         del order[held_out : held_out + draw * config.molecules]
     order = order[: held_out + config.molecules] if config.molecules else order
-    molecules = sources.with_conformers(
+    molecules = conformers.with_conformers(
         [fitting[smiles] for smiles in order], config.conformers, made=read.flat
     )
     ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}

@@ -1,7 +1,8 @@
 """GEOM-Drugs in its published layout, converted once into one SDF.gz that every later run reads.
 
     FOLDER/summary_drugs.json     {SMILES: {"pickle_path": "drugs/....pickle", "uniqueconfs": ...}}
-    FOLDER/drugs/....pickle       {"conformers": [{"rd_mol": RDKit molecule, "boltzmannweight": ...}, ...], ...}
+    FOLDER/drugs/....pickle       {"conformers": [{"rd_mol": RDKit molecule,
+                                                   "boltzmannweight": ...}, ...], ...}
 
 A pickle can run any code that its author liked, so the files are read by an unpickler that admits
 the class of RDKit's molecules and nothing else.

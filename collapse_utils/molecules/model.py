@@ -5,7 +5,7 @@ Positions x0 are noised to x = x0 + sigma_t e with sigma_t = sqrt((1 - a_t) / a_
 t} (1 - beta_s).  The network sees distances alone and gives every pair a number s; the target is
 (d0 - d) / sigma.  Both become forces on atoms,
 
-    f_i = 2 sum_j s_ij (x_i - x_j) / d_ij                                  (the 2 counts both directions of a pair)
+    f_i = 2 sum_j s_ij (x_i - x_j) / d_ij        (the 2 counts both directions of a pair)
 
 and the loss compares forces: 5 |f - f_target|^2 over local pairs plus 2 |f - f_target|^2 over
 global pairs, a mean over atoms.  Rotations, translations and permutations of atoms leave the

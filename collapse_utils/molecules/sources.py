@@ -8,20 +8,15 @@ cannot be used is named by its record.
 from __future__ import annotations
 
 import gzip
-import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from rdkit import Chem, RDConfig, RDLogger
-from rdkit.Chem import AllChem
 
 from ..errors import InputError
 from ..sources import Source, content, local_copy
@@ -37,9 +32,11 @@ CONVERT = "python -m collapse_utils convert FOLDER geom_drugs.sdf.gz"
 
 SOURCES: dict[str, Source] = {
     "rdkit": Source(
-        title="Inhibitors of EGFR and CDK2 that the rdkit wheel ships, with conformers by ETKDGv3 and MMFF94",
+        title="Inhibitors of EGFR and CDK2 that the rdkit wheel ships, with conformers by ETKDGv3 "
+        "and MMFF94",
         licence="BSD 3-Clause (RDKit)",
-        citation="RDKit: open-source cheminformatics (rdkit.org); Wang et al., ETKDGv3, J. Chem. Inf. Model. 60:2044, 2020",
+        citation="RDKit: open-source cheminformatics (rdkit.org); Wang et al., ETKDGv3, "
+        "J. Chem. Inf. Model. 60:2044, 2020",
         revision="the installed rdkit",
         address="https://www.rdkit.org",
         entry="wang2020",
@@ -217,71 +214,6 @@ def _same_order(first: Chem.Mol, other: Chem.Mol) -> list[int] | None:
         return list(range(first.GetNumAtoms()))
     match = other.GetSubstructMatch(first)
     return list(match) if len(match) == first.GetNumAtoms() == other.GetNumAtoms() else None
-
-
-# Making conformations
-
-
-def embed(molecule: Chem.Mol, count: int) -> Chem.Mol | None:
-    """``count`` conformations by ETKDGv3, each relaxed with MMFF94 (UFF where MMFF94 does not know
-    an atom).
-
-    The random numbers depend on nothing but the molecule.  None if RDKit finds no conformation.
-    """
-    RDLogger.DisableLog("rdApp.*")
-    molecule = Chem.AddHs(Chem.Mol(molecule))
-    molecule.RemoveAllConformers()
-    options = AllChem.ETKDGv3()
-    options.numThreads = 1
-    digest = hashlib.blake2b(Chem.MolToSmiles(molecule).encode(), digest_size=4).digest()
-    options.randomSeed = int.from_bytes(digest, "little") % (2**31 - 1)
-    if len(AllChem.EmbedMultipleConfs(molecule, count, options)) < count:
-        options.useRandomCoords = True
-        if len(AllChem.EmbedMultipleConfs(molecule, count, options)) < count:
-            return None
-    if AllChem.MMFFHasAllMoleculeParams(molecule):
-        AllChem.MMFFOptimizeMoleculeConfs(molecule, maxIters=2000, mmffVariant="MMFF94")
-    else:
-        AllChem.UFFOptimizeMoleculeConfs(molecule, maxIters=2000)
-    return molecule
-
-
-def _embed(job: tuple[bytes, int]) -> bytes | None:
-    made = embed(Chem.Mol(job[0]), job[1])
-    return None if made is None else made.ToBinary()
-
-
-def with_conformers(molecules: list[Chem.Mol], count: int, *, made: bool) -> list[Chem.Mol]:
-    """The molecules with at most ``count`` conformations: those they came with, or with ``made``
-    new ones.
-
-    New ones are made on all cores of the machine, with a progress bar; InputError names a molecule
-    that cannot be embedded.
-    """
-    if not made:
-        return molecules
-    from tqdm import tqdm
-
-    jobs = [(molecule.ToBinary(), count) for molecule in molecules]
-    workers = min(
-        os.cpu_count() or 1, int(os.environ.get("COLLAPSE_WORKERS", "64")), -(-len(jobs) // 8)
-    )
-    bar = {"desc": "conformers", "total": len(jobs), "unit": "molecule", "leave": False}
-    if workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            results = list(tqdm(pool.map(_embed, jobs, chunksize=4), **bar))
-    else:
-        results = [_embed(job) for job in tqdm(jobs, **bar)]
-    for molecule, result in zip(molecules, results, strict=True):
-        if result is None:
-            smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
-            raise InputError(
-                "--data", smiles, "molecules for which ETKDGv3 finds a conformation in space"
-            )
-    return [Chem.Mol(result) for result in results]
-
-
-# Finding a source
 
 
 def _shipped() -> Read:

@@ -141,7 +141,10 @@ def preset_table(results_root: Path, section: str) -> pd.DataFrame:
     for row, regime in chains(found[0], SIZES[0]) + chains(found[0], SIZES[1]) if found else []:
         if row["section"] == section:
             one = cost(row, found[1], regime, 1)
-            text = f"{hours(one.seconds)} on one core; {_on_gpu(row, found[1], one.seconds, GPUS[0])} on a {GPUS[0]}"
+            text = (
+                f"{hours(one.seconds)} on one core; {_on_gpu(row, found[1], one.seconds, GPUS[0])} "
+                f"on a {GPUS[0]}"
+            )
             rows.setdefault((row["preset"], "planned, not run"), {})[regime] = text
     order = sections.preset_names(section)
     ordered = sorted(rows, key=lambda key: order.index(key[0]))

@@ -208,4 +208,7 @@ def spread(values: Sequence[int], most: int) -> list[int]:
 def about(name: str, frame: pd.DataFrame) -> str:
     """The title of results: their name, and how many seeds are summed up."""
     count = statistics.seeds_of(frame)
-    return f"{name}: {'one seed, no interval' if count == '1 seed' else f'mean and 95% interval of {count}'}"
+    return (
+        f"{name}: "
+        f"{'one seed, no interval' if count == '1 seed' else f'mean and 95% interval of {count}'}"
+    )

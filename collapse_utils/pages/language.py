@@ -224,9 +224,9 @@ def variety_sentence(frame: pd.DataFrame) -> str:
         return ""
     return (
         f"At τ = 0.3 the samples of the final fit keep {shares[0]} of the distinct-2 of the first "
-        f"fit under accumulate, and {shares[1]} under replace: both collapse. The test loss does not "
-        "show it. A model of which one part in t is the first model loses at most log t nats per "
-        "story on real text, whatever the other parts write. At τ = 1 the ratio is "
+        f"fit under accumulate, and {shares[1]} under replace: both collapse. The test loss does "
+        "not show it. A model of which one part in t is the first model loses at most log t nats "
+        "per story on real text, whatever the other parts write. At τ = 1 the ratio is "
         f"{shares[2]} under replace, whose samples become worse without losing variety."
     )
 
@@ -265,4 +265,7 @@ def _html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     for first, *cells in rows:
         body += f'<tr><th scope="row">{html.escape(first)}</th>'
         body += "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-    return f'<table class="dataframe stories"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return (
+        '<table class="dataframe '
+        f'stories"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )

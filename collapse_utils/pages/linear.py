@@ -177,7 +177,10 @@ def off_by_one_text(frame: pd.DataFrame) -> str:
     ]
     values = ", ".join(f"{ratio:.3f}" for ratio in ratios)
     sizes = ", ".join(map(str, grid.T_VALUES))
-    return f"Simulated error of the first fit over *base*, at T = {sizes}: {values}. The site's line says 2."
+    return (
+        f"Simulated error of the first fit over *base*, at T = {sizes}: {values}. The site's line "
+        "says 2."
+    )
 
 
 def fresh_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -167,7 +167,8 @@ def train(
     failed = local.run(jobs)
     if failed:
         raise RunError(
-            f"{failed[0].label} failed: {local.last_line(failed[0].log)} (the whole log: {failed[0].log})"
+            f"{failed[0].label} failed: {local.last_line(failed[0].log)} (the whole log: "
+            f"{failed[0].log})"
         )
     return frame_of([job.run_dir for job in jobs])
 

@@ -71,7 +71,8 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
             iterations = {row["iteration"] for row in read_metrics(run_dir)}
             if len(iterations) != description["config"]["iterations"]:
                 raise RunError(
-                    f"metrics of {len(iterations)} of {description['config']['iterations']} iterations"
+                    f"metrics of {len(iterations)} of {description['config']['iterations']} "
+                    "iterations"
                 )
         except (RunError, KeyError, TypeError) as problem:
             notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
@@ -87,8 +88,9 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
             same = read_metrics(run_dir) == read_metrics(other)
             kept = run_dir if when > newest[chain][0] else other
             notes.append(
-                f"twice: {run_dir} and {other} are one chain with {'the same' if same else 'DIFFERENT'} metrics; "
-                f"{kept} was taken, which finished last"
+                f"twice: {run_dir} and {other} are one chain with "
+                f"{'the same' if same else 'DIFFERENT'} metrics; {kept} was taken, which finished "
+                "last"
             )
         newest[chain] = max(newest.get(chain, (when, run_dir)), (when, run_dir))
     return [run_dir for _, run_dir in newest.values()], notes

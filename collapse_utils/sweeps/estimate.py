@@ -139,8 +139,8 @@ def report(
     parts = {part: cost[f"{part}_s"] for part in ("fit", "sample", "evaluate")}
     return "\n".join(
         [
-            f"{name}, preset {preset}, {regime}, {config.iterations} iterations, {items:,} real items of {chain.source}, "
-            f"{config.threads} thread(s), {provenance.device()}",
+            f"{name}, preset {preset}, {regime}, {config.iterations} iterations, {items:,} real "
+            f"items of {chain.source}, {config.threads} thread(s), {provenance.device()}",
             f"measured   fit {rates.fit_item_s * 1e3:.2f} ms an item + {rates.fit_fixed_s:.2f} s, "
             f"sample {rates.sample_item_s * 1e3:.2f} ms an item, evaluate {rates.evaluate_s:.1f} s",
             f"a chain    fits {cost['items_fitted']:,} items and samples {cost['items_sampled']:,}",

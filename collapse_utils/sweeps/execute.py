@@ -68,7 +68,10 @@ def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) 
         )
     except PapermillExecutionError as error:
         os.replace(partial, failed)
-        return f"{source.name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; see {failed}"
+        return (
+            f"{source.name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; "
+            f"see {failed}"
+        )
     notebook = read_notebook(partial)
     notebook.metadata.papermill["fingerprint"] = mark
     small_pictures(notebook)

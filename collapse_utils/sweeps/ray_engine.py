@@ -245,7 +245,10 @@ def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
         ]
         # Of a traceback from the node the last line says what happened; of Ray's own explanations
         # the first.
-        words = f"error: ray: {lines[-1] if isinstance(problem, ray.exceptions.RayTaskError) else lines[0]}"
+        words = (
+            "error: ray: "
+            f"{lines[-1] if isinstance(problem, ray.exceptions.RayTaskError) else lines[0]}"
+        )
     if words:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with open(job.log, "a", encoding="utf-8") as log:

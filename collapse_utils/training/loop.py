@@ -255,9 +255,10 @@ def _check_finite(losses: list[float], done: int, plan: Plan, checkpoint: Checkp
             step = done - back
             newest = checkpoint.newest()
             raise RunError(
-                f"training: the loss is {loss} at step {step} of {plan.steps} (learning rate {plan.rate(step - 1):.3g}); "
-                f"last good state: {newest if newest else 'none yet'}; lower learning_rate or clip, or record it as this "
-                "iteration's outcome with --set diverged=record"
+                f"training: the loss is {loss} at step {step} of {plan.steps} (learning rate "
+                f"{plan.rate(step - 1):.3g}); last good state: {newest if newest else 'none yet'}; "
+                "lower learning_rate or clip, or record it as this iteration's outcome with --set "
+                "diverged=record"
             )
 
 

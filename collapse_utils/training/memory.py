@@ -82,7 +82,8 @@ class Gradients:
             _give_back()
             self.parts = finer
             files.warn(
-                f"out of memory; a step of training is now taken in {finer} parts (lower batch_size to avoid it)"
+                f"out of memory; a step of training is now taken in {finer} parts (lower "
+                "batch_size to avoid it)"
             )
 
     def _step(self, model: Any, batch: Any) -> Any:

@@ -69,8 +69,9 @@ def test_no_output_is_an_error_or_a_warning(path):
         assert output.output_type != "error"
         # only the word on what a training would run on; the book leaves it out
         if output.get("name") == "stderr":
-            told = r"training would run on: [^\n]*\n(one chain at the preset colab is planned to take [^\n]*\n)?"
-            assert re.fullmatch(told, output.text), output.text[:200]
+            device = r"training would run on: [^\n]*\n"
+            cost = r"(one chain at the preset colab is planned to take [^\n]*\n)?"
+            assert re.fullmatch(device + cost, output.text), output.text[:200]
 
 
 @EVERY

@@ -48,7 +48,7 @@ def test_accumulate_trains_on_more_with_every_iteration_and_replace_does_not():
     assert replace.disk_bytes == 4 * 100 * 1e3 + 5 * 1e6
 
 
-def test_a_fit_of_so_many_steps_costs_the_same_in_both_regimes_and_ten_times_as_much_at_ten_times_the_size():
+def test_a_fit_of_fixed_steps_costs_the_same_in_both_regimes_and_grows_with_the_size():
     molecules = row("molecules", fixed_steps=True, fit_fixed_s=50.0, fit_item_s=0.0)
     for factor in (1, 10):
         fits = [costs.cost(molecules, {}, regime, factor).fit_s for regime in costs.SHOWN]
@@ -158,7 +158,8 @@ def test_what_was_run_is_told_by_its_own_records_and_what_was_not_by_the_plan(pr
 def test_the_notice_of_a_gpu_says_that_it_is_planned_and_is_silent_without_rates(priced, tmp_path):
     note = costs.gpu_note(priced, "language")
     assert note.startswith(
-        "one chain at the preset colab is planned to take on a T4: replace 45 s to 3 min, accumulate "
+        "one chain at the preset colab is planned to take on a T4: replace 45 s to 3 min, "
+        "accumulate "
     )
     assert note.endswith("not run)")
     assert costs.gpu_note(priced, "images") == ""

@@ -15,9 +15,11 @@ CLAIMS = """
 sections:
   s: {metric: m, scale: ratio, results: [cpu-x]}
 claims:
-- {id: a, section: s, statement: A, where: ours, test: ends_above_first, shown: l, options: {of: replace, limit: 1.1},
+- {id: a, section: s, statement: A, where: ours, test: ends_above_first, shown: l,
+   options: {of: replace, limit: 1.1},
    outcomes: {cpu-x: not run}}
-- {id: b, section: s, statement: B, where: ours, test: slopes_up, shown: l, options: {of: accumulate},
+- {id: b, section: s, statement: B, where: ours, test: slopes_up, shown: l,
+   options: {of: accumulate},
    outcomes: {cpu-x: not run}, details: {never_falls: {limit: 0.05, outcomes: {cpu-x: not run}}}}
 """
 

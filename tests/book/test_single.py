@@ -18,7 +18,8 @@ from collapse_utils.errors import InputError
 PAGE = """<html><head><link rel="stylesheet" href="../_static/styles/theme.css?digest=1">
 <script>window.MathJax = {{"x": 1}}</script></head><body><article class="bd-article" role="main">
 <h1>{title}<a class="headerlink"
-href="#top">#</a></h1><script>alert(1)</script><p id="method">{text}</p></article><footer>gone</footer></body></html>"""
+href="#top">#</a></h1><script>alert(1)</script><p id="method">{text}</p>
+</article><footer>gone</footer></body></html>"""
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
@@ -32,11 +33,15 @@ def book(tmp_path) -> tuple[Path, Path]:
         "root: book/one\nchapters:\n- file: notebooks/two\n", encoding="utf-8"
     )
     first = (
-        '<a href="#method">own</a> <a href="../notebooks/two.html#method">other</a> <a href="../notebooks/two.html">page</a>'
-        '<a href="../genindex.html">index</a> <a href="https://example.org/x.html#y">away</a>'
-        '<img src="../_images/dot.png" alt="a dot"><label for="method">label</label>'
+        '<a href="#method">own</a> <a href="../notebooks/two.html#method">other</a> <a '
+        'href="../notebooks/two.html">page</a><a href="../genindex.html">index</a> <a '
+        'href="https://example.org/x.html#y">away</a><img src="../_images/dot.png" alt="a '
+        'dot"><label for="method">label</label>'
     )
-    second = '<a class="download" download="" href="../_downloads/abc/a%20table.csv">table</a> <a href="../book/one.html">x</a>'
+    second = (
+        '<a class="download" download="" href="../_downloads/abc/a%20table.csv">table</a> <a '
+        'href="../book/one.html">x</a>'
+    )
     site = tmp_path / "_build" / "html"
     contents = {
         "book/one.html": PAGE.format(title="One &amp; all", text=first).encode(),
@@ -46,7 +51,8 @@ def book(tmp_path) -> tuple[Path, Path]:
         "_downloads/abc/a table.csv": b"a,b\n1,2\n",
         "_static/basic.css": b"p { color: red; }",
         "_static/font.woff2": b"font",
-        "_static/styles/theme.css": b'@import "../basic.css";\n@font-face { src: url(../font.woff2), url("../font.ttf") }'
+        "_static/styles/theme.css": b'@import "../basic.css";\n'
+        b'@font-face { src: url(../font.woff2), url("../font.ttf") }'
         b"\na { background: url('data:image/svg+xml;x') }",
     }
     for name, content in contents.items():

@@ -114,11 +114,12 @@ def test_chains_are_counted_by_machine_and_commit(tmp_path):
     assert [line for line in lines if line.startswith("- ")] == [
         "- 3 chains on Abacus 9000, 2 cores, device cpu, 2 threads a chain; commit `0123456`; "
         "finished 2026-01-02 to 2026-01-04",
-        "- 1 chain on Abacus 9000, 2 cores, device cpu, 2 threads a chain; commit `fedcba9`; finished 2026-01-02",
-        "- 1 chain on Abacus 9000, 2 cores, device NVIDIA T4, 2 threads a chain, float32; commit `fedcba9`; "
+        "- 1 chain on Abacus 9000, 2 cores, device cpu, 2 threads a chain; commit `fedcba9`; "
         "finished 2026-01-02",
-        "- 1 chain on a processor whose name was not recorded, ? cores, device not recorded, 1 thread a chain; "
-        "commit not recorded; finished not recorded",
+        "- 1 chain on Abacus 9000, 2 cores, device NVIDIA T4, 2 threads a chain, float32; commit "
+        "`fedcba9`; finished 2026-01-02",
+        "- 1 chain on a processor whose name was not recorded, ? cores, device not recorded, 1 "
+        "thread a chain; commit not recorded; finished not recorded",
     ]
 
 

@@ -109,7 +109,8 @@ class NotANumber(Mine):
         (ForgetsInEvaluate, "evaluate: two equal models measured"),
         (
             OtherShape,
-            r"sample: returned float64 array \(40, 1\); the real data are a float64 array \(40, 2\)",
+            r"sample: returned float64 array \(40, 1\); the real data are a float64 array "
+            r"\(40, 2\)",
         ),
         (OtherType, r"sample: returned float32 array"),
         (TooFew, "sample: returned 39 items; asked for 40"),

@@ -135,9 +135,9 @@ def test_two_processes_on_one_folder(tmp_path):
     second = start(tmp_path / "run", *LONG)
     told = second.communicate(timeout=300)[1]
     assert second.returncode == Occupied.STATUS
-    assert (
-        told
-        == f"error: {tmp_path / 'run'}: process {owner.pid} on {socket.gethostname()} is writing here\n"
+    assert told == (
+        f"error: {tmp_path / 'run'}: process {owner.pid} on {socket.gethostname()} is writing "
+        "here\n"
     )
     # not waited for: a dead process that its parent has not buried is dead all the same
     owner.kill()

@@ -9,7 +9,8 @@ import pytest
 
 from book._tools import scorecard
 from collapse_utils.errors import InputError
-from collapse_utils.evidence import claims, effects, results
+from collapse_utils.evidence import claims, effects, reported, results
+from collapse_utils.evidence.rows import joined
 from collapse_utils.evidence.verdicts import (
     NOT_REPRODUCED,
     NOT_RUN,
@@ -52,9 +53,9 @@ def every_variant(section, slopes, metrics, seeds=3):
     """
     models = claims.page(section).models.values() or [""]
     wanted = {
-        effects.joined(model, variant)
+        joined(model, variant)
         for claim in claims.of(section)
-        for variant in claims.variants(claim)
+        for variant in reported.variants(claim)
         for model in models
     }
     parts = []
@@ -222,20 +223,20 @@ def test_the_effect_is_shown_in_a_second_unit_with_its_margin():
 
 
 def test_the_papers_own_numbers_come_from_the_reported_rows():
-    rises = claims.paper_effects(by_id("replace-rises"))
-    assert claims.paper_metric(by_id("replace-rises")) == "cross_entropy" and len(rises) == 4
+    rises = reported.paper_effects(by_id("replace-rises"))
+    assert reported.paper_metric(by_id("replace-rises")) == "cross_entropy" and len(rises) == 4
     # GPT-2: least squares over five fits
     assert rises[0] == pytest.approx(((2.394 - 2.107) + 2 * (2.495 - 1.816)) / 10)
-    assert claims.paper_effects(by_id("cold-faster")) == pytest.approx(
+    assert reported.paper_effects(by_id("cold-faster")) == pytest.approx(
         [(5.82 - 1.82) - (2.39 - 1.82)]
     )
-    assert claims.paper_effects(by_id("images-accumulate-rises")) == pytest.approx(
+    assert reported.paper_effects(by_id("images-accumulate-rises")) == pytest.approx(
         [0.0202 / 0.01953]
     )
-    assert claims.paper_effects(by_id("total-accumulate-jumps")) == pytest.approx(
+    assert reported.paper_effects(by_id("total-accumulate-jumps")) == pytest.approx(
         [(1835 - 522.7) / (2189 - 522.7)]
     )
-    assert claims.tags(by_id("replace-rises")) == ["DIGITISED"] and claims.tags(
+    assert reported.tags(by_id("replace-rises")) == ["DIGITISED"] and reported.tags(
         by_id("linear-halfway")
     ) == ["READ"]
 
@@ -271,7 +272,8 @@ sections:
   s: {metric: m, scale: ratio, models: {A: ""}, results: [r]}
 claims:
 - {id: a, section: s, statement: x, where: ours, test: slopes_up, shown: l, options: {of: replace},
-   outcomes: {r: reproduced}, models: [A], details: {never_falls: {limit: 0.05, outcomes: {r: undecided}}}}
+   outcomes: {r: reproduced}, models: [A],
+   details: {never_falls: {limit: 0.05, outcomes: {r: undecided}}}}
 """
 
 

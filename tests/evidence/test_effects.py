@@ -9,7 +9,7 @@ from scipy import stats
 
 from collapse_utils.errors import InputError
 from collapse_utils.evidence import effects
-from collapse_utils.evidence.effects import Rows
+from collapse_utils.evidence.rows import REAL_LENGTH, Rows
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, decide
 
 
@@ -132,7 +132,7 @@ def test_the_mixture_bound_is_log_t_nats_a_text():
         == NOT_REPRODUCED
     )
     # Where the length of real texts was measured, it takes the place of the longest possible one.
-    measured = frame(accumulate=np.full((3, 3), 40.0)).assign(metric=effects.REAL_LENGTH)
+    measured = frame(accumulate=np.full((3, 3), 40.0)).assign(metric=REAL_LENGTH)
     both = Rows(pd.concat([frame(accumulate=table), measured]), "m", "difference")
     assert effects.stays_below_mixture_bound(both, "accumulate", 80)[0].effects == pytest.approx(
         part.effects

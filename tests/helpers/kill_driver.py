@@ -3,10 +3,14 @@
 Started once (the libraries are imported once), it reads a JSON object a line from stdin, forks a
 child for each that runs ``collapse_utils.__main__.main``, and answers with a JSON object a line:
 
-    {"argv": [...], "phase": "fit", "event": 1234, "signal": 9}    the child signals itself in a phase, at that event
-    {"argv": [...], "after_s": 0.7, "signal": 9}                   this process signals the child after a time
-    {"argv": [...], "count": true}                                 nothing is killed; events of every call of every phase
-    {"argv": [...]}                                                nothing is killed
+    {"argv": [...], "phase": "fit", "event": 1234, "signal": 9}
+        the child signals itself in that phase, at that event
+    {"argv": [...], "after_s": 0.7, "signal": 9}
+        this process signals the child after a time
+    {"argv": [...], "count": true}
+        nothing is killed; the answer holds the events of every call of every phase
+    {"argv": [...]}
+        nothing is killed
 
 An event is a call or return of a Python or C function: a moment that is the same in every run.
 """

@@ -10,9 +10,9 @@ import numpy as np
 from rdkit import Chem
 
 from collapse_utils.molecules.config import MoleculesConfig
+from collapse_utils.molecules.conformers import embed
 from collapse_utils.molecules.data import to_array
 from collapse_utils.molecules.graphs import Graphs
-from collapse_utils.molecules.sources import embed
 
 SMILES = (
     "CCO",

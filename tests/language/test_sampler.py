@@ -73,7 +73,6 @@ def exact(logits, reference):
 
 
 # --- one step
-# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -144,7 +143,6 @@ def test_weights_leave_the_model_as_it_is_and_refuse_variants():
 
 
 # --- one draw
-# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("vocabulary", [1, 7, 64, 65, 1000])
@@ -190,7 +188,6 @@ def test_uniforms_are_a_stream_for_each_story():
 
 
 # --- whole stories
-# --------------------------------------------------------------------------------------------------
 
 
 def enumerate_stories(model, max_length, temperature):

@@ -16,7 +16,7 @@ from rdkit.Chem import AllChem
 from collapse_utils.__main__ import main
 from collapse_utils.durable import files
 from collapse_utils.errors import InputError
-from collapse_utils.molecules import geom, sources
+from collapse_utils.molecules import conformers, geom, sources
 from collapse_utils.molecules.data import identity, prepare, to_array, with_positions
 
 
@@ -68,7 +68,7 @@ def test_conformers_with_their_atoms_in_another_order_join_their_molecule():
 
 
 def test_splits_share_no_molecule_nor_stereoisomer(tmp_path):
-    stereo = [sources.embed(Chem.MolFromSmiles(s), 2) for s in ("C[C@H](F)O", "C[C@@H](F)O")]
+    stereo = [conformers.embed(Chem.MolFromSmiles(s), 2) for s in ("C[C@H](F)O", "C[C@@H](F)O")]
     path = tmp_path / "set.sdf"
     write_sdf(path, [*molecules(), *stereo])
     name, real = prepared(path, tmp_path / "cache")
@@ -125,9 +125,9 @@ def test_the_cache_is_made_once_and_made_again_when_it_is_damaged(tmp_path):
 def test_conformers_are_made_the_same_way_every_time_and_in_every_process(tmp_path, monkeypatch):
     flat = [Chem.MolFromSmiles(smiles) for smiles in SMILES[:9]]
     monkeypatch.setenv("COLLAPSE_WORKERS", "1")
-    alone = sources.with_conformers(flat, 2, made=True)
+    alone = conformers.with_conformers(flat, 2, made=True)
     monkeypatch.setenv("COLLAPSE_WORKERS", "2")
-    parallel = sources.with_conformers(flat, 2, made=True)
+    parallel = conformers.with_conformers(flat, 2, made=True)
     for a, b in zip(alone, parallel, strict=True):
         assert a.GetNumConformers() == 2
         assert np.array_equal(a.GetConformer(1).GetPositions(), b.GetConformer(1).GetPositions())

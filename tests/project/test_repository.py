@@ -173,5 +173,8 @@ def test_the_book_asks_jupyter_book_one_and_runs_nothing_at_build_time():
 
 def test_importing_the_package_needs_no_build_tool():
     """The installed package must work where the book's tools are not: on Colab."""
-    code = "import sys, collapse_utils, collapse_utils.__main__; sys.exit(any(m in sys.modules for m in ('nbformat', 'torch')))"
+    code = (
+        "import sys, collapse_utils, collapse_utils.__main__; sys.exit(any(m in sys.modules for m "
+        "in ('nbformat', 'torch')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -71,7 +71,8 @@ def test_a_plan_runs_each_chain_once(tmp_path):
     path.write_text(
         "sweeps:\n"
         "  - {section: linear, seeds: 0-1, regimes: replace, set: [iterations=2, repeats=4]}\n"
-        "  - {section: linear, seeds: 0-2, regimes: [replace], set: [iterations=2, repeats=4], added_after_looking: 2}\n"
+        "  - {section: linear, seeds: 0-2, regimes: [replace], set: [iterations=2, repeats=4], "
+        "added_after_looking: 2}\n"
     )
     assert main(["sweep", "--plan", str(path), "--out", str(tmp_path / "runs"), "--quiet"]) == 0
     assert len(list((tmp_path / "runs").rglob("DONE"))) == 3

@@ -1,0 +1,272 @@
+"""What each command of the command line does: ``collapse NAME`` calls the function ``NAME``.
+
+A command takes its parsed options and returns its exit status.  It imports what it needs inside the
+function, so that ``collapse --help`` and a listing start at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from . import regimes
+from . import sections as experiments
+from .errors import InputError
+from .training.threads import use_threads
+
+if TYPE_CHECKING:
+    from .sweeps.jobs import Job
+
+SECTION = f"one of {', '.join(experiments.NAMES)}, or an own model as path/to/file.py:Class"
+
+
+def _integer(name: str, text: str | None, least: int, default: int | None = None) -> int | None:
+    """The integer that an option holds; ``default`` where the option was not given."""
+    if text is None:
+        return default
+    if not text.isdigit() or int(text) < least:
+        raise InputError(name, text, f"an integer >= {least}")
+    return int(text)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise InputError(name, text, "a number >= 0")
+    return value
+
+
+def _preset(options: argparse.Namespace) -> str:
+    return options.preset or experiments.default_preset(experiments.check(options.section))
+
+
+def run(options: argparse.Namespace) -> int:
+    preset = _preset(options)
+    config, _ = experiments.configuration(options.section, preset, options.set, options.arg)
+    seed = _integer("--seed", options.seed, 0)
+    every = _integer("--checkpoint-s", options.checkpoint_s, 0)
+    use_threads(config.threads)
+    from .durable.signals import listen
+
+    listen()
+    section, chain = experiments.make(
+        options.section,
+        preset=preset,
+        regime=options.regime,
+        seed=seed,
+        assignments=options.set,
+        arguments=options.arg,
+        data=options.data,
+    )
+    from .chain import run_chain
+
+    with _Bar(config.iterations, options.quiet) as bar:
+        rows = run_chain(
+            section, chain, options.run_dir, shared=options.shared, report=bar, checkpoint_s=every
+        )
+    headline = experiments.headline(options.section) or rows[0]["metric"]
+    values = [f"{row['value']:.4g}" for row in rows if row["metric"] == headline]
+    print(f"{chain.section} {options.regime} seed {seed}: {headline} {' '.join(values)}")
+    print(options.run_dir / "metrics.csv")
+    return 0
+
+
+class _Bar:
+    """A progress bar of iterations for one chain."""
+
+    def __init__(self, iterations: int, quiet: bool):
+        from tqdm import tqdm
+
+        layout = "{desc}: {bar} {n:.1f}/{total} iterations [{elapsed}<{remaining}{postfix}]"
+        self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
+
+    def __call__(self, state: dict) -> None:
+        from .durable.progress import fraction
+
+        self.bar.n = fraction(state)
+        self.bar.set_description_str(
+            f"iteration {state['iteration']}, {state['phase']}", refresh=False
+        )
+        if "loss" in state:
+            self.bar.set_postfix_str(
+                f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False
+            )
+        self.bar.refresh()
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+
+def sweep(options: argparse.Namespace) -> int:
+    from .durable.progress import last_line
+    from .sweeps import jobs
+
+    planned = _planned(options)
+    for job in planned:
+        job.command()  # raises InputError for what a notebook does not take
+    mine = jobs.shard(planned, options.shard) if options.shard is not None else planned
+    engine = _engine(options)
+    if options.list:
+        print(jobs.listing(mine))
+        return 0
+    jobs.leave_plan(planned)
+    from .durable.signals import listen
+
+    listen()
+    failed = engine(mine)
+    for job in failed:
+        print(f"failed: {job.label}: {last_line(job.log)} ({job.log})", file=sys.stderr)
+    print(f"{len(mine) - len(failed)} of {len(mine)} chains are done in {options.out}")
+    return 1 if failed else 0
+
+
+def _planned(options: argparse.Namespace) -> list[Job]:
+    """The chains that the options of ``sweep`` ask for."""
+    from . import seeds
+    from .sweeps import jobs
+
+    if (options.section is None) == (options.plan is None):
+        raise InputError("SECTION", options.section or "nothing", f"{SECTION}, all, or --plan FILE")
+    if options.plan is not None:
+        from .evidence import plan
+
+        sources = dict(pair.partition("=")[::2] for pair in options.source)
+        for name, data in sources.items():
+            if not data:
+                raise InputError("--source", name, "NAME=DATA, such as tinystories=stories.jsonl")
+        return jobs.jobs_of(plan.read(options.plan), options.out, sources)
+    names = (
+        list(experiments.NAMES)
+        if options.section == "all"
+        else [experiments.check(options.section)]
+    )
+    if options.section == "all" and options.data != experiments.DEFAULT:
+        raise InputError(
+            "--data", options.data, "one section, since every section has data of its own kind"
+        )
+    planned = jobs.plan(
+        names,
+        options.preset or experiments.default_preset(names[0]),
+        seeds.parse(options.seeds),
+        regimes.parse(options.regimes),
+        options.out,
+        assignments=options.set,
+        arguments=options.arg,
+        vary=options.vary,
+        data=options.data,
+    )
+    if options.notebook is None:
+        return planned
+    from .sweeps.notebooks import NotebookJob, find
+
+    pages = find(names, options.notebook)
+    return [NotebookJob.of(job, pages[job.section]) for job in planned]
+
+
+def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]:
+    """What runs the jobs of a sweep, with its options checked."""
+    for_ray = {
+        "--address": options.address,
+        "--cpus-per-job": options.cpus_per_job,
+        "--gpus-per-job": options.gpus_per_job,
+        "--retries": options.retries,
+        "--copy-back": options.copy_back or None,
+    }
+    if options.engine == "ray":
+        from .sweeps import ray_engine
+
+        if options.jobs is not None:
+            raise InputError(
+                "--jobs", options.jobs, "--cpus-per-job or --gpus-per-job with --engine ray"
+            )
+        return ray_engine.engine(
+            address=options.address,
+            cpus=_integer("--cpus-per-job", options.cpus_per_job, 1),
+            gpus=_number("--gpus-per-job", options.gpus_per_job or "0"),
+            retries=_integer("--retries", options.retries, 0, default=5),
+            copy_back=options.copy_back,
+            quiet=options.quiet,
+        )
+    if options.engine != "local":
+        raise InputError("--engine", options.engine, "one of local, ray")
+    for name, value in for_ray.items():
+        if value is not None:
+            raise InputError(name, value, "--engine ray as well")
+    from .sweeps import local
+
+    parallel = _integer("--jobs", options.jobs, 1)
+    return lambda jobs: local.run(jobs, parallel=parallel, quiet=options.quiet)
+
+
+def status(options: argparse.Namespace) -> int:
+    from .sweeps import status
+
+    return status.show(options.directory)
+
+
+def collect(options: argparse.Namespace) -> int:
+    from .sweeps import collect
+
+    print("\n".join(collect.collect(options.directory, options.into)))
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    from .evidence.compare import compare
+
+    lines, agree = compare(options.directory, options.results)
+    print("\n".join(lines))
+    return 0 if agree else 1
+
+
+def sections(options: argparse.Namespace) -> int:
+    for name in experiments.NAMES:
+        section = experiments.module(name)
+        print(f"{name}: {section.TITLE}; headline metric {section.HEADLINE}")
+        for source, about in section.SOURCES.items():
+            mark = " (default)" if source == experiments.default_source(name) else ""
+            print(f"  data  {source}{mark}: {about}")
+        presets = experiments.preset_names(name)
+        table = {preset: experiments.fields(name, preset) for preset in presets}
+        heads = "".join(f"{preset:>12}" for preset in presets)
+        print(f"  {'field':<20}{heads}   meaning (allowed)")
+        for row, (field, _, allowed, meaning) in enumerate(table["smoke"]):
+            values = "".join(f"{table[preset][row][1]!s:>12}" for preset in presets)
+            print(f"  {field:<20}{values}   {meaning} ({allowed})")
+    return 0
+
+
+def estimate(options: argparse.Namespace) -> int:
+    from .sweeps import estimate
+
+    items = _integer("--items", options.items, 1)
+    given = options.set, options.arg, options.data, options.regime
+    print(estimate.report(options.section, _preset(options), *given, items))
+    return 0
+
+
+def grid(options: argparse.Namespace) -> int:
+    from .linear import grid
+
+    seed, threads = _integer("--seed", options.seed, 0), _integer("--threads", options.threads, 1)
+    repeats = _integer("--repeats", options.repeats, 2, default=grid.REPEATS)
+    print(grid.summary_line(options.out, grid.write(options.out, seed, repeats, threads)["all"]))
+    return 0
+
+
+def convert(options: argparse.Namespace) -> int:
+    from .molecules.geom import convert
+
+    conformers = _integer("--conformers", options.conformers, 1)
+    molecules = _integer("--molecules", options.molecules, 1)
+    counts = convert(options.folder, options.file, conformers=conformers, molecules=molecules)
+    print(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
+    return 0
