@@ -19,12 +19,13 @@ from .explorer import Json
 
 SOURCE = Path("book") / "_generated" / "claims.json"
 EDGE, HALF = 50.0, 46.0  # per cent of the width: where the claimed range begins, and what is used
+AT = '<svg x="{x:.2f}%" y="50%" overflow="visible">'
 MARKS = {  # the shape of an outcome, so that colour is not needed
     REPRODUCED: '<circle cx="{x:.2f}%" cy="50%" r="5"/>',
-    NOT_REPRODUCED: '<svg x="{x:.2f}%" y="50%" overflow="visible"><path d="M-5 -5 5 5M-5 5 5 -5"/></svg>',
+    NOT_REPRODUCED: f'{AT}<path d="M-5 -5 5 5M-5 5 5 -5"/></svg>',
 }
 OPEN = '<circle class="open" cx="{x:.2f}%" cy="50%" r="4.5"/>'
-PAPER = '<svg x="{x:.2f}%" y="50%" overflow="visible"><path class="paper" d="M0 -7 5 0 0 7 -5 0z"/></svg>'
+PAPER = f'{AT}<path class="paper" d="M0 -7 5 0 0 7 -5 0z"/></svg>'
 
 
 def forest(folder: Path) -> Json:
@@ -54,16 +55,16 @@ class Scale:
     """
 
     def __init__(self, claim: Json):
-        self.log = claim["ratio"] and claim["test"]["name"] != "makes_share"
         ran = [result for result in claim["results"] if result["outcome"] != NOT_RUN]
         low, high = ran[0]["claimed_range"]
+        numbers = [result["effect"][name] for result in ran for name in ("mean", "low", "high")]
+        every = [v for v in (low, high, *numbers, *papers(claim)) if v is not None]
+        positive = min(every) > 0 and claim["test"]["name"] != "makes_share"
+        self.log = claim["ratio"] and positive
         self.sign = 1 if low is not None else -1
         self.edge = self._value(low if low is not None else high)
         self.other = self._value(high) if low is not None and high is not None else None
-        known = [self.other] if self.other is not None else []
-        numbers = [result["effect"][name] for result in ran for name in ("mean", "low", "high")]
-        known += [self._value(v) for v in (*numbers, *papers(claim)) if v is not None]
-        self.reach = max(abs(value - self.edge) for value in known) or 1.0
+        self.reach = max(abs(self._value(value) - self.edge) for value in every) or 1.0
 
     def _value(self, number: float) -> float:
         return math.log(number) if self.log else number

@@ -144,7 +144,7 @@ def full(root: Path, judged: Judged) -> str:
 def _folded(section: str, table: str) -> str:
     name = f"table-claims-{section.replace('_', '-')}"
     caption = (
-        f"{title(section)}: every claim with its results. Below a claim are what was tested and the "
+        f"{title(section)}: every claim with its results. Below a claim is what was tested and the "
         "commit that registered it."
     )
     return (

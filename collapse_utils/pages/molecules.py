@@ -15,9 +15,12 @@ from rdkit import Chem
 
 from .. import regimes
 from ..durable import files
-from ..evidence.statistics import by_seed, estimate, growth
+from ..durable.progress import duration
+from ..evidence.statistics import Estimate, by_seed, estimate, growth, seeds_of
+from ..molecules.config import PRESETS, MoleculesConfig
 from ..molecules.drawing import COLOURS, NAMES, aligned, draw, flattest, frame
 from . import figures, tables
+from .notebook import Opened
 from .tables import cost_table
 
 __all__ = [
@@ -26,7 +29,10 @@ __all__ = [
     "cost_table",
     "data_table",
     "first_fit_table",
-    "reported_axis",
+    "glance",
+    "losses",
+    "numbers",
+    "reported_losses",
     "sample_sheet",
     "sampler_table",
 ]
@@ -36,10 +42,86 @@ LOSS_NAMES = [name.replace("_", " ") for name in LOSSES]
 LANGEVIN = "sampler=langevin,sampling_steps=1000"  # the variant that samples as GeoDiff does
 
 
-def reported_axis(ax: Axes, reported: pd.DataFrame, metric: str) -> None:
-    """The authors' values of one loss, in the colours of their regimes, hollow and dashed."""
-    figures.reported(ax, reported[reported["metric"] == metric], metric.replace("_", " "))
-    ax.set_ylim(bottom=0)
+def losses(
+    row: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str], variant: str = ""
+) -> None:
+    """The three losses / those of the first fit."""
+    for ax, metric, name in zip(row, LOSSES, LOSS_NAMES, strict=True):
+        figures.growth(ax, frame, metric, names, variant)
+        ax.set_title(name, fontsize=11)
+
+
+def reported_losses(row: Sequence[Axes], reported: pd.DataFrame) -> None:
+    """The same of the authors."""
+    for ax, metric in zip(row, LOSSES, strict=True):
+        figures.reported_growth(ax, reported[reported["metric"] == metric])
+
+
+def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
+    """What the sentences of the page say: final losses and samples, with intervals."""
+
+    def last(metric: str, regime: str) -> Estimate:
+        table = growth(frame, metric, regime)
+        return estimate(table[table.columns[-1]], log=True)
+
+    def broken(regime: str) -> float:
+        table = by_seed(frame, "broken_share", regime=regime, variant="")
+        return float(table[table.columns[-1]].mean())
+
+    names = [name for name in regimes.REGIMES if growth(frame, "local_loss", name).size]
+    total = reported[reported["metric"] == "total_loss"].pivot(
+        index="iteration", columns="regime", values="value"
+    )
+    return {
+        **{name: last("local_loss", name).text(2) for name in names},
+        "total_replace": last("total_loss", "replace").text(2),
+        "total_accumulate": last("total_loss", "accumulate").text(2),
+        "strain_accumulate": last("strain", "accumulate").text(2),
+        "broken_replace": f"{broken('replace'):.0%}",
+        "broken_accumulate": f"{broken('accumulate'):.0%}",
+        "authors_accumulate": f"{total['accumulate'].iloc[-1] / total['accumulate'].iloc[0]:.1f}",
+        "authors_replace": f"{total['replace'].iloc[-1] / total['replace'].iloc[0]:.1f}",
+    }
+
+
+def parameters(config: MoleculesConfig, environments: int = 0, kinds: int = 0) -> int:
+    """How many numbers a model of these sizes learns; a preconditioned one has some for each kind
+    of atom and distance beside them.
+    """
+    from ..molecules.model import GeoDiff
+
+    return sum(part.numel() for part in GeoDiff(config, environments, kinds).parameters())
+
+
+def glance(opened: Opened) -> pd.DataFrame:
+    """Ours and the authors' experiment, side by side."""
+    folder, ours, paper = opened.folder(), PRESETS["cpu"], PRESETS["paper"]
+    record = files.read_json(folder / "provenance.json")[0]
+    notes, took = record["provenance"]["notes"], tables.seconds_of(folder)
+    shown = opened.reference[opened.reference["variant"] == ""]
+    rows = {
+        "model": ("GeoDiff, preconditioned", "GeoDiff (READ)"),
+        "parameters": (f"{parameters(ours):,} and tables", f"{parameters(paper):,} (DERIVED)"),
+        "training conformations n": (f"{notes['train_conformations']:,}", "40,000 (READ)"),
+        "training molecules": (f"{notes['train_molecules']:,}", "not found"),
+        "measured on": (
+            f"{notes['test_conformations']} test conformations",
+            "5,000 of validation (READ)",
+        ),
+        "steps of every fit": (f"{ours.steps:,}", f"{paper.steps:,} (READ)"),
+        "conformations a step": (f"{ours.batch_size}", f"{paper.batch_size} (READ)"),
+        "sampler": (
+            f"deterministic, {ours.sampling_steps} steps",
+            "Langevin, 1000 or 5000 steps (READ)",
+        ),
+        "fits": (f"{ours.iterations}", f"{paper.iterations} (READ)"),
+        "seeds": (seeds_of(shown), "1 (READ)"),
+        "one chain, one core": (
+            f"{duration(took['replace'])} (replace), {duration(took['accumulate'])} (accumulate)",
+            "not found",
+        ),
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["this book", "the authors"])
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
@@ -70,11 +152,11 @@ def control_table(ours: pd.DataFrame) -> pd.DataFrame:
 def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
     """How good the samples of the first model are, before any collapse."""
     names = {
-        "bond_error": ("bond length, mean absolute error (angstrom)", 3),
+        "bond_error": ("bond length, mean absolute error (Å)", 3),
         "angle_error": ("bond angle, mean absolute error (degrees)", 1),
         "strain": ("MMFF94 strain, median (kcal/mol a heavy atom)", 1),
-        "coverage": ("coverage COV-R at 1.25 angstrom", 2),
-        "matching": ("matching MAT-R (angstrom)", 2),
+        "coverage": ("coverage COV-R at 1.25 Å", 2),
+        "matching": ("matching MAT-R (Å)", 2),
         "broken_share": ("share of broken samples", 3),
     }
     regime = ours["regime"].iloc[0]
@@ -92,11 +174,11 @@ def sampler_table(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path).set_index("sampler")
     columns = {
         "samples_per_second": ("samples a second", 1),
-        "bond_error": ("bond error (angstrom)", 3),
+        "bond_error": ("bond error (Å)", 3),
         "angle_error": ("angle error (degrees)", 1),
         "strain": ("strain (kcal/mol a heavy atom)", 1),
         "coverage": ("coverage", 2),
-        "matching": ("matching (angstrom)", 2),
+        "matching": ("matching (Å)", 2),
         "broken_share": ("broken share", 2),
     }
     return pd.DataFrame(

@@ -107,3 +107,10 @@ def cost_table(folder: Path) -> pd.DataFrame:
     return frame.round({"minutes a chain": 1, "peak memory (MB)": 0}).astype(
         {"peak memory (MB)": int}
     )
+
+
+def seconds_of(folder: Path) -> pd.Series:
+    """Median run time of a chain of the preset itself by regime, in seconds."""
+    records = [one for one in files.read_json(folder / "provenance.json") if not one["variant"]]
+    rows = [(record["regime"], record["provenance"]["wall_s"]) for record in records]
+    return pd.DataFrame(rows, columns=["regime", "s"]).groupby("regime")["s"].median()
