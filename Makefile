@@ -5,6 +5,7 @@
 #   CUDA         with an NVIDIA GPU: make CUDA=1 book.  PyTorch then comes from pip's default index, with several GB
 #                of CUDA libraries.  Without it, Linux gets the CPU build (about 200 MB) from PyTorch's own index
 #   LOWEST       for `make lowest`: options of uv, such as where PyTorch comes from
+#   COLAB_TORCH  for `make colab`: the PyTorch beside which the wheel is installed
 #   SOURCES      for `make reference`: where real data are, such as SOURCES="--source tinystories=stories.jsonl"
 #   PRESET SEEDS REGIMES   for `make book`, which trains at smoke with one seed and two regimes
 
@@ -14,6 +15,7 @@ LOCK ?= requirements.lock
 TORCH ?= torch==2.13.0
 CUDA ?=
 LOWEST ?= --torch-backend cpu
+COLAB_TORCH ?= torch==2.11.0
 PRESET ?= smoke
 SEEDS ?= 0
 REGIMES ?= replace,accumulate
@@ -26,16 +28,17 @@ COLLAPSE = $(PY) -m collapse_utils
 BOOK = $(PY) -m book._tools
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+CPU_INDEX = $(if $(filter Linux,$(shell uname -s)),--index-url https://download.pytorch.org/whl/cpu)
 # On Linux the CPU build comes from PyTorch's own index, unless pip finds a wheel without a network.
 ifneq ($(CUDA),)
 GET_TORCH = $(PY) -m pip install --quiet --force-reinstall '$(TORCH)'
 else
 GET_TORCH = $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/null \
-  || $(PY) -m pip install --quiet '$(TORCH)' $(if $(filter Linux,$(shell uname -s)),--index-url https://download.pytorch.org/whl/cpu)
+  || $(PY) -m pip install --quiet '$(TORCH)' $(CPU_INDEX)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test suite lint lowest smoke cluster reference serve single release screenshots includes register strip repository clean
+.PHONY: help install book site test suite lint lowest colab smoke gpu cluster reference serve single release screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,12 +86,28 @@ lowest: ## the tests on the lowest versions that pyproject.toml allows, in .venv
 	  --editable '.[book,test,browser]'
 	.venv-lowest/bin/python -m pytest -m "not slow"
 
+COLAB = $(CURDIR)/.venv-colab/bin/python
+colab: ## the wheel beside Colab's versions: every notebook, a chain of each section (Python 3.13 is Colab's)
+	$(PYTHON) -m venv .venv-colab
+	$(COLAB) -m pip install --quiet --no-index --no-deps '$(COLAB_TORCH)' 2>/dev/null \
+	  || $(COLAB) -m pip install --quiet '$(COLAB_TORCH)' $(CPU_INDEX)
+	rm -rf build/colab
+	$(COLAB) -m pip wheel --quiet --no-deps --wheel-dir build/colab .
+	$(COLAB) -m pip install --quiet --constraint constraints-colab.txt build/colab/*.whl \
+	  accelerate scikit-learn ipykernel nbval
+	cp notebooks/*.ipynb build/colab
+	cd build/colab && $(COLAB) -m pytest -c /dev/null --rootdir . --nbval-lax --nbval-current-env .
+	cd build/colab && $(COLAB) -m collapse_utils sweep all --preset smoke --seeds 0 --regimes replace --out runs
+
 smoke: $(INSTALLED) ## three seeds at smoke; every chain is compared with the published rows
 	$(COLLAPSE) sweep all --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0-2 --regimes all --out build/smoke/runs
 	$(COLLAPSE) compare build/smoke/runs
 	$(BOOK) prepare --name smoke --preset smoke --seeds 0-2 --regimes all
 	$(PY) -m pytest --nbval-lax --nbval-current-env build/smoke/committed
+
+gpu: $(INSTALLED) ## the tests that need an NVIDIA GPU (install with make CUDA=1)
+	$(PY) -m pytest -m gpu tests/gpu
 
 cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two of them killed (installs Ray)
 	$(PY) -m pip install --quiet --editable '.[cluster]'
@@ -98,6 +117,9 @@ reference: $(INSTALLED) ## repeat the published results (many core-hours; contin
 	$(COLLAPSE) grid
 	$(COLLAPSE) sweep --plan results/reference.yml --out runs/reference $(SOURCES)
 	$(COLLAPSE) collect runs/reference --into results
+	$(COLLAPSE) sweep --plan results/mixing/plan.yml --out runs/mixing
+	$(COLLAPSE) collect runs/mixing --into build/mixing
+	cp build/mixing/images/smoke-orl/metrics.csv build/mixing/images/smoke-orl/provenance.json results/mixing/smoke-orl
 	$(PY) -m collapse_utils.theory --out results
 	$(PY) benchmarks/face_spectrum.py
 

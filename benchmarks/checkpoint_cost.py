@@ -1,5 +1,4 @@
-"""What checkpoints cost: the share of a run that is spent saving when a state is written every 60
-seconds.
+"""The cost of checkpoints: the share of a run that saves a state every 60 seconds.
 
 ``language smoke``: fits of the preset's model on its real stories, alternately without a save and
 with one after every ``EVERY`` steps; a save costs the difference of the medians over the number of

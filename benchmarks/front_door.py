@@ -1,5 +1,4 @@
-"""What the README's two commands take on a fresh machine: a new clone in a new folder, a new
-virtual environment.
+"""What the README's two commands take in a new clone and a new virtual environment.
 
 Clones the last commit, then runs ``make install``, ``make book``, ``make book`` again (which has
 nothing left to do) and ``make test`` there, one after another, and writes what each took to

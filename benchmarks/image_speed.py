@@ -1,5 +1,4 @@
-"""Training images per second: the book's loop against a plain DataLoader loop that decodes JPEGs as
-it goes.
+"""Training images per second: the book's loop and a DataLoader that decodes JPEGs.
 
 Both sides train the same network from the same photographs, the same number a batch, in float32
 with Adam.  ``loader`` is the way of the public PyTorch-VAE: a Dataset that opens a JPEG, cuts its

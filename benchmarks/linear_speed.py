@@ -50,9 +50,7 @@ def seconds(function, *arguments, **options):
 
 
 def measure(T: int, regime: str, rounds: int, repeats: int, plain_repeats: int) -> dict:
-    """Medians for one (T, regime) at sigma2 = 1, in seconds for ``repeats`` repeats; largest
-    relative difference.
-    """
+    """Medians for one (T, regime) at sigma2 = 1 in seconds; largest relative difference."""
     config = Linear(d=D, T=T, iterations=ITERATIONS, repeats=repeats)
     times: dict[str, list[float]] = {"all_rows": [], "averaged": [], "fast": []}
     difference = 0.0

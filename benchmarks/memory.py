@@ -1,5 +1,4 @@
-"""Peak memory of a chain by iteration: accumulate at t = 10 trains on ten times the data of t = 1,
-in the same memory.
+"""Peak memory of a chain by iteration, which does not grow with the training set.
 
 One chain of each section runs ten iterations in a process of its own.  Linux keeps a process's peak
 resident memory; it is reset at the start of every iteration and read at its end.  Resident memory

@@ -1,5 +1,4 @@
-"""What the fast sampler of the molecule section costs in fidelity, and saves in time: one model,
-four ways to sample it.
+"""One molecule model sampled in four ways: fidelity and time.
 
 Trains the first fit of the ``smoke`` preset once and measures samples of the held-out molecules by
 the deterministic sampler with few and with many steps, by GeoDiff's Langevin dynamics, and by the

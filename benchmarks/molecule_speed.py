@@ -1,5 +1,4 @@
-"""Conformations per second: the book's GeoDiff against a straightforward one in
-``torch_geometric``.
+"""Conformations per second: the book's GeoDiff and a plain one in ``torch_geometric``.
 
 Both sides are the same dual encoder at the paper's width (hidden 128, 6 SchNet and 4 GIN
 convolutions, cutoff 10 angstrom) with the same batches of 32 drug-like molecules, in float32 on two
@@ -48,9 +47,7 @@ def configuration():
 
 
 def setting():
-    """The model, the graphs, and a batch of conformations, made from molecules that the rdkit wheel
-    ships.
-    """
+    """The model, the graphs and a batch of conformations of molecules of the rdkit wheel."""
     import numpy as np
     import torch
     from rdkit import Chem
@@ -280,9 +277,7 @@ def training(side: str, threads: int) -> dict:
 
 
 def fresh(graphs):
-    """A batch put together anew, as in training; the order of molecules is that of the timed
-    conformations.
-    """
+    """A batch made anew, as in training, in the order of the timed conformations."""
     import numpy as np
 
     return graphs.batch(np.arange(MOLECULES))
@@ -327,9 +322,7 @@ def sampling(side: str, threads: int) -> dict:
 
 
 def layout(side: str, threads: int) -> dict:
-    """Seconds for one SchNet convolution forward and back: each pair once, edges both ways, or
-    padded molecules.
-    """
+    """Seconds for one SchNet convolution with gradient: pairs, directed edges, or padding."""
     import torch
 
     torch.set_num_threads(threads)
@@ -394,9 +387,7 @@ PARTS = {
 
 
 def measure(part: str, side: str, threads: int) -> dict:
-    """One measurement in a process of its own, because the allocator's settings are those of a
-    process.
-    """
+    """One measurement in its own process, since a process keeps its allocator's settings."""
     command = [sys.executable, __file__, "--one", part, side, "--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,5 +1,4 @@
-"""Rates for the planning page: what one item costs at the presets ``colab`` and ``paper``, on one
-core of this machine.
+"""Rates for the planning page: what one item costs at ``colab`` and ``paper`` on one core.
 
 A whole chain of these sizes is days here, so that a few real fits and samples of each model are
 timed on the data that the package ships, with fewer items, epochs, steps and noise levels than the
@@ -48,9 +47,7 @@ def linear(preset: str):
 
 
 def language(preset: str):
-    """Measured with 1 to 32 stories in batches of 16; measuring is the held-out stories, and those
-    sampled beside them.
-    """
+    """Measured with 1 to 32 stories in batches of 16, and held-out and sampled stories."""
     from collapse_utils import sections
     from collapse_utils.sweeps import estimate
 
@@ -77,8 +74,7 @@ def language(preset: str):
 
 
 def images(preset: str):
-    """Four epochs instead of the preset's; measuring is in proportion to the held-out images and
-    the samples.
+    """Four epochs instead of the preset's; measuring is proportional to the images.
 
     The shipped photographs are grey and those of CelebA are in colour: three times the bytes, and
     about the same work, since only the first and the last layer see the colours.
@@ -156,9 +152,7 @@ def molecules(preset: str):
 
 
 def shipped_molecules(config) -> int:
-    """How many different molecules RDKit's files hold; their conformations need not be made to be
-    counted.
-    """
+    """The number of different molecules in RDKit's files; no conformation is made."""
     from collapse_utils.molecules import data, sources
 
     fitting = [

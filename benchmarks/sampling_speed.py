@@ -1,5 +1,4 @@
-"""Stories per second: the book's sampler against ``transformers`` ``generate``, for one and the
-same trained model.
+"""Stories per second: the book's sampler and ``generate`` of ``transformers``, one model.
 
 Models of the ``cpu`` preset's shape and near it are trained as that preset does, on the embedded
 Bible text, so that stories end where a trained model ends them.  Both sides sample the same number

@@ -1,5 +1,4 @@
-"""Two chains on two cores: both at once with one thread each, or one after the other with two
-threads each.
+"""Two chains on two cores: at once with one thread each, or in turn with two threads.
 
 The same two chains of a section, cut short, are run either way in alternation; a time is what the
 chains themselves count as work (``wall_s`` in ``DONE``: the longer of the two, or their sum), so

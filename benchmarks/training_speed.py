@@ -1,5 +1,4 @@
-"""Training tokens per second: the book's loop against ``transformers.Trainer``, and against this
-machine's matrix products.
+"""Training tokens per second: the book's loop, ``Trainer``, and matrix products.
 
 All sides train the same model from the same weights on the same stories, the same number a batch,
 in float32 with fused AdamW and gradient clipping.  ``trainer`` gets the very batches that our loop
@@ -90,16 +89,17 @@ def predicted(batches: list) -> int:
 
 
 def ours(name: str, threads: int) -> float:
-    """Tokens per second of ``collapse_utils.training.train``, the making of the batches
-    included.
-    """
+    """Tokens per second of ``collapse_utils.training.train``, batches included."""
+    import torch
+
     from collapse_utils.durable.checkpoints import Checkpoint
     from collapse_utils.language.batches import NAME, batch, token_losses
     from collapse_utils.training.loop import Plan, train
 
+    torch.set_num_threads(threads)
     model, batches = prepared(name)
     model.set_attn_implementation(NAME)
-    plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0, threads=threads)
+    plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0)
     marks = {}
 
     def batch_at(step: int):

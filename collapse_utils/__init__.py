@@ -5,8 +5,8 @@ of one row do not import one another (`make lint` checks both).
 
     __main__  commands
                   the command line: its options, and what each command does
-    pages/        what a notebook shows: figures, tables, pictures of each section
     own           a reader's own model through the whole experiment, in one call
+    pages/        what a notebook shows: figures, tables, pictures of each section, the report
     sweeps/       many chains: plan, run here or on Ray, status, collect, estimate, notebooks
     evidence/     results read back, statistics, claims and their tests, comparison of runs
     sections      the experiments by name
@@ -21,10 +21,11 @@ of one row do not import one another (`make lint` checks both).
     training/     how a network is fitted: the optimisation loop, threads, memory
     durable/      a run that nothing loses: files, leases, signals, checkpoints, store, progress,
                   metrics, provenance
-    regimes       which data iteration t trains on
-    seeds  presets  data  sources  loading  paths
+    regimes  picks
+                  which data iteration t trains on, and which items of them
+    seeds  presets  data  sources  loading  paths  templates/
                   seeds by name, checked configurations, kinds of data, what a source says of
-                  itself, a model's class from its file, where files are
+                  itself, a model's class from its file, where files are, own models to copy
     errors        a bad value, with its field and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in

@@ -5,6 +5,8 @@
     status DIR         how far a run, or every run below a folder, has come
     collect DIR        merge finished runs into a folder of results
     compare DIR        compare finished runs with the published rows
+    report DIR         plot, table and verdicts of the finished runs below a folder
+    new FILE.py        write a template of an own model
     sections           list sections, presets, data sources and fields
     estimate SECTION   what a chain would cost on this machine
     grid               simulate the grid of the linear section beside its closed forms
@@ -23,8 +25,7 @@ import sys
 from pathlib import Path
 
 from . import __version__, commands
-from .durable.signals import stopped
-from .errors import InputError, Occupied, RunError
+from .errors import InputError
 from .sections import DEFAULT
 
 
@@ -71,7 +72,11 @@ def parser() -> argparse.ArgumentParser:
     run = command("run", "run one chain, or resume it")
     run.add_argument("section", help=commands.SECTION)
     _chain_options(run)
-    run.add_argument("--regime", default="replace")
+    run.add_argument(
+        "--regime",
+        default="replace",
+        help="a regime, such as accumulate or fixed_real=0.25 (default: replace)",
+    )
     run.add_argument("--seed", default="0")
     run.add_argument("--run-dir", required=True, type=Path)
     run.add_argument(
@@ -101,7 +106,11 @@ def parser() -> argparse.ArgumentParser:
         help="with --plan: where a source of the plan is, such as tinystories=stories.jsonl",
     )
     sweep.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: 0)")
-    sweep.add_argument("--regimes", default="all", help="all, or regimes separated by commas")
+    sweep.add_argument(
+        "--regimes",
+        default="all",
+        help="all, or regimes separated by commas, such as accumulate,fixed_real=0.25",
+    )
     sweep.add_argument(
         "--vary",
         action="append",
@@ -110,6 +119,12 @@ def parser() -> argparse.ArgumentParser:
         help="one chain for every value",
     )
     sweep.add_argument("--out", required=True, type=Path)
+    sweep.add_argument(
+        "--check",
+        default="exact",
+        help="an own model is fitted twice before its first chain, and must agree: exact "
+        "(default), close (within rounding, as on a GPU), or off",
+    )
     sweep.add_argument("--jobs", help="chains at a time (default: cores / threads of a chain)")
     sweep.add_argument("--quiet", action="store_true", help="no progress bars")
     sweep.add_argument(
@@ -160,6 +175,16 @@ def parser() -> argparse.ArgumentParser:
         "--results", default="", help="a folder of results (default: those of the package)"
     )
 
+    report = command("report", "plot, table and verdicts of finished runs")
+    report.add_argument("directory", type=Path)
+    report.add_argument(
+        "--metric", action="append", default=[], help="a metric to report (default: all)"
+    )
+
+    new = command("new", "write a template of an own model, to be changed")
+    new.add_argument("file", type=Path, help="a new file, such as my_model.py")
+    new.add_argument("--template", default="numpy", help="numpy (default), or torch")
+
     command("sections", "list sections, presets, data sources and fields")
 
     grid = command("grid", "simulate the grid of the linear section and write its results")
@@ -189,21 +214,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = None
-    try:
+    def work() -> int:
         options = parser().parse_args(arguments)
         return options.command(options)
-    except InputError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of a listing has seen enough
-        sys.stderr.close()
-        return 0
-    except (RunError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return Occupied.STATUS if isinstance(problem, Occupied) else 1
-    except KeyboardInterrupt as interrupt:
-        return stopped(interrupt)
+
+    return commands.exit_status(work)
 
 
 if __name__ == "__main__":

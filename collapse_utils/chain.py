@@ -26,16 +26,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from . import data, regimes, seeds
+from . import data, picks, regimes, seeds
 from .durable.checkpoints import Checkpoint
 from .durable.run_dir import describe_run, writing
 from .durable.store import RunDirectory, Store, finished_rows
 from .errors import RunError
 from .presets import Config
 from .regimes import Block
-from .training import memory
+from .training import memory, threads
 
 PREVIEW_ITEMS = 32  # sampled from the final model, which no model follows, to be looked at
 
@@ -62,7 +60,7 @@ class Chain:
     source: str = "own"  # name of the data source
 
     def __post_init__(self) -> None:
-        regimes.check(self.regime)
+        regimes.check(self.regime, shares=True)
         seeds.sequence(self.seed)
 
 
@@ -71,26 +69,23 @@ def iterate(
 ) -> None:
     """Make every model, generation and metric of ``chain``, each through ``store``."""
     n, last = len(real_train), chain.config.iterations
+    threads.use_torch_threads(chain.config.threads)
 
     def seed(t: int, *purpose: str | int) -> int:
         return seeds.derive(chain.seed, "iteration", t, *purpose)
 
     def training_set(t: int) -> data.Data | data.Pool:
-        """What iteration t trains on: real data and generations, or a random part of them."""
+        """What iteration t trains on: real data and generations, or a part of them."""
         used = regimes.trains_on(chain.regime, t)
         blocks = [generation(block) if block.generation else real_train for block in used]
-        available, size = sum(map(len, blocks)), regimes.training_size(chain.regime, t) * n
-        if size == available:
-            return data.join(blocks)
-        rng = seeds.generator(chain.seed, "iteration", t, "subsample")
-        return data.join(blocks, np.sort(rng.choice(available, size, replace=False)))
+        return data.join(blocks, picks.rows(chain.regime, t, len(used), n, chain.seed))
 
     def model(t: int) -> Any:
         """The model of iteration t, freshly initialised and trained."""
 
         def fit(checkpoint: Checkpoint) -> Any:
             training_data = training_set(t)
-            with memory.told(chain.config, "fit"):
+            with memory.explained(chain.config, "fit"):
                 return section.fit(training_data, seed(t, "fit"), checkpoint)
 
         return store.model(t, fit)
@@ -101,7 +96,7 @@ def iterate(
 
         def sample(fitted: Any, *kept: Any) -> data.Data:
             arguments = kept if getattr(section, "resumable_sampling", False) else ()
-            with memory.told(chain.config, "sample"):
+            with memory.explained(chain.config, "sample"):
                 items = section.sample(fitted, n, seed(t, "sample", number), *arguments)
             return checked_sample(items, real_train, n)
 
@@ -112,7 +107,7 @@ def iterate(
 
         def evaluate() -> dict[str, float]:
             fitted = model(t)
-            with memory.told(chain.config, "evaluate"):
+            with memory.explained(chain.config, "evaluate"):
                 return section.evaluate(fitted, real_test)
 
         def preview(folder: Path) -> None:

@@ -11,15 +11,18 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from . import regimes
+from . import loading, regimes
 from . import sections as experiments
-from .errors import InputError
+from .durable.signals import listen, stopped
+from .errors import InputError, Occupied, RunError
 from .training.threads import use_threads
 
 if TYPE_CHECKING:
     from .sweeps.jobs import Job
 
 SECTION = f"one of {', '.join(experiments.NAMES)}, or an own model as path/to/file.py:Class"
+
+CHECKS = ("exact", "close", "off")  # how two fits of an own model are compared before a sweep
 
 
 def _integer(name: str, text: str | None, least: int, default: int | None = None) -> int | None:
@@ -41,6 +44,23 @@ def _number(name: str, text: str) -> float:
     return value
 
 
+def exit_status(work: Callable[[], int]) -> int:
+    """What ``work`` returns; for an error, one line on stderr and the exit status of its kind."""
+    try:
+        return work()
+    except InputError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of a listing has seen enough
+        sys.stderr.close()
+        return 0
+    except (RunError, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return Occupied.STATUS if isinstance(problem, Occupied) else 1
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt)
+
+
 def _preset(options: argparse.Namespace) -> str:
     return options.preset or experiments.default_preset(experiments.check(options.section))
 
@@ -51,8 +71,6 @@ def run(options: argparse.Namespace) -> int:
     seed = _integer("--seed", options.seed, 0)
     every = _integer("--checkpoint-s", options.checkpoint_s, 0)
     use_threads(config.threads)
-    from .durable.signals import listen
-
     listen()
     section, chain = experiments.make(
         options.section,
@@ -86,16 +104,14 @@ class _Bar:
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
 
     def __call__(self, state: dict) -> None:
-        from .durable.progress import fraction
+        from .durable.progress import fraction, rate
 
         self.bar.n = fraction(state)
         self.bar.set_description_str(
             f"iteration {state['iteration']}, {state['phase']}", refresh=False
         )
         if "loss" in state:
-            self.bar.set_postfix_str(
-                f"loss {state['loss']}, {state['items_per_s']} items/s", refresh=False
-            )
+            self.bar.set_postfix_str(f"loss {state['loss']}, {rate(state)}", refresh=False)
         self.bar.refresh()
 
     def __enter__(self) -> _Bar:
@@ -114,12 +130,16 @@ def sweep(options: argparse.Namespace) -> int:
         job.command()  # raises InputError for what a notebook does not take
     mine = jobs.shard(planned, options.shard) if options.shard is not None else planned
     engine = _engine(options)
+    if options.check not in CHECKS:
+        raise InputError("--check", options.check, f"one of {', '.join(CHECKS)}")
     if options.list:
         print(jobs.listing(mine))
         return 0
-    jobs.leave_plan(planned)
-    from .durable.signals import listen
+    if any(loading.is_own(job.section) for job in mine):
+        from . import own
 
+        own.before_sweep(mine, options.check)
+    jobs.leave_plan(planned)
     listen()
     failed = engine(mine)
     for job in failed:
@@ -241,6 +261,24 @@ def sections(options: argparse.Namespace) -> int:
         for row, (field, _, allowed, meaning) in enumerate(table["smoke"]):
             values = "".join(f"{table[preset][row][1]!s:>12}" for preset in presets)
             print(f"  {field:<20}{values}   {meaning} ({allowed})")
+    return 0
+
+
+def new(options: argparse.Namespace) -> int:
+    from . import templates
+
+    templates.write(options.file, options.template)
+    print(f"{options.file}; run it with: collapse sweep {options.file}:MyModel --out runs")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from .pages.report import report_folder
+
+    report_folder(options.directory, options.metric)
     return 0
 
 

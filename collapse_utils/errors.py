@@ -24,14 +24,10 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run directory that cannot be used as it is: another configuration, another owner, a damaged
-    file.
-    """
+    """A run directory that cannot be used: another configuration, another owner, or damage."""
 
 
 class Occupied(RunError):
-    """Another living process writes in the run directory; the same command goes on once it has
-    ended.
-    """
+    """Another living process writes in the run directory; the command works once it has ended."""
 
     STATUS = 75  # the exit status of the command line: EX_TEMPFAIL of sysexits.h, "try again later"

@@ -28,6 +28,7 @@ from .presets import Config, setting
 if TYPE_CHECKING:
     from .data import Data
 
+_FROM_FILES: set[str] = set()  # the modules that were given as path/to/file.py
 PRESET = "own"  # the preset and the data source of an own model, as they appear in the results
 
 
@@ -72,6 +73,7 @@ def _file_module(path: Path) -> ModuleType:
     specification = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(specification)
     sys.modules[path.stem] = module  # so that inspect and pickle find its classes
+    _FROM_FILES.add(path.stem)
     specification.loader.exec_module(module)
     return module
 
@@ -126,10 +128,14 @@ def construct(spec: str, arguments: Iterable[str] = ()) -> Any:
 def identity(section: object) -> str:
     """The class of a section with a digest of its source code and of its numbers, texts and tuples
     of them.
+
+    The source of a class that was given by its file is the whole file: its network and its helper
+    functions are part of the model.
     """
     kind = type(section)
+    whole = sys.modules[kind.__module__] if kind.__module__ in _FROM_FILES else kind
     try:
-        source = inspect.getsource(kind)
+        source = inspect.getsource(whole)
     except (OSError, TypeError):  # typed at a prompt: there is no source to read
         source = kind.__qualname__
     plain = {

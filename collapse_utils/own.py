@@ -8,18 +8,35 @@ table and verdicts.
         def evaluate(self, model, real_test): ...  # {metric name: number}
 
     frame = own.experiment(Mixture(), "runs/mixture", iterations=10, seeds=range(5))
-    own.verdicts(frame, "negative_log_likelihood")
+    own.report(frame)
 
 The chains run one after another in this process, in run directories from which a stopped experiment
-goes on.
+resumes.  ``collapse sweep my_model.py:Mixture`` runs them side by side.
+
+A ``fit`` that takes long saves its state and resumes.  In a torch loop these lines do it::
+
+    net, adam, first = ...
+    if state := checkpoint.start():  # the newest state that is whole; None at the start
+        first, *saved = torch.load(state / "fit.pt", weights_only=True)
+        for part, values in zip((net, adam), saved, strict=True):
+            part.load_state_dict(values)
+    for step in range(first, steps):
+        ...  # one step; its batch depends on the seed and the step alone
+        if checkpoint.due() or step + 1 == steps:
+            with checkpoint.saving(step + 1) as folder:
+                torch.save((step + 1, net.state_dict(), adam.state_dict()), folder / "fit.pt")
+
+``collapse new my_model.py --template torch`` writes a whole file that does this.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,12 +46,17 @@ from . import seeds
 from .chain import Chain, Section, check_methods, checked_sample, run_chain
 from .data import Data, is_array
 from .durable.checkpoints import Checkpoint, at_once
+from .durable.files import read_json
 from .durable.metrics import checked, frame_of
 from .errors import InputError, RunError
 from .evidence import claims
 from .evidence.verdicts import Verdict
-from .loading import Adapted, OwnConfig, identity
-from .sweeps.live import tqdm
+from .loading import Adapted, OwnConfig, construct, identity, is_own
+from .pages.report import report
+from .sweeps.jobs import Job
+from .sweeps.live import Live
+
+__all__ = ["before_sweep", "experiment", "report", "trial", "verdicts"]
 
 TRIAL_ITEMS = 64  # how many items are sampled twice to see whether a model keeps to its seed
 CHECKS = ("exact", "close")
@@ -50,6 +72,7 @@ def experiment(
     regimes: Sequence[str] = all_regimes.REGIMES,
     name: str = "own",
     check: str | bool = "exact",
+    tolerance: float = 1e-3,
 ) -> pd.DataFrame:
     """Run one chain for each regime and seed, and return their metrics as one tidy frame.
 
@@ -59,8 +82,10 @@ def experiment(
     out : folder of the run directories, ``<out>/<regime>/seed-<seed>``; finished chains there are
         read, not repeated.
     iterations : model fits of every chain.
-    check : "exact", "close" or False: whether and how strictly two equal fits are compared first,
-        see :func:`trial`.
+    check : how strictly two equal fits are compared before the first chain, see :func:`trial`:
+        "exact" on a CPU; "close", within ``tolerance``, on a GPU, which may add numbers in another
+        order each time; False for a model whose first fit takes too long to be made twice more.
+        Where a chain was begun already, nothing is compared.
 
     Returns
     -------
@@ -79,19 +104,61 @@ def experiment(
         for regime in regimes
         for seed in seed_list
     ]
-    if check:
-        trial(section, "exact" if check is True else check)
-    folders = []
-    with tqdm(total=len(chains), desc="chains", unit="chain") as bar:
-        for chain in chains:
-            folders.append(Path(out) / chain.regime / f"seed-{chain.seed}")
-            run_chain(Adapted(section), chain, folders[-1], shared=Path(out) / ".shared")
-            bar.update()
+    folders = [Path(out) / chain.regime / f"seed-{chain.seed}" for chain in chains]
+    if check and not any((folder / "config.json").exists() for folder in folders):
+        trial(section, "exact" if check is True else check, tolerance)
+    rows = [
+        _Row(f"{chain.section} {chain.regime} seed {chain.seed}", chain.regime) for chain in chains
+    ]
+    live = Live(rows, quiet=False)
+    try:
+        for row, chain, folder in zip(rows, chains, folders, strict=True):
+            live.started(row)
+            tell = functools.partial(live.update, row)
+            shared = Path(out) / ".shared"
+            run_chain(Adapted(section), chain, folder, shared=shared, report=tell)
+            live.ended(row, failed=False)
+    finally:
+        live.close()
     return frame_of(folders)
 
 
+class _Row(NamedTuple):
+    """A chain as it is shown while it runs."""
+
+    label: str
+    regime: str
+
+
+def before_sweep(jobs: Sequence[Job], check: str = "exact", tolerance: float = 1e-3) -> None:
+    """What has to be right before the chains of a sweep of own models start: folders that hold no
+    other model, and a :func:`trial` of each model of which no chain was begun.
+
+    Raises
+    ------
+    InputError : another model, or an earlier version of the file, was run in a job's folder.
+    RunError : a model broke its contract, see :func:`trial`.
+    """
+    models: dict[tuple[str, tuple[str, ...]], list[Path]] = {}
+    for job in jobs:
+        if is_own(job.section):
+            models.setdefault((job.section, job.arguments), []).append(job.run_dir)
+    for (spec, arguments), folders in models.items():
+        section = construct(spec, arguments)
+        begun = [folder for folder in folders if (folder / "config.json").exists()]
+        for folder in begun:
+            there = read_json(folder / "config.json")["config"].get("model")
+            if there != (here := identity(section)):
+                raise InputError(
+                    "model", here, f"{there}, with which {folder} was begun; or another --out"
+                )
+        if check != "off" and not begun:
+            trial(section, check, tolerance)
+
+
 def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> None:
-    """Fit and sample twice with one seed, before hours are spent, and compare.
+    """Fit and sample twice with one seed, before hours are spent: first whether every metric is a
+    finite number, then whether the two are the same.
 
     Parameters
     ----------

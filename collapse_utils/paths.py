@@ -10,16 +10,12 @@ SOURCE_TREE = PACKAGE.parent  # the repository, unless the package is an install
 
 
 def shipped(name: str, in_tree: str) -> Path | None:
-    """A file or folder that travels with the wheel: the copy inside the package, else ``in_tree``
-    of the source tree.
-    """
+    """A file or folder that travels with the wheel: the package's copy, or the source tree's."""
     return next((path for path in (PACKAGE / name, SOURCE_TREE / in_tree) if path.exists()), None)
 
 
 def book_root() -> Path | None:
-    """The folder of the book's sources: the current folder, or else the source tree of the package;
-    None if neither is.
-    """
+    """The folder of the book's sources: the current one, or the package's source tree, or None."""
     return next((root for root in (Path.cwd(), SOURCE_TREE) if (root / "_toc.yml").is_file()), None)
 
 

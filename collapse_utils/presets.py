@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 from .errors import InputError
 
 NAMES = ("smoke", "cpu", "colab", "paper")
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16")  # of training a network
 
 
 def setting(
@@ -30,9 +31,7 @@ def setting(
     below: float | None = None,
     choices: tuple | None = None,
 ) -> Any:
-    """A dataclass field with a one-line meaning and its bounds (``choices`` lists every allowed
-    value).
-    """
+    """A dataclass field with its meaning in one line and its bounds or ``choices``."""
     bounds = {
         "at_least": at_least,
         "above": above,
@@ -110,9 +109,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def parse(config: Config, name: str, text: str) -> Any:
-    """``text`` as a value of the field ``name`` of ``config``; raises InputError for an unknown
-    field or bad text.
-    """
+    """``text`` as a value of a field of ``config``; InputError for a bad field or value."""
     fields = {field.name: field for field in dataclasses.fields(config)}
     if name not in fields:
         raise InputError("--set", name, "a field of this section: " + ", ".join(fields))
@@ -144,9 +141,7 @@ def choose(presets: Mapping[str, ConfigT], name: str) -> ConfigT:
 
 
 def variant(config: Config, base: Config) -> str:
-    """How ``config`` differs from the preset ``base`` as ``field=value`` pairs joined by commas;
-    empty if it does not.
-    """
+    """How ``config`` differs from the preset ``base``: ``field=value`` pairs joined by commas."""
     changed = [
         f"{field.name}={getattr(config, field.name)}"
         for field in dataclasses.fields(config)

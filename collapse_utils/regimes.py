@@ -7,6 +7,7 @@ regime except ``replace_multiple``, which needs t + 1 blocks because iteration t
 chain never samples more than n items at once.
 
 Names in the authors' own code: replace, concatenate, concatenate_subsample, replace_multiple.
+Two regimes have a parameter, such as ``fixed_real=0.25``: see ``picks.py``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import NamedTuple
 
+from . import picks
 from .errors import InputError
 
 REGIMES = ("replace", "accumulate", "accumulate_subsample", "replace_multiple")
@@ -26,35 +28,36 @@ class Block(NamedTuple):
     block: int
 
 
-def check(regime: str) -> str:
-    """``regime``, or an InputError that lists the regimes."""
-    if regime not in REGIMES:
-        raise InputError("regime", regime, "one of " + ", ".join(REGIMES))
+def check(regime: str, shares: bool = False) -> str:
+    """``regime``, or an InputError that lists them; ``shares``: those with a parameter as well."""
+    if regime not in REGIMES and not (shares and picks.share_of_real(regime) is not None):
+        raise InputError(
+            "regime", regime, "one of " + ", ".join((*REGIMES, *picks.SHARED * shares))
+        )
     return regime
 
 
 def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
     """The blocks from which iteration t = 1, 2, ... draws its training set, oldest first."""
-    check(regime)
+    check(regime, shares=True)
     if isinstance(iteration, bool) or not isinstance(iteration, Integral) or iteration < 1:
         raise InputError("iteration", iteration, "an integer >= 1 (1 trains on real data alone)")
-    if iteration == 1:
+    share, last = picks.share_of_real(regime), iteration - 1
+    if last == 0 or share == 1:
         return (Block(0, 0),)
-    last = iteration - 1
-    if regime == "replace":
+    if regime == "replace" or share == 0:
         return (Block(last, 0),)
+    if share is not None:
+        return (Block(0, 0), Block(last, 0))
     if regime == "replace_multiple":
         return tuple(Block(last, block) for block in range(iteration))
     return tuple(Block(generation, 0) for generation in range(iteration))
 
 
 def training_size(regime: str, iteration: int) -> int:
-    """How many items iteration t trains on, in units of n.
-
-    ``accumulate_subsample`` draws n items uniformly and without replacement from all of
-    :func:`trains_on`; every other regime uses its blocks whole.
-    """
-    return 1 if regime == "accumulate_subsample" else len(trains_on(regime, iteration))
+    """How many items iteration t trains on, in units of n; ``picks.rows`` says which ones."""
+    blocks = len(trains_on(regime, iteration))
+    return 1 if picks.takes_part(regime) else blocks
 
 
 def blocks_sampled(regime: str, iteration: int) -> int:
@@ -65,4 +68,4 @@ def blocks_sampled(regime: str, iteration: int) -> int:
 def parse(text: str) -> list[str]:
     """``all`` or regimes separated by commas."""
     names = list(REGIMES) if text == "all" else [name.strip() for name in text.split(",")]
-    return [check(name) for name in dict.fromkeys(names)]
+    return [check(name, shares=True) for name in dict.fromkeys(names)]

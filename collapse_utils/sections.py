@@ -27,9 +27,7 @@ DEFAULT = "default"  # the data source that a pip dependency of the package ship
 
 
 def check(name: str) -> str:
-    """``name``, or an InputError that lists the sections; an own model is found by its file and
-    class.
-    """
+    """``name``, or an InputError that lists the sections; an own model is file and class."""
     if loading.is_own(name):
         loading.model_class(name)
     elif name not in NAMES:
@@ -88,9 +86,7 @@ def module(name: str) -> ModuleType:
 
 
 def headline(name: str) -> str:
-    """The metric that a section's chain is summed up by; empty for an own model, whose first one
-    counts.
-    """
+    """The metric that sums up a section's chain; empty for an own model, which uses its first."""
     return "" if loading.is_own(name) else module(name).HEADLINE
 
 
@@ -105,14 +101,12 @@ def make(
     data: str | Path = DEFAULT,
     cache: Path | None = None,
 ) -> tuple[Section, Chain]:
-    """A section on its data, and the chain to run on it; everything a user can get wrong raises
-    InputError here.
-    """
+    """A section on its data, and the chain to run; InputError names what is wrong."""
     config, variant = configuration(name, preset, assignments, arguments)
     from . import seeds
     from .chain import Chain, check_methods
 
-    regimes.check(regime)
+    regimes.check(regime, shares=True)
     seeds.sequence(seed)
     if loading.is_own(name):
         if str(data) != DEFAULT:
@@ -125,9 +119,9 @@ def make(
         check_methods(own)
         section = loading.Adapted(own)
         return section, Chain(result_name(name), regime, seed, config, variant=variant)
-    found = module(name)
+    experiment = module(name)
     data = default_source(name) if str(data) == DEFAULT else data
-    section = found.make(config, data=data, seed=seed, cache=cache or default_cache())
+    section = experiment.make(config, data=data, seed=seed, cache=cache or default_cache())
     source = getattr(section, "source", str(data))
     return section, Chain(name, regime, seed, config, preset=preset, variant=variant, source=source)
 

@@ -15,9 +15,7 @@ from .errors import InputError
 
 
 def sequence(seed: int, *purpose: str | int) -> np.random.SeedSequence:
-    """The :class:`numpy.random.SeedSequence` of ``seed`` for a purpose, spelled as strings and
-    integers.
-    """
+    """The :class:`numpy.random.SeedSequence` of ``seed`` for a purpose (strings and integers)."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError("seed", seed, "an integer >= 0")
     # The key is a hash of the words, not of Python objects: the same on every machine and in every
@@ -39,10 +37,10 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
 
 def parse(text: str) -> list[int]:
     """``0-4`` or ``0,3,7`` or a mixture, as a list; InputError for anything else."""
-    found: list[int] = []
+    seeds: list[int] = []
     for part in text.split(","):
         low, _, high = part.strip().partition("-")
         if not low.isdigit() or (high and not high.isdigit()) or (high and int(high) < int(low)):
             raise InputError("--seeds", text, "integers >= 0 and ranges, such as 0-4 or 0,2,5-7")
-        found.extend(range(int(low), int(high or low) + 1))
-    return sorted(set(found))
+        seeds.extend(range(int(low), int(high or low) + 1))
+    return sorted(set(seeds))

@@ -1,4 +1,4 @@
-"""What every data source tells of itself, and how local copies are found and recognised."""
+"""What every data source says of itself, and where local copies are."""
 
 from __future__ import annotations
 
@@ -29,19 +29,17 @@ class Source:
 
 
 def local_copy(name: str) -> Iterable[Path]:
-    """Where a named source may lie in the folder ``COLLAPSE_DATA``: a file or subfolder of that
-    name, or itself.
-    """
+    """Where a source may be in the folder ``COLLAPSE_DATA``: a file or subfolder of its name."""
     home = os.environ.get("COLLAPSE_DATA")
     if not home:
         return []
     return [path for path in (*sorted(Path(home).glob(f"{name}*")), Path(home)) if path.exists()]
 
 
-def files_below(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
-    """The regular files at most ``depth`` folders below ``folder``, which may be a whole disk."""
+def files_below(folder: Path) -> Iterator[Path]:
+    """The regular files at most ``DEPTH`` folders below ``folder``, which may be a whole disk."""
     for path, folders, names in os.walk(folder):
-        if len(Path(path).relative_to(folder).parts) >= depth:
+        if len(Path(path).relative_to(folder).parts) >= DEPTH:
             folders.clear()
         yield from (file for name in names if (file := Path(path) / name).is_file())
 

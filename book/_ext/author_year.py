@@ -1,5 +1,4 @@
-"""Sphinx extension: the bibliography is labelled by author and year, as the citations in the text
-are.
+"""Sphinx extension: the bibliography is labelled by author and year, as in the text.
 
 sphinxcontrib-bibtex cites as "[Dey and Donoho, 2024]" with ``bibtex_reference_style: author_year``,
 while every bibliography style of pybtex labels the same entry "[DD24]".  ``bibtex_default_style:

@@ -1,5 +1,4 @@
-"""Sphinx extension: every notebook page ends with links to the files of results that it reads, each
-with a name of its own.
+"""Sphinx extension: every notebook page ends with links to the results that it reads.
 
 The list is made while the page is built and is no part of the notebook, which runs in a folder
 without these files, too.

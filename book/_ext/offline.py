@@ -4,12 +4,16 @@ Mathematics is typeset from files inside the built book.  The package sphinx-mat
 MathJax 3, all 24 MB of it.  A page needs the TeX-to-HTML bundle, its fonts and the TeX packages
 that are loaded on demand: about 2 MB.  Those are copied to ``_static/mathjax`` after the build.
 
+The theme loads its icons as a script of 1.5 MB on every page, and a second time as fonts.  The
+fonts are enough.
+
 Thebe (cells that run in the browser through a remote server) is not offered, so its scripts are
 taken out of the pages; Jupyter Book adds them twice, which a browser reports as an error.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -22,11 +26,11 @@ NEEDED = (
     "input/tex/extensions",
 )
 
+ICONS = re.compile(r"\s*<script[^>]*/fontawesome\.js[^>]*></script>")
+
 
 def copy_mathjax(app, exception) -> None:
-    """Copy what a page loads into the built site; does nothing after a failed build or for another
-    output format.
-    """
+    """Copy what a page loads into the built site, unless the build failed or is not HTML."""
     if exception is not None or app.builder.format != "html":
         return
     source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
@@ -39,10 +43,11 @@ def copy_mathjax(app, exception) -> None:
 
 
 def drop_unread(app, exception) -> None:
-    """The theme ships maps for those who debug it, translations of its templates, and its icons a
-    second time as TrueType fonts, which no browser loads that reads WOFF 2: 5 MB that no page
-    uses."""
-    for kind in ("*.map", "vendor/**/*.ttf"):
+    """Remove what no page needs (7 MB): source maps, translations, icons as script and TrueType."""
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(ICONS.sub("", text), encoding="utf-8")
+    for kind in ("*.map", "vendor/**/*.ttf", "scripts/fontawesome.js*"):
         for path in Path(app.outdir, "_static").rglob(kind):
             path.unlink()
     shutil.rmtree(Path(app.outdir, "_static", "locales"), ignore_errors=True)

@@ -17,9 +17,7 @@ OF_A_CELL = re.compile(r'<img [^>]*src="[^"]*_images/([0-9a-f]{64}\.png)"[^>]*>'
 
 
 def frame(app, pagename, templatename, context, doctree) -> None:
-    """Put every wide figure into a box that may scroll (the theme lets the keyboard reach those),
-    its width beside it.
-    """
+    """Put every wide figure into a box that scrolls, with its width."""
     drawn = {name: app.srcdir / source for source, name in app.builder.images.items()}
 
     def framed(match: re.Match) -> str:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from collapse_utils import regimes, seeds
-from collapse_utils.durable.signals import stopped
-from collapse_utils.errors import InputError, RunError
+from collapse_utils.commands import exit_status
 
 from . import build as building
 from . import execute, includes, registration, release, repository, single
@@ -161,13 +160,7 @@ def _command(root: Path, options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    try:
-        return _command(book_root(options.root), options)
-    except (InputError, RunError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interrupt:
-        return stopped(interrupt)
+    return exit_status(lambda: _command(book_root(options.root), options))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""What the benchmarks have measured, as tables: book/_generated/speed.md and the README's line on
-its two commands.
+"""What the benchmarks measured: book/_generated/speed.md and the README's line on its commands.
 
 Reads the files in benchmarks/results; a benchmark that has not been run has no row.
 """
@@ -37,11 +36,11 @@ def times(median: float, low: float | None = None, high: float | None = None) ->
 
 def _linear(root: Path) -> Iterator[list[str]]:
     ratios = read(root, "linear_speed").get("ratios", {})
-    wanted = {
+    words_of = {
         "all_rows / fast, one set of draws for all sigma2": "one set of draws for all σ²",
         "all_rows / fast, own draws for each sigma2": "own draws for each σ²",
     }
-    for key, words in wanted.items():
+    for key, words in words_of.items():
         if key in ratios:
             yield [
                 "the whole linear grid, " + words,
@@ -52,16 +51,16 @@ def _linear(root: Path) -> Iterator[list[str]]:
 
 
 def _training(root: Path) -> Iterator[list[str]]:
-    for model, found in read(root, "training_speed").get("models", {}).items():
+    for model, measured in read(root, "training_speed").get("models", {}).items():
         ours = (
-            f"{found['ours_tokens_per_s']:,} tokens/s; {found['share_of_matmul_rate']:.0%} of the "
-            "rate of matrix products"
+            f"{measured['ours_tokens_per_s']:,} tokens/s; {measured['share_of_matmul_rate']:.0%} "
+            "of the rate of matrix products"
         )
         for key, words in (
             ("trainer", "the same batches"),
             ("trainer_grouped", "batches of similar length"),
         ):
-            ratio = found[f"ours / {key}"]
+            ratio = measured[f"ours / {key}"]
             yield [
                 f"training, {model.capitalize()}",
                 f"`transformers.Trainer`, {words}",
@@ -72,15 +71,15 @@ def _training(root: Path) -> Iterator[list[str]]:
 
 
 def _sampling(root: Path) -> Iterator[list[str]]:
-    for model, found in read(root, "sampling_speed").get("models", {}).items():
-        if "summary" in found:
-            summary = found["summary"]
+    for model, measured in read(root, "sampling_speed").get("models", {}).items():
+        if "summary" in measured:
+            summary = measured["summary"]
             ours, theirs = summary["ours"], summary["generate"]
             memory = (
                 f"{ours['sampling_mb']:.0f} MB of memory against {theirs['sampling_mb']:.0f} MB"
             )
             note = f"{ours['stories_per_s']:.0f} stories/s; {memory}"
-            cache, batch = found["best"].split()
+            cache, batch = measured["best"].split()
             against = f"`generate`, best setting ({cache} cache, batch {batch})"
             yield [
                 f"sampling stories, {model.capitalize()}",
@@ -91,26 +90,26 @@ def _sampling(root: Path) -> Iterator[list[str]]:
 
 
 def _images(root: Path) -> Iterator[list[str]]:
-    for preset, found in read(root, "image_speed").items():
-        ratio = dict(found["ours / better loader"])
+    for preset, measured in read(root, "image_speed").items():
+        ratio = dict(measured["ours / better loader"])
         workers = "two workers" if ratio.pop("better").endswith("workers") else "no worker"
         against = f"a `DataLoader` that decodes JPEGs, {workers}"
         note = (
-            f"{found['ours_images_per_s']:,} images/s; sampling takes "
-            f"{found['sampling_as_share_of_fit']:.1%} of a fit"
+            f"{measured['ours_images_per_s']:,} images/s; sampling takes "
+            f"{measured['sampling_as_share_of_fit']:.1%} of a fit"
         )
         yield [f"training the VAE of `{preset}`", against, times(**ratio), note]
 
 
 def _molecules(root: Path) -> Iterator[list[str]]:
-    found = read(root, "molecule_speed")
+    measured = read(root, "molecule_speed")
     names = {
         "public": "`torch_geometric`, edges rebuilt at every step",
         "float": "the same, with a floating-point adjacency matrix",
         "cached": "the same, edges up to order 3 computed in advance",
     }
     for part in ("training", "sampling"):
-        runs = found.get(part, {}).get("all", {})
+        runs = measured.get(part, {}).get("all", {})
         for side, against in names.items():
             if side in runs:
                 if part == "sampling":
@@ -118,7 +117,7 @@ def _molecules(root: Path) -> Iterator[list[str]]:
                 pairs = zip(runs[side], runs["ours"], strict=True)
                 ratios = sorted(theirs["seconds"] / ours["seconds"] for theirs, ours in pairs)
                 note = (
-                    f"{found[part]['conformations_per_second']['ours']:.1f} conformations/s"
+                    f"{measured[part]['conformations_per_second']['ours']:.1f} conformations/s"
                     if side == "public"
                     else ""
                 )
@@ -127,9 +126,9 @@ def _molecules(root: Path) -> Iterator[list[str]]:
 
 
 def _runs(root: Path) -> Iterator[list[str]]:
-    for name, found in read(root, "checkpoint_cost").items():
+    for name, measured in read(root, "checkpoint_cost").items():
         section, preset = name.split()
-        share = f"{found['share_at_60_s']:.2%} of a run"
+        share = f"{measured['share_at_60_s']:.2%} of a run"
         yield [f"a checkpoint every minute, {section} at `{preset}`", "no checkpoint", "", share]
 
 
@@ -152,12 +151,12 @@ def ratios(root: Path) -> str:
 
 def memory(root: Path) -> str:
     """Peak memory by iteration, a row a chain; empty if nothing was measured."""
-    found = read(root, "memory")
-    if not found:
+    measured = read(root, "memory")
+    if not measured:
         return ""
-    iterations = [key for key in next(iter(found.values())) if key.startswith("t = ")]
+    iterations = [key for key in next(iter(measured.values())) if key.startswith("t = ")]
     rows = []
-    for name, row in found.items():
+    for name, row in measured.items():
         section, _, regime = name.partition(" ")
         peaks = [f"{row[t]['without_mapped_files_mb']:,} MB" for t in iterations]
         disk = f"{row['generations_on_disk_mb']:,.0f} MB"
@@ -172,10 +171,43 @@ def memory(root: Path) -> str:
     return captioned(table, caption, "table-memory")
 
 
+def gpu(root: Path) -> str:
+    """What a GPU does, a row a model and step; a sentence if no GPU was measured yet."""
+    measured = read(root, "gpu")
+    if not measured:
+        return (
+            "The speed on a GPU is not yet measured. `python benchmarks/gpu.py` measures it on a "
+            "machine that has one.\n"
+        )
+    steps = {"training": "`transformers.Trainer`", "sampling": "`generate`, static cache"}
+    rows = [
+        (
+            f"{step}, {name}",
+            against,
+            times(**model[step]["ratio"]),
+            f"{model[step]['tokens_per_s']:,} tokens/s; {model[step]['share_of_peak']:.1%} of peak",
+        )
+        for name, model in measured["models"].items()
+        for step, against in steps.items()
+    ]
+    rows += [
+        (
+            f"{name} at `colab`",
+            "",
+            "",
+            f"{rates['trained_items_per_s']:,} items/s trained, "
+            f"{rates['sampled_items_per_s']:,} sampled",
+        )
+        for name, rates in measured["presets"].items()
+    ]
+    table = markdown(("step", "compared with", "times as fast", "rate"), rows)
+    return captioned(table, f"Speed on one {measured['device']}.", "table-gpu-speed")
+
+
 def page(root: Path) -> str:
     """The content of the page's include."""
     parts = [part for part in (ratios(root), memory(root)) if part]
-    return "\n".join(parts) if parts else NOTHING
+    return "\n".join([*parts, gpu(root)]) if parts else NOTHING
 
 
 def _minutes(seconds: float) -> str:
@@ -183,15 +215,15 @@ def _minutes(seconds: float) -> str:
 
 
 def front_door(root: Path) -> str:
-    """One paragraph on what ``make book`` and ``make test`` take, as measured; empty if they were
-    not.
-    """
-    found = read(root, "front_door")
-    if not found:
+    """One paragraph on what ``make book`` and ``make test`` take; empty if not measured."""
+    measured = read(root, "front_door")
+    if not measured:
         return ""
-    install, book, again, test = (found[name] for name in ("install", "book", "book again", "test"))
+    install, book, again, test = (
+        measured[name] for name in ("install", "book", "book again", "test")
+    )
     return (
-        f"Measured on a machine with {found['machine']['cores']} cores and no GPU: the "
+        f"Measured on a machine with {measured['machine']['cores']} cores and no GPU: the "
         f"installation, once, {_minutes(install['seconds'])} and {install['disk_mb'] / 1000:.1f} "
         f"GB of disk; then `make book` {_minutes(book['seconds'])}, with at most "
         f"{book['peak_memory_mb'] / 1000:.1f} GB of memory, and again {_minutes(again['seconds'])} "

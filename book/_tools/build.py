@@ -1,6 +1,4 @@
-"""Build the pages with Jupyter Book from a copy of the sources, every warning an error, and not
-twice from the same.
-"""
+"""Build the pages with Jupyter Book from a copy of the sources; every warning is an error."""
 
 from __future__ import annotations
 
@@ -14,15 +12,21 @@ from collapse_utils.durable.files import write_text
 from collapse_utils.errors import InputError
 from collapse_utils.sweeps.execute import digest, finished
 
+from . import downloads, lecture
 from .contents import notebooks
 
-COPIED = ("_config.yml", "_toc.yml", "book", "results")  # what a build needs besides the notebooks
+COPIED = (  # what a build needs besides the notebooks
+    "_config.yml",
+    "_toc.yml",
+    "book",
+    "results",
+    "collapse_utils/pages/face_density.py",
+    "collapse_utils/templates",
+)
 
 
 def mathjax_folder() -> Path:
-    """Where the installed package keeps MathJax (its folder name has hyphens, so it is found and
-    not imported).
-    """
+    """Where the installed package keeps MathJax; its folder's name cannot be imported."""
     spec = importlib.util.find_spec("sphinx-mathjax-offline")
     if spec is None or spec.origin is None:
         raise RuntimeError(
@@ -32,38 +36,38 @@ def mathjax_folder() -> Path:
 
 
 def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
-    """Lay the book's files and the notebooks of ``folder`` under ``source``; returns a digest of
-    all of them.
-    """
-    wanted: dict[str, bytes] = {}
+    """Copy the book's files and the notebooks of ``folder`` to ``source``; returns a digest."""
+    contents: dict[str, bytes] = {}
     for name in COPIED:
         base = root / name
         for path in [base] if base.is_file() else sorted(base.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                wanted[path.relative_to(root).as_posix()] = path.read_bytes()
+                contents[path.relative_to(root).as_posix()] = path.read_bytes()
+    for path in downloads.files(root):
+        contents[downloads.offered(path).relative_to(root).as_posix()] = downloads.content(path)
+    contents |= lecture.png_files(root)
     for committed in notebooks(root):
         path = folder / committed.name
         if check_done and not finished(path):
             raise InputError(
                 "executed notebook", str(path), "one that ran to its end: python -m book._tools run"
             )
-        wanted[committed.relative_to(root).as_posix()] = path.read_bytes()
+        contents[committed.relative_to(root).as_posix()] = path.read_bytes()
     for path in sorted(source.rglob("*"), reverse=True):
-        if path.is_file() and path.relative_to(source).as_posix() not in wanted:
+        if path.is_file() and path.relative_to(source).as_posix() not in contents:
             path.unlink()
-    for name, content in wanted.items():
+    for name, content in contents.items():
         path = source / name
         if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     return digest(
-        part for name, content in sorted(wanted.items()) for part in (name.encode(), content)
+        part for name, content in sorted(contents.items()) for part in (name.encode(), content)
     )
 
 
 def build(root: Path, name: str, committed: bool = False, output: Path | None = None) -> Path:
-    """Build the pages; every warning is an error.  Returns the path of index.html, at once if
-    nothing has changed.
+    """Build the pages, unless nothing has changed, and return the path of index.html.
 
     The pages go to <output>/_build/html; ``output`` is build/<name> unless given.  A build always
     starts from nothing: after a failed one, Sphinx would read only the changed pages again and lose

@@ -1,5 +1,4 @@
-"""``claims.json``: every claim with its effects, intervals, outcomes and links, for programs,
-published with the site.
+"""``claims.json``: every claim with effects, intervals, outcomes and links, for programs.
 
 The ids are stable: a claim that changes its meaning gets another one.  ``book/claims.schema.json``
 describes the file.
@@ -60,11 +59,9 @@ def _claim(
     tables: str,
     registered: dict[str, dict],
 ) -> dict[str, Any]:
-    page, entry, home = (
-        page_of(root, claim.page.section),
-        registered.get(claim.id, {}),
-        root / "results",
-    )
+    page = page_of(root, claim.page.section)
+    entry = registered.get(claim.id, {})
+    home = root / "results"
     metric = claim.metric or claim.page.metric
     return {
         "id": claim.id,
@@ -101,7 +98,7 @@ def _claim(
                 **_head(claim, name, tables, home),
                 **_result(claim, name, verdicts.get(name), registered),
             }
-            for name in claim.page.results
+            for name in claim.outcomes
         ],
     }
 

@@ -1,15 +1,13 @@
-"""The notebooks of the book: which there are, what parameters they declare, how they are read and
-written.
-"""
+"""The notebooks of the book: which there are, and how they are read and written."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 from collapse_utils.errors import InputError
 from collapse_utils.sweeps.execute import read_notebook, small_pictures, write_notebook
@@ -27,16 +25,7 @@ def book_root(path: str | Path) -> Path:
 
 def pages(root: Path) -> list[str]:
     """Every page of _toc.yml, in reading order, without file extensions."""
-
-    def entries(node: Any) -> Iterable[str]:
-        for key in ("root", "file"):
-            if key in node:
-                yield node[key]
-        for key in ("parts", "chapters", "sections"):
-            for child in node.get(key) or ():
-                yield from entries(child)
-
-    return list(entries(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))))
+    return list(parse_toc_yaml(root / "_toc.yml"))
 
 
 def notebooks(root: Path) -> list[Path]:
@@ -68,9 +57,7 @@ def literal(assignment: str) -> tuple[str, Any]:
 
 
 def select(root: Path, only: Sequence[str]) -> list[Path]:
-    """The notebooks named in ``only`` (by stem), or all; InputError for a name that is not in the
-    book.
-    """
+    """The notebooks named in ``only`` (by stem), or all; InputError for an unknown name."""
     known = {path.stem: path for path in notebooks(root)}
     for name in only:
         if name not in known:
@@ -79,9 +66,7 @@ def select(root: Path, only: Sequence[str]) -> list[Path]:
 
 
 def strip(path: Path) -> bool:
-    """Make a notebook fit to be committed: no cell timings, no widget states, small pictures; True
-    if it was not.
-    """
+    """Make a notebook fit to be committed: no timings, no widgets, small pictures."""
     notebook = read_notebook(path)
     before = json.dumps(notebook, sort_keys=True)
     notebook.metadata.pop("widgets", None)

@@ -1,6 +1,4 @@
-"""The data sets of the book, for the data page: what a source says of itself, and the checksums of
-what was read.
-"""
+"""The data sets of the book: what a source says of itself, and the checksums of what was read."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ EACH_SEED = "one for each seed, in `provenance.json`"
 
 
 def described() -> Iterator[tuple[str, str, Source]]:
-    """(section, name, source) of every data set that has an address; linear regression draws its
-    data from the seed.
-    """
+    """(section, name, source) of every data set that has an address."""
     for section in sections.NAMES:
         for name, source in sections.module(section).SOURCES.items():
             if isinstance(source, Source) and source.address:
@@ -70,9 +66,7 @@ def _distinct(records: list[dict]) -> list[dict]:
 
 
 def checksums(root: Path) -> str:
-    """Two rows for each folder of results: both splits of the data that its chains read, with their
-    checksums.
-    """
+    """Two rows for each folder of results: both splits of its data, with checksums."""
     rows = []
     for path in sorted((root / "results").glob("*/*/provenance.json")):
         folder = path.parent.relative_to(root / "results").as_posix()

@@ -1,5 +1,4 @@
-"""The files of results that the book offers for download: a table of all of them, and a list for
-every notebook page.
+"""The files of results that the book offers: a table of all, and a list for every page.
 
 Text for MyST: ``{download}`` copies the file into the built book, so that the links work without a
 network.
@@ -8,6 +7,8 @@ network.
 from __future__ import annotations
 
 import csv
+import io
+import zipfile
 from pathlib import Path
 
 from collapse_utils.durable.files import read_json
@@ -34,23 +35,23 @@ MEANING = {
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
     "assumptions.csv": "one number that the page on costs assumes",
 }
+# Thousands of steps: offered as ZIP files, a quarter of the size, which pandas reads as they are.
+PACKED = "curves.csv"
 REPORTED = "one value that the paper or its authors report"
 
 
 def files(root: Path, section: str | None = None) -> list[Path]:
-    """The tables and records in results/, all of them or those that a section's page reads; no
-    samples.
-    """
+    """The tables and records in results/, all or those of a section's page; no samples."""
     folder = root / "results"
-    found = [
+    paths = [
         path
         for path in folder.rglob("*")
         if path.suffix in (".csv", ".json") and "samples" not in path.parts
     ]
     if section is not None:
         own = folder / section, folder / "reported" / f"{section}.csv"
-        found = [path for path in found if path == own[1] or own[0] in path.parents]
-    return sorted(found)
+        paths = [path for path in paths if path == own[1] or own[0] in path.parents]
+    return sorted(paths)
 
 
 def columns(path: Path) -> list[str]:
@@ -67,31 +68,53 @@ def rows(path: Path) -> int:
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as lines:
             return sum(1 for _ in csv.reader(lines)) - 1
-    found = read_json(path)
-    return len(found) if isinstance(found, list) else 1
+    content = read_json(path)
+    return len(content) if isinstance(content, list) else 1
+
+
+def offered(path: Path) -> Path:
+    """The file that a reader saves: the file itself, or a ZIP file that holds it."""
+    return path.with_name(path.name + ".zip") if path.name == PACKED else path
+
+
+def content(path: Path) -> bytes:
+    """What is in the file that a reader saves; the same bytes from the same file."""
+    if path.name != PACKED:
+        return path.read_bytes()
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        entry = zipfile.ZipInfo(path.name)  # dated 1980
+        archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+    return written.getvalue()
 
 
 def size(path: Path) -> str:
-    return f"{max(path.stat().st_size / 1e3, 1):,.0f}\u00a0kB"  # number and unit on one line
+    """Of what a reader saves; number and unit stay on one line."""
+    return f"{max(len(content(path)) / 1e3, 1):,.0f}\u00a0kB"
 
 
 def saved_as(path: Path) -> str:
-    """The name under which a browser saves a file of the book: its folders in results/ are part of
-    it, since many files are called metrics.csv.  results/language/cpu-bible/metrics.csv becomes
-    language-cpu-bible-metrics.csv."""
+    """The name under which a browser saves a file of the book, unique and with its folders.
+
+    results/language/cpu-bible/metrics.csv becomes language-cpu-bible-metrics.csv.
+    """
     return "-".join(path.parts[1:]) if path.parts[0] == "results" else path.name
 
 
 def link(root: Path, path: Path, text: str) -> str:
-    return f"{{download}}`{text} </{path.relative_to(root).as_posix()}>`"
+    """A link that saves a file of results; its text ends with the name of the file."""
+    name = offered(path).relative_to(root).as_posix()
+    return f"{{download}}`{text} </{name}>`"
 
 
 def table(root: Path) -> str:
     """Every file, a row each."""
     content = []
     for path in files(root):
-        place = path.parent.relative_to(root / "results").as_posix()
-        content.append((place, link(root, path, path.name), f"{rows(path):,}", size(path)))
+        folder = path.parent.relative_to(root / "results").as_posix()
+        content.append(
+            (folder, link(root, path, offered(path).name), f"{rows(path):,}", size(path))
+        )
     return markdown(("folder", "file", "rows", "size"), content, right=("rows", "size"))
 
 
@@ -109,8 +132,8 @@ def kinds(root: Path) -> str:
 
 def of_page(root: Path, section: str) -> str:
     """The end of a section's page: its files, with a heading; empty where there are none."""
-    found = files(root, section)
-    if not found:
+    paths = files(root, section)
+    if not paths:
         return ""
     lines = [
         f"## {HEADING}",
@@ -119,8 +142,8 @@ def of_page(root: Path, section: str) -> str:
         "their content.",
         "",
     ]
-    for path in found:
-        name = path.relative_to(root / "results").as_posix()
+    for path in paths:
+        name = offered(path).relative_to(root / "results").as_posix()
         lines.append(
             f"- {link(root, path, name)}: {rows(path):,} row{'s' * (rows(path) != 1)}, {size(path)}"
         )

@@ -1,6 +1,4 @@
-"""The notebooks of the book, executed into ``build/``, each only when something it depends on has
-changed.
-"""
+"""The notebooks of the book, executed into ``build/`` when what they depend on has changed."""
 
 from __future__ import annotations
 
@@ -44,9 +42,7 @@ def run(root: Path, name: str, parameters: dict[str, Any], only: Sequence[str] =
 
 
 def prepare(root: Path, name: str, parameters: dict[str, Any], only: Sequence[str] = ()) -> Path:
-    """Copies of the committed notebooks, outputs kept, with other parameters: a fresh run is
-    compared with them.
-    """
+    """Copies of the committed notebooks, outputs kept, with other parameters."""
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 

@@ -188,15 +188,15 @@ def _reported(folder: Path, section: str, metric: str, record: Json) -> list[Jso
         return []
     if "metric" in rows:
         rows = rows[rows["metric"] == metric]
-    found = []
+    curves = []
     for regime, table in rows.groupby("regime"):
         table = table.sort_values("iteration")
         if regime in REGIMES and table["iteration"].iloc[0] == 1 and len(table) > 1:
             ratios = table["value"] / table["value"].iloc[0]
             points = [[int(t), number(y)] for t, y in zip(table["iteration"], ratios, strict=True)]
             title = f"{name}, {regime.replace('_', ' ')}"
-            found.append({"title": title, "regime": regime, "points": points})
-    return found
+            curves.append({"title": title, "regime": regime, "points": points})
+    return curves
 
 
 def _collected(folder: Path, path: Path) -> Json:
@@ -211,9 +211,9 @@ def _collected(folder: Path, path: Path) -> Json:
         curves = {}
         for metric in names:
             reported = _reported(folder, section, metric, record) if known else []
-            found = _curves(frame, metric, variant, reported)
-            if found["absolute"]:
-                curves[metric] = found
+            curve = _curves(frame, metric, variant, reported)
+            if curve["absolute"]:
+                curves[metric] = curve
         if curves:
             shown.append({"title": setting(record), "curves": curves})
     return {**describe(path), "unit": "seeds", "settings": shown}

@@ -8,21 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from collapse_utils.evidence import claims
 from collapse_utils.evidence.claims import OURS, Claim
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict
 from collapse_utils.language.config import PRESETS as LANGUAGE
 
 from . import scorecard
-from .headline import Panel
+from .headline import NAMES, Panel
 
-NAMES = {
-    "linear": "linear regression",
-    "language": "language models",
-    "images": "faces",
-    "molecules": "molecules",
-}
 SQUARES = {REPRODUCED: "\u25a0", UNDECIDED: "\u25a1", NOT_REPRODUCED: "\u2715"}
-COLD = "accumulate-variety-cold"  # the claim on what samples lose at temperature 0.3
+# at temperature 0.3 under accumulate: the claim on what samples lose, and that on the loss
+COLD, COLD_LOSS = "accumulate-variety-cold", "accumulate-stays-cold"
 
 
 @dataclass(frozen=True)
@@ -35,20 +31,18 @@ class Outcome:
 
 def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
     """The paper's claims, each on the first of its results: the real data of its experiment."""
-    found = []
+    outcomes = []
     for rows in judged.values():
         for claim, verdicts in rows:
             name = claim.page.results[0]
             decided = name in verdicts and verdicts[name].outcome in SQUARES
             if claim.where != OURS and not claim.detail_of and decided:
-                found.append(Outcome(claim, verdicts[name]))
-    return found
+                outcomes.append(Outcome(claim, verdicts[name]))
+    return outcomes
 
 
 def _span(panels: list[Panel], regime: str) -> str:
-    """The smallest and the largest final loss over panels, relative to the first fit, with their
-    experiments.
-    """
+    """The smallest and the largest final loss / first loss over panels, with experiments."""
     in_order = sorted(panels, key=lambda panel: panel.growth(regime))
     low, high = in_order[0], in_order[-1]
     if low is high:
@@ -99,24 +93,31 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
 
 def _cold(judged: scorecard.Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
-    for rows in judged.values():
-        for claim, verdicts in rows:
-            verdict = verdicts.get(claim.page.results[0])
-            if claim.id == COLD and verdict is not None:
-                kept = verdict.effect.mean
-                return [
-                    "**The loss does not see everything.** At sampling temperature 0.3 the loss "
-                    f"under accumulation stays where it was, while its samples keep {kept:.0%} of "
-                    "their variety (distinct word pairs)."
-                ]
-    return []
+    judgements = {
+        claim.id: (claim, verdicts[claim.page.results[0]])
+        for rows in judged.values()
+        for claim, verdicts in rows
+        if claim.id in (COLD, COLD_LOSS) and claim.page.results[0] in verdicts
+    }
+    if len(judgements) < 2:
+        return []
+    (_, variety), (claim, loss) = judgements[COLD], judgements[COLD_LOSS]
+    unit = claim.unit_of(claim.metric or claim.page.metric)
+    return [
+        "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "
+        f"accumulation lie {claims.text(loss.effect)} {unit} above the first fit on average, while "
+        f"the samples of the final fit keep {variety.effect.mean:.0%} of their variety (distinct "
+        "word pairs)."
+    ]
 
 
 def count(outcomes: list[Outcome]) -> str:
     """How many of the paper's claims came out how, in one sentence."""
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
     failed = [
-        outcome.claim.statement for outcome in outcomes if outcome.verdict.outcome == NOT_REPRODUCED
+        f"{NAMES[outcome.claim.page.section]}: {outcome.claim.statement.lower()}"
+        for outcome in outcomes
+        if outcome.verdict.outcome == NOT_REPRODUCED
     ]
     text = (
         f"Of the {len(outcomes)} claims of the paper that we test, {counts[REPRODUCED]} are "
@@ -133,28 +134,36 @@ def strip(outcomes: list[Outcome]) -> str:
 
 
 def smallness(root: Path) -> str:
-    """How small our language models are beside the paper's, from the preset and the published size
-    of the data.
-    """
+    """How small our language models are compared with the paper's."""
     path = root / "results" / "planning" / "assumptions.csv"
     if not path.is_file():
         return ""
+    from collapse_utils.language.model import PAPER_SIZES, build, parameters  # seconds
+
     assumed = pd.read_csv(path).set_index("name")["value"]
+    ours = LANGUAGE["trained"]
+    names = ("layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
+    shape = {name: getattr(ours, name) for name in names}
+    count = parameters(build(ours.architecture, **shape, seed=0)) / 1e6
+    sizes = sorted(size.parameters / 1e6 for size in PAPER_SIZES.values())
     return (
-        f"Our runs are small: one of our language models reads {LANGUAGE['cpu'].stories:,} "
-        f"stories, one of the paper's {int(assumed['language_items']):,}. Directions can be "
-        "compared; sizes of effects cannot."
+        f"Our runs are small: our language models have {count:.1f} million parameters and read "
+        f"{ours.stories:,} stories, the paper's {sizes[0]:.0f} to {sizes[-1]:.0f} million and "
+        f"{int(assumed['language_items']):,}. Directions can be compared; sizes of effects cannot."
     )
 
 
-def page(root: Path, first: list[Panel], judged: scorecard.Judged) -> str:
+def answer(first: list[Panel], judged: scorecard.Judged) -> str:
     """The answer on the front page."""
+    return "\n".join(f"- {line}" for line in bullets(first, judged)) + "\n"
+
+
+def certainty(root: Path, judged: scorecard.Judged) -> str:
+    """How many claims hold, each as a square, and how small the runs are."""
     outcomes = papers_claims(judged)
-    listed = "\n".join(f"- {line}" for line in bullets(first, judged))
-    return f"{listed}\n\n{count(outcomes)}\n\n{strip(outcomes)}\n\n{smallness(root)}\n"
+    return f"{count(outcomes)}\n\n{strip(outcomes)}\n\n{smallness(root)}\n"
 
 
 def readme(first: list[Panel], judged: scorecard.Judged) -> str:
     """The answer in the README, which has no labels to link to."""
-    listed = "\n".join(f"- {line}" for line in bullets(first, judged))
-    return f"{listed}\n\n{count(papers_claims(judged))}\n"
+    return f"{answer(first, judged)}\n{count(papers_claims(judged))}\n"

@@ -1,6 +1,4 @@
-"""What the front page shows of every section: its headline metric by iteration, under three
-regimes, and the paper's.
-"""
+"""The front page's figures: each section's headline metric by iteration, and the paper's."""
 
 from __future__ import annotations
 
@@ -14,13 +12,31 @@ import pandas as pd
 from collapse_utils import sections
 from collapse_utils.evidence import results
 from collapse_utils.evidence.statistics import Estimate, by_iteration, seeds_of
-from collapse_utils.presets import NAMES as PRESETS
 
+NAMES = {
+    "linear": "linear regression",
+    "language": "language models",
+    "images": "faces",
+    "molecules": "molecules",
+}
+PRESETS = ("smoke", "cpu", "trained", "colab", "paper")  # the largest is shown
 REGIMES = ("replace", "accumulate", "accumulate_subsample")
 PAPER = {  # the paper's run that stands beside ours: rows of results/reported/<section>.csv
     "language": {"model": "llama-12m", "temperature": 1.0},
     "images": {},
     "molecules": {"metric": "local_loss"},
+}
+# (section, data source) -> preset, variant and protocol of the chains on which the front page
+# rests, where these are not the preset itself; until they are collected, the preset stands in
+CHOSEN = {
+    ("language", "tinystories"): ("trained", "", "trained out"),
+    ("images", "celeba_89x109"): ("cpu", "draw=by_seed,protocol=steps", "fixed training steps"),
+    ("molecules", "conformers"): (
+        "cpu",
+        "iterations=4,molecules=50,draw=by_seed,sampler=langevin,sampling_steps=1000,"
+        "samples_per_conformer=1",
+        "GeoDiff's own sampler",
+    ),
 }
 # the part of the linear grid that the front page shows
 LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}
@@ -53,16 +69,16 @@ class Panel:
 
     @property
     def name(self) -> str:
-        """The title without its section."""
-        return self.title.partition(" (")[0]
+        """The experiment, as the book calls it everywhere."""
+        return NAMES[self.section]
 
     @property
     def measure(self) -> str:
-        return self.metric.replace("_", " ")
+        return self.metric.replace("cross_", "cross-").replace("_", " ")
 
-    def fit(self, regime: str, place: int) -> Estimate:
+    def fit(self, regime: str, index: int) -> Estimate:
         """The first (0) or last (-1) fit of a regime."""
-        row = self.curves[regime].iloc[place]
+        row = self.curves[regime].iloc[index]
         return Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
 
     @property
@@ -87,7 +103,7 @@ class Panel:
     def digest(self) -> str:
         """A checksum of everything that a picture of this panel shows."""
         tables = [table.to_csv(index=False) for table in (*self.curves.values(), self.paper)]
-        parts = [self.title, self.metric, self.data, self.about, *tables]
+        parts = [self.title, self.name, self.measure, self.data, self.about, *tables]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def sentence(self) -> str:
@@ -145,28 +161,38 @@ def _of_the_paper(section: str, folder: Path) -> pd.DataFrame:
     return scaled[["regime", "iteration", "value"]].reset_index(drop=True)
 
 
-def _collected(section: str, folder: Path) -> list[Panel]:
-    """A section's panels: of its other data sources the one at the largest preset, then its
-    embedded default.
-    """
-    module, default = sections.module(section), sections.default_source(section)
-    tables: dict[str, list[tuple[Path, pd.DataFrame]]] = {}
+def _candidates(section: str, folder: Path) -> dict[str, list[tuple[int, str, Path, pd.DataFrame]]]:
+    """Data source -> the chains that could stand for it: rank, protocol, file, rows."""
+    candidates: dict[str, list[tuple[int, str, Path, pd.DataFrame]]] = {}
     for path in sorted((folder / section).glob("*/metrics.csv")):
         rows = results.read_csv(path)
-        rows = rows[(rows["variant"] == "") & rows["preset"].isin(PRESETS)]
-        if len(rows):
-            tables.setdefault(rows["data"].iloc[0], []).append((path, rows))
-    found: list[tuple[int, Panel]] = []
-    for source, there in sorted(tables.items()):
-        for path, rows in sorted(there, key=lambda one: -PRESETS.index(one[1]["preset"].iloc[0])):
+        if rows.empty:
+            continue
+        source, own = rows["data"].iloc[0], rows["preset"].iloc[0]
+        preset, variant, words = CHOSEN.get((section, source), ("", "", ""))
+        of_source = candidates.setdefault(source, [])
+        if own == preset:
+            of_source.append((len(PRESETS), words, path, rows[rows["variant"] == variant]))
+        if own in PRESETS:
+            base = rows[rows["variant"] == ""]
+            of_source.append((PRESETS.index(own), f"preset {own}", path, base))
+    return candidates
+
+
+def _collected(section: str, folder: Path) -> list[Panel]:
+    """A section's panels: the data source at the largest preset, then the built-in default."""
+    module, default = sections.module(section), sections.default_source(section)
+    ranked: list[tuple[int, Panel]] = []
+    for source, candidates in sorted(_candidates(section, folder).items()):
+        for rank, words, path, rows in sorted(candidates, key=lambda one: -one[0]):
             curves = {
                 regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES
             }
             curves = {regime: curve for regime, curve in curves.items() if len(curve)}
             if not {"replace", "accumulate"} <= set(curves):
                 continue  # under way: the next smaller preset stands in
-            preset, seeds = rows["preset"].iloc[0], seeds_of(rows[rows["regime"].isin(REGIMES)])
-            about, file = f"preset {preset}, {seeds}", path.relative_to(folder).as_posix()
+            seeds = seeds_of(rows[rows["regime"].isin(REGIMES)])
+            about, file = f"{words}, {seeds}", path.relative_to(folder).as_posix()
             panel = Panel(
                 section,
                 module.TITLE,
@@ -178,29 +204,29 @@ def _collected(section: str, folder: Path) -> list[Panel]:
                 curves,
                 _of_the_paper(section, folder),
             )
-            found.append((PRESETS.index(preset), panel))
+            ranked.append((rank, panel))
             break
-    real = sorted((one for one in found if not one[1].offline), key=lambda one: -one[0])[:1]
-    return [panel for _, panel in [*real, *(one for one in found if one[1].offline)]]
+    real = sorted((one for one in ranked if not one[1].offline), key=lambda one: -one[0])[:1]
+    return [panel for _, panel in [*real, *(one for one in ranked if one[1].offline)]]
 
 
 def panels(folder: Path) -> list[Panel]:
     """Every section's panels from the folder of committed results, in the order of the sections.
 
-    A section shows its largest preset without any override; data that have to be fetched, which are
-    those of the paper or near to them, come before the embedded default.  The linear section shows
-    its simulation grid, whose repeats take the place of seeds.
+    A section shows the chains of ``CHOSEN``, else its largest preset without any override; data
+    that have to be fetched, which are those of the paper or near to them, come before the embedded
+    default.  The linear section shows its simulation grid, whose repeats take the place of seeds.
     """
-    found = []
+    shown = []
     for section in sections.NAMES:
         grids = sorted((folder / section).glob("*/grid.csv")) if section == "linear" else []
-        found += [_linear_grid(grids[-1], folder)] if grids else _collected(section, folder)
-    return found
+        shown += [_linear_grid(grids[-1], folder)] if grids else _collected(section, folder)
+    return shown
 
 
-def first_of_each(found: list[Panel]) -> list[Panel]:
+def first_of_each(panels: list[Panel]) -> list[Panel]:
     """The panel of every section that the opening figure shows."""
     first: dict[str, Panel] = {}
-    for panel in found:
+    for panel in panels:
         first.setdefault(panel.section, panel)
     return list(first.values())

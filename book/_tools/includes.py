@@ -16,6 +16,7 @@ from . import (
     downloads,
     error_rates,
     front,
+    lecture,
     planning,
     schematic,
     scorecard,
@@ -23,7 +24,6 @@ from . import (
     versions,
 )
 from .benchmarks import front_door, page
-from .contents import page_of
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
@@ -33,84 +33,50 @@ MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in 
 NO_RESULTS = "No results have been collected into `results/` yet: `make reference` makes them.\n"
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 LEGEND = (
-    "**Figure 1.** Loss on held-out real data, divided by the loss of the first fit, on "
-    "logarithmic axes; lower is better. Filled marks are our means over seeds with 95% intervals "
-    "(over repeats in linear regression). Open marks are the paper's values: Llama 12M, faces, "
-    "and the local loss of molecules."
+    "(a) What each fit trains on: real data dark, generations paler. (b-e) Loss on held-out real "
+    "data, divided by that of the first fit, on logarithmic axes; lower is better. Filled marks "
+    "are our means over seeds with 95% intervals (over repeats in linear regression). Open marks "
+    "are the paper's values: Llama 12M, faces, and the local loss of molecules."
 )
-NOTE = (
-    "Means with 95% intervals over seeds (over repeats in linear regression), made from the files "
-    "that *data* leads to. *Offline*: the data come with a pip dependency or are drawn from the "
-    "seed, so that anybody can repeat the row; other data have to be fetched first."
-)
-# of a picture: what its name ends with, and how many panels stand beside one another
+# of a picture: the end of its name, and how many panels are in a row
 SHAPES = {"": 2, "-phone": 1}
 
 
-def table(root: Path, found: list[Panel], up: str) -> str:
-    """First and last fits, a row for each panel; ``up`` leads from the page to the root."""
-    lines = [
-        "| experiment | first fit | last fit, replace | last fit, accumulate |",
-        "|---|---|---|---|",
-    ]
-    for panel in found:
-        page = page_of(root, panel.section)
-        title = f"[{panel.title}]({up}{page})" if page else panel.title
-        fits = [panel.fit("replace", 0), panel.fit("replace", -1), panel.fit("accumulate", -1)]
-        # an interval stays on one line
-        values = " | ".join(fit.text(panel.digits).replace(", ", ",\u00a0") for fit in fits)
-        about = f"{panel.data}, {panel.about}, {panel.fits} fits{', *offline*' * panel.offline}"
-        lines.append(
-            f"| {title}, {panel.measure}: {about} ([data]({up}results/{panel.file})) | {values} |"
-        )
-    return "\n".join([*lines, "", NOTE, ""])
-
-
-def pictures(root: Path, found: list[Panel]) -> dict[Path, Picture]:
+def pictures(root: Path, panels: list[Panel]) -> dict[Path, Picture]:
     """Every generated picture: one for wide pages and one for phones of each."""
     drawn = {f"regimes{name}": schematic.picture(columns) for name, columns in SHAPES.items()}
-    if found:
+    if panels:
         drawn |= {
-            f"headline{name}": opening(first_of_each(found), columns)
+            f"headline{name}": opening(first_of_each(panels), columns)
             for name, columns in SHAPES.items()
         }
     return {root / GENERATED / f"{name}.png": picture for name, picture in drawn.items()}
 
 
-def shown(name: str, alt: str) -> str:
-    """A picture on a page of the book: the wide one, and on a phone the tall one (book.css shows
-    one of the two).
-    """
-    return "\n".join(
-        f"```{{image}} _generated/{name}{shape}.png\n"
-        f":alt: {alt}\n"
-        f":class: only-{'phone' if shape else 'wide'}\n"
-        ":width: 100%\n"
-        ":loading: lazy\n"
-        "```\n"
-        for shape in SHAPES
+def figure(name: str, alt: str, caption: str) -> str:
+    """A picture with its caption: the wide shape, and above it the tall one that phones show."""
+    common = f":alt: {alt}\n:width: 100%\n:loading: lazy"
+    path = f"_generated/{name}"
+    return (
+        f"```{{image}} {path}-phone.png\n{common}\n:class: only-phone\n```\n\n"
+        f"```{{figure}} {path}.png\n{common}\n:class: only-wide\n:name: fig-{name}\n\n"
+        f"{caption}\n```\n"
     )
 
 
-def in_words(found: list[Panel]) -> str:
-    return " ".join(panel.sentence() for panel in first_of_each(found))
+def in_words(panels: list[Panel]) -> str:
+    return " ".join(panel.sentence() for panel in first_of_each(panels))
 
 
-def headline(found: list[Panel]) -> str:
-    """Figure 1 with its caption."""
-    if not found:
-        return NO_RESULTS
-    link = "[The figure as one PNG](_generated/headline.png)"
-    return f"{shown('headline', in_words(found))}\n{LEGEND} {link}.\n"
-
-
-def for_readme(found: list[Panel], judged: scorecard.Judged) -> str:
+def for_readme(panels: list[Panel], judged: scorecard.Judged) -> str:
     """Figure 1 and the answer, as GitHub shows them."""
-    if not found:
+    if not panels:
         return NO_RESULTS
     path = (GENERATED / "headline.png").as_posix()
-    image = f'<a href="{path}"><img src="{path}" alt="{in_words(found)}"></a>'
-    return f"{image}\n\n{LEGEND}\n\n{front.readme(first_of_each(found), judged)}"
+    alt = "Loss relative to the first fit, under three regimes, in the four experiments."
+    image = f'<a href="{path}"><img src="{path}" alt="{alt}"></a>'
+    caption = f"**Figure 1.** {LEGEND.partition(' Filled')[0]}"
+    return f"{image}\n\n{caption}\n\n{front.readme(first_of_each(panels), judged)}"
 
 
 def between_marks(text: str, name: str, part: str) -> str:
@@ -120,17 +86,17 @@ def between_marks(text: str, name: str, part: str) -> str:
     return f"{before}{begin}\n{part}{end}{after}" if begin and end else text
 
 
-def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
+def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
     """Path -> content of every generated text."""
     folder, readme = root / GENERATED, root / "README.md"
     judged = scorecard.judged(root)
-    wanted = {
-        folder / "front.md": front.page(root, first_of_each(found), judged)
-        if found
+    generated = {
+        folder / "front.md": front.answer(first_of_each(panels), judged) if panels else NO_RESULTS,
+        folder / "front_count.md": front.certainty(root, judged),
+        folder / "headline.md": figure("headline", in_words(panels), LEGEND)
+        if panels
         else NO_RESULTS,
-        folder / "headline.md": headline(found),
-        folder / "headline_table.md": table(root, found, "../") if found else NO_RESULTS,
-        folder / "regimes.md": shown("regimes", schematic.sentence()),
+        folder / "regimes.md": figure("regimes", schematic.sentence(), schematic.CAPTION),
         folder / "scorecard.md": scorecard.full(root, judged),
         folder / "claim_details.md": scorecard.details(root, judged),
         folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),
@@ -156,26 +122,27 @@ def texts(root: Path, found: list[Panel]) -> dict[Path, str]:
     }
     text = readme.read_text(encoding="utf-8")
     parts = {
-        "results": for_readme(found, judged),
+        "results": for_readme(panels, judged),
         "times": front_door(root) or NO_TIMES,
     }
     for name, part in parts.items():
         text = between_marks(text, name, part)
-    wanted[readme] = text
-    return wanted
+    generated[readme] = text
+    return generated
 
 
 def update(root: Path, write: bool) -> list[Path]:
     """The generated files that were out of date; ``write`` brings them up to date."""
-    found, stale = panels(root / "results"), []
+    shown, stale = panels(root / "results"), []
     if write:
         (root / GENERATED).mkdir(parents=True, exist_ok=True)
-    for path, picture in pictures(root, found).items():
+    drawn = pictures(root, shown)
+    for path, picture in [*drawn.items(), *lecture.drawings(root, drawn).items()]:
         if not picture.is_current(path):
             stale.append(path)
             if write:
                 picture.save(path)
-    for path, text in texts(root, found).items():
+    for path, text in texts(root, shown).items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(path)
             if write:

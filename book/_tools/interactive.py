@@ -152,7 +152,7 @@ INTERACTIVES = {
 
 
 def as_json(data: Json) -> str:
-    """JSON that can stand in a script element: nothing in it looks like the page's own markup."""
+    """JSON that can be inside a script element: nothing in it looks like the page's own markup."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 

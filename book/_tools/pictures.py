@@ -1,6 +1,4 @@
-"""Pictures made from results or from code: kept small, with a digest in their metadata by which a
-stale one is found.
-"""
+"""Pictures made from results or code, with a digest by which a stale one is detected."""
 
 from __future__ import annotations
 
@@ -10,18 +8,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from collapse_utils.sweeps.execute import fewer_colours
 
-from .headline import Panel
+from .headline import REGIMES, Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 GREY = "#5a5a5a"
-# inches of a panel, where one or two stand beside one another
+# inches of a panel, for one or two panels in a row
 SIZES = {2: (4.3, 3.3), 1: (4.5, 3.3)}
 
 
@@ -36,6 +34,12 @@ class Picture:
         return digest_of(path) == self.digest
 
     def save(self, path: Path) -> None:
+        drawn = io.BytesIO()
+        self.write(drawn, format="png", dpi=200, metadata={"Results": self.digest})
+        path.write_bytes(fewer_colours(drawn.getvalue()))
+
+    def write(self, file: BinaryIO, **options: object) -> None:
+        """Draw into an open file; ``options`` are those of ``Figure.savefig``."""
         import matplotlib
 
         matplotlib.use("Agg")
@@ -43,13 +47,11 @@ class Picture:
 
         from collapse_utils.pages import figures
 
-        with plt.rc_context():
+        with plt.rc_context({"svg.hashsalt": "book"}):  # an SVG is the same each time
             figures.style()
             figure = self.draw()
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format="png", dpi=200, metadata={"Results": self.digest})
+            figure.savefig(file, **options)
             plt.close(figure)
-        path.write_bytes(fewer_colours(drawn.getvalue()))
 
 
 def digest_of(path: Path) -> str:
@@ -66,45 +68,59 @@ def checksum(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
-def opening(found: list[Panel], columns: int) -> Picture:
-    """One figure of all sections, ``columns`` panels beside one another: two on a wide page, one on
-    a phone.
+def opening(panels: list[Panel], columns: int) -> Picture:
+    """Figure 1: what a fit trains on beside what comes out, in two columns on a wide page; all
+    below one another on a phone.
     """
     from collapse_utils.pages import figures
+
+    from . import schematic
 
     digest = checksum(
         columns,
         SIZES[columns],
         figures.COLOURS,
         figures.LABELS,
-        *(panel.digest() for panel in found),
+        schematic.shown(REGIMES),
+        schematic.WORDS,
+        *(panel.digest() for panel in panels),
     )
-    return Picture(digest, lambda: _opening(found, columns))
+    return Picture(digest, lambda: _opening(panels, columns))
 
 
-def _opening(found: list[Panel], columns: int) -> Figure:
+def _opening(panels: list[Panel], columns: int) -> Figure:
     import matplotlib.pyplot as plt
 
     from collapse_utils.pages import figures
 
-    rows = math.ceil(len(found) / columns)
+    from . import schematic
+
+    rows = math.ceil(len(panels) / columns)
     width, height = SIZES[columns]
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
-    )
+    if columns > 1:  # the drawings have a column of their own
+        size = (width * (columns + 0.9), height * rows)
+        figure = plt.figure(figsize=size, layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=(0.9, columns))
+    else:
+        size = (width, 1.9 * len(REGIMES) + height * rows)
+        figure = plt.figure(figsize=size, layout="constrained")
+        ratios = (1.9 * len(REGIMES), height * rows)
+        left, right = figure.subfigures(2, 1, height_ratios=ratios)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    schematic.column(left, REGIMES)
+    axes = right.subplots(rows, columns, squeeze=False)
     for place, ax in enumerate(axes.flat):
-        if place >= len(found):
+        if place >= len(panels):
             ax.set_axis_off()
             continue
-        _panel(ax, found[place])
-        if place + columns >= len(found):  # nothing stands below it
+        _panel(ax, panels[place], f"({'bcdefg'[place]}) ")
+        if place + columns >= len(panels):  # nothing is below it
             ax.set_xlabel("model-fitting iteration t")
-    figures.legend(figure, axes.flat)
+    figures.legend(right, axes.flat)
     return figure
 
 
-def _panel(ax: Axes, panel: Panel) -> None:
+def _panel(ax: Axes, panel: Panel, letter: str) -> None:
     """Losses relative to the first fit, on a logarithmic axis; the paper's values as open marks."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -128,8 +144,12 @@ def _panel(ax: Axes, panel: Panel) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylabel(f"{panel.measure} / first fit", fontsize=10.5)
-    name, _, section = panel.title.partition(" (")
-    over(ax, name, f"{section.rstrip(')')}: {panel.data}".removeprefix(": "))
+    section = panel.title.partition(" (")[2]
+    over(
+        ax,
+        letter + panel.name.capitalize(),
+        f"{section.rstrip(')')}: {panel.data}".removeprefix(": "),
+    )
 
 
 def _ticks(limits: tuple[float, float]) -> tuple[float, ...]:
@@ -145,11 +165,9 @@ def _ticks(limits: tuple[float, float]) -> tuple[float, ...]:
 
 
 def over(ax: Axes, title: str, under: str, colour: str = "black", left: float = -44) -> None:
-    """A title in bold and a grey line under it, both from the left edge of the axes' labels, where
-    phones have room.
-    """
-    place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    """A title in bold and a grey line under it, from the left edge of the axes' labels."""
+    offset = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
     ax.annotate(
-        title, (0, 1), xytext=(left, 25), color=colour, fontweight="bold", fontsize=13, **place
+        title, (0, 1), xytext=(left, 25), color=colour, fontweight="bold", fontsize=13, **offset
     )
-    ax.annotate(under, (0, 1), xytext=(left, 9), color=GREY, fontsize=10.5, **place)
+    ax.annotate(under, (0, 1), xytext=(left, 9), color=GREY, fontsize=10.5, **offset)

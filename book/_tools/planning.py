@@ -29,6 +29,8 @@ from collapse_utils.pages.costs import (
     read,
 )
 
+from .tables import captioned, markdown
+
 SEEDS = 3  # what a verdict asks for
 
 
@@ -50,75 +52,58 @@ def money(low: float, high: float | None = None) -> str:
     return f"USD {one(low)}" if high is None else f"USD {one(low)} to {one(high)}"
 
 
-def cost_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> list[str]:
+def cost_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> str:
     """One chain of every experiment under replace and accumulate, on this core and on GPUs."""
-    lines = [
-        f"| experiment | regime | real items | fits | one core, measured | disk | {GPUS[0]}, "
-        f"assumed | {GPUS[1]}, assumed |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
+    numbers = "real items", "fits", "one core, measured", "disk", *(f"{g}, assumed" for g in GPUS)
+    rows = []
     for row, regime in chains(frame, size):
         one = cost(row, assumed, regime, size.factor)
+        items = f"{one.items:,}", str(one.iterations), hours(one.seconds), disk(one.disk_bytes)
         on_gpu = [_on_gpu(row, assumed, one.seconds, gpu) for gpu in GPUS]
-        lines.append(
-            f"| {TITLES[row['section']]} | {regime} | {one.items:,} | {one.iterations} | "
-            f"{hours(one.seconds)} | {disk(one.disk_bytes)} | {' | '.join(on_gpu)} |"
-        )
-    return lines
+        rows.append((TITLES[row["section"]], regime, *items, *on_gpu))
+    return markdown(("experiment", "regime", *numbers), rows, right=numbers)
 
 
-def bill(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> list[str]:
+def bill(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> str:
     """All chains of an experiment: three seeds under both regimes."""
-    lines = [
-        f"| experiment | chains | core hours | cores at USD {assumed['core_price']:g} | "
-        + " | ".join(f"{gpu} at USD {assumed[f'{gpu}_price']:g}" for gpu in GPUS)
-        + " | disk |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
+    prices = [f"{name} at USD {assumed[f'{name}_price']:g}" for name in ("core", *GPUS)]
+    prices[0] = prices[0].replace("core", "cores")
+    numbers = "chains", "core hours", *prices, "disk"
+    rows = []
     for section in dict.fromkeys(frame["section"]):
-        rows = [(row, regime) for row, regime in chains(frame, size) if row["section"] == section]
-        costs = [cost(row, assumed, regime, size.factor) for row, regime in rows]
+        own = [(row, regime) for row, regime in chains(frame, size) if row["section"] == section]
+        costs = [cost(row, assumed, regime, size.factor) for row, regime in own]
         seconds = SEEDS * sum(one.seconds for one in costs)
-        prices = [money(assumed["core_price"] * seconds / 3600)]
+        cells = [TITLES[section], str(SEEDS * len(own)), hours(seconds)]
+        cells.append(money(assumed["core_price"] * seconds / 3600))
         for gpu in GPUS:
-            low, high = gpu_factors(rows[0][0], assumed, gpu)
+            low, high = gpu_factors(own[0][0], assumed, gpu)
             price = assumed[f"{gpu}_price"] * seconds / 3600
-            prices.append("not used" if section == "linear" else money(price / high, price / low))
-        lines.append(
-            f"| {TITLES[section]} | {SEEDS * len(rows)} | {hours(seconds)} | {' | '.join(prices)} "
-            f"| {disk(SEEDS * sum(one.disk_bytes for one in costs))} |"
-        )
-    return lines
+            cells.append("not used" if section == "linear" else money(price / high, price / low))
+        rows.append((*cells, disk(SEEDS * sum(one.disk_bytes for one in costs))))
+    return markdown(("experiment", *numbers), rows, right=numbers)
 
 
-def parts_table(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
-    """Where the time of a chain at the paper's size goes, and how much of the training its last fit
-    is.
-    """
-    lines = [
-        "| experiment | regime | training | sampling | measuring | last fit, of all training |",
-        "|---|---|--:|--:|--:|--:|",
-    ]
+def parts_table(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
+    """Where the time of a chain at the paper's size goes, and the share of its last fit."""
+    numbers = "training", "sampling", "measuring", "last fit, of all training"
+    rows = []
     for row, regime in chains(frame, SIZES[1]):
         one = cost(row, assumed, regime, 1)
-        shares = " | ".join(
-            f"{part / one.seconds:.0%}" for part in (one.fit_s, one.sample_s, one.evaluate_s)
-        )
-        last = row["fit_fixed_s"] + row["fit_item_s"] * one.items * regimes.training_size(
-            regime, one.iterations
-        )
-        lines.append(f"| {TITLES[row['section']]} | {regime} | {shares} | {last / one.fit_s:.0%} |")
-    return lines
+        items = one.items * regimes.training_size(regime, one.iterations)
+        last = (row["fit_fixed_s"] + row["fit_item_s"] * items) / one.fit_s
+        parts = [part / one.seconds for part in (one.fit_s, one.sample_s, one.evaluate_s)]
+        shares = [f"{share:.0%}" for share in (*parts, last)]
+        rows.append((TITLES[row["section"]], regime, *shares))
+    return markdown(("experiment", "regime", *numbers), rows, right=numbers)
 
 
-def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
-    """The longest chain and its largest part, in a sentence: it sets how long everything takes on
-    many machines.
-    """
+def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
+    """A sentence on the longest chain and its largest part: the limit on many machines."""
     costs = [
         (cost(row, assumed, regime, 1), row, regime) for row, regime in chains(frame, SIZES[1])
     ]
-    longest, row, regime = max(costs, key=lambda found: found[0].seconds)
+    longest, row, regime = max(costs, key=lambda entry: entry[0].seconds)
     parts = {
         "training": longest.fit_s,
         "sampling": longest.sample_s,
@@ -127,62 +112,75 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> list[str]:
     part = max(parts, key=lambda name: parts[name])
     share = parts[part] / longest.seconds
     total = sum(one.seconds for one, _, _ in costs)
-    return [
+    return (
         "With a machine for every chain, the longest chain decides when everything is done. At "
         f"the paper's size that is **{TITLES[row['section']].lower()} under {regime}**: "
         f"{hours(longest.seconds)} on one core, {longest.seconds / total:.0%} of one seed of the "
         f"experiments in the tables. {'Nearly all' if share > 0.99 else f'{share:.0%}'} of it is "
-        f"{part}."
-    ]
+        f"{part}.\n"
+    )
 
 
-def machine(frame: pd.DataFrame) -> list[str]:
+def machine(frame: pd.DataFrame) -> str:
     row = frame.iloc[0]
     absent = [title for section, title in TITLES.items() if section not in set(frame["section"])]
-    note = (
-        [f"**Not measured yet**, and absent from the tables: {', '.join(absent).lower()}."]
-        if absent
-        else []
-    )
-    return [
+    note = f"**Not measured yet**, and absent from the tables: {', '.join(absent).lower()}.\n"
+    return (
         f"Measured on {row['date']}: one core of {row['processor']}, {row['core_gflops']:.0f} "
-        "GFLOP/s in a float32 matrix product of 1,024 x 1,024, package version "
-        f"{row['package_version']}.",
-        *note,
-    ]
+        "GFLOP/s in a float32 matrix product of 1,024 × 1,024, package version "
+        f"{row['package_version']}.\n" + (note if absent else "")
+    )
 
 
-def assumptions(root: Path) -> list[str]:
+def assumptions(root: Path) -> str:
     frame = pd.read_csv(root / "results" / "planning" / "assumptions.csv")
-    lines = ["| what | value | kind | where it is from |", "|---|--:|---|---|"]
-    for _, row in frame.iterrows():
-        lines.append(
-            f"| {row['name']} | {row['value']:,.10g} {row['unit']} | **{row['kind']}** | "
-            f"{row['note']} |"
-        )
-    return lines
+    rows = [
+        (row["name"], f"{row['value']:,.10g} {row['unit']}", f"**{row['kind']}**", row["note"])
+        for _, row in frame.iterrows()
+    ]
+    return markdown(("what", "value", "kind", "where it is from"), rows, right=("value",))
 
 
 def pages(root: Path) -> dict[str, str]:
     """The generated parts of the planning page, by file name; empty where nothing was measured."""
-    found = read(root)
-    if found is None:
+    rates = read(root)
+    if rates is None:
         return {}
-    frame, assumed = found
-    text: list[str] = []
+    frame, assumed = rates
+    parts = [machine(frame)]
     for size in SIZES:
-        text += [
-            f"### {size.name[0].upper()}{size.name[1:]}",
-            "",
-            "One chain:",
-            "",
-            *cost_table(frame, assumed, size),
-            "",
+        name = size.name.replace(" ", "-")
+        one, all_of = f"table-cost-{name}", f"table-bill-{name}"
+        head = f"{size.name[0].upper()}{size.name[1:]}"
+        parts += [
+            f"- **{head}**: {{numref}}`{one}` has one chain, {{numref}}`{all_of}` all chains.",
         ]
-        text += [f"{SEEDS} seeds under both regimes:", "", *bill(frame, assumed, size), ""]
-    parts = {
-        "planning.md": [*machine(frame), "", *text],
-        "planning_parts.md": [*parts_table(frame, assumed), "", *first_to_shard(frame, assumed)],
-        "planning_assumptions.md": assumptions(root),
+    for size in SIZES:
+        name = size.name.replace(" ", "-")
+        chain = f"What one chain costs, at the size *{size.name}*. GPU hours are assumed."
+        every = (
+            f"What {SEEDS} seeds under both regimes cost, at the size *{size.name}*. "
+            "Prices are assumed."
+        )
+        parts += [
+            f"\n::::{{dropdown}} {size.name[0].upper()}{size.name[1:]}\n",
+            captioned(cost_table(frame, assumed, size), chain, f"table-cost-{name}"),
+            captioned(bill(frame, assumed, size), every, f"table-bill-{name}"),
+            "::::",
+        ]
+    shares = captioned(
+        parts_table(frame, assumed),
+        "Shares of the time of a chain at the paper's size. The last column is the final fit's "
+        "share of all training.",
+        "table-cost-parts",
+    )
+    values = captioned(
+        assumptions(root),
+        "What the tables assume. *Published* values have a source, *assumed* ones are ours.",
+        "table-cost-assumed",
+    )
+    return {
+        "planning.md": "\n".join(parts) + "\n",
+        "planning_parts.md": f"{shares}\n{first_to_shard(frame, assumed)}",
+        "planning_assumptions.md": values,
     }
-    return {name: "\n".join([*lines, ""]).rstrip("\n") + "\n" for name, lines in parts.items()}

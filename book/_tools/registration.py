@@ -1,5 +1,4 @@
-"""When each claim was registered: the commit since which ``book/claims.yml`` has defined it as it
-is now.
+"""When each claim was registered: the commit since which ``book/claims.yml`` defines it so.
 
     python -m book._tools register
 
@@ -36,10 +35,8 @@ GRID = ("", "", 0)  # in the place of the chains of a grid of simulations
 
 
 def definitions(text: str) -> dict[str, dict]:
-    """What decides each claim of a file of claims, in any version of it: claim -> test, options,
-    metric, and so on.
-    """
-    content, found = yaml.safe_load(text), {}
+    """What decides each claim, in any version of the file: claim -> test, options, ..."""
+    content, deciding = yaml.safe_load(text), {}
     for entry in content["claims"]:
         page = content["sections"][entry["section"]]
         models = {name: page["models"][name] for name in entry.get("models", [])}
@@ -49,16 +46,21 @@ def definitions(text: str) -> dict[str, dict]:
             "scale": entry.get("scale", page["scale"]),
             "variant": entry.get("variant", ""),
             "models": models,
+            **({"variant_on": entry["variant_on"]} if "variant_on" in entry else {}),
         }
-        found[entry["id"]] = {**whole, "test": entry["test"], "options": entry.get("options", {})}
+        deciding[entry["id"]] = {
+            **whole,
+            "test": entry["test"],
+            "options": entry.get("options", {}),
+        }
         for test, options in entry.get("details", {}).items():
             given = {name: value for name, value in options.items() if name != "outcomes"}
-            found[f"{entry['id']}.{test}"] = {
+            deciding[f"{entry['id']}.{test}"] = {
                 **whole,
                 "test": test,
                 "options": {**entry.get("options", {}), **given},
             }
-    return found
+    return deciding
 
 
 def predictions(text: str) -> dict[str, dict]:
@@ -80,8 +82,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def history(root: Path) -> dict[str, dict]:
-    """Claim -> the commit that registered it, its date, and the results whose every chain was begun
-    after it.
+    """Claim -> the commit that registered it, its date, and the results begun after it.
 
     InputError without a git repository, or in a shallow clone, whose oldest commit would pass for
     the first.
@@ -103,7 +104,7 @@ def history(root: Path) -> dict[str, dict]:
         if claim.id in since:
             date = datetime.fromisoformat(since[claim.id]["date"])
             first = {
-                name: _first(claim, begun.get(f"{claim.page.section}/{name}", {}))
+                name: _first(claims.on(claim, name), begun.get(f"{claim.page.section}/{name}", {}))
                 for name in claim.outcomes
             }
             since[claim.id]["confirmed_by"] = [
@@ -113,35 +114,52 @@ def history(root: Path) -> dict[str, dict]:
 
 
 def _since(root: Path, file: str, read: Callable[[str], dict[str, dict]]) -> dict[str, dict]:
-    """Entry of a file -> the oldest commit since which it is what it is now, with its date."""
+    """Entry of a file -> the oldest commit since which it is what it is now, with its date.
+
+    The history is followed from commit to parent as long as a parent defines the entry in the same
+    way, so an entry keeps its date when the branch that it was written on is merged.
+    """
     now = read((root / file).read_text(encoding="utf-8"))
+    form = ("--full-history", "--parents", "--topo-order", "--format=%H %aI %P")
+    lines = [line.split() for line in _git(root, "log", *form, "--", file).splitlines()]
+    content: dict[str, dict[str, dict]] = {}
+    moment = datetime.fromisoformat
+
+    def same(commit: str) -> set[str]:
+        """The entries that a commit defines as they are now."""
+        blob = _git(root, "ls-tree", "--format=%(objectname)", commit, "--", file).strip()
+        if blob not in content:
+            content[blob] = read(_git(root, "cat-file", "blob", blob)) if blob else {}
+        return {name for name in now if content[blob].get(name) == now[name]}
+
+    unchanged = {commit: same(commit) for commit, *_ in lines}
+    followed = {lines[0][0]: unchanged[lines[0][0]]} if lines else {}
     since: dict[str, dict] = {}
-    settled: set[str] = set()
-    for line in _git(root, "log", "--format=%H %aI", "--", file).splitlines():
-        commit, date = line.split()
-        then = read(_git(root, "show", f"{commit}:{file}"))
-        settled |= {name for name in now if then.get(name) != now[name]}
-        since |= {name: {"commit": commit, "date": date} for name in now if name not in settled}
+    for commit, date, *parents in lines:
+        names = followed.get(commit, set())
+        older = {parent: names & unchanged[parent] for parent in parents}
+        for parent, kept in older.items():
+            followed[parent] = followed.get(parent, set()) | kept
+        for name in names.difference(*older.values()):
+            if name not in since or moment(date) <= moment(since[name]["date"]):
+                since[name] = {"commit": commit, "date": date}
     return since
 
 
 def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
-    """Table of results -> when each of its chains was begun for the first time; of a grid, when it
-    was committed.
+    """Table of results -> when each chain was first begun; for a grid, when it was committed.
 
     A chain that was run again, from the same configuration on the same data, gives the same
     numbers: they were known when it was first run, and the history of its record says when.
     """
-    found: dict[str, dict[Chain, datetime]] = {}
+    begun: dict[str, dict[Chain, datetime]] = {}
     for path in sorted((root / "results").glob("*/*/provenance.json")):
-        place, table = (
-            path.relative_to(root).as_posix(),
-            path.parent.relative_to(root / "results").as_posix(),
-        )
-        commits = _git(root, "log", "--format=%H", "--diff-filter=AM", "--", place).split()
+        key = path.relative_to(root).as_posix()
+        table = path.parent.relative_to(root / "results").as_posix()
+        commits = _git(root, "log", "--format=%H", "--diff-filter=AM", "--", key).split()
         versions = [
             path.read_text(encoding="utf-8"),
-            *(_git(root, "show", f"{commit}:{place}") for commit in commits),
+            *(_git(root, "show", f"{commit}:{key}") for commit in commits),
         ]
         records = [record for version in versions for record in json.loads(version)]
         now = {_chain(record): _made_from(record) for record in json.loads(versions[0])}
@@ -150,7 +168,7 @@ def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
             for each in records
             if now.get(_chain(each)) == _made_from(each)
         ]
-        found[table] = {
+        begun[table] = {
             chain: min(start for other, start in starts if other == chain) for chain in now
         }
     for path in sorted((root / "results").glob("*/*/grid.csv")):
@@ -158,10 +176,10 @@ def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
             root, "log", "-1", "--format=%aI", "--", path.relative_to(root).as_posix()
         ).strip()
         if date:
-            found[path.parent.relative_to(root / "results").as_posix()] = {
+            begun[path.parent.relative_to(root / "results").as_posix()] = {
                 GRID: datetime.fromisoformat(date)
             }
-    return found
+    return begun
 
 
 def _chain(record: dict) -> Chain:
@@ -197,9 +215,7 @@ def read(root: Path) -> dict[str, dict]:
 
 
 def kind(claim: Claim, name: str, registered: dict[str, dict]) -> str:
-    """Whether the results called ``name`` confirm a claim that was registered before them, or were
-    known to it.
-    """
+    """Whether a claim was registered before the results called ``name``, or after."""
     return (
         CONFIRMATORY
         if name in registered.get(claim.id, {}).get("confirmed_by", [])

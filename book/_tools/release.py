@@ -1,6 +1,4 @@
-"""What a release attaches: the site as a zip, the book as one file, and the checksums of everything
-in the folder.
-"""
+"""What a release attaches: the site as a zip, the book as one file, and checksums."""
 
 from __future__ import annotations
 
@@ -24,8 +22,7 @@ def sums(folder: Path) -> str:
 
 
 def release(site: Path, single: Path, folder: Path) -> Path:
-    """Put the built site and the single file into ``folder``, beside the wheel that is there, and
-    write the checksums.
+    """Put the site and the single file beside the wheel in ``folder``, with checksums.
 
     Returns the path of the checksums; InputError if the book has not been built or there is no
     wheel.

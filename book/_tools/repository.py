@@ -1,6 +1,4 @@
-"""The repository's address: it stands in _config.yml, and every place that repeats it is written
-from there.
-"""
+"""The repository's address is in _config.yml; every place that repeats it is written from it."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ def address(root: Path) -> str:
 
 
 def spellings(url: str) -> tuple[str, str, str]:
-    """The forms in which an address is repeated: itself, in a Colab link, as the site on GitHub
-    Pages.
-    """
+    """The forms in which an address is repeated: itself, Colab links, GitHub Pages."""
     match = ADDRESS.fullmatch(url)
     if not match:
         raise InputError("repository", url, "https://github.com/OWNER/NAME")
@@ -51,18 +47,16 @@ def files(root: Path) -> list[Path]:
         ".zenodo.json",
         "codemeta.json",
     )
-    found = [root / name for name in single]
+    paths = [root / name for name in single]
     return [
         path
-        for path in [*found, *sorted((root / "book").rglob("*.md")), *notebooks(root)]
+        for path in [*paths, *sorted((root / "book").rglob("*.md")), *notebooks(root)]
         if path.is_file()
     ]
 
 
 def move(root: Path, url: str) -> list[Path]:
-    """Write ``url`` in place of the address in _config.yml, there and everywhere else; returns the
-    changed files.
-    """
+    """Replace the address by ``url`` everywhere; returns the changed files."""
     url = url.rstrip("/").removesuffix(".git")
     pairs = list(zip(spellings(address(root)), spellings(url), strict=True))
     changed = []

@@ -120,12 +120,12 @@ def faces(folder: Path) -> Json:
     """Faces of every fit in the first setting, at the best quality within ``FACES_BUDGET``."""
     for quality in QUALITIES:
         read = functools.partial(_sheets, quality=quality)
-        found = _samples(folder, "images", "samples.png", read)
-        for one in found["data"]:
+        grids = _samples(folder, "images", "samples.png", read)
+        for one in grids["data"]:
             one["settings"] = one["settings"][:1]
-        if len(json.dumps(found)) <= FACES_BUDGET:
+        if len(json.dumps(grids)) <= FACES_BUDGET:
             break
-    return {**found, "size": FACE}
+    return {**grids, "size": FACE}
 
 
 def _beginning(text: str) -> str:
@@ -202,8 +202,8 @@ def molecules(folder: Path) -> Json:
 
         files = {r: fits for r, fits in files.items() if all(map(same, fits.values()))}
         shown = []
-        for place, (molecule, real) in enumerate(zip(first, reals, strict=True), 1):
-            title = f"{place} ({molecule.GetNumHeavyAtoms()} heavy atoms)"
+        for rank, (molecule, real) in enumerate(zip(first, reals, strict=True), 1):
+            title = f"{rank} ({molecule.GetNumHeavyAtoms()} heavy atoms)"
             atoms = [atom.GetSymbol() for atom in molecule.GetAtoms()]
             bonds = bonds_and_angles(molecule)[0].tolist()
             shown.append({"title": title, "atoms": atoms, "bonds": bonds, "real": whole(real)})

@@ -13,8 +13,10 @@ from collapse_utils import regimes
 from .pictures import GREY, SIZES, Picture, checksum, over
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 ITERATIONS = 4
 WIDTH = 0.64  # of a training set, where 1 is the distance from one iteration to the next
@@ -23,6 +25,10 @@ ROOM = 0.45  # over a training set, for its size
 # without colour.
 FILLS = ("#33373d", "#8b7fb8", "#bdb4da", "#e4dff2")
 INKS = ("white", "white", "#1d1d1d", "#1d1d1d")
+CAPTION = (
+    "What iterations 1 to 4 train on, to scale. Real data are dark, generations paler; the numbers "
+    "say which generation a block is, and n is the size of the real training set."
+)
 WORDS = {
     "replace": "only what the last model sampled",
     "accumulate": "the real data and all that was sampled",
@@ -32,9 +38,7 @@ WORDS = {
 
 
 class Slab(NamedTuple):
-    """A part of one training set: items of one generation, from ``bottom`` upwards, in units of
-    n.
-    """
+    """A part of a training set: items of one generation, from ``bottom`` upwards in n."""
 
     iteration: int
     generation: int
@@ -43,13 +47,11 @@ class Slab(NamedTuple):
 
 
 def slabs(regime: str, iteration: int) -> list[Slab]:
-    """What iteration t trains on, the oldest at the bottom; a uniform draw takes as much of each
-    block, on average.
-    """
+    """What iteration t trains on, oldest at the bottom; a uniform draw at its average."""
     blocks = regimes.trains_on(regime, iteration)
     size = regimes.training_size(regime, iteration) / len(blocks)
     return [
-        Slab(iteration, block.generation, place * size, size) for place, block in enumerate(blocks)
+        Slab(iteration, block.generation, index * size, size) for index, block in enumerate(blocks)
     ]
 
 
@@ -73,9 +75,33 @@ def picture(columns: int) -> Picture:
     """The four regimes, ``columns`` beside one another: two on a wide page, one on a phone."""
     from collapse_utils.pages import figures
 
-    shown = [slabs(regime, t) for regime in regimes.REGIMES for t in range(1, ITERATIONS + 1)]
     style = (SIZES[columns], figures.COLOURS, figures.LABELS, FILLS, WORDS)
-    return Picture(checksum(columns, *style, shown), lambda: draw(columns))
+    return Picture(checksum(columns, *style, shown(regimes.REGIMES)), lambda: draw(columns))
+
+
+def shown(names: Sequence[str]) -> list[list[Slab]]:
+    """What a drawing of these regimes shows."""
+    return [slabs(regime, t) for regime in names for t in range(1, ITERATIONS + 1)]
+
+
+def column(figure: SubFigure, names: Sequence[str]) -> None:
+    """The regimes below one another, on one scale."""
+    tops = [max(regimes.training_size(regime, t) for t in (1, ITERATIONS)) for regime in names]
+    heights = [top + 1.6 * ROOM for top in tops]
+    axes = figure.subplots(len(names), 1, height_ratios=heights)
+    for ax, regime, height in zip(axes, names, heights, strict=True):
+        ax.set_ylim(0, height)
+        _regime(ax, regime)
+    axes[0].annotate(
+        "(a) What a fit trains on",
+        (0, 1),
+        xytext=(-44, 50),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontweight="bold",
+        fontsize=13,
+        annotation_clip=False,
+    )
 
 
 def draw(columns: int) -> Figure:
@@ -91,8 +117,8 @@ def draw(columns: int) -> Figure:
     shape = {"squeeze": False, "layout": "constrained", "gridspec_kw": {"height_ratios": heights}}
     figure, axes = plt.subplots(len(heights), columns, figsize=size, **shape)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
-    for place, (ax, regime) in enumerate(zip(axes.flat, regimes.REGIMES, strict=True)):
-        ax.set_ylim(0, heights[place // columns])
+    for index, (ax, regime) in enumerate(zip(axes.flat, regimes.REGIMES, strict=True)):
+        ax.set_ylim(0, heights[index // columns])
         _regime(ax, regime)
     return figure
 

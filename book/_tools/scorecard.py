@@ -1,6 +1,4 @@
-"""The scorecard: every claim with the paper's number, ours, the verdict, and links to what shows
-and registers it.
-"""
+"""The scorecard: every claim with the paper's number, ours, the verdict and links."""
 
 from __future__ import annotations
 
@@ -26,8 +24,11 @@ TITLES = {  # sections without a module of their own
     "bias": "Bias under accumulation",
     "gaussian": "Gaussians, words and lost tails",
     "families": "The constant π²/6, and where it ends",
+    "mixing": "What real data are worth",
+    "sharpening": "What the loss cannot see",
 }
-LONG = "smoke-orl"  # the small autoencoders, of which the chapter on bias shows chains of 50 fits
+LONG = "smoke-orl"  # the small autoencoders: 50 fits, or 6 with a share of real faces
+PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 SIMULATED = {  # the metrics of simulations, which the explorer does not show
@@ -43,30 +44,22 @@ Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]
 
 
 @dataclass(frozen=True)
-class Place:
-    """What the links of a table need."""
+class Registry:
+    """The commits that registered the claims."""
 
-    root: Path
     registered: dict[str, dict]
     repository: str  # its address
 
-    def tag(self, name: str) -> str:
-        return f"{{bdg-{BADGES[name]}-line}}`{name}`"
+    @classmethod
+    def read(cls, root: Path) -> Registry:
+        config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+        return cls(registration.read(root), config.get("repository", {}).get("url", ""))
 
-    def registration(self, claim: Claim) -> str:
-        """The commit that registered a claim, with a link; empty for one that no commit holds
-        yet.
-        """
+    def link(self, claim: Claim) -> str:
+        """The commit that registered a claim, as a link; empty if no commit has it yet."""
         commit = self.registered.get(claim.id, {}).get("commit", "")
-        return (
-            f"registered in [{commit[:SHORT]}]({self.repository}/commit/{commit})" if commit else ""
-        )
-
-
-def place(root: Path) -> Place:
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    address = config.get("repository", {}).get("url", "")
-    return Place(root, registration.read(root), address)
+        address = f"{self.repository}/commit/{commit}"
+        return f"registered in [{commit[:SHORT]}]({address})" if commit else ""
 
 
 def title(section: str) -> str:
@@ -74,10 +67,8 @@ def title(section: str) -> str:
 
 
 def judged(root: Path) -> Judged:
-    """Section -> every claim, each before its details, with its verdict on each of the results that
-    it reads.
-    """
-    found: Judged = {}
+    """Section -> every claim, before its details, with its verdict on each of its results."""
+    judgements: Judged = {}
     frames: dict[tuple[str, str], pd.DataFrame] = {}
     home = root / "results"
     for claim in claims.load():
@@ -88,9 +79,9 @@ def judged(root: Path) -> Judged:
                 continue  # not collected yet
             if key not in frames:
                 frames[key] = results.named(*key, home)
-            verdicts[name] = claims.judge(claim, frames[key])
-        found.setdefault(claim.page.section, []).append((claim, verdicts))
-    return found
+            verdicts[name] = claims.judge(claims.on(claim, name), frames[key])
+        judgements.setdefault(claim.page.section, []).append((claim, verdicts))
+    return judgements
 
 
 def name_of(page: Page, name: str) -> str:
@@ -99,17 +90,16 @@ def name_of(page: Page, name: str) -> str:
     if page.section == "own_model":
         return "ORL faces"
     if name == LONG:
-        return "ORL faces, 50 fits"
+        return f"ORL faces, {6 if page.section == 'mixing' else 50} fits"
     if not source:
         return "the paper's grid"
-    several = [other for other in page.results if other.partition("-")[2] == source]
-    return DATA.get(source, source) + (f", {preset}" if len(several) > 1 else "")
+    same = [other for other in page.results if other.partition("-")[2] == source]
+    several = len([other for other in same if other != LONG]) > 1
+    return DATA.get(source, source) + (f", {PROTOCOLS.get(preset, preset)}" if several else "")
 
 
 def scale_of(section: str, name: str) -> str:
-    """How the scale of results compares with the paper's: the linear grid is its own; of the rest
-    the preset says it.
-    """
+    """How the scale of results compares with the paper's."""
     if section in TITLES:
         return OWN
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
@@ -135,9 +125,9 @@ def anchor(claim: Claim) -> str:
 
 def full(root: Path, judged: Judged) -> str:
     """A table of claims for every section, each folded, with its number and caption."""
-    here = place(root)
+    registry = Registry.read(root)
     return "\n".join(
-        _folded(section, _table(section, rows, here)) for section, rows in judged.items()
+        _folded(section, _table(root, rows, registry)) for section, rows in judged.items()
     )
 
 
@@ -153,19 +143,19 @@ def _folded(section: str, table: str) -> str:
     )
 
 
-def _table(section: str, rows: list[tuple[Claim, dict[str, Verdict]]], here: Place) -> str:
-    main = [(claim, verdicts) for claim, verdicts in rows if not claim.detail_of]
+def _table(root: Path, rows: list[tuple[Claim, dict[str, Verdict]]], registry: Registry) -> str:
     lines = (
         (
             _lines(
                 f"[{claim.statement}](#{claim.shown})",
                 tested(claim, verdicts),
-                here.registration(claim),
+                registry.link(claim),
             ),
-            _paper(claim, here),
-            "<br><br>".join(_ours(claim, verdicts, here)) or NOT_RUN,
+            _paper(claim, root / "results"),
+            "<br><br>".join(_ours(claim, verdicts, registry)) or NOT_RUN,
         )
-        for claim, verdicts in main
+        for claim, verdicts in rows
+        if not claim.detail_of
     )
     return markdown(["claim", "the paper", "our results"], lines)
 
@@ -174,11 +164,10 @@ def _lines(*parts: str) -> str:
     return "<br>".join(part for part in parts if part)
 
 
-def _paper(claim: Claim, here: Place) -> str:
+def _paper(claim: Claim, home: Path) -> str:
     if claim.where == OURS and not claim.reported:
         return "our own"
     where = "our own" if claim.where == OURS else claim.where
-    home = here.root / "results"
     values = reported.paper_effects(claim, home)
     span = (
         " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values))))
@@ -187,7 +176,7 @@ def _paper(claim: Claim, here: Place) -> str:
     )
     unit = claim.unit_of(reported.paper_metric(claim, home)) if values else ""
     note = f"({claim.reported['note']})" if "note" in claim.reported else ""
-    badges = " ".join(here.tag(tag) for tag in reported.tags(claim, home))
+    badges = " ".join(f"{{bdg-{BADGES[tag]}-line}}`{tag}`" for tag in reported.tags(claim, home))
     return _lines(where, " ".join(part for part in (span, unit, note, badges) if part))
 
 
@@ -195,24 +184,28 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
-def _ours(claim: Claim, verdicts: dict[str, Verdict], here: Place) -> list[str]:
+def _ours(claim: Claim, verdicts: dict[str, Verdict], registry: Registry) -> list[str]:
     """What each of our results says of a claim."""
     cells = []
-    for name in claim.page.results:
+    for name in claim.outcomes:
         verdict = verdicts.get(name)
         if verdict is None or verdict.outcome == NOT_RUN:
             continue
-        outcome = verdict.outcome if verdict.outcome == REPRODUCED else f"**{verdict.outcome}**"
-        kind = registration.kind(claim, name, here.registered)
+        kind = registration.kind(claim, name, registry.registered)
+        data, scale = name_of(claim.page, name), scale_of(claim.page.section, name)
         cells.append(
             _lines(
-                f"{name_of(claim.page, name)}: {outcome} {scale_of(claim.page.section, name)}",
+                f"{data}: {_outcome(verdict)} {scale}",
                 interval(verdict),
                 f"({verdict.beside})" if verdict.beside else "",
                 f"{kind}; {verdict.note}" if verdict.note else kind,
             )
         )
     return cells
+
+
+def _outcome(verdict: Verdict) -> str:
+    return verdict.outcome if verdict.outcome == REPRODUCED else f"**{verdict.outcome}**"
 
 
 def interval(verdict: Verdict) -> str:
@@ -223,13 +216,11 @@ def interval(verdict: Verdict) -> str:
 
 def details(root: Path, judged: Judged) -> str:
     """The further tests of claims about a rise, in one table."""
-    here, lines = place(root), []
-    for rows in judged.values():
-        for claim, verdicts in rows:
-            if claim.detail_of:
-                statement = f'<span id="{anchor(claim)}"></span>{claim.statement}'
-                cells = "<br><br>".join(_ours(claim, verdicts, here)) or NOT_RUN
-                lines.append((_lines(statement, tested(claim, verdicts)), cells))
+    registry, lines = Registry.read(root), []
+    for claim, verdicts in (row for rows in judged.values() for row in rows if row[0].detail_of):
+        statement = f'<span id="{anchor(claim)}"></span>{claim.statement}'
+        cells = "<br><br>".join(_ours(claim, verdicts, registry)) or NOT_RUN
+        lines.append((_lines(statement, tested(claim, verdicts)), cells))
     return captioned(
         markdown(["claim", "our results"], lines),
         "Further tests of the claims about a rise. A lowest step is that of the least certain pair "
@@ -239,9 +230,7 @@ def details(root: Path, judged: Judged) -> str:
 
 
 def families(judged: Judged) -> list[tuple[str, list[Verdict]]]:
-    """The verdicts that a correction for many claims counts: those of the scorecard, and those with
-    their details.
-    """
+    """The verdicts that a correction counts: those of the scorecard, and with their details."""
     every = [
         (claim, verdict)
         for rows in judged.values()

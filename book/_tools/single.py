@@ -1,5 +1,4 @@
-"""The built book as one HTML file: every page, picture, style sheet and table of data inside it,
-mathematics included.
+"""The built book as one HTML file, with every page, picture, style sheet and table inside.
 
 Made from the pages of the built site, so that it says what they say.  The file asks nothing of a
 network or a disk; a browser shows it and prints it.
@@ -42,12 +41,8 @@ MODE = (
     "document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches "
     "? 'dark' : 'light';"
 )
-# What scrolls can be reached with the keyboard; formulas have their width once they are drawn.
-REACH = """addEventListener('load', () => MathJax.startup.promise.then(() => {
-  const wide = 'pre, .output, .pst-scrollable-table-container, div.math';
-  for (const box of document.querySelectorAll(wide))
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-}));"""
+# the book's own scripts
+OWN = f"script[src*='/reach.js'], script[src*='/{FOLDER}/']"
 
 
 def data_uri(path: Path) -> str:
@@ -57,9 +52,7 @@ def data_uri(path: Path) -> str:
 
 
 def style_sheet(path: Path) -> str:
-    """A style sheet with everything that it imports or points to; of fonts the compact format
-    alone.
-    """
+    """A style sheet with all that it imports; of fonts the compact format alone."""
 
     def pointed(match: re.Match) -> str:
         file = path.parent / urlsplit(match[2]).path
@@ -89,18 +82,18 @@ def target(site: Path, names: list[str], page: str, address: str) -> str | None:
 
 
 def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag:
-    """The text of a page, changed so that it can stand beside the others."""
-    found = soup.select_one("article.bd-article")
-    for tag in found.select(UNWANTED):
+    """The text of a page, changed so that it can be beside the others."""
+    text = soup.select_one("article.bd-article")
+    for tag in text.select(UNWANTED):
         tag.decompose()
-    for tag in found.find_all(id=True):
+    for tag in text.find_all(id=True):
         tag["id"] = anchor(page, tag["id"])
     for name in REFERRING:
-        for tag in found.find_all(attrs={name: True}):
+        for tag in text.find_all(attrs={name: True}):
             tag[name] = " ".join(anchor(page, part) for part in tag[name].split())
-    for tag in found.select("img[src]"):
+    for tag in text.select("img[src]"):
         tag["src"] = target(site, names, page, tag["src"])
-    for tag in found.select("a[href]"):
+    for tag in text.select("a[href]"):
         if tag.has_attr("download"):
             tag["download"] = tag["download"] or unquote(Path(tag["href"]).name)
         address = target(site, names, page, tag["href"])
@@ -109,26 +102,24 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
             tag.unwrap()
         else:
             tag["href"] = address
-    found["id"] = anchor(page)
-    return found
+    text["id"] = anchor(page)
+    return text
 
 
 def files_of(
     site: Path, soups: dict[str, BeautifulSoup], selector: str, attribute: str
 ) -> list[Path]:
-    """The files that the pages load by the tags ``selector``, each once, in the order of the
-    pages.
-    """
-    found = [
+    """The files that the pages load by the tags ``selector``, each once, in page order."""
+    paths = [
         (site / name).parent / urlsplit(tag[attribute]).path
         for name, soup in soups.items()
         for tag in soup.select(selector)
     ]
-    return list(dict.fromkeys(path.resolve() for path in found))
+    return list(dict.fromkeys(path.resolve() for path in paths))
 
 
 def script(text: str) -> str:
-    """A script that can stand inside a page: nothing in it looks like the page's own markup."""
+    """A script that can be inside a page: nothing in it looks like the page's own markup."""
     return (
         "<script>" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "</script>"
     )
@@ -155,7 +146,7 @@ def single(root: Path, site: Path, output: Path) -> Path:
     }
     first = soups[names[0]]
     sheets = files_of(site, soups, "link[rel=stylesheet]", "href")
-    interactive = files_of(site, soups, f"script[src*='/{FOLDER}/']", "src")
+    scripts = files_of(site, soups, OWN, "src")
     settings = [
         tag.string
         for tag in first.select("script")
@@ -182,8 +173,7 @@ def single(root: Path, site: Path, output: Path) -> Path:
         f'<nav aria-label="Contents"><ol>{entries}</ol></nav>\n<main>',
         *(str(article(site, names, name, soup)) for name, soup in soups.items()),
         "</main>",
-        script(REACH),
-        *(script(path.read_text(encoding="utf-8")) for path in interactive),
+        *(script(path.read_text(encoding="utf-8")) for path in scripts),
         # The bundle that draws formulas as SVG needs neither fonts nor further files.
         script((mathjax_folder() / "tex-svg-full.js").read_text(encoding="utf-8")),
         "</body>\n</html>\n",

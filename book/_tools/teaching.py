@@ -1,5 +1,4 @@
-"""What the lecturer's page lists: the numbered figures and the exercises of every page, in reading
-order.
+"""What the lecturer's page lists: the numbered figures and exercises of every page.
 
 Both are found in the sources of the pages, so the lists are complete without anybody keeping them.
 """
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 
+from . import lecture
 from .contents import pages
 
 NO_FIGURES = "No figure has a number yet.\n"
@@ -22,18 +22,14 @@ DIRECTIVE = re.compile(r"^(?:`{3,}|:{3,})\{(figure|exercise)\}[ \t]*(.*)\n((?:[ 
 
 @dataclass(frozen=True)
 class Item:
-    """A figure or an exercise: the label by which text refers to it, and the words beside the
-    link.
-    """
+    """A figure or an exercise: its label, and the words beside the link."""
 
     label: str
     words: str
 
 
 def _source(root: Path, page: str) -> tuple[str, list[dict]]:
-    """The MyST text of a page and the metadata of its cells; both empty for a page of another
-    kind.
-    """
+    """The MyST text of a page and its cells' metadata; empty for another kind of page."""
     notebook, text = root / f"{page}.ipynb", root / f"{page}.md"
     if notebook.is_file():
         cells = nbformat.read(notebook, as_version=4).cells
@@ -56,9 +52,7 @@ def first_sentence(caption: str) -> str:
 
 
 def figures(root: Path, page: str) -> list[Item]:
-    """The figures of a page that have a number: drawn by a cell, or placed by a directive with a
-    name.
-    """
+    """The numbered figures of a page: drawn by a cell, or placed by a directive."""
     prose, cells = _source(root, page)
     drawn = [metadata.get("mystnb", {}).get("figure", {}) for metadata in cells]
     named = [
@@ -91,6 +85,7 @@ def _listing(root: Path, find: Callable[[Path, str], list[Item]], role: str, non
 def generated(root: Path) -> dict[str, str]:
     """File name in book/_generated -> text, for :mod:`book._tools.includes`."""
     return {
+        "teaching_main.md": lecture.listing(root) or NO_FIGURES,
         "teaching_figures.md": _listing(root, figures, "numref", NO_FIGURES),
         "teaching_exercises.md": _listing(root, exercises, "ref", NO_EXERCISES),
     }

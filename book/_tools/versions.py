@@ -1,5 +1,4 @@
-"""What made the published results: software, machines, time and memory, from the provenance beside
-them.
+"""What made the published results: software, machines, time and memory.
 
 Reads results/<section>/<preset>-<data>/provenance.json, a record a chain, whatever sections,
 presets, data and variants there are, and what requirements.lock pins.  A record may lack a field:
@@ -19,6 +18,9 @@ from collapse_utils import regimes, sections
 from collapse_utils.durable import progress
 from collapse_utils.durable.files import read_json
 from collapse_utils.pages.costs import TITLES
+from collapse_utils.pages.figures import LABELS
+
+from .tables import captioned, markdown
 
 NOTHING = "No results have been collected into `results/` yet.\n"
 UNKNOWN = "not recorded"
@@ -26,23 +28,23 @@ SPACE = "\u00a0"  # a space at which no line ends
 
 
 def read(root: Path) -> dict[str, list[dict]]:
-    """The records of every section, in the book's order of sections; each with the name of its
-    folder.
-    """
-    found: dict[str, list[dict]] = {}
+    """The records of every section in the book's order, each with its folder's name."""
+    records_of: dict[str, list[dict]] = {}
     for path in (root / "results").glob("*/*/provenance.json"):
         records = [{**record, "folder": path.parent.name} for record in read_json(path)]
-        found.setdefault(path.parent.parent.name, []).extend(records)
-    names = [*sections.NAMES, *sorted(found)]
+        records_of.setdefault(path.parent.parent.name, []).extend(records)
+    names = [*sections.NAMES, *sorted(records_of)]
     return {
-        name: sorted(found[name], key=_order) for name in dict.fromkeys(names) if found.get(name)
+        name: sorted(records_of[name], key=_order)
+        for name in dict.fromkeys(names)
+        if records_of.get(name)
     }
 
 
 def _order(record: dict) -> tuple:
     known = list(regimes.REGIMES)
-    place = known.index(record["regime"]) if record["regime"] in known else len(known)
-    return record["folder"], record["variant"], place, record["regime"], record["seed"]
+    rank = known.index(record["regime"]) if record["regime"] in known else len(known)
+    return record["folder"], record["variant"], rank, record["regime"], record["seed"]
 
 
 def title(section: str) -> str:
@@ -96,26 +98,20 @@ def core_seconds(records: list[dict]) -> float:
 
 
 def hours(records: list[dict]) -> str:
-    found = core_seconds(records) / 3600
-    return "< 0.01" if found < 0.01 else f"{found:.2g}" if found < 10 else f"{found:,.0f}"
+    total = core_seconds(records) / 3600
+    return "< 0.01" if total < 0.01 else f"{total:.2g}" if total < 10 else f"{total:,.0f}"
 
 
-def totals(found: dict[str, list[dict]]) -> list[str]:
+def totals(recorded: dict[str, list[dict]]) -> str:
     """Core hours of every section, and of all."""
-    lines = [
-        "| section | chains | core hours | longest chain | most memory |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    everything = [record for records in found.values() for record in records]
-    for name, records in [
-        *((title(section), records) for section, records in found.items()),
-        ("**all**", everything),
-    ]:
+    numbers = "chains", "core hours", "longest chain", "most memory"
+    groups = {title(section): records for section, records in recorded.items()}
+    groups["**all**"] = [record for records in recorded.values() for record in records]
+    rows = []
+    for name, records in groups.items():
         longest = duration(max(_values(records, "wall_s"), default=0))
-        lines.append(
-            f"| {name} | {len(records)} | {hours(records)} | {longest} | {memory(records)} |"
-        )
-    return lines
+        rows.append((name, str(len(records)), hours(records), longest, memory(records)))
+    return markdown(("section", *numbers), rows, right=numbers)
 
 
 def origin(records: list[dict]) -> list[str]:
@@ -148,36 +144,32 @@ def machine(record: dict) -> str:
     return ", ".join(words)
 
 
-def chains(records: list[dict]) -> list[str]:
-    """One table of results: where its chains are from, and a row for every variant and regime."""
-    from collapse_utils.pages.figures import LABELS
-
-    lines = [
-        *origin(records),
-        "",
-        "| variant | regime | chains | median time | range | peak memory |",
-    ]
-    lines += ["|---|---|--:|--:|--:|--:|"]
+def chains(records: list[dict]) -> str:
+    """A row for every variant and regime of one table of results."""
+    numbers = "chains", "median time", "range", "peak memory"
     groups: dict[tuple, list[dict]] = {}
     for record in records:
         groups.setdefault((record["variant"], record["regime"]), []).append(record)
+    rows = []
     for (variant, regime), group in groups.items():
-        cells = (
-            variant.replace(",", ", ") or "as the preset",
-            LABELS.get(regime, regime),
-            str(len(group)),
-        )
-        lines.append(f"| {' | '.join([*cells, *wall_time(group), memory(group)])} |")
-    return lines
+        name = variant.replace(",", ", ") or "as the preset", LABELS.get(regime, regime)
+        rows.append((*name, str(len(group)), *wall_time(group), memory(group)))
+    return markdown(("variant", "regime", *numbers), rows, right=numbers)
 
 
 def tables(section: str, records: list[dict]) -> list[str]:
-    """The tables of a section, with headings."""
+    """The tables of a section, each with what its chains ran on."""
     lines: list[str] = []
     for folder in dict.fromkeys(record["folder"] for record in records):
         chosen = [record for record in records if record["folder"] == folder]
         about = f"preset {chosen[0]['preset']}, {chosen[0]['data']['source']}"
-        lines += [f"### {title(section)}: {about}", "", *chains(chosen), ""]
+        name = f"table-chains-{section}-{folder}"
+        caption = (
+            f"{title(section)}: {about}. A row is all chains of a regime, one for each seed; "
+            "memory is that of the largest process."
+        )
+        lines += [f"**{title(section)}: {about}** ({{numref}}`{name}`)", ""]
+        lines += [*origin(chosen), "", captioned(chains(chosen), caption, name)]
     return lines
 
 
@@ -197,45 +189,45 @@ def needed(root: Path) -> list[str]:
     """What pyproject.toml asks for: the package's own dependencies, then those of the book."""
     path = root / "pyproject.toml"
     project = tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.is_file() else {}
-    wanted = [
+    texts = [
         *project.get("dependencies", ()),
         *project.get("optional-dependencies", {}).get("book", ()),
     ]
-    return [re.match(r"[\w.-]+", need)[0] for need in wanted]
+    return [re.match(r"[\w.-]+", need)[0] for need in texts]
 
 
-def software(root: Path, found: dict[str, list[dict]]) -> list[str]:
+def software(root: Path, sections_: dict[str, list[dict]]) -> str:
     """Versions in the records of the results, beside those that are pinned."""
-    everything = [record for records in found.values() for record in records]
-    recorded = dict.fromkeys(
-        name for versions in _values(everything, "versions") for name in versions
-    )
+    everything = [record for records in sections_.values() for record in records]
+    recorded = _values(everything, "versions")
+    names = dict.fromkeys(name for versions in recorded for name in versions)
     pins = locked(root)
-    lines = ["| software | trained the results | pinned in `requirements.lock` |", "|---|---|---|"]
-    lines.append(f"| Python | {_distinct(_values(everything, 'python'))} | |")
-    lines.append(f"| this package | {_distinct(_values(everything, 'package_version'))} | |")
-    for name in {_plain(name): name for name in [*needed(root), *recorded]}.values():
-        there = _distinct(
-            versions[name] for versions in _values(everything, "versions") if name in versions
-        )
-        lines.append(
-            f"| {name} | {there if name in recorded else ''} | {pins.get(_plain(name), '')} |"
-        )
-    return lines
+    rows = [
+        ("Python", _distinct(_values(everything, "python")), ""),
+        ("this package", _distinct(_values(everything, "package_version")), ""),
+    ]
+    for name in {_plain(name): name for name in [*needed(root), *names]}.values():
+        trained = _distinct(versions[name] for versions in recorded if name in versions)
+        rows.append((name, trained if name in names else "", pins.get(_plain(name), "")))
+    return markdown(("software", "trained the results", "pinned in `requirements.lock`"), rows)
 
 
 def pages(root: Path) -> dict[str, str]:
     """The generated parts of the page, by file name."""
-    found = read(root)
-    text: list[str] = []
-    for section, records in found.items():
-        text += tables(section, records)
+    recorded = read(root)
+    chained = [line for section, records in recorded.items() for line in tables(section, records)]
     parts = {
-        "versions_totals.md": totals(found),
-        "versions_chains.md": text,
-        "versions.md": software(root, found),
+        "versions_totals.md": captioned(
+            totals(recorded),
+            "Time and memory of the published chains. Core hours are wall time times threads.",
+            "table-totals",
+        ),
+        "versions_chains.md": "\n".join(chained),
+        "versions.md": captioned(
+            software(root, recorded),
+            "Versions of the software. The second column is empty where a chain does not record "
+            "the library.",
+            "table-software",
+        ),
     }
-    return {
-        name: "\n".join([*lines, ""]).rstrip("\n") + "\n" if found else NOTHING
-        for name, lines in parts.items()
-    }
+    return {name: text if recorded else NOTHING for name, text in parts.items()}

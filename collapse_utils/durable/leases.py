@@ -9,6 +9,7 @@ proves that its process is dead.  Clocks of machines differ, and jump.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -27,6 +28,7 @@ HEARTBEAT_S = 10.0  # how often an owner renews its lease
 # a lease of another machine that looks older than this, or younger than now, is watched ...
 DEAD_AFTER_S = 120.0
 WATCH_S = 30.0  # ... for so long; if it is not renewed then, its owner is dead
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 # tokens of the leases that this process holds: one that it could not remove is nobody's
 _held: set[str] = set()
@@ -47,6 +49,21 @@ def process_began(pid: int) -> str | None:
         return str(psutil.Process(pid).create_time())
     except psutil.Error:
         return None
+
+
+def _name(whole: Path, path: Path) -> None:
+    """Give a file a second name; FileExistsError if that is taken.
+
+    A disk without hard links, such as Google Drive on Colab, gets a new file instead.  Whoever
+    reads it half written takes its owner to be alive.
+    """
+    try:
+        os.link(whole, path)
+    except OSError as problem:
+        if problem.errno not in NO_LINKS:
+            raise
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(whole.read_text(encoding="utf-8"))
 
 
 class Lease:
@@ -125,7 +142,7 @@ class Lease:
                     json.dumps({**me, "token": self._token}) + "\n", encoding="utf-8"
                 )
                 # fails if the name exists, and shows the whole content at once
-                os.link(candidate, self.path)
+                _name(candidate, self.path)
                 break
             except FileExistsError:
                 owner = self._owner()
@@ -157,7 +174,7 @@ class Lease:
             buried = json.loads(grave.read_text(encoding="utf-8") or "{}") if owner else {}
             # another heir was faster, and this is its lease: give it back
             if buried.get("token") != owner.get("token"):
-                os.link(grave, self.path)
+                _name(grave, self.path)
         grave.unlink(missing_ok=True)
 
     def _beat(self) -> None:

@@ -20,7 +20,7 @@ import yaml
 
 from .. import paths
 from ..errors import InputError
-from . import effects
+from . import effects, shares
 from .rows import SCALES, Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
@@ -63,6 +63,7 @@ class Claim:
     outcomes: dict[str, str]  # results -> outcome
     tag: str = ""  # how sure we are that the paper says so
     variant: str = ""
+    variant_on: dict[str, str] = field(default_factory=dict)  # results -> another variant there
     metric: str = ""
     scale: str = ""
     unit: str = ""
@@ -89,9 +90,7 @@ class Claim:
         return effects.describe(self.test, self.options, self.scale or self.page.scale)
 
     def unit_of(self, metric: str) -> str:
-        """The unit of an effect on ``metric``; empty for a ratio, and for a test whose effect has
-        none.
-        """
+        """The unit of an effect on ``metric``; empty for a ratio or a test without unit."""
         if self.unit or self.ratio or self.test in UNITLESS:
             return self.unit
         return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
@@ -129,9 +128,7 @@ def file() -> Path:
 
 @functools.cache
 def load(path: Path | None = None) -> tuple[Claim, ...]:
-    """Every claim, in the file's order, each before its details; InputError names the claim and the
-    field that is wrong.
-    """
+    """Every claim in the file's order, each before its details; InputError names what is wrong."""
     content = yaml.safe_load((path or file()).read_text(encoding="utf-8"))
     pages = {}
     for section, given in content["sections"].items():
@@ -181,13 +178,13 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
         limit = options.get("limit", 0.0)
         share = claim.ratio and test == "never_falls"
         unit = claim.page.units.get(claim.metric or claim.page.metric, "")
-        told = DETAILS[test].format(limit=f"{limit:.0%}" if share else f"{limit:g} {unit}".strip())
+        words = DETAILS[test].format(limit=f"{limit:.0%}" if share else f"{limit:g} {unit}".strip())
         made.append(
             dataclasses.replace(
                 claim,
                 id=f"{claim.id}.{test}",
                 detail_of=claim.id,
-                statement=f"{claim.statement}: {told}",
+                statement=f"{claim.statement}: {words}",
                 test=test,
                 options={**claim.options, **options},
                 outcomes=entry.get("outcomes", {}),
@@ -202,11 +199,12 @@ def _checked(claim: Claim) -> Claim:
     for model in claim.models:
         if model not in claim.page.models:
             raise InputError(f"{claim.id}: models", model, "one of " + ", ".join(claim.page.models))
-    for where, outcome in claim.outcomes.items():
+    for where in (*claim.outcomes, *claim.variant_on):
         if where not in claim.page.results:
             raise InputError(
                 f"{claim.id}: outcomes", where, "one of " + ", ".join(claim.page.results)
             )
+    for outcome in claim.outcomes.values():
         if outcome not in OUTCOMES:
             raise InputError(f"{claim.id}: outcomes", outcome, "one of " + ", ".join(OUTCOMES))
     return claim
@@ -215,6 +213,11 @@ def _checked(claim: Claim) -> Claim:
 def of(section: str) -> list[Claim]:
     """The claims of one section, without their details."""
     return [claim for claim in load() if claim.page.section == section and not claim.detail_of]
+
+
+def on(claim: Claim, name: str) -> Claim:
+    """The claim as it is asked of the results called ``name``."""
+    return dataclasses.replace(claim, variant=claim.variant_on.get(name, claim.variant))
 
 
 def details(claim: Claim) -> list[Claim]:
@@ -231,9 +234,7 @@ def page(section: str) -> Page:
 
 
 def of_each_source(names: Iterable[str]) -> list[str]:
-    """Of names of results, such as ``cpu-bible``, the first of every data source: that at its
-    largest preset.
-    """
+    """The first name of every data source, such as ``cpu-bible``: its largest preset."""
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(name.partition("-")[2], name)
@@ -242,12 +243,14 @@ def of_each_source(names: Iterable[str]) -> list[str]:
 
 def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
     """The (regime, variant) of the chains that a claim reads."""
-    found = []
+    if claim.test in shares.TESTS:
+        return shares.arms(**claim.options)
+    pairs = []
     for arm in claim.options.values():
         if isinstance(arm, str | dict):
             own = {"regime": arm} if isinstance(arm, str) else arm
-            found.append((own["regime"], joined(model, own.get("variant", claim.variant))))
-    return found
+            pairs.append((own["regime"], joined(model, own.get("variant", claim.variant))))
+    return pairs
 
 
 def every_arm(claim: Claim) -> set[tuple[str, str]]:
@@ -257,24 +260,20 @@ def every_arm(claim: Claim) -> set[tuple[str, str]]:
 
 
 def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the chains that a claim reads; all of them where rows are no chains, as in the
-    linear grid.
-    """
+    """The rows of the chains that a claim reads; all rows of a grid, which has no chains."""
     if "variant" not in frame:
         return frame
-    wanted = every_arm(claim)
-    return frame[[pair in wanted for pair in zip(frame["regime"], frame["variant"], strict=True)]]
+    pairs = every_arm(claim)
+    return frame[[pair in pairs for pair in zip(frame["regime"], frame["variant"], strict=True)]]
 
 
 def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
-    """The models of a claim that were run, by name; one without a name for a claim that names
-    none.
-    """
+    """Name -> fields of each model of a claim that was run; an empty name without models."""
     if not claim.models:
         return {"": ""}
-    there = set(zip(frame["regime"], frame["variant"], strict=True))
+    present = set(zip(frame["regime"], frame["variant"], strict=True))
     fields = {name: claim.page.models[name] for name in claim.models}
-    return {name: model for name, model in fields.items() if there & set(arms(claim, model))}
+    return {name: model for name, model in fields.items() if present & set(arms(claim, model))}
 
 
 def parts(claim: Claim, frame: pd.DataFrame, metric: str = "") -> list[Part]:
@@ -296,17 +295,17 @@ def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
     """
     used = chains(claim, frame)
     added = set(used[used["look"] > 1]["seed"]) if "look" in used else set()
-    found = [
+    decided = [
         dataclasses.replace(part, level=TWO_LOOKS) if added & set(part.seeds) else part
         for part in parts(claim, frame)
     ]
-    verdict = decide(claim.statement, found)
+    verdict = decide(claim.statement, decided)
     if verdict.outcome == NOT_RUN:
         return verdict
     notes = [_steps(claim, frame)] if claim.test == "slopes_up" else []
     if claim.models:
         notes.append(" and ".join(models_in(claim, frame)))
-    if any(part.level == TWO_LOOKS for part in found):
+    if any(part.level == TWO_LOOKS for part in decided):
         notes.append(f"two looks: p < {TWO_LOOKS} needed")
     return dataclasses.replace(
         verdict,

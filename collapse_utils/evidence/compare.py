@@ -1,5 +1,4 @@
-"""Do fresh runs give the published numbers again?  To the last bit where software and processor are
-the same.
+"""Do fresh runs give the published numbers again?  Equal bits on the same software and processor.
 
 Another processor rounds in another order, and training amplifies it; there the headline metric has
 to come out within ``TOLERANCE``, which is several times what two machines were seen to differ by.
@@ -25,8 +24,7 @@ CHAIN = ["preset", "data", "variant", "regime", "seed"]
 
 
 def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bool]:
-    """One line for every finished run below ``folder`` that has published rows, and whether all of
-    them agree.
+    """One line for every finished run below ``folder`` with published rows, and whether all agree.
 
     Raises InputError if there is no such run.
     """
@@ -34,11 +32,8 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
     for run_dir in finished_runs(folder) if folder.is_dir() else ():
         fresh = frame_of([run_dir])
         first = fresh.iloc[0]
-        name = (
-            f"{first['section']} {first['variant']} {first['regime']} seed {first['seed']}".replace(
-                "  ", " "
-            )
-        )
+        chain = first["section"], first["variant"], first["regime"], f"seed {first['seed']}"
+        name = " ".join(filter(None, chain))
         try:
             home = results.folder(first["section"], first["preset"], first["data"], root)
         except InputError:
@@ -47,16 +42,16 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
         published = published[(published[CHAIN] == first[CHAIN]).all(axis=1)]
         if published.empty:
             continue
+        same = ["variant", "regime", "seed"]
         record = next(
-            record
+            record["provenance"]
             for record in files.read_json(home / "provenance.json")
-            if (record["variant"], record["regime"], record["seed"])
-            == (first["variant"], first["regime"], first["seed"])
-        )["provenance"]
+            if [record[name] for name in same] == first[same].tolist()
+        )
         own = files.read_json(run_dir / "DONE")
         alike = all(record.get(key) == own.get(key) for key in SAME)
-        told, right = _difference(published, fresh, first["section"], alike)
-        lines.append(f"{name}: {told}")
+        words, right = _difference(published, fresh, first["section"], alike)
+        lines.append(f"{name}: {words}")
         agree = agree and right
     if not lines:
         raise InputError(
@@ -73,20 +68,10 @@ def _difference(
     if (both["value_published"] == both["value_fresh"]).all():
         return "equal to the published rows to the last bit", True
     headline = both[both["metric"] == sections.module(section).HEADLINE]
-    apart = (
-        ((headline["value_fresh"] - headline["value_published"]) / headline["value_published"])
-        .abs()
-        .max()
-    )
+    apart = (headline["value_fresh"] / headline["value_published"] - 1).abs().max()
     if alike:
-        return (
-            "NOT equal to the published rows, made with the same software and processor "
-            f"({apart:.2g} apart)",
-            False,
-        )
+        unequal = "NOT equal to the published rows, made with the same software and processor"
+        return f"{unequal} ({apart:.2g} apart)", False
+    words = f"{apart:.2g} apart on other software or another processor ({TOLERANCE:g} allowed)"
     # an iteration that one side lacks
-    right = bool(apart <= TOLERANCE) and not headline.isna().any(axis=None)
-    return (
-        f"{apart:.2g} apart on other software or another processor ({TOLERANCE:g} allowed)",
-        right,
-    )
+    return words, bool(apart <= TOLERANCE) and not headline.isna().any(axis=None)

@@ -14,15 +14,14 @@ import pandas as pd
 from scipy import stats
 
 from ..errors import InputError
+from . import shares
 from .growth import grows_as_harmonic, levels_off, still_rises
 from .rows import NOTHING, REAL_LENGTH, TEMPERED, Arm, Rows, part
 from .verdicts import Part
 
 
 def slopes_up(rows: Rows, of: Arm) -> list[Part]:
-    """The slope of the least-squares line through the fits of a chain is positive; on logarithms
-    for a ratio.
-    """
+    """The least-squares slope over the fits of a chain is positive; of logarithms for a ratio."""
     table = rows.logged(of)
     if table.shape[1] < 2:
         return [rows.part(NOTHING)]
@@ -31,8 +30,7 @@ def slopes_up(rows: Rows, of: Arm) -> list[Part]:
 
 
 def trends_up(rows: Rows, of: Arm) -> list[Part]:
-    """Fits are ordered as they follow one another: Page's trend test, whose permutations are within
-    a chain.
+    """The fits are in rising order: Page's trend test, which permutes the fits within a chain.
 
     The effect is Spearman's correlation of a chain's losses with their iteration; the test's L is
     its sum over chains.
@@ -41,18 +39,14 @@ def trends_up(rows: Rows, of: Arm) -> list[Part]:
     order, seeds = table.to_numpy(), tuple(table.index)
     if order.shape[0] < 2 or order.shape[1] < 3:  # the fewest chains and fits that the test takes
         return [Part([0.0] * len(seeds), 0.0, exact=(1.0, 1.0), seeds=seeds)]
-    fits, p = (
-        table.columns.to_numpy(),
-        [float(stats.page_trend_test(ranked).pvalue) for ranked in (order, -order)],
-    )
+    fits = table.columns.to_numpy()
+    p = [float(stats.page_trend_test(ranked).pvalue) for ranked in (order, -order)]
     correlations = [float(stats.spearmanr(fits, chain).statistic) for chain in order]
     return [Part(correlations, 0.0, exact=(p[0], p[1]), seeds=seeds)]
 
 
 def never_falls(rows: Rows, of: Arm, limit: float) -> list[Part]:
-    """No step from one fit to the next falls by more than ``limit``, as a difference or as a share:
-    non-inferiority.
-    """
+    """No step from one fit to the next falls by more than ``limit``: non-inferiority."""
     steps = rows.logged(of).diff(axis=1).iloc[:, 1:]
     return [
         rows.part(rows.effect(steps[t]), 1 - limit if rows.log else -limit) for t in steps.columns
@@ -83,9 +77,7 @@ def does_not_rise(rows: Rows, of: Arm, limit: float) -> list[Part]:
 
 
 def stays_equal(rows: Rows, of: Arm, limit: float) -> list[Part]:
-    """The later fits lie on average within ``limit`` of the first, on both sides: two one-sided
-    tests.
-    """
+    """The later fits are on average within ``limit`` of the first: two one-sided tests."""
     effects = rows.effect(rows.changes(of).mean(axis=1))
     return [rows.part(effects, 1 / limit if rows.log else -limit), rows.part(effects, limit, -1)]
 
@@ -196,9 +188,7 @@ def follows_theory(rows: Rows, of: str, limit: float) -> list[Part]:
 
 
 def _grid_ends(grid: pd.DataFrame, n: int, column: str) -> pd.DataFrame:
-    """A column of the linear grid at iteration n: a row for each T and sigma2, a column a
-    regime.
-    """
+    """A column of the linear grid at iteration n: a row a (T, sigma2), a column a regime."""
     cells = grid[(grid["x"] == "same") & (grid["n"] == n)]
     return cells.pivot(index=["T", "sigma2"], columns="regime", values=column)
 
@@ -249,7 +239,7 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
         grid_bounded,
         grid_ends_above,
     )
-}
+} | shares.TESTS
 
 
 def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
@@ -286,20 +276,19 @@ EFFECTS = {
     "follows_theory": "simulation / theory, least certain T",
     "grid_bounded": "final error / first error, least certain T",
     "grid_ends_above": "{above} / {below} at the final fit, least certain T",
-}
+} | shares.EFFECTS
 
 
 def named(arm: Arm) -> str:
-    """An arm as prose calls it, such as ``accumulate-subsample`` or ``replace at
-    temperature=0.3``.
-    """
+    """An arm in words: ``replace at τ = 0.3``, or ``replace (geometry)``."""
     own = {"regime": arm} if isinstance(arm, str) else arm
-    regime = str(own["regime"]).replace("_", "-")
-    return (
-        f"{regime} at {own['variant'].replace('temperature=', 'τ = ')}"
-        if own.get("variant")
-        else regime
-    )
+    regime, variant = str(own["regime"]).replace("_", "-"), own.get("variant", "")
+    fields = dict(field.split("=") for field in variant.split(",") if field)
+    if "temperature" in fields:
+        return f"{regime} at τ = {fields['temperature']}"
+    if "sampler" in fields:
+        return f"{regime} ({fields['sampler']})"
+    return f"{regime} at {variant}" if variant else regime
 
 
 def describe(test: str, options: dict, scale: str) -> str:

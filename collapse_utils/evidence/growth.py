@@ -13,9 +13,7 @@ from .verdicts import Part
 
 
 def grows_as_harmonic(rows: Rows, of: Arm) -> list[Part]:
-    """H_t fits the loss of a chain better than a line does, and better than the sum of 1/i^2, which
-    converges.
-    """
+    """H_t fits the loss of a chain better than a line and than the sum of 1/i^2 do."""
     table = rows.table(of)
     if table.shape[1] < 3:
         return [rows.part(NOTHING)]
@@ -24,9 +22,7 @@ def grows_as_harmonic(rows: Rows, of: Arm) -> list[Part]:
 
 
 def _late_change(rows: Rows, of: Arm) -> pd.Series:
-    """How far the loss changes from the earlier to the later of two windows; empty for chains that
-    end before the later one does.
-    """
+    """The change of the loss between two windows; empty for chains that end too early."""
     table = rows.logged(of)
     if not {*predictions.EARLIER, *predictions.LATER} <= set(table.columns):
         return NOTHING

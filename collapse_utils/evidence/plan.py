@@ -1,5 +1,4 @@
-"""A plan of sweeps in a file: the chains that belong together, such as all whose results are
-published.
+"""A plan of sweeps in a file: chains that belong together, such as all published ones.
 
     sweeps:
       - section: language            # or an own model, as path/to/file.py:Class

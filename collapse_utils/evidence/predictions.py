@@ -1,5 +1,4 @@
-"""Predictions that were registered before their runs, ``results/predictions.yml``, held against the
-results.
+"""The predictions registered before their runs, ``results/predictions.yml``, and the results.
 
 The file defines the statistics and says how each is decided; this module computes them.  A chain is
 one observation.
@@ -31,17 +30,13 @@ def _residual(y: np.ndarray, shape: np.ndarray) -> float:
 
 
 def _prefers_harmonic(table: pd.DataFrame, other: np.ndarray) -> list[float]:
-    """log(residual with ``other`` / residual with H_t) of each chain: above 0 where H_t fits
-    better.
-    """
+    """log(residual of ``other`` / residual of H_t) by chain: positive where H_t fits better."""
     harmonic = np.cumsum(1 / np.arange(1.0, table.shape[1] + 1))
     return [float(np.log(_residual(y, other) / _residual(y, harmonic))) for y in table.to_numpy()]
 
 
 def growth(table: pd.DataFrame) -> list[float]:
-    """Whether a loss grows like H_t (above 0) or like a line; ``table`` has a row a chain, a column
-    a fit 1, 2, ...
-    """
+    """Positive where a loss grows like H_t, not a line; ``table`` is (chains, fits 1, 2, ...)."""
     return _prefers_harmonic(table, np.arange(1.0, table.shape[1] + 1))
 
 
@@ -81,9 +76,7 @@ SIGNS = {  # what a statistic above 0 and below 0 says
 
 
 def outcome(statistic: str, values: list[float]) -> tuple[Estimate, str]:
-    """The mean of a statistic over chains with its 95% interval, and what it says by the rule in
-    the file.
-    """
+    """The mean of a statistic over chains, its 95% interval, and the outcome by the file's rule."""
     effect = estimate(values)
     if statistic == "late_change":
         narrow = estimate(values, 0.90)  # two one-sided tests at 5%
@@ -111,9 +104,7 @@ def read(given: str | Path | None = None) -> list[dict[str, Any]]:
 def _table(
     entry: dict[str, Any], source: str, regime: str, given: str | Path | None
 ) -> pd.DataFrame:
-    """The metric of an entry: a row for each registered seed that has been run, a column for each
-    fit.
-    """
+    """The metric of an entry: a row a registered seed that has been run, a column a fit."""
     if not (
         results.root(given) / entry["section"] / f"{entry['preset']}-{source}" / "metrics.csv"
     ).exists():
@@ -131,11 +122,9 @@ def outcomes(given: str | Path | None = None) -> pd.DataFrame:
         sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
         for source in sources:
             for prediction in entry["predictions"]:
-                regime, over, statistic = (
-                    prediction["regime"],
-                    prediction.get("over"),
-                    prediction["statistic"],
-                )
+                regime = prediction["regime"]
+                over = prediction.get("over")
+                statistic = prediction["statistic"]
                 table = _table(entry, source, regime, given)
                 if over is None:
                     values = STATISTICS[statistic](table) if table.size else []

@@ -55,18 +55,14 @@ def _temperature(variant: str) -> float:
 
 
 def paper_metric(claim: Claim, root: Path | None = None) -> str:
-    """The metric in which the paper reports the effect of a claim: the claim's own, or that beside
-    it.
-    """
+    """The metric in which the paper reports a claim's effect: the claim's own, or ``beside``."""
     reported = {metric for frame in reported_frames(claim, root) for metric in frame["metric"]}
     own = claim.metric or claim.page.metric
     return next((metric for metric in (own, claim.beside) if metric in reported), own)
 
 
 def paper_effects(claim: Claim, root: Path | None = None) -> list[float]:
-    """The effect of a claim in the paper's own numbers, a value a model: of the part that supports
-    it least.
-    """
+    """The effect in the paper's numbers, one a model: of the part that supports the claim least."""
     metric, least = paper_metric(claim, root), []
     for frame in reported_frames(claim, root):
         values = [
@@ -77,8 +73,6 @@ def paper_effects(claim: Claim, root: Path | None = None) -> list[float]:
 
 
 def tags(claim: Claim, root: Path | None = None) -> list[str]:
-    """How sure the paper's numbers of a claim are: the tags of its reported rows, else the tag of
-    the claim.
-    """
-    found = sorted({tag for frame in reported_frames(claim, root) for tag in frame["tag"]})
-    return found or [claim.tag] * bool(claim.tag)
+    """The tags of the paper's numbers: those of the reported rows, else the claim's own."""
+    reported = sorted({tag for frame in reported_frames(claim, root) for tag in frame["tag"]})
+    return reported or [claim.tag] * bool(claim.tag)

@@ -24,9 +24,7 @@ TEXT = {"section", "preset", "data", "variant", "regime", "metric", "model", "ta
 
 
 def root(given: str | Path | None = None) -> Path:
-    """The folder of committed results: the one given, a source tree's, or the copy inside the
-    installed package.
-    """
+    """The folder of committed results: the given, the source tree's or the installed package's."""
     if given:
         path = Path(given)
         if not path.is_dir():
@@ -42,9 +40,7 @@ def root(given: str | Path | None = None) -> Path:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A table of results: text and whole numbers by the names of the columns, every other column as
-    floats, bit by bit.
-    """
+    """A table of results; floats are read back to the last bit."""
     # Python's float() is exact in every version; pandas' default parser has not always been.
     text = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in text.columns:
@@ -60,11 +56,11 @@ def folder(section: str, preset: str, data: str, given: str | Path | None = None
     home = root(given) / section
     path = home / f"{preset}-{data}"
     if not (path / "metrics.csv").exists():
-        there = sorted(p.parent.name for p in home.glob("*/metrics.csv")) if home.is_dir() else []
+        names = sorted(p.parent.name for p in home.glob("*/metrics.csv")) if home.is_dir() else []
         raise InputError(
             "preset and data",
             path.name,
-            "one of " + ", ".join(there) if there else f"results in {home}",
+            "one of " + ", ".join(names) if names else f"results in {home}",
         )
     return path
 
@@ -75,8 +71,7 @@ def read(section: str, preset: str, data: str, given: str | Path | None = None) 
 
 
 def named(section: str, name: str, given: str | Path | None = None) -> pd.DataFrame:
-    """The committed rows in a folder of results: its metrics or, for a grid of simulations, its
-    cells.
+    """The committed rows in a folder of results: its metrics, or the cells of a grid.
 
     Metrics have a column ``look``: 2 for seeds that ``reference.yml`` says were added after
     looking, else 1.
@@ -94,13 +89,13 @@ def _added(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
     added = pd.Series(False, index=frame.index)
     path = root(given) / "reference.yml"
     for sweep in plan.read(path) if path.is_file() else ():
-        here = frame["seed"].isin(sweep.added_after_looking) & frame["regime"].isin(sweep.regimes)
+        rows = frame["seed"].isin(sweep.added_after_looking) & frame["regime"].isin(sweep.regimes)
         names = {
             "section": sections.result_name(sweep.section),
             "preset": sweep.preset,
             "data": sweep.source,
         }
         for column, value in {**names, "variant": sweep.variant}.items():
-            here &= frame[column] == value
-        added |= here
+            rows &= frame[column] == value
+        added |= rows
     return added

@@ -25,9 +25,7 @@ Arm = str | dict  # a regime, or {regime: ..., variant: ..., metric: ...}
 
 
 def joined(model: str, variant: str) -> str:
-    """The variant of a model of its own, such as ``architecture=gpt2`` and ``temperature=0.3``
-    together.
-    """
+    """Two variants as one, such as ``architecture=gpt2`` and ``temperature=0.3``."""
     return ",".join(part for part in (model, variant) if part)
 
 
@@ -56,18 +54,14 @@ class Rows:
         return 1.0 if self.log else 0.0
 
     def part(self, effects: pd.Series, threshold: float | None = None, sign: int = +1) -> Part:
-        """The claim that effects on this scale, by seed, lie above (``sign`` +1) or below the
-        threshold, or no effect.
-        """
+        """The claim that effects are above (``sign`` +1) or below the threshold or the null."""
         return part(effects, self.null if threshold is None else threshold, sign, self.log)
 
     def table(self, arm: Arm) -> pd.DataFrame:
         """A row a seed, a column an iteration; empty where the results lack the arm."""
         own = {"regime": arm} if isinstance(arm, str) else arm
-        metric, variant = (
-            own.get("metric", self.metric),
-            joined(self.model, own.get("variant", self.variant)),
-        )
+        metric = own.get("metric", self.metric)
+        variant = joined(self.model, own.get("variant", self.variant))
         table = by_seed(self.frame, metric, regime=own["regime"], variant=variant)
         if self.log and (table.to_numpy() <= 0).any():
             raise InputError(
@@ -80,15 +74,11 @@ class Rows:
         return np.log(self.table(arm)) if self.log else self.table(arm)
 
     def effect(self, change: pd.Series | pd.DataFrame) -> pd.Series | pd.DataFrame:
-        """A change on the scale of :meth:`logged` as the effect that a reader sees: a difference,
-        or a ratio.
-        """
+        """A change on the scale of :meth:`logged` as a reader sees it: a difference or a ratio."""
         return np.exp(change) if self.log else change
 
     def changes(self, arm: Arm) -> pd.DataFrame:
-        """How far every later fit lies from the first, on the scale of :meth:`logged`: a row a
-        seed, a column a fit.
-        """
+        """Each later fit - the first, on the scale of :meth:`logged`: (seeds, later fits)."""
         table = self.logged(arm)
         return table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0) if table.size else table
 
@@ -101,9 +91,7 @@ class Rows:
         return self.effect(tables[0][end] - tables[1][end])
 
     def rises_to_the_end(self, first: Arm, second: Arm) -> tuple[pd.Series, pd.Series]:
-        """How far each of two arms rises from its first fit to the last one that both have, as
-        differences.
-        """
+        """How far two arms rise from the first fit to the last that both have; differences."""
         tables = self.table(first), self.table(second)
         if any(table.shape[1] < 2 for table in tables):
             return NOTHING, NOTHING

@@ -52,9 +52,7 @@ def _critical(n: int, confidence: float) -> float:
 def estimate(
     values: Sequence[float], confidence: float = CONFIDENCE, log: bool = False
 ) -> Estimate:
-    """Mean and t-interval of independent observations; ``log`` for ratios: the geometric mean and
-    its interval.
-    """
+    """Mean and t-interval of independent values; with ``log`` of the geometric mean."""
     values = np.asarray(values, float)
     if log:
         own = estimate(np.log(values), confidence)
@@ -67,8 +65,7 @@ def estimate(
 
 
 def by_seed(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
-    """The values of one metric as a table: a row a seed, a column an iteration; seeds that lack an
-    iteration are left out.
+    """One metric as a table: a row a seed, a column an iteration; only seeds with all iterations.
 
     ``where`` selects rows by column, for example ``regime="replace"``.
     """
@@ -79,9 +76,7 @@ def by_seed(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
 
 
 def seeds_of(frame: pd.DataFrame) -> str:
-    """How many seeds the regimes and variants of tidy results have, such as ``3 seeds`` or ``3 to 5
-    seeds``.
-    """
+    """The number of seeds of tidy results, such as ``3 seeds`` or ``3 to 5 seeds``."""
     counts = frame.groupby(["variant", "regime"])["seed"].nunique()
     if counts.empty:
         return "no seeds"
@@ -102,18 +97,15 @@ def by_iteration(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFr
     return pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"])
 
 
-def power(effect: float, seeds: int, confidence: float = CONFIDENCE) -> float:
-    """The chance that a claim is *reproduced* where its effect is ``effect`` standard deviations
-    between seeds.
+def power(effect: float, seeds: int) -> float:
+    """The power of a claim whose effect is ``effect`` standard deviations between seeds.
 
     Normal effects: the t-interval lies above the threshold when a noncentral t exceeds its critical
     value.
     """
-    return float(stats.nct.sf(_critical(seeds, confidence), seeds - 1, effect * math.sqrt(seeds)))
+    return float(stats.nct.sf(_critical(seeds, CONFIDENCE), seeds - 1, effect * math.sqrt(seeds)))
 
 
-def detectable(seeds: int, wanted: float = 0.8) -> float:
-    """The effect, in standard deviations between seeds, that ``seeds`` seeds find with the power
-    ``wanted``.
-    """
-    return float(optimize.brentq(lambda effect: power(effect, seeds) - wanted, 0.01, 50.0))
+def detectable(seeds: int) -> float:
+    """The effect, in standard deviations between seeds, that is found with the power 80%."""
+    return float(optimize.brentq(lambda effect: power(effect, seeds) - 0.8, 0.01, 50.0))

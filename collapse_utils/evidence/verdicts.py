@@ -24,12 +24,10 @@ from scipy import stats
 
 from .statistics import Estimate, estimate
 
-REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = (
-    "reproduced",
-    "not reproduced",
-    "undecided",
-    "not run",
-)
+REPRODUCED = "reproduced"
+NOT_REPRODUCED = "not reproduced"
+UNDECIDED = "undecided"
+NOT_RUN = "not run"
 OUTCOMES = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
 LEVEL = 0.025  # one-sided: that of a 95% interval
 # at each of two looks at the results: 2.5% for both together (measured in the tests)
@@ -38,8 +36,7 @@ VERDICT_SEEDS = 3  # fewer seeds than this get no verdict, only a direction
 
 
 def p_above(effects: np.ndarray, threshold: float = 0.0) -> np.ndarray:
-    """One-sided p of the hypothesis that the mean is at most ``threshold``: t-test along the last
-    axis, (..., n) -> (...).
+    """One-sided p of "the mean is at most ``threshold``": t-test along the last axis.
 
     1 for a single observation, which has no spread.
     """
@@ -59,9 +56,7 @@ def p_above(effects: np.ndarray, threshold: float = 0.0) -> np.ndarray:
 def settled(
     support: np.ndarray, against: np.ndarray, level: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether a claim is reproduced, and whether it is contradicted, from the p of its k parts,
-    (..., k) -> two of (...).
-    """
+    """Whether claims are reproduced, and contradicted: p of parts along the last axis."""
     return np.all(support < level, axis=-1), np.any(
         against < level / np.shape(against)[-1], axis=-1
     )
@@ -97,9 +92,7 @@ class Part:
         return support, against
 
     def estimate(self) -> Estimate:
-        """The mean effect with its two-sided interval at 1 - 2 ``level``; without one for an exact
-        test.
-        """
+        """The mean effect with its interval at 1 - 2 ``level``; an exact test has no interval."""
         if self.exact is not None:
             return Estimate(float(np.mean(self.effects)), math.nan, math.nan, len(self.effects))
         return estimate(self.effects, 1 - 2 * self.level, log=self.log)
@@ -111,8 +104,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim with its outcome, and the effect of its least certain part: the one whose p is
-    largest for its level.
+    """A claim's outcome, and the effect of its least certain part (largest p for its level).
 
     ``sign`` is +1 if the claim is that the effect lies above ``threshold``, -1 if below.
     """
@@ -131,9 +123,7 @@ class Verdict:
     beside: str = ""  # the effect in another unit, in words
 
     def line(self) -> str:
-        """The line a notebook prints; it holds no number, so that it is the same wherever the claim
-        holds.
-        """
+        """The line that a notebook prints, without numbers: the same wherever the claim holds."""
         return f"{self.outcome}: {self.claim}"
 
     def direction(self) -> str:
@@ -145,9 +135,7 @@ class Verdict:
 
 
 def decide(claim: str, parts: Sequence[Part]) -> Verdict:
-    """The verdict on a claim that holds if all of its parts do; *not run* without parts, or if one
-    has no effects.
-    """
+    """The verdict on a claim that holds if all parts hold; *not run* if a part has no effects."""
     if not parts or any(len(part.effects) == 0 for part in parts):
         return Verdict(claim, NOT_RUN, Estimate(math.nan, -math.inf, math.inf, 0), 0.0, +1)
     support, against = np.transpose([part.p() for part in parts])
@@ -173,9 +161,7 @@ def decide(claim: str, parts: Sequence[Part]) -> Verdict:
 
 @dataclass(frozen=True)
 class Multiplicity:
-    """How many of many verdicts are *reproduced*, and how many of these survive a correction for
-    their number.
-    """
+    """How many verdicts are *reproduced*, and how many remain after correcting for their number."""
 
     decided: int
     reproduced: int
@@ -185,9 +171,7 @@ class Multiplicity:
 
 
 def multiplicity(verdicts: Sequence[Verdict], rate: float = 0.05) -> Multiplicity:
-    """Count the verdicts that survive at the error ``rate``; those *not run* have no p and are left
-    out.
-    """
+    """Count the verdicts that remain at the error ``rate``; those *not run* are left out."""
     ran = [verdict for verdict in verdicts if verdict.outcome != NOT_RUN]
     if not ran:
         return Multiplicity(0, 0, 0, 0)

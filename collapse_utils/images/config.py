@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import InputError
-from ..presets import Config, setting
+from ..presets import PRECISIONS, Config, setting
 
 DEFAULT_SOURCE = "orl"
 
 
 @dataclass(frozen=True)
 class ImagesConfig(Config):
-    """A convolutional variational autoencoder, the images it is trained on, and how its samples are
-    measured.
-    """
+    """The autoencoder, the images it is trained on, and how its samples are measured."""
 
     SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = (
         "sample_batch",
@@ -80,6 +78,9 @@ class ImagesConfig(Config):
         0.9, "multiplies the learning rate after each of `epochs` equal parts", above=0, at_most=1
     )
     clip: float = setting(1.0, "largest gradient norm", above=0)
+    precision: str = setting(
+        "float32", "arithmetic of training; evaluation is float32", choices=PRECISIONS
+    )
     # Sampling and measuring
     sample_batch: int = setting(256, "images decoded side by side", at_least=1)
     sample_noise: bool = setting(

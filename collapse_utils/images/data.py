@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..durable import files
 from ..durable.run_dir import fingerprint
@@ -36,8 +36,7 @@ class Faces:
 
 
 def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[int], int]:
-    """Which photographs are for training and which for testing, in an order given by content, and
-    how many duplicates.
+    """Which photographs are for training and for testing, ordered by content; counts duplicates.
 
     An official partition is kept.  Else whole people are held out until there are ``test_images``
     photographs of them, or a fifth of all if that is less; where people are unknown, single
@@ -118,9 +117,7 @@ class _Decoder:
 
 
 def _square(image: Image.Image, crop: float, size: int) -> np.ndarray:
-    """The centred square whose side is ``crop`` of the width (and no more than the height), scaled
-    to ``size``.
-    """
+    """The centred square of side ``crop`` x width (at most the height), scaled to ``size``."""
     width, height = image.size
     side = round(min(crop * width, height))
     left, top = (width - side) // 2, (height - side) // 2
@@ -163,7 +160,9 @@ def prepare(
     any training, for a source that is not there, a file that is not what it should be (named), and
     too few images.
     """
-    album = locate(data)
+    # the draws of all seeds are parts of all photographs
+    some = config.images > 0 and config.draw != "by_seed"
+    album = locate(data, {"train": config.images, "test": config.test_images} if some else None)
     fields = ("images", "test_images", "size", "crop", "grey", "skip_damaged", "batch_size")
     draw = seed if config.draw == "by_seed" else None
     key = {

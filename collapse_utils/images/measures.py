@@ -1,5 +1,4 @@
-"""What collapse looks like in images: spread, distance, precision, recall and modes, without
-downloaded weights.
+"""What collapse looks like in images: spread, Fréchet distance, precision, recall and modes.
 
 Features are the principal components of the real training images.  They see light, pose, hair and
 the shape of a face, and how much of that variety samples cover.  They cannot see what lies outside
@@ -37,16 +36,12 @@ class Features:
     explained: float  # share of the variance of the real training images that the components hold
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features (n, dimensions) of images; distances are root squared differences over the
-        pixels.
-        """
+        """Features (n, dimensions) of images, whose distances are root mean squares over pixels."""
         return (_rows(images) - self.mean) @ self.components
 
 
 def fit_features(real_train: np.ndarray, dimensions: int, clusters: int) -> Features:
-    """Features from at most ``FITTED_ON`` of the real training images, taken evenly;
-    deterministic.
-    """
+    """Features of at most ``FITTED_ON`` real training images, taken evenly; deterministic."""
     rows = _rows(real_train[:: -(-len(real_train) // FITTED_ON)])
     mean = rows.mean(axis=0)
     centred = rows - mean
@@ -63,9 +58,7 @@ def fit_features(real_train: np.ndarray, dimensions: int, clusters: int) -> Feat
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Squared Frechet distance between the Gaussians fitted to two sets of features, (n,
-    dimensions) each.
-    """
+    """Squared Fréchet distance of Gaussians fitted to two sets of features (n, dimensions)."""
     between = np.square(a.mean(0) - b.mean(0)).sum()
     covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     root_a = _root(covariance_a)
@@ -81,16 +74,13 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def _coverage(points: np.ndarray, support: np.ndarray, k: int) -> float:
-    """Share of ``points`` that lie within the distance of some point of ``support`` to its k-th
-    neighbour there.
-    """
+    """Share of ``points`` within the distance of a ``support`` point to its k-th neighbour."""
     radius = np.partition(cdist(support, support), k, axis=1)[:, k]  # column 0 is the point itself
     return float((cdist(points, support) <= radius).any(axis=1).mean())
 
 
 def precision_and_recall(samples: np.ndarray, real: np.ndarray, k: int) -> tuple[float, float]:
-    """Improved precision and recall (Kynkaanniemi et al. 2019): share of samples inside the real
-    manifold, and the reverse.
+    """Improved precision and recall (Kynkaanniemi et al. 2019) of samples and real images.
 
     Both sets are cut to the size of the smaller one, since radii depend on the number of points.
     """
@@ -112,9 +102,7 @@ def total_variance(images: np.ndarray) -> float:
 def measure(
     samples: np.ndarray, real_test: np.ndarray, features: Features, k: int
 ) -> dict[str, float]:
-    """All diversity metrics of ``samples`` against real held-out images; both uint8 (n, C, H,
-    W).
-    """
+    """All diversity metrics of ``samples`` against real images; both uint8 (n, C, H, W)."""
     sampled, real = features(samples), features(real_test)
     precision, recall = precision_and_recall(sampled, real, k)
     return {

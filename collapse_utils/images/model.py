@@ -30,9 +30,7 @@ def _block(convolution: nn.Module, channels: int) -> nn.Sequential:
 
 
 class VAE(nn.Module):
-    """A convolutional VAE for images of ``channels`` x ``size`` x ``size``; ``size`` is a multiple
-    of 2^levels.
-    """
+    """A convolutional VAE for ``channels`` x ``size`` x ``size``, a multiple of 2^levels."""
 
     def __init__(self, *, channels: int, size: int, width: int, levels: int, latent: int):
         super().__init__()
@@ -72,8 +70,7 @@ class VAE(nn.Module):
 
 
 def losses(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Squared error (mean over the pixels of an image), KL in nats, both (images,), and the
-    reconstructions.
+    """Squared error (pixel mean) and KL in nats, both (images,), and the reconstructions.
 
     ``x`` are images with pixels in [0, 1]; ``noise`` (images, latent) is standard normal.
     """
@@ -85,8 +82,7 @@ def losses(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def pixel_noise(kl_weight: float, values: int) -> float:
-    """Standard deviation, in [0, 1] pixels, of the Gaussian decoder for which the loss is an
-    evidence lower bound.
+    """The decoder's standard deviation in [0, 1] pixels for which the loss bounds the evidence.
 
     With variance s^2 for each of P = C H W values the negative bound is |x - decode(z)|^2 / (2 s^2)
     + KL, up to a constant. It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so
@@ -102,9 +98,7 @@ def to_float(images: np.ndarray, device: torch.device) -> Tensor:
 
 
 def to_bytes(pixels: Tensor) -> np.ndarray:
-    """Images in [0, 1] as uint8 (n, C, H, W): what the disk holds, and what the next model trains
-    on.
-    """
+    """Images in [0, 1] as uint8 (n, C, H, W), as they are stored and trained on."""
     return pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8).contiguous().cpu().numpy()
 
 

@@ -37,9 +37,7 @@ SHOWN = (2, 8)  # rows and columns of a preview: small enough to commit one for 
 
 
 def make(config: ImagesConfig, *, data: str | Path, seed: int, cache: Path) -> ImagesSection:
-    """The section on a source of images; ``seed`` chooses the training images where ``config.draw``
-    is ``by_seed``.
-    """
+    """The section on a source; ``seed`` chooses training images where ``draw`` is ``by_seed``."""
     return ImagesSection(config, data, cache, seed)
 
 
@@ -68,16 +66,12 @@ class ImagesSection:
 
     @cached_property
     def real_diversity(self) -> dict[str, float]:
-        """The diversity metrics of real training images against the test images: what a perfect
-        model would reach.
-        """
+        """The diversity metrics of real training images: what a perfect model would reach."""
         real = self.images.train[: self.config.evaluation_samples]
         return measures.measure(real, self.images.test, self.features, self.config.neighbours)
 
     def plan(self, images: int) -> loop.Plan:
-        """How a model is optimised on so many images: the decay keeps its shape, however many steps
-        there are.
-        """
+        """How a model is optimised on so many images; the decay adapts to the number of steps."""
         config = self.config
         counted = images if config.protocol == "epochs" else len(self.images.train)
         return loop.Plan(
@@ -88,19 +82,16 @@ class ImagesSection:
             weight_decay=0.0,
             clip=config.clip,
             betas=(0.9, 0.999),
-            threads=config.threads,
             stages=config.epochs,
             decay=config.decay,
             diverged=config.diverged,
+            precision=config.precision,
         )
 
     def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:
-        """A fresh model, trained on uint8 images (n, C, size, size); whole batches are gathered by
-        index.
-        """
+        """A fresh model, trained on uint8 images (n, C, size, size)."""
         config, device = self.config, loop.device()
         keep_memory()
-        torch.set_num_threads(config.threads)
         model = build(
             channels=training_data.shape[1],
             size=config.size,
@@ -131,13 +122,11 @@ class ImagesSection:
     def sample(
         self, model: VAE, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once
     ) -> np.ndarray:
-        """``size`` images decoded from standard normal z, uint8 (size, C, size, size); a piece is a
-        batch.
+        """``size`` images decoded from standard normal z, uint8 (size, C, size, size).
 
         With ``sample_noise`` a pixel is a draw from the decoder's Gaussian, not its mean.
         """
         config = self.config
-        torch.set_num_threads(config.threads)
         model.eval()
         device = next(model.parameters()).device
         noise = seeds.generator(seed, "latent")
@@ -154,14 +143,12 @@ class ImagesSection:
 
     @torch.no_grad()
     def evaluate(self, model: VAE, real_test: np.ndarray) -> dict[str, float]:
-        """Test loss and its terms on real images, and the diversity of ``evaluation_samples``
-        samples.
+        """Test loss and its terms, and the diversity metrics of ``evaluation_samples`` samples.
 
         The noise is the same in every iteration, so that iterations differ by their models alone.
         The metrics that end in ``_real`` hold real training images instead of samples.
         """
         config = self.config
-        torch.set_num_threads(config.threads)
         model.eval()
         device = next(model.parameters()).device
         noise = seeds.generator(0, "evaluation noise")
@@ -191,8 +178,7 @@ class ImagesSection:
         }
 
     def preview(self, images: np.ndarray, folder: Path) -> None:
-        """Write ``samples.png``, and ``reconstructions.png`` (held-out images above,
-        reconstructions below).
+        """Write ``samples.png``, and ``reconstructions.png`` with held-out images above.
 
         Only of sources whose images may be printed are real images written.
         """
@@ -205,9 +191,7 @@ class ImagesSection:
 def _decoded(
     model: VAE, z: Tensor, device: torch.device, kl_weight: float, noise: np.random.Generator | None
 ) -> np.ndarray:
-    """The decoder's mean for z, or with a generator ``noise`` a draw from the decoder's
-    Gaussian.
-    """
+    """The decoder's mean for z, or with a generator ``noise`` a draw from its Gaussian."""
     pixels = model.decode(z.to(device))
     if noise is not None:
         scale = pixel_noise(kl_weight, pixels[0].numel())
@@ -218,9 +202,7 @@ def _decoded(
 
 
 def save_grid(images: np.ndarray, columns: int, path: Path) -> None:
-    """Images (n, C, H, W) as one opaque PNG, row by row, with a white gap of one pixel; a short
-    last row stays white.
-    """
+    """Images (n, C, H, W) as one PNG, row by row, with white gaps of one pixel."""
     count, channels, height, width = images.shape
     rows = -(-count // columns)
     sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)

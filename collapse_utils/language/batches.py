@@ -108,8 +108,7 @@ AttentionMaskInterface.register(NAME, lambda *arguments, **options: None)
 
 
 def predictions(model: PreTrainedModel, stories: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (tokens - stories, vocabulary) of every token that has a predecessor in its story,
-    and the token itself.
+    """Logits (tokens - stories, vocabulary) of every token with a predecessor, and the tokens.
 
     ``model`` must use this module's attention (``model.set_attn_implementation(NAME)``).
     """

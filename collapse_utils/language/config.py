@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import InputError
-from ..presets import Config, setting
+from ..presets import PRECISIONS, Config, setting
 
 DEFAULT_SOURCE = "bible"
 
@@ -80,6 +80,9 @@ class LanguageConfig(Config):
     )
     weight_decay: float = setting(0.1, "of the matrices", at_least=0)
     clip: float = setting(1.0, "largest gradient norm", above=0)
+    precision: str = setting(
+        "float32", "arithmetic of training; evaluation is float32", choices=PRECISIONS
+    )
     reference_epochs: int = setting(1, "passes of the reference model over its stories", at_least=1)
     # Sampling
     temperature: float = setting(1.0, "divides the logits when stories are sampled", above=0)

@@ -124,8 +124,7 @@ def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
 def prepare(
     config: LanguageConfig, data: str | Path, cache: Path, seed: int = 0
 ) -> tuple[str, Stories]:
-    """The source's name and its tokenised splits, made once in ``cache`` and memory-mapped from
-    there.
+    """The source's name and its tokenised splits, memory-mapped from ``cache``.
 
     ``seed`` chooses the training stories where ``config.draw`` is ``by_seed``.  Raises InputError
     for a source that is not there, text that is not text, and too little of it.
@@ -143,18 +142,16 @@ def prepare(
         "max_length",
     )
     part = seed if config.draw == "by_seed" else 0
-    key = {
-        "content": content,
-        "layout": 2,
-        "part": part,
-        **{field: getattr(config, field) for field in fields},
-    }
+    given = {field: getattr(config, field) for field in fields}
+    key = {"content": content, "layout": 2, "part": part, **given}
     folder = cache / "language" / f"{name}-{fingerprint(key)}"
     cached_folder(folder, lambda new: _prepare(config, name, texts, part, new))
-    stored = {"train": None, "validation": None, "test": None, "reference": None}
-    for split in stored:
-        if split != "reference" or config.reference_stories:
-            stored[split] = arrow().load_from_disk(str(folder / split))
+    stored = {
+        split: arrow().load_from_disk(str(folder / split))
+        if split != "reference" or config.reference_stories
+        else None
+        for split in ("train", "validation", "test", "reference")
+    }
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return name, Stories(**stored, tokenizer=tokenizer, info=read_json(folder / "info.json"))
 
@@ -162,13 +159,12 @@ def prepare(
 def split_texts(
     config: LanguageConfig, name: str, stories: list[str], part: int
 ) -> dict[str, list[str]]:
-    """The texts of each split, where ``part`` counts the seeds that train on stories before
-    these.
+    """The texts of each split; ``part`` counts the seeds whose stories come before.
 
     Raises
     ------
     InputError : too few stories; names the source, ``stories``, or the seed that has no stories
-    left.
+        left.
     """
     held_out = config.test_stories + config.validation_stories + config.reference_stories
     needed = held_out + (part + 1) * (config.stories or config.batch_size)

@@ -55,7 +55,6 @@ def fit(
 
     Warm-up and cosine of the learning rate are stretched to the whole fit.
     """
-    torch.set_num_threads(config.threads)
     model = new_model(config, seed)
     on_device = next(model.parameters()).device
     batches = Batches(len(training_data), config.batch_size, seed)
@@ -66,8 +65,8 @@ def fit(
         final_rate=config.final_rate,
         weight_decay=config.weight_decay,
         clip=config.clip,
-        threads=config.threads,
         diverged=config.diverged,
+        precision=config.precision,
     )
     train(
         model,

@@ -48,8 +48,7 @@ def tempered(model: torch.nn.Module, stories: Data, temperatures: np.ndarray) ->
 
 
 def best_temperature(model: torch.nn.Module, stories: Data) -> float:
-    """The temperature at which ``model`` predicts ``stories`` best (temperature scaling, Guo et
-    al. 2017).
+    """The temperature at which ``model`` predicts ``stories`` best (Guo et al. 2017).
 
     It is found on a grid of half octaves and refined by a parabola through the best point and its
     neighbours.
@@ -58,8 +57,8 @@ def best_temperature(model: torch.nn.Module, stories: Data) -> float:
     best = int(np.argmin(losses))
     if not 0 < best < len(losses) - 1:
         return float(TEMPERATURES[best])
-    before, here, after = losses[best - 1 : best + 2]
-    shift = 0.5 * (before - after) / (before - 2 * here + after)  # grid steps, -1/2 to 1/2
+    before, middle, after = losses[best - 1 : best + 2]
+    shift = 0.5 * (before - after) / (before - 2 * middle + after)  # grid steps, -1/2 to 1/2
     return float(TEMPERATURES[best] * 2 ** (0.5 * shift))
 
 
@@ -74,8 +73,8 @@ def diversity(
     Returns
     -------
     distinct_2 : different pairs of neighbouring tokens, as a share of the first
-    ``DISTINCT_PAIRS`` pairs (Li et al. 2016);
-        a fixed number, because the share falls with the length of any text.
+        ``DISTINCT_PAIRS`` pairs (Li et al. 2016); a fixed number, because the share falls with the
+        length of any text.
     vocabulary_share : the share of the tokens of the real test split that occur at least once.
     mean_length : tokens of a story, with its end marks.
     share_ended : share of stories that the model ended before ``max_length``.

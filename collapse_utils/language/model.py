@@ -66,8 +66,7 @@ def build(
     Parameters
     ----------
     architecture : ``gpt2`` (learned positions, LayerNorm, GELU, tied embeddings) or ``llama``
-    (rotary positions,
-        RMSNorm, SwiGLU, an output matrix of its own).
+        (rotary positions, RMSNorm, SwiGLU, an output matrix of its own).
     layers, hidden, heads, ffn : depth, width, attention heads, width of the feed-forward layer.
     vocabulary, max_length : number of tokens, and the longest sequence with its BOS and EOS.
     dropout : everywhere that the architecture has it (Llama: on attention weights only).
@@ -76,7 +75,7 @@ def build(
     Raises
     ------
     InputError : an unknown architecture, heads that do not divide hidden, an odd number of
-    features in a Llama head.
+        features in a Llama head.
     """
     if architecture not in ARCHITECTURES:
         raise InputError("architecture", architecture, "one of " + ", ".join(ARCHITECTURES))
@@ -88,36 +87,27 @@ def build(
             heads,
             f"an even number of features a head (hidden = {hidden}), for rotary positions",
         )
-    # No special tokens here: the tokeniser owns them, and transformers' defaults lie outside a
-    # small vocabulary.
-    tokens = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    shape = {
+        "vocab_size": vocabulary,
+        "max_position_embeddings": max_length,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        # The tokeniser owns the special tokens; the defaults lie outside a small vocabulary.
+        **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
+    }
     if architecture == "gpt2":
-        config = GPT2Config(
-            vocab_size=vocabulary,
-            n_positions=max_length,
-            n_embd=hidden,
-            n_layer=layers,
-            n_head=heads,
-            n_inner=ffn,
-            resid_pdrop=dropout,
-            embd_pdrop=dropout,
-            attn_pdrop=dropout,
-            **tokens,
-        )
+        dropouts = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), dropout)
+        kind, config = GPT2LMHeadModel, GPT2Config(**shape, **dropouts, n_inner=ffn)
     else:
+        kind = LlamaForCausalLM
         config = LlamaConfig(
-            vocab_size=vocabulary,
-            max_position_embeddings=max_length,
-            hidden_size=hidden,
+            **shape,
             intermediate_size=ffn,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
             num_key_value_heads=heads,
             attention_dropout=dropout,
             tie_word_embeddings=False,
-            **tokens,
         )
-    kind = GPT2LMHeadModel if architecture == "gpt2" else LlamaForCausalLM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return kind(config).train()

@@ -89,7 +89,6 @@ class LanguageSection:
         ``sample_batch`` stories each, one after another.
         """
         config = self.config
-        torch.set_num_threads(config.threads)
         pieces, most = [], PIECE_BATCHES * config.sample_batch
         for first in range(0, size, most):
             sample_piece = partial(
@@ -117,7 +116,6 @@ class LanguageSection:
         The samples use the same random numbers in every iteration, so that iterations differ by
         their models alone.
         """
-        torch.set_num_threads(self.config.threads)
         cross_entropy, nats = measures.cross_entropy(model, real_test)
         samples = self.sample(model, self.config.evaluation_stories, seeds.derive(0, "evaluation"))
         metrics = {
@@ -140,12 +138,12 @@ class LanguageSection:
         -------
         best_temperature : the one at which the validation stories are predicted best.
         cross_entropy_best_temperature, cross_entropy_sampling_temperature : on the test stories,
-        with the logits divided
-            by that temperature and by the sampling temperature; nats per token.  For the first
-            fit the second is what a perfect learner of its samples would reach.
+            with the logits divided by that temperature and by the sampling temperature; nats per
+            token.  For the first fit the second is what a perfect learner of its samples reaches.
         reference_cross_entropy : of the samples under the reference model, nats per token.
         trained_tokens : tokens that this fit was trained to predict, each as often as it was
-        read. ..._real : the same measures of real stories, where a perfect model would be.
+            read.
+        ..._real : the same measures of real stories, where a perfect model would be.
         """
         best = measures.best_temperature(model, self.stories.validation)
         temperatures = np.array([best, self.config.temperature])
@@ -165,8 +163,7 @@ class LanguageSection:
 
     @cached_property
     def real_measures(self) -> dict[str, float]:
-        """Measures of as many real test stories as samples; of the reference stories for the
-        share of the vocabulary.
+        """Measures of real test stories, as many as samples; reference stories give the vocabulary.
 
         The test stories hold all of their own tokens, so other real stories must say what share a
         perfect model reaches.

@@ -15,9 +15,7 @@ DEFAULT_SOURCE = "gaussian"
 
 @dataclass(frozen=True)
 class Linear(Config):
-    """Linear regression on Gaussian x (Section 3).  T >= d + 2 is required, with or without a ridge
-    penalty.
-    """
+    """Linear regression on Gaussian x (Section 3); T >= d + 2 is required."""
 
     iterations: int = setting(50, "number N of model-fitting iterations", at_least=1)
     d: int = setting(32, "number of features", at_least=1)
@@ -29,14 +27,7 @@ class Linear(Config):
         "rows that a generation relabels: the same x (the theorems) or fresh x",
         choices=("same", "fresh"),
     )
-    ridge: float = setting(
-        0.0,
-        "penalty lambda of |y - X w|^2 + lambda |w|^2 in every fit; 0 is least squares",
-        at_least=0,
-    )
-    signal: float = setting(
-        1.0, "length of w*; least squares does not depend on it, ridge does", at_least=0
-    )
+    signal: float = setting(1.0, "length of w*; the errors do not depend on it", at_least=0)
     condition: float = setting(
         1.0, "largest over smallest eigenvalue of S, the covariance of x; 1 is S = I", at_least=1
     )
@@ -58,9 +49,7 @@ PRESETS = {
 
 
 def covariance_factor(config: Linear) -> np.ndarray:
-    """L with S = L L', shape (d, d): x = L z for z ~ N(0, I).  Geometrically spaced eigenvalues, a
-    fixed random rotation.
-    """
+    """L with S = L L', (d, d): geometrically spaced eigenvalues and a fixed random rotation."""
     if config.condition == 1:
         return np.eye(config.d)
     rotation, _ = np.linalg.qr(

@@ -15,9 +15,7 @@ from .config import Linear, covariance_factor
 
 
 class Draws(NamedTuple):
-    """Everything random in ``R`` repeats of a chain; B blocks of T rows, in the order of
-    :func:`block_list`.
-    """
+    """The random numbers of ``R`` repeats: B blocks of T rows, see :func:`block_list`."""
 
     x: np.ndarray  # (R, 1, T, d) if all blocks share their rows, otherwise (R, B, T, d)
     noise: np.ndarray  # (R, B, T), N(0, 1); the noise of y is sqrt(sigma2) times it
@@ -36,9 +34,7 @@ def block_list(regime: str, iterations: int) -> list[regimes.Block]:
 def draw(
     config: Linear, regime: str, rng: np.random.Generator, repeats: int | None = None
 ) -> Draws:
-    """Draws of ``repeats`` (by default ``config.repeats``) repeats; sigma2 and ridge do not
-    enter.
-    """
+    """Draws of ``repeats`` repeats (default: ``config.repeats``), independent of sigma2."""
     R, d, T = repeats or config.repeats, config.d, config.T
     blocks = len(block_list(regime, config.iterations))
     x = rng.standard_normal((R, 1 if config.x == "same" else blocks, T, d))

@@ -19,7 +19,7 @@ def errors(config: Linear, regime: str, draws: Draws, *, average: bool = False) 
     labels instead of to all the rows; the same fit from T rows in place of n T (least squares, same
     x, a regime that uses whole blocks).
     """
-    R, d = draws.w_star.shape
+    R = len(draws.w_star)
     blocks, L = block_list(regime, config.iterations), covariance_factor(config)
     result = np.empty((R, config.iterations))
     for r in range(R):
@@ -34,17 +34,10 @@ def errors(config: Linear, regime: str, draws: Draws, *, average: bool = False) 
             if average:
                 X, Y = x[trains[0]], np.mean([y[block] for block in trains], axis=0)
             else:
-                X, Y = (
-                    np.concatenate([x[block] for block in trains]),
-                    np.concatenate([y[block] for block in trains]),
-                )
+                X = np.concatenate([x[block] for block in trains])
+                Y = np.concatenate([y[block] for block in trains])
             if draws.picks is not None:
                 X, Y = X[draws.picks[n - 1][r]], Y[draws.picks[n - 1][r]]
-            if config.ridge > 0:  # lambda |w|^2 is d more rows sqrt(lambda) e_i with label 0
-                X, Y = (
-                    np.concatenate([X, np.sqrt(config.ridge) * np.eye(d)]),
-                    np.concatenate([Y, np.zeros(d)]),
-                )
             w.append(np.linalg.lstsq(X, Y, rcond=None)[0])
             result[r, n - 1] = np.sum((L.T @ (w[n] - w[0])) ** 2)
     return result

@@ -38,9 +38,7 @@ __all__ = ["HEADLINE", "SOURCES", "TITLE", "LinearSection", "make"]
 def make(
     config: Linear, *, data: str | Path = DEFAULT_SOURCE, seed: int, cache: Path | None = None
 ) -> LinearSection:
-    """The section for one chain.  Nothing is read or downloaded; any ``data`` but ``gaussian`` is
-    an InputError.
-    """
+    """The section for one chain; nothing is read or downloaded."""
     if str(data) != DEFAULT_SOURCE:
         raise InputError(
             "--data", str(data), f"{DEFAULT_SOURCE} (this section draws its data from the seed)"
@@ -68,9 +66,7 @@ class LinearSection:
         return np.concatenate([x, y[..., None]], axis=2)
 
     def real_data(self) -> tuple[np.ndarray, np.ndarray]:
-        """(T, R, d + 1) rows of real data, and w*, shape (R, d): the population error of a fit
-        needs no test rows.
-        """
+        """(T, R, d + 1) rows of real data, and w*, (R, d): the test error needs no test rows."""
         rng = seeds.generator(self._seed, "linear", "real")
         w_star = rng.standard_normal((self.config.repeats, self.config.d))
         w_star *= self.config.signal / np.linalg.norm(w_star, axis=1, keepdims=True)
@@ -78,7 +74,7 @@ class LinearSection:
         return self._label(self._x, w_star, rng), w_star
 
     def fit(self, data: np.ndarray | Pool, seed: int, checkpoint: object = None) -> np.ndarray:
-        """Least squares (or ridge) of every repeat, shape (R, d); nothing about it is random."""
+        """Least squares of every repeat, shape (R, d); nothing about it is random."""
         R, d = self.config.repeats, self.config.d
         # of (x, y): X'X, X'y and y'y in one, read a slice of items at a time
         gram = np.zeros((R, d + 1, d + 1))
@@ -88,19 +84,17 @@ class LinearSection:
             gram += items.transpose(1, 2, 0) @ items.transpose(1, 0, 2)
         s, V = np.linalg.eigh(gram[:, :d, :d])
         # too few different rows: leave it to lstsq
-        poor = (s[:, 0] <= 1e-9 * s[:, -1]) & (self.config.ridge == 0)
+        poor = s[:, 0] <= 1e-9 * s[:, -1]
         s[poor] = 1.0
         moment = V.swapaxes(1, 2) @ gram[:, :d, d:]
-        w = (V @ (moment / (s + self.config.ridge)[..., None]))[..., 0]
+        w = (V @ (moment / s[..., None]))[..., 0]
         for r in np.flatnonzero(poor):
             rows = np.asarray(data)[:, r]
             w[r] = np.linalg.lstsq(rows[:, :d], rows[:, d], rcond=None)[0]
         return w
 
     def sample(self, model: np.ndarray, size: int, seed: int) -> np.ndarray:
-        """``size`` rows labelled by the fit with fresh noise: the real rows x again, or fresh ones
-        (``x=fresh``).
-        """
+        """``size`` rows labelled by the fit with fresh noise: the real x again, or fresh x."""
         rng = seeds.generator(seed, "linear", "sample")
         if self.config.x == "fresh":
             return self._label(self._rows(rng, size), model, rng)
@@ -109,9 +103,7 @@ class LinearSection:
         return self._label(self._x[:size], model, rng)
 
     def evaluate(self, model: np.ndarray, real_test: np.ndarray) -> dict[str, float]:
-        """Test error |w - w*|_S^2 over the repeats: mean, standard deviation, median, and the
-        largest.
-        """
+        """Test error |w - w*|_S^2 over repeats: mean, standard deviation, median and maximum."""
         error = np.square((model - real_test) @ self._factor).sum(axis=1)
         return {
             "test_error": float(error.mean()),

@@ -16,7 +16,7 @@ A subsample (accumulate_subsample) weighs the rows differently at each iteration
 noise of every item and the picks are drawn in full; all Gram matrices of a chain come from one
 matrix product.
 
-sigma2 only scales the noise: with ``ridge=0`` the errors at sigma2 are exactly sigma2 times those
+sigma2 only scales the noise: the errors at sigma2 are exactly sigma2 times those
 at 1 for the same draws.
 """
 
@@ -52,7 +52,6 @@ def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
             regime,
             np.add.reduceat(gram, starts, 1),
             np.add.reduceat(moment, starts, 1),
-            draws.w_star,
         )
     noise = draws.noise
     if sizes.max() > 1:
@@ -61,9 +60,9 @@ def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
     # X may be nearly singular, and X'X squares its condition: factorise X itself
     if 2 * config.d > config.T:
         Q, R = np.linalg.qr(X)
-        return _same(config, regime, R, noise @ Q, draws.w_star)
+        return _same(config, regime, R, noise @ Q)
     R = np.linalg.cholesky(X.swapaxes(1, 2) @ X).swapaxes(1, 2)
-    return _same(config, regime, R, (noise @ X) @ np.linalg.inv(R), draws.w_star)
+    return _same(config, regime, R, (noise @ X) @ np.linalg.inv(R))
 
 
 def simulate(config: Linear, regime: str, seed: int) -> np.ndarray:
@@ -96,20 +95,18 @@ def summary(errors: np.ndarray) -> dict[str, np.ndarray]:
     return {"mean": mean, "low": mean - margin, "high": mean + margin}
 
 
-def quantiles(errors: np.ndarray, probabilities: tuple[float, ...] = QUANTILES) -> np.ndarray:
-    """Quantiles of the test error over repeats, shape (len(probabilities), iterations).
+def quantiles(errors: np.ndarray) -> np.ndarray:
+    """Quantiles of the test error over repeats, shape (len(QUANTILES), iterations).
 
     Near T = d + 2 the error has so heavy a tail that its variance is infinite (it is finite from T
     = d + 4 on): a mean over repeats then moves with its largest value, and quantiles are what can
     be shown.
     """
-    return np.quantile(errors, probabilities, axis=0)
+    return np.quantile(errors, QUANTILES, axis=0)
 
 
 def _chunks(config: Linear, regime: str) -> Iterator[int]:
-    """Sizes of the chunks of repeats: small enough to stay in cache, and a function of the
-    configuration alone.
-    """
+    """Sizes of chunks of repeats, small enough for the cache; given by the configuration alone."""
     if regime == "accumulate_subsample":
         numbers = config.T * (
             config.iterations + config.d * (config.iterations if config.x == "fresh" else 1)
@@ -129,10 +126,6 @@ def _simulate_chunk(
     if regime == "accumulate_subsample":
         return errors(config, regime, draw(config, regime, rng, repeats))
     N, d = config.iterations, config.d
-    w_star = np.full((repeats, d), 0.0)
-    if config.ridge > 0:
-        w_star = rng.standard_normal((repeats, d))
-        w_star *= config.signal / np.linalg.norm(w_star, axis=1, keepdims=True)
     # blocks of generation n - 1
     sizes = np.arange(1, N + 1) if regime == "replace_multiple" else np.ones(N, int)
     if config.x == "same":
@@ -141,19 +134,17 @@ def _simulate_chunk(
         if config.condition != 1:
             # X = Z L', so X'X = (R L')'(R L'); no longer triangular, which nothing below relies on
             R = R @ covariance_factor(config).T
-        return _same(config, regime, R, g, w_star)
+        return _same(config, regime, R, g)
     R = bartlett(rng, np.tile(sizes * config.T, (repeats, 1)), d)
     if config.condition != 1:
         R = R @ covariance_factor(config).T
     gram = R.swapaxes(2, 3) @ R
     moment = (R.swapaxes(2, 3) @ rng.standard_normal((repeats, N, d, 1)))[..., 0]
-    return _fresh(config, regime, gram, moment, w_star)
+    return _fresh(config, regime, gram, moment)
 
 
 def bartlett(rng: np.random.Generator, rows: np.ndarray, d: int) -> np.ndarray:
-    """R, upper triangular, with R'R distributed as Z'Z for Z of ``rows`` x d N(0, 1) entries; shape
-    (*rows.shape, d, d).
-    """
+    """Upper triangular R, (*rows.shape, d, d): R'R is distributed as Z'Z for Gaussian Z."""
     R = np.zeros((*rows.shape, d, d))
     above = np.triu_indices(d, 1)
     R[..., above[0], above[1]] = rng.standard_normal((*rows.shape, len(above[0])))
@@ -161,16 +152,11 @@ def bartlett(rng: np.random.Generator, rows: np.ndarray, d: int) -> np.ndarray:
     return R
 
 
-def _same(
-    config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray
-) -> np.ndarray:
+def _same(config: Linear, regime: str, R: np.ndarray, g: np.ndarray) -> np.ndarray:
     """Errors when all generations share X = Q R.
 
     R : (R, d, d) with R'R = X'X.  g : (R, N, d), Q' times the mean unit noise of generation n - 1.
     """
-    L = covariance_factor(config)
-    if config.ridge > 0:
-        return _same_ridge(config, regime, R, g, w_star, L)
     # Replace adds a new R^-1 g to the last fit.  Accumulate fits the mean of n label vectors, that
     # of w* and those of the n - 1 earlier fits: w_n - w_{n-1} = R^-1 g_n / n, and the squares 1/n^2
     # are the sum of Theorem 2.
@@ -178,45 +164,19 @@ def _same(
     h = np.cumsum(weighted, axis=1)
     to_error = np.linalg.inv(R).swapaxes(1, 2)
     if config.condition != 1:
-        to_error = to_error @ L
+        to_error = to_error @ covariance_factor(config)
     return config.sigma2 * np.square(h @ to_error).sum(axis=2)
 
 
-def _same_ridge(
-    config: Linear, regime: str, R: np.ndarray, g: np.ndarray, w_star: np.ndarray, L: np.ndarray
-) -> np.ndarray:
-    """:func:`_same` with a penalty: in the eigenbasis of X'X every coordinate is a scalar
-    recursion.
-    """
-    gram = R.swapaxes(1, 2) @ R
-    s, V = np.linalg.eigh(gram)
-    moment = np.sqrt(config.sigma2) * ((g @ R) @ V)  # X'e of each generation
-    truth = (w_star[:, None] @ V)[:, 0]
-    to_error = V.swapaxes(1, 2) @ L  # (R, d, d)
-    fits, moment_sum, fit_sum = truth, np.zeros_like(truth), np.zeros_like(truth)
-    result = np.empty(g.shape[:2])
-    for n in range(1, config.iterations + 1):
-        k = regimes.training_size(regime, n)
-        moment_sum, fit_sum = moment_sum + moment[:, n - 1], fit_sum + fits
-        labels, noise = (
-            (fit_sum / k, moment_sum / k) if regime == "accumulate" else (fits, moment[:, n - 1])
-        )
-        fits = k * (s * labels + noise) / (k * s + config.ridge)
-        result[:, n - 1] = np.square((fits - truth)[:, None] @ to_error).sum(axis=(1, 2))
-    return result
-
-
-def _fresh(
-    config: Linear, regime: str, gram: np.ndarray, moment: np.ndarray, w_star: np.ndarray
-) -> np.ndarray:
-    """Errors when every block has its own rows.
+def _fresh(config: Linear, regime: str, gram: np.ndarray, moment: np.ndarray) -> np.ndarray:
+    """Errors when every block has its own rows; w* is 0, since the errors do not depend on it.
 
     gram : (R, N, d, d), X'X summed over the blocks of generation n - 1.  moment : (R, N, d), X'e
         for unit noise.
     """
-    L, d = covariance_factor(config), config.d
-    fits, result = w_star, np.empty(moment.shape[:2])
-    gram_sum, label_sum = np.zeros_like(gram[:, 0]), np.zeros_like(w_star)
+    L, result = covariance_factor(config), np.empty(moment.shape[:2])
+    fits = label_sum = np.zeros_like(moment[:, 0])
+    gram_sum = np.zeros_like(gram[:, 0])
     for n in range(1, config.iterations + 1):
         # X'y
         label = (gram[:, n - 1] @ fits[..., None])[..., 0] + np.sqrt(config.sigma2) * moment[
@@ -224,8 +184,8 @@ def _fresh(
         ]
         keep = regime == "accumulate"
         gram_sum, label_sum = keep * gram_sum + gram[:, n - 1], keep * label_sum + label
-        fits = np.linalg.solve(gram_sum + config.ridge * np.eye(d), label_sum[..., None])[..., 0]
-        result[:, n - 1] = np.square((fits - w_star) @ L).sum(axis=1)
+        fits = np.linalg.solve(gram_sum, label_sum[..., None])[..., 0]
+        result[:, n - 1] = np.square(fits @ L).sum(axis=1)
     return result
 
 
@@ -234,7 +194,7 @@ def _subsample(config: Linear, draws: Draws) -> np.ndarray:
     R, _, T, d = draws.x.shape
     N, L = config.iterations, covariance_factor(config)
     offset = np.arange(R)[:, None] * T
-    # matters under a penalty, and where picks are so few that the fit is not unique
+    # matters where picks are so few that the fit is not unique
     w_star = draws.w_star
     y = np.empty((R, N, T))  # labels of generation n - 1
     rows = [(picked % T + offset).ravel() for picked in draws.picks]
@@ -259,25 +219,24 @@ def _subsample(config: Linear, draws: Draws) -> np.ndarray:
             chosen = draws.x.reshape(-1, d).take(picked + N * offset, axis=0)  # (R, T, d)
             labels = y.ravel().take(picked + N * offset)[..., None]
             matrix, moment = chosen.swapaxes(1, 2) @ chosen, chosen.swapaxes(1, 2) @ labels
-        if same and config.ridge == 0 and thin[:, n - 1].any():
+        if same and thin[:, n - 1].any():
             fits = _thin_fits(X, counts[:, n - 1], labels.reshape(R, T))
         else:
-            fits = np.linalg.solve(matrix + config.ridge * np.eye(d), moment)[..., 0]
+            fits = np.linalg.solve(matrix, moment)[..., 0]
         result[:, n - 1] = np.square((fits - w_star) @ L).sum(axis=1)
     return result
 
 
 def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """X' diag(counts) X of every iteration, shape (R, N, d, d), for X (R, T, d) and counts (R, N,
-    T).
+    """X' diag(counts) X, (R, N, d, d), for X (R, T, d) and counts (R, N, T).
 
     Each Gram matrix is a sum over rows of x x', weighted by counts: with the products x_a x_b (a <=
     b) as columns, all iterations are one matrix product.
     """
     R, T, d = X.shape
-    place = np.zeros((d, d), int)
+    column = np.zeros((d, d), int)
     upper = np.triu_indices(d)
-    place[upper] = place.T[upper] = np.arange(len(upper[0]))
+    column[upper] = column.T[upper] = np.arange(len(upper[0]))
     columns = np.ascontiguousarray(X.swapaxes(1, 2))
     products = np.empty((len(upper[0]), T))
     gram = np.empty((R, counts.shape[1], d, d))
@@ -286,14 +245,12 @@ def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
         for a in range(d):
             np.multiply(columns[r, a:], columns[r, a], out=products[start : start + d - a])
             start += d - a
-        gram[r] = (counts[r] @ products.T).take(place, axis=1)
+        gram[r] = (counts[r] @ products.T).take(column, axis=1)
     return gram
 
 
 def _thin_fits(X: np.ndarray, counts: np.ndarray, label_sums: np.ndarray) -> np.ndarray:
-    """Least squares on few different rows, by ``lstsq``: the shortest of the best fits where they
-    are not unique.
-    """
+    """Least squares on few different rows, by ``lstsq``: the shortest of the best fits."""
     fits = np.empty((len(X), X.shape[2]))
     for r in range(len(X)):
         seen = counts[r] > 0

@@ -62,16 +62,13 @@ def _checked(name: str, values: ArrayLike, *, lowest: int | None = None) -> np.n
 
 
 def base(d: ArrayLike, T: ArrayLike, sigma2: ArrayLike) -> np.ndarray | float:
-    """Test error of the first fit, on real data: sigma2 d / (T - d - 1).  Exact; arguments
-    broadcast.
+    """Test error of the first fit: sigma2 d / (T - d - 1).  Exact; arguments broadcast.
 
     Raises InputError for T < d + 2 (field ``T``), d < 1, a negative or non-finite sigma2.
     """
-    d_, T_, sigma2_ = (
-        _checked("d", d, lowest=1),
-        _checked("T", T, lowest=1),
-        _checked("sigma2", sigma2),
-    )
+    d_ = _checked("d", d, lowest=1)
+    T_ = _checked("T", T, lowest=1)
+    sigma2_ = _checked("sigma2", sigma2)
     for features, rows in np.nditer([d_, T_]):
         check_rows(int(features), int(rows))
     return (sigma2_ * d_ / (T_ - d_ - 1))[()]
@@ -84,9 +81,7 @@ def harmonic(n: ArrayLike, power: int = 1) -> np.ndarray:
 
 
 def growth(regime: str, n: ArrayLike) -> np.ndarray:
-    """Test error of iteration n in units of :func:`base`: exact, but for ``accumulate_subsample``
-    the limit of large T/d.
-    """
+    """Test error of iteration n / :func:`base`; for ``accumulate_subsample`` as T/d grows."""
     regimes.check(regime)
     n_ = _checked("n", n, lowest=1)
     if regime == "replace":
@@ -97,9 +92,7 @@ def growth(regime: str, n: ArrayLike) -> np.ndarray:
 
 
 def _multiplicities(n: int, T: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often one row is picked when T of n T items are: (values, probabilities),
-    hypergeometric.
-    """
+    """How often one row is picked when T of n T items are: (values, probabilities)."""
     if n == 1:
         return np.ones(1), np.ones(1)
     # about Poisson(1): beyond 80 nothing is left in double precision
@@ -145,11 +138,10 @@ def _subsample_table(n_max: int, d: int, T: int) -> tuple[float, ...]:
 
 
 def subsample_growth(n: ArrayLike, d: int, T: int) -> np.ndarray:
-    """Test error of accumulate_subsample in units of :func:`base`, for d features and T rows
-    (derived here).
+    """Test error of accumulate_subsample / :func:`base` for d features and T rows (derived here).
 
     Exact as d and T grow with d/T fixed (leave-one-out expansion of the whole chain of fits); at a
-    finite size an approximation, which the tests hold against simulation.  The recursion, with
+    finite size an approximation, which the tests compare with simulation.  The recursion, with
     gamma = (d + 1)/T and m the number of times a row is picked at iteration n (hypergeometric: T of
     n T items, n of them from this row):
 
@@ -194,8 +186,7 @@ def test_error(
 def fresh_test_error(
     regime: str, n: ArrayLike, d: int, T: int, sigma2: float
 ) -> np.ndarray | float:
-    """The same when every generation has FRESH rows x: exact where a closed form exists, otherwise
-    ``nan``.
+    """The same with FRESH rows x in every generation; ``nan`` without a closed form.
 
     replace is unchanged; replace_multiple fits n T different rows at iteration n, sum_k sigma2 d /
     (k T - d - 1). For the accumulating regimes no closed form is known; accumulate comes out lower

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import InputError
-from ..presets import Config, setting
+from ..presets import PRECISIONS, Config, setting
 
 DEFAULT_SOURCE = "rdkit"
 
@@ -76,6 +76,9 @@ class MoleculesConfig(Config):
     schedule: str = setting("cosine", "how the learning rate falls", choices=("cosine", "plateau"))
     beta_1: float = setting(0.9, "Adam's first decay", at_least=0, below=1)
     clip: float = setting(300.0, "largest gradient norm", above=0)
+    precision: str = setting(
+        "float32", "arithmetic of training; evaluation is float32", choices=PRECISIONS
+    )
     # Sampling
     sampler: str = setting(
         "deterministic",

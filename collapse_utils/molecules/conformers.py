@@ -14,10 +14,9 @@ from ..errors import InputError
 
 
 def embed(molecule: Chem.Mol, count: int) -> Chem.Mol | None:
-    """``count`` conformations by ETKDGv3, each relaxed with MMFF94 (UFF where MMFF94 does not know
-    an atom).
+    """``count`` conformations by ETKDGv3, relaxed with MMFF94 (or UFF for unknown atoms).
 
-    The random numbers depend on nothing but the molecule.  None if RDKit finds no conformation.
+    The random numbers depend on the molecule alone.  None if RDKit finds no conformation.
     """
     RDLogger.DisableLog("rdApp.*")
     molecule = Chem.AddHs(Chem.Mol(molecule))
@@ -43,8 +42,7 @@ def _embed(job: tuple[bytes, int]) -> bytes | None:
 
 
 def with_conformers(molecules: list[Chem.Mol], count: int, *, made: bool) -> list[Chem.Mol]:
-    """The molecules with at most ``count`` conformations: those they came with, or with ``made``
-    new ones.
+    """The molecules with at most ``count`` conformations: their own or, with ``made``, new ones.
 
     New ones are made on all cores of the machine, with a progress bar; InputError names a molecule
     that cannot be embedded.

@@ -35,9 +35,7 @@ from .graphs import Graphs
 
 @dataclass(frozen=True)
 class Conformers:
-    """Real conformations in three splits; the numbers of their molecules point into ``graphs`` and
-    ``molecules``.
-    """
+    """Real conformations in three splits, whose molecules are numbers into ``graphs``."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -48,16 +46,12 @@ class Conformers:
 
 
 def item_type(max_atoms: int) -> np.dtype:
-    """One conformation: the number of its molecule, and its positions in angstrom, centred,
-    zero-padded.
-    """
+    """One conformation: its molecule's number, and centred, zero-padded positions in angstrom."""
     return np.dtype([("molecule", "<i4"), ("positions", "<f4", (max_atoms, 3))])
 
 
 def identity(molecule: Chem.Mol) -> str:
-    """The SMILES by which molecules are distinguished in a split: without hydrogens, and without
-    stereochemistry.
-    """
+    """The SMILES that identifies a molecule in a split: no hydrogens, no stereochemistry."""
     return Chem.MolToSmiles(Chem.RemoveHs(molecule), isomericSmiles=False)
 
 
@@ -74,9 +68,7 @@ def to_array(molecules: Iterable[Chem.Mol], numbers: Iterable[int], max_atoms: i
 
 
 def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.Mol:
-    """A copy of the molecule with exactly the given conformations; the inverse of
-    :func:`to_array`.
-    """
+    """A copy of the molecule with the given conformations; the inverse of :func:`to_array`."""
     copy = Chem.Mol(molecule)
     copy.RemoveAllConformers()
     for coordinates in positions:
@@ -87,9 +79,7 @@ def with_positions(molecule: Chem.Mol, positions: Iterable[np.ndarray]) -> Chem.
 
 
 def mmff_energies(molecule: Chem.Mol) -> list[float]:
-    """MMFF94 energy of every conformation in kcal/mol; empty for a molecule with an atom that
-    MMFF94 does not know.
-    """
+    """MMFF94 energies of the conformations in kcal/mol; empty if MMFF94 lacks an atom."""
     properties = AllChem.MMFFGetMoleculeProperties(molecule, mmffVariant="MMFF94")
     if properties is None:
         return []
@@ -103,18 +93,12 @@ def mmff_energies(molecule: Chem.Mol) -> list[float]:
 
 
 def lowest_energy(molecule: Chem.Mol) -> float | None:
-    """The lowest MMFF94 energy to which the molecule's conformations relax, or None where MMFF94
-    does not apply.
-    """
+    """The lowest MMFF94 energy of the relaxed conformations, or None if MMFF94 lacks an atom."""
     copy = Chem.Mol(molecule)
     if not AllChem.MMFFHasAllMoleculeParams(copy):
         return None
-    return min(
-        energy
-        for _, energy in AllChem.MMFFOptimizeMoleculeConfs(
-            copy, maxIters=1000, mmffVariant="MMFF94"
-        )
-    )
+    relaxed = AllChem.MMFFOptimizeMoleculeConfs(copy, maxIters=1000, mmffVariant="MMFF94")
+    return min(energy for _, energy in relaxed)
 
 
 def prepare(
@@ -200,20 +184,10 @@ def _prepare(
     )
     ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
     # The test set is common to all seeds, so its arrays have one shape for all of them.
-    width = (
-        config.max_atoms
-        if draw is not None
-        else max(molecule.GetNumAtoms() for molecule in molecules)
-    )
-    start, info = (
-        0,
-        {
-            "source": name,
-            "records": read.records,
-            "left_out": read.problems,
-            "molecules": len(order),
-        },
-    )
+    most_atoms = max(molecule.GetNumAtoms() for molecule in molecules)
+    width = most_atoms if draw is None else config.max_atoms
+    info: dict = {"source": name, "records": read.records, "left_out": read.problems}
+    info["molecules"], start = len(order), 0
     for split, end in ends.items():
         array = to_array(molecules[start:end], range(start, end), width)
         np.save(new / f"{split}.npy", array)
@@ -225,7 +199,5 @@ def _prepare(
         for molecule in molecules:
             writer.write(molecule, confId=molecule.GetConformers()[0].GetId())
     info["atoms"] = {"mean": float(graphs.atoms.mean()), "most": int(graphs.atoms.max())}
-    info["lowest_energy"] = [
-        lowest_energy(molecule) for molecule in molecules[: config.test_molecules]
-    ]
+    info["lowest_energy"] = list(map(lowest_energy, molecules[: config.test_molecules]))
     files.write_json(new / "info.json", info)

@@ -1,6 +1,4 @@
-"""Small pictures of conformations: atoms as shaded discs in the usual colours, nearer ones in
-front.
-"""
+"""Small pictures of conformations: atoms as shaded discs, closer ones in front."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ NAMES = {1: "H", 6: "C", 7: "N", 8: "O", 9: "F", 15: "P", 16: "S", 17: "Cl", 35:
 
 
 def flattest(positions: np.ndarray) -> np.ndarray:
-    """Positions turned so that the molecule is seen from its flattest side, widest direction
-    across.
-    """
+    """Positions turned so that the molecule is seen from its flattest side, widest across."""
     centred = positions - positions.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     axes *= np.where(axes[np.arange(3), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
@@ -42,9 +38,7 @@ def flattest(positions: np.ndarray) -> np.ndarray:
 
 
 def aligned(positions: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Positions turned onto ``reference`` (Kabsch), mirrored if that fits better: distances do not
-    fix the handedness.
-    """
+    """Positions turned onto ``reference`` (Kabsch), mirrored if that fits better."""
     a, b = positions - positions.mean(axis=0), reference - reference.mean(axis=0)
     u, _, v = np.linalg.svd(a.T @ b)
     return a @ (u @ v)
@@ -61,9 +55,7 @@ def frame(rows: Sequence[np.ndarray]) -> np.ndarray:
 def draw(
     ax: Axes, molecule: Chem.Mol, positions: np.ndarray, half: np.ndarray, title: str = ""
 ) -> None:
-    """One conformation, seen along the third axis of ``positions`` (atoms, 3), in a picture of
-    ``half`` (width, height).
-    """
+    """One conformation, positions (atoms, 3), in a picture of ``half`` (width, height)."""
     ax.set_aspect("equal")
     ax.axis("off")
     if title:
@@ -98,9 +90,7 @@ def draw(
 def draw_row(
     axes: Sequence[Axes], molecule: Chem.Mol, rows: Sequence[np.ndarray], titles: Sequence[str]
 ) -> None:
-    """Conformations of one molecule side by side, all turned onto the first and drawn to one
-    scale.
-    """
+    """Conformations of one molecule in a row, turned onto the first, at one scale."""
     first = flattest(rows[0])
     turned = [first] + [aligned(row, first) if np.isfinite(row).all() else row for row in rows[1:]]
     # an exploded sample must not shrink the rest to a dot

@@ -26,9 +26,7 @@ ADMITTED = {("rdkit.Chem.rdchem", "Mol"): Chem.Mol, ("rdkit.Chem", "Mol"): Chem.
 
 
 class MoleculeUnpickler(pickle.Unpickler):
-    """Reads plain values and RDKit molecules; InputError names any other class that a file asks
-    for.
-    """
+    """Reads plain values and RDKit molecules; InputError names any other class."""
 
     def __init__(self, file: Any, name: str):
         super().__init__(file)
@@ -45,9 +43,7 @@ class MoleculeUnpickler(pickle.Unpickler):
 
 
 def read_pickle(path: Path) -> Any:
-    """The content of one file of GEOM; InputError for another class, or a file that is no
-    pickle.
-    """
+    """The content of one file of GEOM; InputError if it is no pickle or has another class."""
     try:
         with open(path, "rb") as file:
             return MoleculeUnpickler(file, path.name).load()
@@ -67,8 +63,7 @@ def read_pickle(path: Path) -> Any:
 def convert(
     folder: Path, target: Path, *, conformers: int, molecules: int | None
 ) -> dict[str, int]:
-    """Write the most probable ``conformers`` conformations of each of the first ``molecules``
-    molecules to an SDF.gz.
+    """Write the most probable conformations of the first molecules to an SDF.gz.
 
     Returns
     -------

@@ -69,11 +69,9 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
         distance = int(hops[i, j])
         if distance == 1:
             bond = molecule.GetBondBetweenAtoms(i, j)
-            kind, shape, middle = (
-                BOND_TYPES.get(str(bond.GetBondType()), OTHER_BOND),
-                (ring(i, j),),
-                (),
-            )
+            kind = BOND_TYPES.get(str(bond.GetBondType()), OTHER_BOND)
+            shape = (ring(i, j),)
+            middle = ()
         elif distance == 2:
             between = neighbours[i] & neighbours[j]  # two atoms in a ring of four
             kind, shape, middle = ANGLE, (ring(i, j),), min(environments[k] for k in between)
@@ -116,9 +114,7 @@ def _ragged(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some molecules side by side, with the pairs of all; the first ``local`` pairs are the local
-    edges.
-    """
+    """Some molecules in one batch, with the pairs of all; the first ``local`` pairs are local."""
 
     element: torch.Tensor  # (atoms,)
     environment: torch.Tensor  # (atoms,)
@@ -137,24 +133,23 @@ class Batch:
         return len(self.element)
 
     def part(self, first: int, last: int) -> tuple[Batch, slice]:
-        """The molecules in the rows first .. last - 1 as a batch of their own, and where their
-        atoms are in this one.
-        """
+        """The molecules first .. last - 1 as a batch, and where their atoms are in this one."""
         start, end = torch.searchsorted(
             self.molecule, torch.tensor([first, last], device=self.molecule.device)
         ).tolist()
-        atoms, here = slice(start, end), (self.pair_molecule >= first) & (self.pair_molecule < last)
+        atoms = slice(start, end)
+        pairs = (self.pair_molecule >= first) & (self.pair_molecule < last)
         piece = Batch(
             element=self.element[atoms],
             environment=self.environment[atoms],
             molecule=self.molecule[atoms] - first,
             slot=self.slot[atoms],
-            i=self.i[here] - start,
-            j=self.j[here] - start,
-            type=self.type[here],
-            kind=self.kind[here],
-            pair_molecule=self.pair_molecule[here] - first,
-            local=int(here[: self.local].sum()),
+            i=self.i[pairs] - start,
+            j=self.j[pairs] - start,
+            type=self.type[pairs],
+            kind=self.kind[pairs],
+            pair_molecule=self.pair_molecule[pairs] - first,
+            local=int(pairs[: self.local].sum()),
             size=last - first,
         )
         return piece, atoms
@@ -177,10 +172,8 @@ class Graphs:
         self.atoms, self.pairs, self.local = (
             arrays[name] for name in ("atom_count", "pair_count", "local_count")
         )
-        self.environments, self.kinds = (
-            int(arrays["environment"].max()) + 1,
-            int(arrays["kind"].max()) + 1,
-        )
+        self.environments = int(arrays["environment"].max()) + 1
+        self.kinds = int(arrays["kind"].max()) + 1
         self._atom_start = np.cumsum(self.atoms) - self.atoms
         self._pair_start = np.cumsum(self.pairs) - self.pairs
 
@@ -203,9 +196,7 @@ class Graphs:
         return cls(arrays)
 
     def batch(self, molecules: np.ndarray) -> Batch:
-        """The molecules of the given numbers side by side, in that order; a number may come several
-        times.
-        """
+        """The molecules of the given numbers, in that order; a number may occur several times."""
         molecules = np.asarray(molecules, np.int64)
         counts, rows = self.atoms[molecules], np.arange(len(molecules))
         atoms = _ragged(self._atom_start[molecules], counts)
@@ -239,8 +230,7 @@ class Graphs:
     def distance_statistics(
         self, conformations: np.ndarray, block: int = 256
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and spread, in angstrom, of every kind of pair in ``conformations`` (a structured
-        array or a Pool).
+        """Mean and spread in angstrom of every kind of pair in ``conformations``.
 
         Each kind is drawn towards its family, each family towards its order of edge, with the
         weight of ``PRIOR`` observations: a kind that was never seen gets its family's numbers.
@@ -278,9 +268,7 @@ class Graphs:
 def _moments(
     sums: np.ndarray, mean: np.ndarray, spread: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of groups with the sums (count, x, x^2), drawn towards a coarser
-    group's.
-    """
+    """Mean and standard deviation from sums (count, x, x^2), shrunk towards a coarser group's."""
     count = sums[0] + PRIOR
     posterior_mean = (sums[1] + PRIOR * mean) / count
     # E (x - m)^2 of the group's own observations and of PRIOR ones spread like the coarser group

@@ -1,5 +1,4 @@
-"""How good sampled conformations are: broken ones, bond lengths and angles, MMFF94 strain, coverage
-and matching.
+"""How good sampled conformations are: validity, geometry, MMFF94 strain and coverage.
 
 Real conformations of the same molecules are the reference for all of them.  No sample is left out
 of a count: a sample that is not finite or has fused atoms is *broken*; it covers nothing, and its
@@ -25,9 +24,7 @@ MOST_MATCHES = 200  # symmetries tried when two conformations are aligned
 
 
 def bonds_and_angles(molecule: Chem.Mol) -> tuple[np.ndarray, np.ndarray]:
-    """Atoms of every bond (bonds, 2), and of every angle with its centre in the middle (angles,
-    3).
-    """
+    """Atoms of every bond (bonds, 2), and of every angle (angles, 3), its centre in the middle."""
     bonds = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in molecule.GetBonds()])
     angles = [
         (ends[k].GetIdx(), atom.GetIdx(), ends[l].GetIdx())
@@ -54,9 +51,7 @@ def degrees(positions: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def broken(positions: np.ndarray, bonds: np.ndarray) -> np.ndarray:
-    """Which conformations (conformations, atoms, 3) are not finite, have fused atoms, or a torn
-    bond.
-    """
+    """Which conformations (n, atoms, 3) are not finite, have fused atoms or a torn bond."""
     finite = np.isfinite(positions).all(axis=(1, 2))
     safe = np.where(finite[:, None, None], positions, 0.0)
     first, second = np.triu_indices(positions.shape[1], 1)
@@ -65,9 +60,7 @@ def broken(positions: np.ndarray, bonds: np.ndarray) -> np.ndarray:
 
 
 def rmsd_table(molecule: Chem.Mol, references: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Heavy-atom RMSD in angstrom after the best alignment over symmetries, (references,
-    samples).
-    """
+    """Heavy-atom RMSD in angstrom, best over alignments and symmetries, (references, samples)."""
     count = len(references)
     heavy = Chem.RemoveHs(with_positions(molecule, [*references, *np.nan_to_num(samples)]))
     ids = [conformer.GetId() for conformer in heavy.GetConformers()]
@@ -88,8 +81,7 @@ def measure_samples(
     samples: Sequence[np.ndarray],
     lowest: Sequence[float | None],
 ) -> dict[str, float]:
-    """The sample metrics over molecules, each with its real and sampled positions (conformations,
-    atoms, 3).
+    """The sample metrics over molecules, each with real and sampled positions (n, atoms, 3).
 
     Returns
     -------

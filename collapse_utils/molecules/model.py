@@ -1,5 +1,4 @@
-"""GeoDiff: a diffusion model whose noise prediction is a sum of forces along pairs of atoms (Xu et
-al. 2022).
+"""GeoDiff (Xu et al. 2022): a diffusion model whose noise is a sum of forces between atoms.
 
 Positions x0 are noised to x = x0 + sigma_t e with sigma_t = sqrt((1 - a_t) / a_t), a_t = prod_{s <=
 t} (1 - beta_s).  The network sees distances alone and gives every pair a number s; the target is
@@ -36,9 +35,7 @@ ELEMENTS = 100
 
 
 def betas(levels: int, start: float, end: float) -> np.ndarray:
-    """GeoDiff's sigmoid schedule: ``levels`` steps of sigmoid(-6 .. 6) between ``start`` and
-    ``end``, in float64.
-    """
+    """GeoDiff's schedule in float64: sigmoid(-6 .. 6) between ``start`` and ``end``."""
     return start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, levels)))
 
 
@@ -50,9 +47,7 @@ def sigmas(config: MoleculesConfig) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of a batch that count at some positions: all local ones, then the global ones
-    within the cutoff.
-    """
+    """The pairs of a batch at some positions: local ones, then global ones within the cutoff."""
 
     i: torch.Tensor
     j: torch.Tensor
@@ -65,16 +60,12 @@ class Pairs:
 
 
 def rows(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """``values[index]``, copied row by row: three times as fast as indexing on a CPU, and so is its
-    gradient.
-    """
+    """``values[index]`` by rows: on a CPU three times as fast as indexing, gradient included."""
     return values.index_select(0, index)
 
 
 def pairs_within(batch: Batch, positions: torch.Tensor, cutoff: float) -> Pairs:
-    """The pairs of ``batch`` at ``positions`` (atoms, 3): one comparison on the list of all
-    pairs.
-    """
+    """The pairs of ``batch`` at ``positions`` (atoms, 3), from the list of all pairs."""
     difference = rows(positions, batch.i) - rows(positions, batch.j)
     distance = difference.square().sum(-1).sqrt().clamp(min=LEAST_DISTANCE)
     far = distance[batch.local :] <= cutoff
@@ -105,9 +96,7 @@ class Perceptron(nn.Sequential):
 
 
 class SchNetConvolution(nn.Module):
-    """h_i <- h_i + V softplus(sum_j W(e_ij) * U h_j), with a filter that falls to 0 at the
-    cutoff.
-    """
+    """h_i <- h_i + V softplus(sum_j W(e_ij) * U h_j); the filter is 0 at the cutoff."""
 
     def __init__(self, hidden: int):
         super().__init__()
@@ -124,9 +113,7 @@ class SchNetConvolution(nn.Module):
     def forward(
         self, h: torch.Tensor, parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     ) -> torch.Tensor:
-        """``parts`` are (filters with the window (pairs, hidden), i, j) of disjoint sets of
-        pairs.
-        """
+        """``parts`` are (windowed filters (pairs, hidden), i, j) of disjoint sets of pairs."""
         message = self.inside(h)
         total = torch.zeros_like(message)
         for weight, i, j in parts:
@@ -280,7 +267,7 @@ class GeoDiff(nn.Module):
 class FilterTable:
     """The filters of a model without preconditioning, as functions of distance.
 
-    They take most of the time of a step, and depend on nothing but the edge type and the distance:
+    They take most of the time of a step, and depend on the edge type and the distance alone:
     so they are computed at ``POINTS`` distances up to the cutoff and interpolated linearly (error
     about 1e-5 of their size).  In training a table is made at every step, for global pairs, which
     are many and of one type (``only_far``); gradients run through it.  In sampling, where the model

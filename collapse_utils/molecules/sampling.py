@@ -1,5 +1,4 @@
-"""Drawing conformations from a GeoDiff model: its annealed Langevin dynamics, few deterministic
-steps, or no step.
+"""Sampling a GeoDiff model: annealed Langevin dynamics, few deterministic steps, or none.
 
 The Langevin sampler starts from Gaussian noise at the largest level.  The deterministic one starts
 lower, from a rough geometry whose distances are drawn from the mean and spread that the model keeps
@@ -26,9 +25,7 @@ RELAXATION = 1.9  # of a majorisation step; below 2 it still converges
 
 
 def sampled_levels(levels: int, steps: int) -> np.ndarray:
-    """``steps`` of the lowest ``levels`` noise levels, from the largest to the smallest, evenly
-    spaced in t.
-    """
+    """``steps`` of the lowest ``levels`` noise levels, from the largest down, evenly in t."""
     return np.round(np.linspace(levels - 1, 0, steps)).astype(int)
 
 
@@ -41,8 +38,7 @@ def centred(positions: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 class DistanceFit:
-    """Positions that fit given distances: weighted stress majorisation, all molecules of a batch at
-    once.
+    """Positions that fit given distances: weighted stress majorisation of a whole batch.
 
     A round is the Guttman transform x <- x + 2 V^+ f (de Leeuw and Heiser's relaxed update, which
     converges in half the rounds), where f_i = sum_j w_ij (d0_ij - d_ij) (x_i - x_j) / d_ij and V is
@@ -78,9 +74,7 @@ class DistanceFit:
         weights: torch.Tensor,
         rounds: int,
     ) -> torch.Tensor:
-        """Positions (atoms, 3) after ``rounds`` rounds towards ``distances`` (pairs,) of the pairs
-        i, j.
-        """
+        """Positions (atoms, 3) after ``rounds`` rounds towards ``distances`` of the pairs i, j."""
         weight, target = self.dense(weights, i, j), self.dense(distances, i, j)
         laplacian = torch.diag_embed(weight.double().sum(-1)) - weight.double() + self.base
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(laplacian)).to(positions.dtype)
@@ -98,8 +92,7 @@ class DistanceFit:
 
 
 def rough_geometry(model: GeoDiff, batch: Batch, draws: torch.Tensor, rounds: int) -> torch.Tensor:
-    """Positions (atoms, 3) whose distances are drawn from the training set's mean and spread of
-    each kind, pair by pair.
+    """Positions (atoms, 3) whose distances are drawn from the training set's, kind by kind.
 
     Metric-matrix embedding: the three leading eigenvectors of the doubly centred squared distances;
     then majorisation. ``draws`` (pairs,) is standard normal.
@@ -119,24 +112,22 @@ def rough_geometry(model: GeoDiff, batch: Batch, draws: torch.Tensor, rounds: in
 def deterministic(
     model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]
 ) -> torch.Tensor:
-    """Positions (atoms, 3) from a rough geometry, noised to ``start_sigma`` and denoised in
-    ``sampling_steps`` steps.
-    """
+    """Positions (atoms, 3): a rough geometry, noised and denoised in ``sampling_steps`` steps."""
     positions = rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds)
     top = max(int((model.sigma <= config.start_sigma).sum()), 1)
     levels = sampled_levels(top, min(config.sampling_steps, top))
     sigma = model.sigma[levels].tolist()
     positions = positions + sigma[0] * draw(batch.atoms, 3)
     fit = DistanceFit(batch)
-    for here, after in zip(sigma, [*sigma[1:], 0.0], strict=True):
+    for level, after in zip(sigma, [*sigma[1:], 0.0], strict=True):
         pairs = pairs_within(batch, positions, model.cutoff)
-        s = model(batch, pairs, torch.full((batch.size,), here, device=positions.device))
+        s = model(batch, pairs, torch.full((batch.size,), level, device=positions.device))
         # 1 / variance of d0 given d, relative to 1 / sigma^2
-        weights = 1 + (here / model.spread[pairs.kind]).square()
-        distances = (pairs.distance + here * s).clamp(min=LEAST_DISTANCE)
+        weights = 1 + (level / model.spread[pairs.kind]).square()
+        distances = (pairs.distance + level * s).clamp(min=LEAST_DISTANCE)
         rounds = config.fitting_rounds if after else config.rough_rounds
         denoised = fit(positions, pairs.i, pairs.j, distances, weights, rounds)
-        positions = denoised + (after / here) * (positions - denoised)
+        positions = denoised + (after / level) * (positions - denoised)
     return centred(positions, batch)
 
 
@@ -175,9 +166,7 @@ def langevin(
 def geometry(
     model: GeoDiff, batch: Batch, config: MoleculesConfig, draw: Callable[..., torch.Tensor]
 ) -> torch.Tensor:
-    """The rough geometry from which ``deterministic`` starts, without the network: an ablation of
-    the diffusion model.
-    """
+    """The rough geometry alone, without the network: an ablation of the diffusion model."""
     return centred(rough_geometry(model, batch, draw(len(batch.i)), config.rough_rounds), batch)
 
 
@@ -193,11 +182,10 @@ def sample_positions(
     seed: int,
     kept: Callable[..., np.ndarray] = at_once,
 ) -> np.ndarray:
-    """A conformation for each of ``molecules`` (numbers, repeated as often as needed),
-    (len(molecules), width, 3).
+    """A conformation for each of ``molecules`` (numbers): (len(molecules), width, 3).
 
     Conformations are drawn in blocks of molecules of similar size; every block has random numbers
-    of its own, so that the result depends on nothing but the arguments, and every block is a piece
+    of its own, so that the result depends on the arguments alone, and every block is a piece
     for ``kept``.  What the sampler could not keep finite comes back as it is.
     """
     device = model.sigma.device

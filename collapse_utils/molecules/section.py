@@ -42,9 +42,7 @@ Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def make(config: MoleculesConfig, *, data: str | Path, seed: int, cache: Path) -> MoleculesSection:
-    """The section on a source; ``seed`` chooses the training molecules where ``config.draw`` is
-    ``by_seed``.
-    """
+    """The section on a source; ``seed`` chooses molecules where ``draw`` is ``by_seed``."""
     return MoleculesSection(config, data, cache, seed)
 
 
@@ -91,9 +89,8 @@ class MoleculesSection:
         if levels is None:
             half = rng.integers(self.config.levels, size=(len(rows) + 1) // 2)
             levels = np.concatenate([half, self.config.levels - 1 - half])[: len(rows)]
-        positions = rows["positions"][
-            self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])
-        ]
+        real_atoms = self.real.graphs.real_atoms(molecules, rows["positions"].shape[1])
+        positions = rows["positions"][real_atoms]
         noise = rng.standard_normal(positions.shape, np.float32)
         tensors = (
             torch.from_numpy(part).to(device, non_blocking=True)
@@ -102,15 +99,11 @@ class MoleculesSection:
         return self.real.graphs.batch(molecules).to(device), *tensors
 
     def fit(self, training_data: Data | Pool, seed: int, checkpoint: Checkpoint) -> GeoDiff:
-        """A fresh model after ``steps`` steps on ``training_data``; samples that are not finite are
-        passed over.
-        """
+        """A fresh model after ``steps`` steps; training items that are not finite are skipped."""
         config = self.config
-        torch.set_num_threads(config.threads)
         torch.manual_seed(seeds.derive(seed, "initialisation"))
-        model = GeoDiff(config, self.real.graphs.environments, self.real.graphs.kinds).to(
-            loop.device()
-        )
+        graphs = self.real.graphs
+        model = GeoDiff(config, graphs.environments, graphs.kinds).to(loop.device())
         usable = finite_rows(training_data)
         if len(usable) == 0:
             problem = f"none of the {len(training_data)} training conformations is finite"
@@ -121,26 +114,22 @@ class MoleculesSection:
                 loop.save_finished(model, checkpoint, 0, [], {"step": 0, "problem": problem})
             return model
         if config.preconditioned:
-            model.set_statistics(self.real.graphs, training_data)
+            model.set_statistics(graphs, training_data)
         order = batch_order(len(usable), config.batch_size, config.steps, seed)
 
         def batch_at(step: int) -> Noised:
-            return self.noised(
-                training_data[usable[order[step]]], seeds.generator(seed, "noise", step)
-            )
+            rows = training_data[usable[order[step]]]
+            return self.noised(rows, seeds.generator(seed, "noise", step))
 
         def loss_of(model: GeoDiff, batch: Noised) -> torch.Tensor:
             local, global_ = losses(model, *batch)
             return (local + global_).mean()
 
-        plateau = {}
+        plateau: dict = {}
         # on the total loss; the authors have one for each of the two encoders
         if config.schedule == "plateau":
-            plateau = {
-                "patience": PATIENCE,
-                "decay": PLATEAU_DECAY,
-                "validations": max(config.steps // 1000, 1),
-            }
+            plateau = {"patience": PATIENCE, "decay": PLATEAU_DECAY}
+            plateau["validations"] = max(config.steps // 1000, 1)
         plan = loop.Plan(
             steps=config.steps,
             learning_rate=config.learning_rate,
@@ -149,8 +138,8 @@ class MoleculesSection:
             weight_decay=0.0,
             clip=config.clip,
             betas=(config.beta_1, 0.999),
-            threads=config.threads,
             diverged=config.diverged,
+            precision=config.precision,
             **plateau,
         )
         loop.train(
@@ -170,7 +159,6 @@ class MoleculesSection:
         self, model: GeoDiff, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once
     ) -> Data:
         """A new conformation of the molecule of each of the first ``size`` real training items."""
-        torch.set_num_threads(self.config.threads)
         train_items = self.real.train
         items = np.zeros(size, item_type(train_items["positions"].shape[1]))
         items["molecule"] = train_items["molecule"][np.arange(size) % len(train_items)]
@@ -191,8 +179,7 @@ class MoleculesSection:
 
     @torch.no_grad()
     def test_losses(self, model: GeoDiff, items: Data) -> tuple[float, float]:
-        """Local and global loss, a mean over all atoms and ``loss_draws`` noise draws of each
-        conformation.
+        """Local and global loss, a mean over atoms and ``loss_draws`` noise draws.
 
         The draws of a conformation spread evenly over the noise levels.  They are the same for
         every model.
@@ -202,10 +189,8 @@ class MoleculesSection:
         for draw in range(draws):
             rng = seeds.generator(0, "evaluation noise", draw)
             shift = rng.random(len(items))
-            at = ((draw + (np.arange(len(items)) + shift) / len(items)) / draws * levels).astype(
-                np.int64
-            )
-            at = rng.permutation(at)
+            spread = (draw + (np.arange(len(items)) + shift) / len(items)) / draws * levels
+            at = rng.permutation(spread.astype(np.int64))
             for start in range(0, len(items), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
                 both = losses(model, *self.noised(items[part], rng, at[part]))
@@ -214,10 +199,7 @@ class MoleculesSection:
         return tuple((sums / atoms).tolist())
 
     def evaluate(self, model: GeoDiff, real_test: Data) -> dict[str, float]:
-        """Losses on real conformations, and the quality of samples for their molecules (same noise
-        every iteration).
-        """
-        torch.set_num_threads(self.config.threads)
+        """Losses on real conformations and quality of samples; the same noise for every fit."""
         local, global_ = self.test_losses(model, real_test)
         molecules = np.repeat(real_test["molecule"], self.config.samples_per_conformer)
         positions = self.conformations(model, molecules, seeds.derive(0, "evaluation samples"))
@@ -242,9 +224,7 @@ class MoleculesSection:
         return {key: value for key, value in self.real.info.items() if key != "lowest_energy"}
 
     def preview(self, items: Data, folder: Path) -> None:
-        """Write the first molecules, real and sampled in turn, as ``molecules.sdf``, and a picture
-        of them.
-        """
+        """Write the first molecules, real and sampled, as ``molecules.sdf`` and as a picture."""
         from matplotlib.figure import Figure
 
         from .drawing import draw_row
@@ -273,9 +253,8 @@ class MoleculesSection:
         for split in (self.real.train, self.real.validation, self.real.test):
             rows = np.flatnonzero(split["molecule"] == number)
             if len(rows):
-                return np.array(
-                    split["positions"][rows[0], : self.real.graphs.atoms[number]], float
-                )
+                atoms = self.real.graphs.atoms[number]
+                return np.array(split["positions"][rows[0], :atoms], float)
         raise KeyError(number)
 
 

@@ -1,5 +1,4 @@
-"""Where molecules come from: the molecules of the rdkit wheel, an SDF, a list of SMILES, or
-GEOM-Drugs.
+"""Where molecules come from: the rdkit wheel, an SDF, a list of SMILES, or GEOM-Drugs.
 
 Reading yields molecules with all hydrogens, atoms in one order, and their conformations.  Whatever
 cannot be used is named by its record.
@@ -62,9 +61,7 @@ SOURCES: dict[str, Source] = {
 
 @dataclass(frozen=True)
 class Read:
-    """What a source gave: molecules with their conformations, and a line for every record that
-    could not be used.
-    """
+    """What a source gave: molecules, and a line for every record that could not be used."""
 
     molecules: list[Chem.Mol]
     problems: list[str]
@@ -108,9 +105,7 @@ def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
 def _usable(
     records: Iterable[tuple[str, Chem.Mol | None]], where: str, *, flat: bool = False
 ) -> Read:
-    """The records without a problem; InputError names the first bad one if more than ``BAD_SHARE``
-    of them are bad.
-    """
+    """The usable records; InputError names the first bad one if more than ``BAD_SHARE`` are bad."""
     molecules, problems, count = [], [], 0
     for label, molecule in records:
         count += 1
@@ -132,9 +127,7 @@ def _usable(
 
 
 class _Limited:
-    """A binary file that refuses to give more than ``MOST_BYTES`` for one record, as a gzip bomb
-    would.
-    """
+    """A binary file that gives at most ``MOST_BYTES`` for a record: no gzip bomb."""
 
     def __init__(self, file: IO[bytes]):
         self.file, self.since_record = file, 0
@@ -183,9 +176,7 @@ def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
 
 
 def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
-    """One molecule a graph, with at most ``most`` of its conformations, atoms in the order of its
-    first record.
-    """
+    """One molecule a graph, with at most ``most`` conformations, atoms in the first one's order."""
     by_smiles: dict[str, Chem.Mol] = {}
     for molecule in molecules:
         first = by_smiles.setdefault(Chem.MolToSmiles(Chem.RemoveHs(molecule)), molecule)
@@ -200,9 +191,7 @@ def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
 
 
 def _same_order(first: Chem.Mol, other: Chem.Mol) -> list[int] | None:
-    """For every atom of ``first`` the atom of ``other`` that corresponds to it; None if the graphs
-    differ after all.
-    """
+    """The atom of ``other`` for every atom of ``first``; None if the graphs differ."""
 
     def key(molecule: Chem.Mol) -> tuple:
         atoms = tuple(atom.GetAtomicNum() for atom in molecule.GetAtoms())

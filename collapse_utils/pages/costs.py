@@ -96,9 +96,7 @@ def cost(rates: pd.Series, assumed: dict[str, float], regime: str, factor: int) 
 
 
 def gpu_factors(rates: pd.Series, assumed: dict[str, float], gpu: str) -> tuple[float, float]:
-    """How many times faster than the measured core a GPU is, lower and upper end: an assumption,
-    see the page.
-    """
+    """How many times faster than the measured core a GPU is, lower and upper end: assumed."""
     peak = assumed[f"{gpu}_tflops"] * 1000 / rates["core_gflops"]
     return assumed["gpu_share_low"] * peak, assumed["gpu_share_high"] * peak
 
@@ -137,12 +135,12 @@ def preset_table(results_root: Path, section: str) -> pd.DataFrame:
             if took:
                 where = f"measured, {source}, {records[0]['provenance']['threads']} thread"
                 rows.setdefault((preset, where), {})[regime] = duration(statistics.median(took))
-    found = read(results_root.parent)
-    for row, regime in chains(found[0], SIZES[0]) + chains(found[0], SIZES[1]) if found else []:
+    rates = read(results_root.parent)
+    for row, regime in chains(rates[0], SIZES[0]) + chains(rates[0], SIZES[1]) if rates else []:
         if row["section"] == section:
-            one = cost(row, found[1], regime, 1)
+            one = cost(row, rates[1], regime, 1)
             text = (
-                f"{hours(one.seconds)} on one core; {_on_gpu(row, found[1], one.seconds, GPUS[0])} "
+                f"{hours(one.seconds)} on one core; {_on_gpu(row, rates[1], one.seconds, GPUS[0])} "
                 f"on a {GPUS[0]}"
             )
             rows.setdefault((row["preset"], "planned, not run"), {})[regime] = text
@@ -156,13 +154,11 @@ def preset_table(results_root: Path, section: str) -> pd.DataFrame:
 
 
 def gpu_note(results_root: Path, section: str) -> str:
-    """What a Colab GPU would give, in a sentence that says how little of it is measured; empty
-    without rates.
-    """
-    found = read(results_root.parent)
+    """A sentence on what a Colab GPU would give and how little of it is measured."""
+    rates = read(results_root.parent)
     planned = [
-        f"{regime} {_on_gpu(row, found[1], cost(row, found[1], regime, 1).seconds, GPUS[0])}"
-        for row, regime in (chains(found[0], SIZES[0]) if found else [])
+        f"{regime} {_on_gpu(row, rates[1], cost(row, rates[1], regime, 1).seconds, GPUS[0])}"
+        for row, regime in (chains(rates[0], SIZES[0]) if rates else [])
         if row["section"] == section
     ]
     if not planned:

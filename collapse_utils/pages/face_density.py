@@ -1,6 +1,4 @@
-"""The book's example of an own model: a kernel density estimate from scikit-learn on photographs of
-faces.
-"""
+"""The book's example of an own model: a kernel density estimate of photographs of faces."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from .. import sections
 
 
 class FaceDensity:
-    """A kernel density estimate on principal components of faces (Kazdan et al., 2024, fit such
-    estimates).
-    """
+    """A kernel density estimate on principal components (as Kazdan et al. 2024 fit)."""
 
     NAME = "own_model"  # in results and folders
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,7 +29,7 @@ LABELS = {
     "accumulate_subsample": "accumulate at equal size",
     "replace_multiple": "replace, t times the data",
 }
-REPORTED = "#6b6b6b"  # the paper's numbers, wherever they stand beside ours
+REPORTED = "#6b6b6b"  # the paper's numbers beside ours
 
 
 # what differs from seaborn's white grid: opaque (dark pages), large type (phones), no idle frame
@@ -81,11 +82,9 @@ def curve(
 
 
 def _interval(values: pd.Series) -> tuple[float, float]:
-    """The interval of the mean over seeds, as seaborn's ``errorbar`` wants it; no band for a single
-    seed.
-    """
-    found = statistics.estimate(values)
-    return (found.low, found.high) if len(values) > 1 else (found.mean, found.mean)
+    """The interval of the mean over seeds, as seaborn's ``errorbar``; none for one seed."""
+    mean = statistics.estimate(values)
+    return (mean.low, mean.high) if len(values) > 1 else (mean.mean, mean.mean)
 
 
 def regimes(
@@ -97,9 +96,7 @@ def regimes(
     label: str = "",
     **where: object,
 ) -> None:
-    """Every regime of ``names`` that ``frame`` holds: the mean over seeds by iteration, with its
-    95% interval.
-    """
+    """The mean over seeds by iteration, with its 95% interval, of every regime in ``frame``."""
     tables = {name: statistics.by_seed(frame, metric, regime=name, **where) for name in names}
     rows = [
         table.melt(var_name="iteration").assign(regime=name)
@@ -192,9 +189,7 @@ PANELS = {1: (6.6, 4.2), 2: (4.8, 4.0), 3: (3.6, 3.5)}  # inches, by the number 
 
 
 def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]:
-    """A figure of ``rows`` by ``columns`` panels, whose letters are about as large as the text of
-    the page.
-    """
+    """A figure of ``rows`` by ``columns`` panels with letters as large as the page's text."""
     width, height = PANELS[columns]
     return plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), squeeze=False, **shared
@@ -202,9 +197,7 @@ def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]
 
 
 def titles(row: Sequence[Axes], names: Sequence[str], about: str) -> None:
-    """Name the panels of a row; above the first name stands, as wide as it needs, what the whole
-    row is ``about``.
-    """
+    """Name the panels of a row; what the whole row is ``about`` is above the first name."""
     for ax, name in zip(row, names, strict=True):
         ax.set_title(f"\n{name}", fontsize=11)
     above = row[0].annotate(
@@ -236,12 +229,16 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     )
 
 
+def previews(samples: Path, regime: str, name: str) -> dict[int, Path]:
+    """Iteration -> the preview called ``name`` of a regime without any override."""
+    paths = sorted((samples / "base" / regime).glob(f"iteration-*/{name}"))
+    return {int(path.parent.name.split("-")[1]): path for path in paths}
+
+
 def spread(values: Sequence[int], most: int) -> list[int]:
-    """The first, the last, and values evenly between them; all of them if there are no more than
-    ``most``.
-    """
+    """The first, the last, and values evenly between them; at most ``most``."""
     places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
-    return [values[place] for place in places]
+    return [values[index] for index in places]
 
 
 def about(name: str, frame: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..evidence import claims
+from ..evidence import claims, reported
 from ..evidence.claims import Claim
 from ..evidence.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED, Verdict
 from . import figures
@@ -89,7 +89,9 @@ def _claim(
     lines = _wrapped(claim)
     ax.text(LEFT, at, "\n".join(lines), va="top", fontsize=10.5, linespacing=1.25)
     own = claim.metric or claim.page.metric  # the paper's values are drawn if they have our unit
-    values = claims.paper_effects(claim, root) if claims.paper_metric(claim, root) == own else []
+    values = (
+        reported.paper_effects(claim, root) if reported.paper_metric(claim, root) == own else []
+    )
     sides = {name: _side(claim, verdict) for name, verdict in found.items()}
     ends = [
         abs(side(value))

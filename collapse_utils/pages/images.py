@@ -122,16 +122,14 @@ def glance(opened: Opened) -> pd.DataFrame:
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Test loss as a multiple of that of the first fit, by iteration: ours with intervals, and the
-    paper's with its tag.
-    """
+    """Test loss / that of the first fit, by iteration: ours with intervals, and the paper's."""
     rows: dict[tuple[str, str], dict[int, str]] = {}
     for regime in regimes.REGIMES:
-        found = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, STEPS)}
+        own = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, STEPS)}
         # a training set of n images: one and the same
-        if found["ours"].equals(found["ours, fixed steps"]):
-            del found["ours, fixed steps"]
-        for label, table in found.items():
+        if own["ours"].equals(own["ours, fixed steps"]):
+            del own["ours, fixed steps"]
+        for label, table in own.items():
             if table.size:
                 rows[figures.LABELS[regime], label] = tables.change_cells(table)
         curve = reported[reported["regime"] == regime]
@@ -143,9 +141,7 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def long_axis(ax: Axes, frame: pd.DataFrame) -> None:
-    """The chains of 50 fits, and for accumulate the least-squares curves a + b H_t and a + b t over
-    all fits.
-    """
+    """The chains of 50 fits, with the least-squares curves a + b H_t and a + b t."""
     ours = frame[frame["variant"] == LONG]
     figures.regimes(ax, ours, "test_loss", ["replace", "accumulate", "accumulate_subsample"])
     mean = by_iteration(ours, "test_loss", regime="accumulate")
@@ -163,18 +159,14 @@ def long_axis(ax: Axes, frame: pd.DataFrame) -> None:
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime, trained in proportion to its data: its training set, its test
-    loss, the change.
-    """
+    """The last fit of every regime at equal epochs: training set, test loss and change."""
     return tables.control_table(ours, "test_loss", "images", digits=4, change_digits=4)
 
 
 def diversity_axis(
     ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], label: str
 ) -> None:
-    """One diversity metric by iteration and regime, with that of real training images as a line
-    where it is known.
-    """
+    """One diversity metric by iteration and regime, with that of real images as a line."""
     figures.regimes(ax, frame, metric, names, label=label)
     real = by_iteration(frame, f"{metric}_real", regime=names[0])
     if len(real):
@@ -186,19 +178,9 @@ def diversity_axis(
         )
 
 
-def _pictures(samples: Path, variant: str, regime: str, name: str) -> dict[int, Path]:
-    folder = samples / (variant or "base") / regime
-    return {
-        int(path.parent.name.split("-")[1]): path
-        for path in sorted(folder.glob(f"iteration-*/{name}"))
-    }
-
-
 def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure | None:
-    """Held-out images above, their reconstructions below; None where the source does not allow them
-    to be shown.
-    """
-    pictures = _pictures(samples, "", regime, "reconstructions.png")
+    """Held-out images above their reconstructions; None if the source may not be shown."""
+    pictures = figures.previews(samples, regime, "reconstructions.png")
     shown = [t for t in chosen if t in pictures]
     if not shown:
         return None

@@ -2,134 +2,269 @@
 
 from __future__ import annotations
 
-import html
-import json
-from collections.abc import Sequence
-from pathlib import Path
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import regimes
-from ..evidence.statistics import by_seed, estimate, growth
-from . import figures, tables
+from ..durable import files
+from ..evidence.statistics import by_iteration, estimate, growth, seeds_of
+from ..language.config import PRESETS, LanguageConfig
+from . import figures
 from .notebook import Opened
-from .tables import cost_table, signed
+from .tables import cost_table
 
 __all__ = [
-    "change_table",
-    "control_table",
     "cost_table",
     "curves",
-    "last_losses",
+    "equal_training",
+    "glance",
     "learning_curves",
-    "story_table",
-    "text_measures",
-    "variety_sentence",
+    "main_figure",
+    "numbers",
+    "paper_figure",
+    "samples",
 ]
 
 COLD = "temperature=0.3"  # the variant at the paper's second temperature
 GPT2 = "architecture=gpt2"
-TEN = f"iterations=10,{GPT2}"  # the variant of ten iterations
 # variants at temperatures 1.0 and 0.3
 ARCHITECTURES = {"Llama": ("", COLD), "GPT-2": (GPT2, f"{GPT2},{COLD}")}
-MEASURES = {
-    "distinct_2": "distinct-2",
-    "vocabulary_share": "share of the real vocabulary",
-    "mean_length": "tokens a story",
-    "share_ended": "share of stories that end",
-}
-SHOWN = 320  # characters of a sample story
-REPORTED_MODELS = {
-    "gpt2-9m": "GPT-2 9M",
-    "llama-12m": "Llama 12M",
-    "llama-42m": "Llama 42M",
-    "llama-126m": "Llama 126M",
+LOSS = "cross-entropy (nats per token)"
+COLUMNS = {"trained-tinystories": "trained out", "cpu-tinystories": "one epoch"}
+PAPER = {  # what the paper reports of its models, by row of the table; the tags are in the caption
+    "model": "Llama-2, GPT-2",
+    "parameters": "9 to 126 million",
+    "real stories": "2.1 million",
+    "tokens of these": "470 million",
+    "epochs": "1",
+    "fits": "5 (GPT-2: 10)",
+    "temperatures τ": "1, 0.3",
+    "seeds": "not found",
+    "minutes of a chain": "not found",
 }
 
 
-def curves(opened: Opened) -> Figure:
-    """Cross-entropy by iteration at both temperatures, a row for each architecture in the results
-    and in this run.
-    """
-    rows = [
-        (name, frame[frame["variant"].isin(variants)], architecture)
-        for name, frame in opened.panels()
-        for architecture, variants in ARCHITECTURES.items()
-        if (frame["variant"] == variants[0]).any()
-    ]
-    fig, axes = figures.grid(len(rows), 2)
-    for row, (name, frame, architecture) in zip(axes, rows, strict=True):
-        temperatures = ("1.0", "0.3")
-        figures.titles(
-            row,
-            [f"{architecture}, T = {temperature}" for temperature in temperatures],
-            figures.about(name, frame),
-        )
-        for ax, variant, temperature in zip(
-            row, ARCHITECTURES[architecture], temperatures, strict=True
-        ):
-            part = frame[frame["variant"] == variant]
-            if part.empty:
-                ax.set_axis_off()
-                ax.text(
-                    0.5,
-                    0.5,
-                    f"T = {temperature}: not part of these results",
-                    ha="center",
-                    transform=ax.transAxes,
-                )
-                continue
-            figures.regimes(
-                ax, part, "cross_entropy", opened.regimes, label="cross-entropy (nats per token)"
-            )
+def _part(frame: pd.DataFrame, variant: str) -> pd.DataFrame:
+    return frame[frame["variant"] == variant]
+
+
+def main_figure(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """The loss at both temperatures, and the variety of samples at the lower one."""
+    fig, axes = figures.grid(1, 3)
+    hot, cold = _part(frame, ""), _part(frame, COLD)
+    for ax, part, tau in zip(axes[0], (hot, cold), ("1", "0.3"), strict=False):
+        figures.regimes(ax, part, "cross_entropy", names, label=LOSS)
+        ax.set_title(f"loss on real stories, τ = {tau}", fontsize=11)
+    _with_real(axes[0, 2], cold, "distinct_2", names, "distinct-2")
+    axes[0, 2].set_title("variety of samples, τ = 0.3", fontsize=11)
+    axes[0, 2].set_ylim(0, None)
     figures.legend(fig, axes.flat)
     return fig
 
 
-def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Cross-entropy less that of the first fit, by iteration: ours with intervals, and the paper's
-    with its tags.
-    """
-    rows = {}
-    for place, temperature in enumerate((1.0, 0.3)):
-        for regime in regimes.REGIMES:
-            label = figures.LABELS[regime]
-            for architecture, variants in ARCHITECTURES.items():
-                table = by_seed(ours, "cross_entropy", regime=regime, variant=variants[place])
-                if table.size:
-                    later = {t: table[t] - table[1] for t in table.columns[1:]}
-                    if variants[place] == GPT2:  # the paper gives the tenth fit as well
-                        longer = by_seed(ours, "cross_entropy", regime=regime, variant=TEN)
-                        later |= {t: longer[t] - longer[1] for t in longer.columns[-1:]}
-                    found = {t: signed(estimate(change)) for t, change in later.items()}
-                    rows[temperature, label, f"ours, {architecture}"] = found
-            theirs = reported[
-                (reported["temperature"] == temperature) & (reported["regime"] == regime)
-            ]
-            for (model, where), curve in theirs.groupby(["model", "where"], sort=False):
-                first = reported[(reported["model"] == model) & (reported["iteration"] == 1)]
-                start = first[first["where"] == where]["value"].iloc[0]
+def _with_real(ax: Axes, part: pd.DataFrame, metric: str, names: Sequence[str], label: str) -> None:
+    """A measure of samples by iteration, with its value for real stories as a line."""
+    figures.regimes(ax, part, metric, names, label=label)
+    real = part[part["metric"] == f"{metric}_real"]["value"].mean()
+    ax.axhline(real, color=figures.REPORTED, linestyle=":", label="real stories")
+
+
+def numbers(frame: pd.DataFrame) -> dict[str, float]:
+    """What the text quotes: means over seeds of first and final fits."""
+
+    def mean(metric: str, regime: str, variant: str, place: int) -> float:
+        return by_iteration(frame, metric, regime=regime, variant=variant)["mean"].iloc[place]
+
+    def kept(regime: str, variant: str) -> str:
+        ratios = growth(frame, "distinct_2", regime, variant)
+        return estimate(ratios.iloc[:, -1], log=True).text(2)
+
+    loss, fits = "cross_entropy", int(frame["iteration"].max())
+    rises = [
+        mean("nats_per_story", "accumulate", variant, -1)
+        - mean("nats_per_story", "accumulate", variant, 0)
+        for variant in ("", COLD)
+    ]
+    return {
+        "first": mean(loss, "replace", "", 0),
+        "replace": mean(loss, "replace", "", -1),
+        "replace_cold": mean(loss, "replace", COLD, -1),
+        "accumulate": mean(loss, "accumulate", "", -1),
+        "accumulate_cold": mean(loss, "accumulate", COLD, -1),
+        "subsample": mean(loss, "accumulate_subsample", "", -1),
+        "kept_cold": kept("accumulate", COLD),
+        "kept_replace_cold": kept("replace", COLD),
+        "kept_hot": kept("replace", ""),
+        "tempered": mean("cross_entropy_sampling_temperature", "replace", COLD, 0),
+        "second_cold": mean(loss, "replace", COLD, 1),
+        "best_cold": mean("cross_entropy_best_temperature", "replace", COLD, -1),
+        "rise": rises[0],
+        "rise_cold": rises[1],
+        "log_t": math.log(fits),
+        "fits": fits,
+        "parameters": _parameters(PRESETS["trained"]),
+        "stories": PRESETS["trained"].stories,
+        "tokens": mean("trained_tokens", "replace", "", -1),
+        "tokens_subsample": mean("trained_tokens", "accumulate_subsample", "", -1),
+        "tokens_accumulate": mean("trained_tokens", "accumulate", "", -1),
+    }
+
+
+def _parameters(config: LanguageConfig) -> int:
+    """Number of parameters of the model of a preset."""
+    from ..language.model import build, parameters  # imports transformers: seconds
+
+    names = ("layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
+    shape = {name: getattr(config, name) for name in names}
+    return parameters(build(config.architecture, **shape, seed=0))
+
+
+def glance(opened: Opened) -> pd.DataFrame:
+    """Ours and the paper's experiment, side by side."""
+    table = {}
+    for name, title in COLUMNS.items():
+        frame, config = opened.committed[name], PRESETS[name.partition("-")[0]]
+        records = files.read_json(opened.folder(name) / "provenance.json")
+        hot = [record for record in records if record["variant"] == ""]
+        notes = [record["provenance"].get("notes", {}) for record in hot]
+        tokens = [note["train_tokens"] for note in notes if "train_tokens" in note]
+        models = "Llama-2, GPT-2" if GPT2 in set(frame["variant"]) else "Llama-2"
+        table[f"this book, {title}"] = {
+            "model": models,
+            "parameters": f"{_parameters(config) / 1e6:.2f} million",
+            "real stories": f"{config.stories:,}",
+            "tokens of these": f"{np.mean(tokens):,.0f}" if tokens else "not recorded",
+            "epochs": f"{config.epochs}",
+            "fits": f"{config.iterations}",
+            "temperatures τ": "1, 0.3",
+            "seeds": seeds_of(frame).removesuffix(" seeds"),
+            "minutes of a chain": f"{median(r['provenance']['wall_s'] for r in hot) / 60:.0f}",
+        }
+    return pd.DataFrame({**table, "the paper": PAPER})
+
+
+def equal_training(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """Tokens read by each fit, and the loss against them; τ = 1."""
+    fig, axes = figures.grid(1, 2)
+    hot = _part(frame, "").copy()
+    read = hot["metric"] == "trained_tokens"
+    hot.loc[read, "value"] /= 1000
+    figures.regimes(
+        axes[0, 0], hot, "trained_tokens", names, label="tokens read in training (thousands)"
+    )
+    axes[0, 0].set_ylim(0, None)
+    axes[0, 0].set_title("equal training")
+    for regime in names:
+        tokens = by_iteration(hot, "trained_tokens", regime=regime)
+        loss = by_iteration(hot, "cross_entropy", regime=regime)
+        if tokens.empty:
+            continue
+        style = {"color": figures.COLOURS[regime], "marker": figures.MARKS[regime]}
+        axes[0, 1].plot(tokens["mean"], loss["mean"], **style)
+        last = tokens["mean"].iloc[-1], loss["mean"].iloc[-1]
+        axes[0, 1].annotate(
+            f"t = {loss['iteration'].iloc[-1]}", last, xytext=(7, 4), textcoords="offset points"
+        )
+    axes[0, 1].set(xlabel="tokens read in training (thousands)", ylabel=LOSS)
+    axes[0, 1].set_title("what this training gives")
+    axes[0, 1].margins(x=0.12, y=0.1)
+    figures.legend(fig, [axes[0, 0]])
+    return fig
+
+
+def paper_figure(committed: Mapping[str, pd.DataFrame], reported: pd.DataFrame) -> Figure:
+    """How far each curve moves from its own first fit: ours filled, the paper's dashed."""
+    fig, axes = figures.grid(1, 2)
+    for place, (ax, tau) in enumerate(zip(axes[0], (1.0, 0.3), strict=True)):
+        for name in COLUMNS:
+            for variants in ARCHITECTURES.values():
+                for regime in ("replace", "accumulate"):
+                    table = by_iteration(
+                        committed[name], "cross_entropy", regime=regime, variant=variants[place]
+                    )
+                    if len(table):
+                        change = table["mean"] - table["mean"].iloc[0]
+                        style = {"color": figures.COLOURS[regime], "marker": figures.MARKS[regime]}
+                        label = f"{figures.LABELS[regime]}, ours"
+                        ax.plot(table["iteration"], change, label=label, markersize=5, **style)
+        theirs = reported[(reported["temperature"] == tau) & (reported["iteration"] <= 5)]
+        for (regime, model, where), curve in theirs.groupby(["regime", "model", "where"]):
+            first = reported[(reported["model"] == model) & (reported["iteration"] == 1)]
+            start = first[first["where"] == where]["value"].iloc[0]
+            if regime in ("replace", "accumulate"):
                 later = curve[curve["iteration"] > 1]
-                cells = {
-                    t: f"{value - start:+.2f}"
-                    for t, value in zip(later["iteration"], later["value"], strict=True)
-                }
-                tag = curve["tag"].iloc[0]
-                if cells:
-                    rows[temperature, label, f"{REPORTED_MODELS[model]}, {where} ({tag})"] = cells
-    frame = pd.DataFrame.from_dict(rows, orient="index").fillna("")
-    frame = frame[sorted(frame.columns)]
-    frame.index = pd.MultiIndex.from_tuples(frame.index, names=["T", "regime", "source"])
-    return frame.rename(columns=lambda t: f"t = {t}")
+                ax.plot(
+                    [1, *later["iteration"]],
+                    [0, *(later["value"] - start)],
+                    "--",
+                    color=figures.COLOURS[regime],
+                    marker=figures.MARKS[regime],
+                    markerfacecolor="white",
+                    linewidth=1,
+                    markersize=5,
+                    label=f"{figures.LABELS[regime]}, the paper",
+                )
+        ax.set_title(f"τ = {tau:g}")
+        ax.set_xticks(range(1, 6))
+        ax.set_xlabel("model-fitting iteration")
+    axes[0, 0].set_ylabel("change from the first fit (nats per token)")
+    figures.legend(fig, axes.flat)
+    return fig
 
 
-def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime at temperature 1: its training set, its cross-entropy, its
-    distance to the first.
+def samples(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """What sampled stories look like: variety, vocabulary, and how likely they are to a model of
+    real stories.
     """
-    return tables.control_table(ours, "cross_entropy", "stories")
+    fig, axes = figures.grid(1, 3)
+    hot, cold = _part(frame, ""), _part(frame, COLD)
+    likely = "nats per token of a sample"
+    _with_real(axes[0, 0], hot, "distinct_2", names, "distinct-2")
+    axes[0, 0].set(title="variety, τ = 1", ylim=(0, 1))
+    _with_real(axes[0, 1], cold, "vocabulary_share", names, "share of the vocabulary")
+    axes[0, 1].set(title="vocabulary, τ = 0.3", ylim=(0, 1))
+    for part in (hot, cold):
+        figures.regimes(axes[0, 2], part, "reference_cross_entropy", names, label=likely)
+    real = hot[hot["metric"] == "reference_cross_entropy_real"]["value"].mean()
+    axes[0, 2].axhline(real, color=figures.REPORTED, linestyle=":", label="real stories")
+    axes[0, 2].set(title="surprise of a model of real stories", ylim=(0, None))
+    for text, value, drop in (("τ = 1", hot, 9), ("τ = 0.3", cold, -18)):
+        table = by_iteration(
+            value, "reference_cross_entropy", regime="replace", variant=value["variant"].iloc[0]
+        )
+        axes[0, 2].annotate(
+            text, (1, table["mean"].iloc[0]), xytext=(0, drop), textcoords="offset points"
+        )
+    figures.legend(fig, axes.flat)
+    return fig
+
+
+def curves(panels: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Figure:
+    """Cross-entropy by iteration at both temperatures, a row for each architecture in each of the
+    results.
+    """
+    rows = [
+        (name, frame, architecture, variants)
+        for name, frame in panels.items()
+        for architecture, variants in ARCHITECTURES.items()
+        if (frame["variant"] == variants[0]).any()
+    ]
+    fig, axes = figures.grid(len(rows), 2)
+    for row, (name, frame, architecture, variants) in zip(axes, rows, strict=True):
+        for ax, variant, tau in zip(row, variants, ("1", "0.3"), strict=True):
+            part = _part(frame, variant)
+            if part.empty:
+                ax.set_axis_off()
+                continue
+            figures.regimes(ax, part, "cross_entropy", names, label=LOSS)
+            ax.set_title(f"{name}, {architecture}, τ = {tau}", fontsize=11)
+    figures.legend(fig, axes.flat)
+    return fig
 
 
 def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
@@ -168,104 +303,3 @@ def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
         axes[1, column].margins(x=0.12, y=0.12)
     axes[0, 0].set_ylabel("training loss (nats per token)")
     axes[1, 0].set_ylabel("validation loss, real stories")
-
-
-def last_losses(curves: pd.DataFrame) -> pd.DataFrame:
-    """Training and validation loss at the end of the first and of the last fit, by temperature and
-    regime, over seeds.
-    """
-    rows = {}
-    for variant, temperature in (("", "1.0"), (COLD, "0.3")):
-        for regime in ("replace", "accumulate"):
-            chosen = curves[(curves["variant"] == variant) & (curves["regime"] == regime)]
-            if chosen.empty:
-                continue
-            ends = (
-                chosen.groupby(["seed", "iteration"])[["training_loss", "validation_loss"]]
-                .last()
-                .groupby("iteration")
-                .mean()
-            )
-            first, last = ends.index[0], ends.index[-1]
-            rows[f"T = {temperature}, {figures.LABELS[regime]}"] = {
-                f"{loss.replace('_', ' ')}, t = {t}": f"{ends.loc[t, loss]:.2f}"
-                for loss in ("training_loss", "validation_loss")
-                for t in (first, last)
-            }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def text_measures(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """What sampled stories look like by iteration: a row a measure, temperature 1.0 beside 0.3."""
-    fig, axes = figures.grid(len(MEASURES), 2, sharey="row")
-    for row, (metric, label) in zip(axes, MEASURES.items(), strict=True):
-        for ax, variant, temperature in zip(row, ("", COLD), ("1.0", "0.3"), strict=True):
-            part = frame[frame["variant"] == variant]
-            if part.empty:
-                ax.set_axis_off()
-                continue
-            figures.regimes(ax, part, metric, names, label=label)
-            ax.set_title(f"τ = {temperature}")
-    figures.legend(fig, axes.flat)
-    return fig
-
-
-def variety_sentence(frame: pd.DataFrame) -> str:
-    """What is left of the variety of samples at the final fit, in words; empty where a chain of
-    these was not run.
-    """
-
-    def left(regime: str, variant: str) -> str:
-        table = growth(frame, "distinct_2", regime, variant)
-        return estimate(table.iloc[:, -1], log=True).text(2) if table.size else ""
-
-    shares = [left("accumulate", COLD), left("replace", COLD), left("replace", "")]
-    if not all(shares):
-        return ""
-    return (
-        f"At τ = 0.3 the samples of the final fit keep {shares[0]} of the distinct-2 of the first "
-        f"fit under accumulate, and {shares[1]} under replace: both collapse. The test loss does "
-        "not show it. A model of which one part in t is the first model loses at most log t nats "
-        "per story on real text, whatever the other parts write. At τ = 1 the ratio is "
-        f"{shares[2]} under replace, whose samples become worse without losing variety."
-    )
-
-
-def story_table(samples: Path) -> str:
-    """The first sampled story of every iteration, a column for each of three chains, as HTML."""
-    columns = [("base", "replace"), ("base", "accumulate"), (COLD, "replace")]
-    there = [
-        (variant, regime) for variant, regime in columns if (samples / variant / regime).is_dir()
-    ]
-    heads = [
-        figures.LABELS[regime] + ("" if variant == "base" else ", T = 0.3")
-        for variant, regime in there
-    ]
-    folders = sorted(
-        {path.name for variant, regime in there for path in (samples / variant / regime).iterdir()}
-    )
-    rows = []
-    for folder in folders:
-        cells = [
-            _story(samples / variant / regime / folder / "stories.json")
-            for variant, regime in there
-        ]
-        rows.append([f"t = {int(folder.split('-')[1])}", *cells])
-    return _html_table(["iteration", *heads], rows)
-
-
-def _story(path: Path) -> str:
-    text = json.loads(path.read_text(encoding="utf-8"))[0] if path.exists() else ""
-    return text if len(text) <= SHOWN else text[:SHOWN].rsplit(" ", 1)[0] + " ..."
-
-
-def _html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
-    body = ""
-    for first, *cells in rows:
-        body += f'<tr><th scope="row">{html.escape(first)}</th>'
-        body += "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-    return (
-        '<table class="dataframe '
-        f'stories"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from scipy import stats
+from matplotlib.figure import Figure
 
 from .. import sections
+from ..evidence import statistics
 from ..linear import grid, theory
+from ..linear.config import PRESETS
 from ..regimes import REGIMES
 from . import figures
+from .notebook import Opened
 
 QUICK_REPEATS = 200  # of a grid that a notebook simulates itself
-ITERATIONS_SHOWN = (1, 2, 5, 10, 20, 50)
 
 
 def simulate_grid(seed: int, repeats: int = QUICK_REPEATS) -> pd.DataFrame:
@@ -27,6 +31,72 @@ def simulate_grid(seed: int, repeats: int = QUICK_REPEATS) -> pd.DataFrame:
         for row in grid.cell(config, regime, seed)
     ]
     return pd.DataFrame(rows)[list(grid.COLUMNS)]
+
+
+def _relative(frame: pd.DataFrame, regime: str, T: int) -> pd.Series:
+    """Simulated error of a regime, divided by that of its first fit, by iteration; sigma2 = 1."""
+    chosen = (frame["regime"] == regime) & (frame["T"] == T) & (frame["sigma2"] == 1.0)
+    error = frame[chosen & (frame["x"] == "same")].set_index("n")["mean"]
+    return error / error.loc[1]
+
+
+def numbers(frame: pd.DataFrame) -> dict[str, float]:
+    """What the text quotes: the final fit relative to the first, the smallest T, sigma2 = 1."""
+    T = min(grid.T_VALUES)
+    final = {regime: _relative(frame, regime, T).iloc[-1] for regime in REGIMES}
+    rows = frame[frame["x"] == "same"]
+    z = [row["z"] for row in grid.independent(frame.to_dict("records"))]
+    chance = grid.chance(np.array(z))
+    first = rows[(rows["regime"] == "replace") & (rows["sigma2"] == 1.0) & (rows["n"] == 1)]
+    return {
+        **final,
+        "fits": int(rows["n"].max()),
+        "repeats": int(rows["repeats"].iloc[0]),
+        "cells": chance["cells"],
+        "inside": chance["inside_95"],
+        "largest": chance["largest"],
+        "p": chance["ks_p"],
+        "first": float((first["mean"] / first["theory"]).mean()),
+    }
+
+
+def glance(opened: Opened, frame: pd.DataFrame) -> pd.DataFrame:
+    """Ours and the paper's experiment, side by side."""
+    chain = PRESETS["cpu"]
+    levels = ", ".join(f"{value:g}" for value in grid.SIGMA2_VALUES)
+    sizes = ", ".join(map(str, grid.T_VALUES))
+    rows = {
+        "model": ("least squares", "least squares"),
+        "parameters d": (f"{grid.D}", "32"),
+        "rows T": (sizes, "100, 316, 1000"),
+        "noise σ²": (levels, "0.01, 0.1, 1, 10, 100"),
+        "fits": (f"{frame['n'].max()}", "50"),
+        "regimes": (f"{len(REGIMES)}", "replace, accumulate"),
+        "repeats of a cell": (f"{frame['repeats'].max():,}", "not found"),
+        "general chain": (
+            f"{chain.iterations} fits, {statistics.seeds_of(opened.reference)}",
+            "none",
+        ),
+    }
+    columns = ["this book", "the paper"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def deviations(frame: pd.DataFrame) -> Figure:
+    """z-scores of simulation against formula as heat maps: one fit of every cell of the grid."""
+    rows = pd.DataFrame(grid.independent(frame.to_dict("records")))
+    fig, axes = plt.subplots(1, len(REGIMES), figsize=(7.2, 2.9), sharey=True)
+    for ax, regime in zip(axes, REGIMES, strict=True):
+        table = rows[rows["regime"] == regime].pivot(index="sigma2", columns="T", values="z")
+        style = {"vmin": -3, "vmax": 3, "cmap": "vlag", "cbar": False, "linewidths": 1}
+        sns.heatmap(table, annot=True, fmt=".1f", annot_kws={"fontsize": 9}, ax=ax, **style)
+        ax.set_title(
+            figures.LABELS[regime].replace(" at", "\nat").replace(", ", ",\n"), fontsize=10
+        )
+        ax.set(xlabel="T", ylabel="")
+        ax.tick_params(labelsize=9, rotation=0, length=0)
+    axes[0].set_ylabel("noise level σ²")
+    return fig
 
 
 def against_theory(
@@ -54,79 +124,8 @@ def against_theory(
                 markersize=4.5,
                 label=figures.LABELS[regime],
             )
-        ax.set(xlabel="iteration n", title=f"T = {T}", yscale="log")
+        ax.set(xlabel="iteration n", title=f"$T = {T}$", yscale="log")
     axes[0].set_ylabel("test error")
-
-
-def noise_levels(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
-    """Replace and accumulate at every noise level, one panel a T; the bound of Theorem 2 dotted."""
-    for ax, T in zip(axes, sorted(frame["T"].unique()), strict=True):
-        part = frame[(frame["T"] == T) & (frame["x"] == "same")]
-        for sigma2 in sorted(part["sigma2"].unique()):
-            for regime in ("replace", "accumulate"):
-                cell = part[(part["sigma2"] == sigma2) & (part["regime"] == regime)]
-                ax.plot(cell["n"], cell["mean"], color=figures.COLOURS[regime], linewidth=1.6)
-            first = theory.base(int(part["d"].iloc[0]), int(T), sigma2)
-            ax.axhline(
-                first * theory.ACCUMULATE_BOUND,
-                color=figures.COLOURS["accumulate"],
-                linestyle=":",
-                linewidth=1,
-            )
-            ax.annotate(
-                f"{sigma2:g}",
-                (50, first * 50),
-                xytext=(4, 0),
-                textcoords="offset points",
-                fontsize=9,
-                va="center",
-            )
-        ax.set(xlabel="iteration n", title=f"T = {T}", yscale="log")
-        ax.margins(x=0.12)
-    axes[0].set_ylabel("test error")
-    axes[0].plot([], [], color=figures.COLOURS["replace"], label="replace (number: sigma2)")
-    axes[0].plot([], [], color=figures.COLOURS["accumulate"], label="accumulate")
-    axes[0].legend(fontsize=9, loc="lower right")
-
-
-def z_scores(ax: Axes, frame: pd.DataFrame) -> None:
-    """Independent z-scores, sorted, against the quantiles of N(0, 1)."""
-    chosen = pd.DataFrame(grid.independent(frame.to_dict("records"))).sort_values("z")
-    place = stats.norm.ppf((np.arange(len(chosen)) + 0.5) / len(chosen))
-    for regime in REGIMES:
-        here = (chosen["regime"] == regime).to_numpy()
-        ax.plot(
-            place[here],
-            chosen["z"][here],
-            figures.MARKS[regime],
-            color=figures.COLOURS[regime],
-            label=figures.LABELS[regime],
-        )
-    ends = np.array([-2.7, 2.7])
-    ax.plot(ends, ends, color=figures.REPORTED, linewidth=1)
-    ax.set(
-        xlabel="quantile of N(0, 1)",
-        ylabel="z of simulation against theory",
-        title="one iteration of every cell",
-    )
-    ax.legend(fontsize=10)
-
-
-def chance_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """How the independent z-scores compare with chance, for each regime and together."""
-    chosen = grid.independent(frame.to_dict("records"))
-    rows = {}
-    for regime in [*REGIMES, "all"]:
-        z = np.array([row["z"] for row in chosen if regime in (row["regime"], "all")])
-        found = grid.chance(z)
-        rows[figures.LABELS.get(regime, regime)] = {
-            "cells": found["cells"],
-            "sum of squares": f"{found['chi2']:.1f}",
-            "share within 1.96": f"{found['inside_95']:.2f}",
-            "largest": f"{found['largest']:.2f}",
-            "Kolmogorov-Smirnov p": f"{found['ks_p']:.2f}",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _replace(frame: pd.DataFrame, T: int, sigma2: float = 1.0) -> pd.DataFrame:
@@ -142,14 +141,17 @@ def off_by_one(ax: Axes, frame: pd.DataFrame, *, T: int) -> None:
     cell = cell[cell["n"] <= 10]
     first = theory.base(int(cell["d"].iloc[0]), T, 1.0)
     ax.plot(
-        cell["n"], cell["n"] * first, color=figures.COLOURS["replace"], label="n x base (Theorem 1)"
+        cell["n"],
+        cell["n"] * first,
+        color=figures.COLOURS["replace"],
+        label="$n$ × base (Theorem 1)",
     )
     ax.plot(
         cell["n"],
         (cell["n"] + 1) * first,
         "--",
         color=figures.REPORTED,
-        label="(n + 1) x base (the site's figure)",
+        label="$(n + 1)$ × base (the site's figure)",
     )
     error = [cell["mean"] - cell["low"], cell["high"] - cell["mean"]]
     ax.errorbar(
@@ -163,52 +165,9 @@ def off_by_one(ax: Axes, frame: pd.DataFrame, *, T: int) -> None:
     ax.set(
         xlabel="iteration n",
         ylabel="test error",
-        title=f"replace, d = {cell['d'].iloc[0]}, T = {T}",
+        title=f"replace, $d$ = {cell['d'].iloc[0]}, $T$ = {T}",
     )
     ax.legend(fontsize=10)
-
-
-def off_by_one_text(frame: pd.DataFrame) -> str:
-    """The size of the defect in a sentence, from the simulated first fits."""
-    ratios = [
-        cell["mean"].iloc[0] / cell["theory"].iloc[0]
-        for T in grid.T_VALUES
-        if len(cell := _replace(frame, T))
-    ]
-    values = ", ".join(f"{ratio:.3f}" for ratio in ratios)
-    sizes = ", ".join(map(str, grid.T_VALUES))
-    return (
-        f"Simulated error of the first fit over *base*, at T = {sizes}: {values}. The site's line "
-        "says 2."
-    )
-
-
-def fresh_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Error over base at some iterations, rows used again beside fresh rows; sigma2 = 1, smallest
-    and largest T.
-    """
-    rows = {}
-    for T in (min(grid.T_VALUES), max(grid.T_VALUES)):
-        first = theory.base(grid.D, T, 1.0)
-        for regime in REGIMES:
-            for x in ("same", "fresh"):
-                cell = frame[
-                    (frame["T"] == T)
-                    & (frame["sigma2"] == 1.0)
-                    & (frame["regime"] == regime)
-                    & (frame["x"] == x)
-                ]
-                cell = cell[cell["n"].isin(ITERATIONS_SHOWN)]
-                values = {
-                    f"n = {n}": f"{mean / first:.2f} ± {(high - low) / 2 / first:.2f}"
-                    for n, mean, low, high in cell[["n", "mean", "low", "high"]].itertuples(
-                        index=False
-                    )
-                }
-                rows[T, figures.LABELS[regime], f"{x} rows"] = values
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["T", "regime", "x"])
-    return table
 
 
 def heavy_tails(ax: Axes, tails: pd.DataFrame) -> None:

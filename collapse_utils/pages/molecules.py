@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -34,6 +34,7 @@ __all__ = [
     "numbers",
     "reported_losses",
     "sample_sheet",
+    "sampler_chains",
     "sampler_table",
 ]
 
@@ -125,9 +126,7 @@ def glance(opened: Opened) -> pd.DataFrame:
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Every loss as a multiple of that of the first fit, by iteration: ours with intervals, the
-    authors' with their tag.
-    """
+    """Each loss / that of the first fit, by iteration: ours with intervals, and the authors'."""
     rows: dict[tuple[str, str, str], dict[int, str]] = {}
     for metric in LOSSES:
         name = metric.removesuffix("_loss")
@@ -143,9 +142,7 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime, all trained for the same number of steps: its training set and
-    its local loss.
-    """
+    """The last fit of every regime at equal steps: its training set and its local loss."""
     return tables.control_table(ours, "local_loss", "conformations", digits=1)
 
 
@@ -168,9 +165,7 @@ def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
 
 
 def sampler_table(path: Path) -> pd.DataFrame:
-    """One model sampled in several ways (``benchmarks/molecule_samplers.py``): speed on one core,
-    and quality.
-    """
+    """One model sampled in several ways: speed on one core, and quality."""
     frame = pd.read_csv(path).set_index("sampler")
     columns = {
         "samples_per_second": ("samples a second", 1),
@@ -189,6 +184,34 @@ def sampler_table(path: Path) -> pd.DataFrame:
     )
 
 
+SAMPLERS = {"langevin": "GeoDiff's own", "geometry": "rough geometry, no network"}
+
+
+def sampler_chains(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What a chain does by sampler: local loss and strain of the final fit / the first fit, for
+    every sampler that was run on each of the results.
+    """
+    rows = []
+    for name, metrics in frames.items():
+        for variant, regime in sorted(set(zip(metrics["variant"], metrics["regime"], strict=True))):
+            chosen = [words for key, words in SAMPLERS.items() if f"sampler={key}" in variant]
+            sampler = (chosen or ["the fast sampler"])[0]
+            plain = not variant or chosen
+            if not plain or regime not in ("replace", "accumulate"):
+                continue
+            cells = [
+                _final(metrics, metric, regime, variant) for metric in ("local_loss", "strain")
+            ]
+            rows.append((name, sampler, figures.LABELS[regime], *cells))
+    columns = ["results", "sampler", "regime", "local loss / first fit", "strain / first fit"]
+    return pd.DataFrame(rows, columns=columns).set_index(columns[:3])
+
+
+def _final(metrics: pd.DataFrame, metric: str, regime: str, variant: str) -> str:
+    table = growth(metrics, metric, regime, variant)
+    return estimate(table[table.columns[-1]], log=True).text(2)
+
+
 def data_table(folder: Path) -> pd.DataFrame:
     """What the chains were trained and measured on, from their provenance."""
     notes = next(iter(files.read_json(folder / "provenance.json")))["provenance"]["notes"]
@@ -199,47 +222,31 @@ def data_table(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["split", "molecules", "conformations"]).set_index("split")
 
 
-def _shown(path: Path, which: int) -> tuple[Chem.Mol, np.ndarray, np.ndarray] | None:
-    """Molecule, real and sampled positions number ``which`` of a preview."""
-    if not path.exists():
-        return None
-    records = list(Chem.SDMolSupplier(str(path), removeHs=False))
-    real, sampled = records[2 * which], records[2 * which + 1]
+def _preview(path: Path) -> tuple[Chem.Mol, np.ndarray, np.ndarray]:
+    """The first molecule of a preview, with its real and its sampled positions."""
+    records = Chem.SDMolSupplier(str(path), removeHs=False)
+    real, sampled = records[0], records[1]
     return real, real.GetConformer().GetPositions(), sampled.GetConformer().GetPositions()
 
 
-def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figure:
-    """A molecule: its real conformation, and a sample of each model; a row a regime, a column one
-    of five iterations.
-    """
-    there = [regime for regime in names if (samples / "base" / regime).is_dir()]
-    found = {
-        int(path.name.split("-")[1])
-        for regime in there
-        for path in (samples / "base" / regime).iterdir()
-    }
-    iterations = figures.spread(sorted(found), 5)
-    pictures: dict[str, dict[int, np.ndarray]] = {regime: {} for regime in there}
-    molecule, reference = None, None
-    for regime in there:
-        for t in iterations:
-            found = _shown(
-                samples / "base" / regime / f"iteration-{t:02d}" / "molecules.sdf", which
-            )
-            if found:
-                molecule, reference = found[0], flattest(found[1])
-                pictures[regime][t] = aligned(found[2], reference)
-    every = [reference, *(place for row in pictures.values() for place in row.values())]
+def sample_sheet(samples: Path, names: Sequence[str]) -> Figure:
+    """A molecule: its real conformation and samples; a row a regime, a column an iteration."""
+    files = {regime: figures.previews(samples, regime, "molecules.sdf") for regime in names}
+    files = {regime: paths for regime, paths in files.items() if paths}
+    iterations = figures.spread(sorted(set().union(*files.values())), 5)
+    pictures: dict[str, dict[int, np.ndarray]] = {}
+    for regime, paths in files.items():
+        previews = {t: _preview(paths[t]) for t in iterations if t in paths}
+        molecule, real, _ = previews[max(previews)]
+        reference = flattest(real)
+        pictures[regime] = {t: aligned(one[2], flattest(one[1])) for t, one in previews.items()}
+    every = [reference, *(positions for row in pictures.values() for positions in row.values())]
     half = np.minimum(frame(every), 1.6 * frame([reference]))
-    columns = len(iterations) + 1
-    figure, axes = plt.subplots(
-        len(there),
-        columns,
-        figsize=(11, 11 / columns * half[1] / half[0] * len(there) + 0.9),
-        squeeze=False,
-    )
-    for row, regime in zip(axes, there, strict=True):
-        first = regime == there[0]
+    rows, columns = len(files), len(iterations) + 1
+    size = 11, 11 / columns * half[1] / half[0] * rows + 0.9
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for row, (regime, drawn) in zip(axes, pictures.items(), strict=True):
+        first = regime == next(iter(files))
         draw(row[0], molecule, reference, half, "real" if first else "")
         row[0].text(
             -0.12,
@@ -253,8 +260,8 @@ def sample_sheet(samples: Path, names: Sequence[str], *, which: int = 0) -> Figu
             color=figures.COLOURS[regime],
         )
         for ax, t in zip(row[1:], iterations, strict=True):
-            if t in pictures[regime]:
-                draw(ax, molecule, pictures[regime][t], half, f"t = {t}" if first else "")
+            if t in drawn:
+                draw(ax, molecule, drawn[t], half, f"t = {t}" if first else "")
             else:
                 ax.axis("off")
     keys = [

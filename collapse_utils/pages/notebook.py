@@ -24,6 +24,8 @@ from ..sweeps import local
 from ..sweeps.jobs import plan
 
 THIS_RUN = "this run"
+DRIVE = "drive"  # the value of ``runs`` that keeps run directories on Google Drive
+DRIVE_MOUNT = Path("/content/drive")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Opened:
                 fresh = [part for _, part in self.run.groupby("variant") if _enough(part)]
                 kept = frame[~frame["variant"].isin({part["variant"].iloc[0] for part in fresh})]
                 frame = pd.concat([kept, *fresh], ignore_index=True)
-            found[name] = [claims.judge(each, frame) for each in self._claims(name)]
+            asked = [claims.on(each, name) for each in self._claims(name)]
+            found[name] = [claims.judge(each, frame) for each in asked]
         return found
 
     def own_verdicts(self) -> list[Verdict]:
@@ -151,6 +154,22 @@ def open_section(
     return Opened(section, shown, run, name, list(regimes), root)
 
 
+def runs_folder(runs: str | Path) -> Path:
+    """The folder of run directories that the parameter ``runs`` names.
+
+    On Colab, ``drive`` is the folder ``collapse-runs`` of the reader's Google Drive.  It outlives
+    the machine, so that the same cell resumes the chains after a disconnect.  InputError elsewhere.
+    """
+    if str(runs) != DRIVE:
+        return Path(runs)
+    try:
+        from google.colab import drive
+    except ImportError:
+        raise InputError("runs", runs, "a folder; drive is for Colab") from None
+    drive.mount(str(DRIVE_MOUNT))
+    return DRIVE_MOUNT / "MyDrive" / "collapse-runs"
+
+
 def train(
     section: str,
     preset: str,
@@ -162,7 +181,13 @@ def train(
 ) -> pd.DataFrame:
     """The metrics of every chain that the arguments name, run where they are not finished yet."""
     jobs = plan(
-        [section], preset, list(seeds), list(regime_names), Path(runs_dir), vary=vary, data=data
+        [section],
+        preset,
+        list(seeds),
+        list(regime_names),
+        runs_folder(runs_dir),
+        vary=vary,
+        data=data,
     )
     failed = local.run(jobs)
     if failed:

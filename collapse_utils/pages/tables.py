@@ -21,9 +21,7 @@ def signed(effect: Estimate, digits: int = 2) -> str:
 def control_table(
     ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2
 ) -> pd.DataFrame:
-    """The last fit of every regime: its training set in units of n ``items``, its metric, its
-    distance to the first fit.
-    """
+    """The last fit of every regime: its training set in n ``items``, its metric, its change."""
     rows = []
     for regime in regimes.REGIMES:
         table = by_seed(ours, metric, regime=regime, variant="")
@@ -31,25 +29,13 @@ def control_table(
             continue
         last = table.columns[-1]
         share = f"1/{last}" if regime in ("accumulate", "accumulate_subsample") else "none"
-        shown = estimate(table[last]).text(digits)
+        size = f"{regimes.training_size(regime, last)} n"
+        final = estimate(table[last]).text(digits)
         change = signed(estimate(table[last] - table[1]), change_digits)
-        rows.append(
-            (
-                figures.LABELS[regime],
-                f"{regimes.training_size(regime, last)} n",
-                share,
-                shown,
-                change,
-            )
-        )
+        rows.append((figures.LABELS[regime], size, share, final, change))
     name = metric.replace("_", "-" if metric == "cross_entropy" else " ")
-    columns = [
-        "regime",
-        f"training {items}",
-        "real among them",
-        f"{name}, last fit",
-        "change from the first fit",
-    ]
+    columns = ["regime", f"training {items}", "real among them", f"{name}, last fit"]
+    columns.append("change from the first fit")
     return pd.DataFrame(rows, columns=columns).set_index("regime")
 
 
@@ -80,9 +66,7 @@ def change_frame(rows: dict[tuple[str, ...], dict[int, str]], names: list[str]) 
 
 
 def cost_table(folder: Path) -> pd.DataFrame:
-    """Median time and memory of the reference chains by variant and regime, from their
-    provenance.
-    """
+    """Median time and memory of the reference chains by variant and regime."""
     records = files.read_json(folder / "provenance.json")
     rows = [
         {
@@ -96,17 +80,10 @@ def cost_table(folder: Path) -> pd.DataFrame:
         for record in records
     ]
     grouped = pd.DataFrame(rows).groupby(["variant", "regime"], sort=True)
-    frame = grouped.agg(
-        {
-            "chains": "sum",
-            "minutes a chain": "median",
-            "peak memory (MB)": "median",
-            "threads": "first",
-        }
-    )
-    return frame.round({"minutes a chain": 1, "peak memory (MB)": 0}).astype(
-        {"peak memory (MB)": int}
-    )
+    medians = dict.fromkeys(("minutes a chain", "peak memory (MB)"), "median")
+    frame = grouped.agg({"chains": "sum", **medians, "threads": "first"})
+    rounded = frame.round({"minutes a chain": 1, "peak memory (MB)": 0})
+    return rounded.astype({"peak memory (MB)": int})
 
 
 def seconds_of(folder: Path) -> pd.Series:

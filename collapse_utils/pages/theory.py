@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from ..evidence import results
-from ..evidence.statistics import by_iteration
+from ..evidence.statistics import by_iteration, estimate
 from ..theory import published
 from . import figures, notebook
 from .notebook import Opened
@@ -102,3 +102,26 @@ def z_text(chosen: pd.DataFrame) -> str:
         f"±1.96, where chance gives 95%; the largest is {np.abs(z).max():.1f} "
         f"(Kolmogorov-Smirnov test against N(0, 1): p = {p:.2f})."
     )
+
+
+def agreement(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:
+    """A row a closed form: its settings, |simulation/formula - 1| over seeds, and the z-scores.
+
+    ``names`` are the values of ``column`` (regime, or the start of a variant) with their labels.
+    The z-scores of one chain are correlated, so each setting and seed gives one of them, in turn.
+    """
+    rows = {}
+    for name, label in names.items():
+        own = frame[frame[column].str.split(",").str[0] == name]
+        final = own[own["iteration"] == own["iteration"].max()]
+        error = final[final["metric"] == "formula_error"].groupby("seed")["value"].mean() * 100
+        z = own[own["metric"] == "z"].groupby(["regime", "variant", "seed"])["value"]
+        chains = [values.tolist() for _, values in z]
+        chosen = pd.Series([chain[(3 * i) % len(chain)] for i, chain in enumerate(chains)])
+        rows[label] = {
+            "settings": own.groupby(["regime", "variant"]).ngroups,
+            "simulation / formula - 1 (%)": estimate(error).text(2),
+            "$|z| < 1.96$": f"{(chosen.abs() < 1.96).mean():.0%} of {len(chosen)}",
+            "largest $|z|$": f"{chosen.abs().max():.1f}",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -18,12 +18,11 @@ from . import status
 CURVE_KEY = ["variant", "regime", "seed", "iteration", "step"]
 
 
-CHAIN = ("variant", "regime", "seed")  # what tells the chains of one table apart
+CHAIN = ("variant", "regime", "seed")  # identify a chain in its table
 
 
 def collect(folder: Path, into: Path) -> list[str]:
-    """Merge every finished run below ``folder`` into the results ``into``; returns one line a table
-    written.
+    """Merge every finished run below ``folder`` into ``into``; returns a line for each table.
 
     The rows of a chain that is there already are replaced by the newer ones, never doubled.  Lines
     that begin with ``missing`` name what is not finished: chains under way, and those that a sweep
@@ -32,11 +31,11 @@ def collect(folder: Path, into: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputError("DIR", str(folder), "a folder with runs")
-    found, notes = _readable(folder)
-    if not found:
+    finished, notes = _readable(folder)
+    if not finished:
         raise InputError("DIR", str(folder), "a folder with at least one finished run")
     groups: dict[tuple[str, str], list[Path]] = {}
-    for run_dir in found:
+    for run_dir in finished:
         description = read_json(run_dir / "config.json")
         name = f"{description['preset']}-{description['data']['source']}"
         groups.setdefault((description["section"], name), []).append(run_dir)
@@ -75,7 +74,7 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
                     "iterations"
                 )
         except (RunError, KeyError, TypeError) as problem:
-            notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
+            notes.append(f"missing: {run_dir}: marked DONE but unreadable ({problem})")
             continue
         chain = (
             *(description[name] for name in ("section", "preset")),
@@ -97,22 +96,19 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def missing(folder: Path) -> list[str]:
-    """One line a chain below ``folder`` that is not finished, or that a sweep was asked for and has
-    not begun.
-    """
+    """One line for each chain below ``folder`` that is unfinished or not yet begun."""
     return [f"missing: {row}" for row in status.rows(folder) if row.state != "done"]
 
 
 def _merge(path: Path, frame: pd.DataFrame, key: list[str]) -> int:
-    """Put the rows of ``frame`` into the table ``path``; a chain that it brings loses the rows that
-    it had there.
-    """
+    """Put the rows of ``frame`` into the table ``path``; they replace rows of the same chains."""
     if path.exists():
-        there = read_csv(path)
+        existing = read_csv(path)
         chain = [name for name in key if name in CHAIN]
         brought = pd.MultiIndex.from_frame(frame[chain])
         frame = pd.concat(
-            [there[~pd.MultiIndex.from_frame(there[chain]).isin(brought)], frame], ignore_index=True
+            [existing[~pd.MultiIndex.from_frame(existing[chain]).isin(brought)], frame],
+            ignore_index=True,
         )
     frame = frame.drop_duplicates(key, keep="last").sort_values(key, kind="stable")
     write_text(path, frame.to_csv(index=False, lineterminator="\n"))
@@ -133,9 +129,7 @@ def _curves(run_dirs: list[Path]) -> pd.DataFrame:
 
 
 def _merged_provenance(path: Path, run_dirs: list[Path]) -> list[dict]:
-    """The records of the table beside ``path`` with those of ``run_dirs``, which take the place of
-    older ones.
-    """
+    """The records of the table at ``path`` with those of ``run_dirs``, which replace older ones."""
     records = read_json(path) if path.exists() else []
     for run_dir in run_dirs:
         description = read_json(run_dir / "config.json")
@@ -150,9 +144,7 @@ def _merged_provenance(path: Path, run_dirs: list[Path]) -> list[dict]:
 
 
 def _check_data(table: Path, records: list[dict]) -> None:
-    """InputError unless the chains of a variant have read one data set or, where the seed draws it,
-    one for each seed.
-    """
+    """InputError unless the chains of a variant read one data set (or one for each seed)."""
     read: dict[int, list[dict]] = {}
     for record in records:
         read.setdefault(record["seed"], []).append(record["data"])
@@ -172,9 +164,9 @@ def _copy_samples(target: Path, run_dirs: list[Path]) -> None:
     smallest: dict[tuple[str, str], tuple[int, Path]] = {}
     for run_dir in run_dirs:
         description = read_json(run_dir / "config.json")
-        place = (description["variant"] or "base", description["regime"])
-        smallest[place] = min(
-            smallest.get(place, (description["seed"], run_dir)), (description["seed"], run_dir)
+        chain = (description["variant"] or "base", description["regime"])
+        smallest[chain] = min(
+            smallest.get(chain, (description["seed"], run_dir)), (description["seed"], run_dir)
         )
     for (variant, regime), (_, run_dir) in smallest.items():
         for preview in sorted(run_dir.glob("iteration-*/preview")):

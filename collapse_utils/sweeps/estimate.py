@@ -1,5 +1,4 @@
-"""What a chain would cost on this machine: from a few real fits and samples, and the sizes of its
-regime.
+"""What a chain would cost on this machine, from a few real fits and samples.
 
 The time of a fit is a straight line in the number of items (a fit has a fixed part, and passes over
 its data), so two short fits give it; sampling is proportional to the items sampled.  Regimes differ
@@ -118,10 +117,8 @@ def report(
     regime: str,
     items: int | None = None,
 ) -> str:
-    """The estimate as text; ``items`` replaces the size of the training set in the sums, not in the
-    measurement.
-    """
-    regimes.check(regime)
+    """The estimate as text; ``items`` replaces the size of the training set in the sums alone."""
+    regimes.check(regime, shares=True)
     config, _ = sections.configuration(name, preset, assignments, arguments)
     use_threads(config.threads)
     section, chain = sections.make(

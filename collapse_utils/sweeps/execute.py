@@ -25,9 +25,7 @@ from ..paths import PACKAGE
 
 
 def fingerprint(root: Path, notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -> str:
-    """What an execution depends on: the cells, the parameters, the package's source, the committed
-    results.
-    """
+    """What an execution depends on: cells, parameters, the package's source, committed results."""
     cells = [
         [cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in notebook.cells
     ]
@@ -36,9 +34,7 @@ def fingerprint(root: Path, notebook: nbformat.NotebookNode, parameters: dict[st
 
 
 def finished(path: Path, mark: str | None = None) -> bool:
-    """Whether ``path`` is a notebook that papermill ran to its end without an error (of this
-    fingerprint, if given).
-    """
+    """Whether papermill ran ``path`` without an error (with this fingerprint, if given)."""
     try:
         record = read_notebook(path).metadata.get("papermill", {})
     except Exception:  # missing, cut short, or not a notebook: whatever it is, it is not done
@@ -48,9 +44,7 @@ def finished(path: Path, mark: str | None = None) -> bool:
 
 
 def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) -> str:
-    """Run one notebook into ``target``; returns why it failed, or "".  The copy that failed is kept
-    beside it.
-    """
+    """Run one notebook into ``target``; returns why it failed, or "".  A failed copy is kept."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -95,9 +89,7 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> nbformat.NotebookNode |
 
 
 def declared(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
-    """The names assigned in the notebook's parameters cell, with their values (None where a value
-    is not a literal).
-    """
+    """The names assigned in the parameters cell, with their values (None if not a literal)."""
     cell = tagged(notebook, "parameters")
     if cell is None:
         raise InputError("notebook", name, "a notebook with a cell tagged 'parameters'")
@@ -116,9 +108,7 @@ def declared(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
 def check_parameters(
     notebook: nbformat.NotebookNode, name: str, parameters: dict[str, Any]
 ) -> None:
-    """Refuse a parameter that the notebook does not declare, or one of another type than its
-    default.
-    """
+    """InputError for a parameter that the notebook does not declare, or of another type."""
     known = declared(notebook, name)
     for key, value in parameters.items():
         if key not in known:
@@ -129,9 +119,7 @@ def check_parameters(
 
 
 def small_pictures(notebook: nbformat.NotebookNode) -> None:
-    """Give the figures among the outputs fewer colours: a notebook is stored, published and
-    downloaded with them.
-    """
+    """Give the figures among the outputs fewer colours, since a notebook is stored with them."""
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):
@@ -159,8 +147,7 @@ def tree(folder: Path, suffixes: tuple[str, ...] | None = None) -> Iterable[byte
 
 
 def fewer_colours(png: bytes) -> bytes:
-    """The same picture from a palette of 256 colours, a third of the size; as it was if it has a
-    palette or none is smaller.
+    """The same picture with a palette of 256 colours, if it has none yet and gets smaller.
 
     A colour moves by at most a few of its 255 steps: a palette chosen for coverage keeps the rare
     hue of a thin line.

@@ -1,7 +1,6 @@
-"""The chains of a sweep: which there are, in which order, where they live, and which of them a
-machine takes.
+"""The chains of a sweep: which there are, their order, folders and shards.
 
-A plan depends on nothing but its arguments, so that every machine that is given the same command
+A plan depends on its arguments alone, so that every machine that is given the same command
 makes the same list and can take its own part of it.  It is left as ``sweep-<hash>.json`` beside the
 run directories: ``status`` and ``collect`` read there what is still missing.
 """
@@ -72,9 +71,7 @@ class Job:
         return (self.run_dir / "DONE").exists()
 
     def leaves(self) -> list[Path]:
-        """What the job leaves beside the run directory's parent: the run directory and its logs,
-        where they exist.
-        """
+        """What the job has written beside other jobs: its run directory and its logs."""
         logs = self.run_dir.parent.glob(f"{self.run_dir.name}.*log")
         return [path for path in (self.run_dir, *logs) if path.exists()]
 
@@ -102,9 +99,7 @@ def plan(
     vary: Sequence[str] = (),
     data: str = sections.DEFAULT,
 ) -> list[Job]:
-    """Every chain of a sweep, checked; the long chains of a seed first, so that the machine is busy
-    to the end.
-    """
+    """Every chain of a sweep, checked; the long chains of a seed come first."""
     jobs: dict[Path, Job] = {}
     order = sorted(regime_names, key=lambda regime: -regimes.training_size(regime, 5))
     for seed, name, variant, regime in itertools.product(seeds, names, parse_variants(vary), order):
@@ -157,9 +152,7 @@ def jobs_of(sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str]) -> lis
 
 
 def shard(jobs: Sequence[Job], text: str) -> list[Job]:
-    """Part ``K/N`` (K = 0 .. N - 1) of the jobs: neighbours stay together, since the chains of a
-    seed share a first fit.
-    """
+    """Part ``K/N`` (K = 0 .. N - 1) of the jobs; chains of one seed stay together."""
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if not match or int(match[1]) >= int(match[2]):
         raise InputError("--shard", text, "K/N with K = 0 .. N - 1, such as 0/4")
@@ -177,11 +170,9 @@ def listing(jobs: Sequence[Job]) -> str:
 
 
 def leave_plan(jobs: Sequence[Job]) -> Path:
-    """Write down in the sweep's folder what it consists of; InputError if the folder cannot be
-    written.
-    """
+    """Save the sweep's plan in its folder; InputError if the folder cannot be written."""
     out = jobs[0].out
-    found = [
+    entries = [
         {
             "chain": job.label,
             "run_dir": job.run_dir.relative_to(out).as_posix(),
@@ -189,11 +180,11 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
         }
         for job in jobs
     ]
-    path = out / f"sweep-{fingerprint({'jobs': found})[:8]}.json"
+    path = out / f"sweep-{fingerprint({'jobs': entries})[:8]}.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            files.write_json(path, {"jobs": found})
+            files.write_json(path, {"jobs": entries})
     except OSError as problem:
         raise InputError(
             "--out", str(out), f"a folder that can be written ({problem.strerror})"
@@ -203,7 +194,7 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
 
 def planned(out: Path) -> dict[Path, str]:
     """Run directory and label of every chain that a sweep into ``out`` was asked for."""
-    found: dict[Path, str] = {}
+    labels: dict[Path, str] = {}
     for path in sorted(out.glob("sweep-*.json")):
-        found.update({out / job["run_dir"]: job["chain"] for job in files.read_json(path)["jobs"]})
-    return found
+        labels.update({out / job["run_dir"]: job["chain"] for job in files.read_json(path)["jobs"]})
+    return labels

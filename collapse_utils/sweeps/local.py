@@ -1,7 +1,7 @@
 """Many chains on this machine's cores: every chain is one process of the command line.
 
-A sweep has no state of its own.  What is done, what runs and what failed stands in the run
-directories and the logs beside them, so that a sweep can be stopped, repeated and watched from
+A sweep has no state of its own.  The run directories and the logs beside them record what is done,
+running or failed, so that a sweep can be stopped, repeated and watched from
 elsewhere, and so that sweeps on several machines can work on one folder: a chain that somebody else
 is running is left to them.
 """
@@ -28,21 +28,18 @@ FOLLOW = Path(__file__).with_name("follow.py")
 
 
 def cores() -> int:
-    """The cores that this process may use; a batch system often grants fewer than the machine
-    has.
-    """
+    """The cores that this process may use; a batch system often grants fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False) -> list[Job]:
-    """Run ``jobs``, each in its own process, ``parallel`` at a time (by default: cores / threads of
-    a chain).
+    """Run ``jobs``, each in its own process, ``parallel`` at a time (default: cores / threads).
 
     Chains that are done are not repeated; one that fails does not stop the others.  Returns the
-    jobs that failed; their last words stand in their logs.  KeyboardInterrupt stops the chains in
-    states from which they go on.
+    jobs that failed; their logs end with the reason.  KeyboardInterrupt stops the chains in states
+    from which they resume.
     """
     waiting = [job for job in jobs if not job.done()]
     if not waiting:
@@ -84,9 +81,7 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
 
 
 def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
-    """The next job to start: first those that need not wait for a first fit that another job is
-    making.
-    """
+    """The next job: first those that need not wait for a first fit that another job makes."""
     busy = {(job.shared, job.seed) for job in running if fraction(progress.read(job.run_dir)) < 1}
     second = None
     for job in waiting:
@@ -120,7 +115,7 @@ def start(job: Job) -> subprocess.Popen:
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:
-    """Ask processes to stop in a state from which they go on, and wait until they have."""
+    """Ask processes to stop in a state from which they resume, and wait for them."""
     processes = list(processes)
     for process in processes:
         process.send_signal(signal.SIGTERM)

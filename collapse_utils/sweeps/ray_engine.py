@@ -140,9 +140,7 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
 
 
 def _check_answers(address: str | None) -> None:
-    """InputError at once for a host and port where nothing listens; Ray itself would try for
-    minutes.
-    """
+    """InputError at once where nothing listens; Ray itself would try for minutes."""
     host, sign, port = (address or "").rpartition("://")[2].rpartition(":")
     if address in (None, "auto", "local"):
         return
@@ -181,8 +179,14 @@ def _drive(
     if copy_back:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        board = ray.remote(ray_worker.Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        local_node = NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        board = (
+            ray.remote(ray_worker.Board)
+            .options(num_cpus=0, scheduling_strategy=local_node)
+            .remote()
+        )
     _warn_if_too_large(ray, max(cpus or job.threads for job in waiting), gpus)
     task = ray.remote(ray_worker.work)
     refs: dict[Any, Job] = {}
@@ -258,8 +262,8 @@ def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
 
 def _warn_if_too_large(ray: Any, cpus: int, gpus: float) -> None:
     """Say so if no node is large enough at present: Ray would wait for one without a word."""
-    nodes = [found["Resources"] for found in ray.nodes() if found["Alive"]]
-    if not any(found.get("CPU", 0) >= cpus and found.get("GPU", 0) >= gpus for found in nodes):
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
         need = f"{cpus} core{'s' * (cpus > 1)}" + (f" and {gpus:g} GPU" if gpus else "")
         logging.getLogger(__name__).warning(
             "no node of the cluster has %s at present: the sweep waits for one", need

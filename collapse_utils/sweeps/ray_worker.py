@@ -1,5 +1,4 @@
-"""One job of a sweep on a machine where an engine has put it: to its end, and if need be back to
-where it was asked for.
+"""One job of a sweep on a machine of a cluster: run to its end, and copied back if asked.
 
 Nothing here knows of the engine.  A job is safe to run anywhere, any number of times: it starts its
 chain when no living process holds the run directory, and waits while one does.
@@ -55,12 +54,12 @@ def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Resu
             f"error: {host} has collapse_utils {__version__}, the sweep is of version {version}",
         )
     if copy_back:
-        here = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
+        moved = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
         returncode = finish(
-            here, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host})
+            moved, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host})
         )
-        archive = pack(here, returncode == 0)
-        for path in here.leaves():
+        archive = pack(moved, returncode == 0)
+        for path in moved.leaves():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return Result(host, returncode, archive=archive)
     deadline = time.monotonic() + SHARED_WAIT_S
@@ -93,8 +92,7 @@ def _moved(job: Job, out: Path) -> Job:
 
 
 def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
-    """Run a job to its end, waiting while another living process has its run directory; returns the
-    exit status.
+    """Run a job to its end and return its exit status; waits while another process runs it.
 
     The other process is an orphan: what a dead worker has left.  It dies with its worker or, if its
     node has lost touch with the cluster, runs on; then its lease tells.
@@ -104,13 +102,13 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
             time.sleep(POLL_S)
             continue
         process = local.start(job)
-        told = time.monotonic()
+        last_told = time.monotonic()
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(POLL_S)
-                if tell is not None and time.monotonic() - told > TELL_S:
-                    told = time.monotonic()
+                if tell is not None and time.monotonic() - last_told > TELL_S:
+                    last_told = time.monotonic()
                     if state := progress.read(job.run_dir):
                         tell(state)
         except BaseException:  # the sweep was stopped, and Ray cancels its tasks
@@ -141,9 +139,7 @@ def pack(job: Job, whole: bool) -> bytes:
 
 
 def unpack(job: Job, archive: bytes) -> None:
-    """Give what came back its names beside ``job.run_dir``, the run directory last, each in one
-    step.
-    """
+    """Rename what came back to its place beside ``job.run_dir``, the run directory last."""
     parent = job.run_dir.parent
     temporary = parent / f".{job.run_dir.name}.{uuid.uuid4().hex[:8]}.tmp"
     temporary.mkdir(parents=True)

@@ -1,6 +1,4 @@
-"""How far runs have come, read from their folders: works while they run, from any machine that sees
-the folder.
-"""
+"""How far runs have come, read from their folders, also while they run."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from ..errors import InputError, RunError
 from . import jobs
 
 STATES = ("running", "failed", "stopped", "waiting", "done")
-# The last line of a log that tells of a failure: the command line's own, or the end of a traceback.
+# The last line of the log of a failure: the command line's own, or the end of a traceback.
 FAILURE = re.compile(r"error: |[\w.]*(Error|Exception|Exit)\b")
 
 
@@ -99,28 +97,26 @@ def planned_row(run_dir: Path, name: str) -> Row:
 
 
 def rows(directory: Path) -> list[Row]:
-    """Every chain at or below ``directory``: those with a run directory, and those that a sweep
-    still has to begin.
-    """
-    found = {path: row(path) for path in run_dirs(directory)}
+    """Every chain at or below ``directory``: begun, or planned by a sweep."""
+    chains = {path: row(path) for path in run_dirs(directory)}
     for run_dir, name in jobs.planned(directory).items():
-        if run_dir not in found:
-            found[run_dir] = planned_row(run_dir, name)
-    return [found[path] for path in sorted(found)]
+        if run_dir not in chains:
+            chains[run_dir] = planned_row(run_dir, name)
+    return [chains[path] for path in sorted(chains)]
 
 
-def summary(found: list[Row]) -> str:
+def summary(chains: list[Row]) -> str:
     """``6 chains: 2 running, 1 failed, 3 done``."""
-    counts = Counter(row.state for row in found)
-    told = [f"{counts[state]} {state}" for state in STATES if counts[state]]
-    return f"{len(found)} chain{'s' * (len(found) != 1)}: {', '.join(told)}"
+    counts = Counter(row.state for row in chains)
+    parts = [f"{counts[state]} {state}" for state in STATES if counts[state]]
+    return f"{len(chains)} chain{'s' * (len(chains) != 1)}: {', '.join(parts)}"
 
 
 def show(directory: Path) -> int:
     """Print the state of every chain at or below ``directory``."""
-    found = rows(directory) if directory.is_dir() else []
-    if not found:
+    chains = rows(directory) if directory.is_dir() else []
+    if not chains:
         raise InputError("DIR", str(directory), "a run directory, or a folder with some")
-    print("\n".join(map(str, found)))
-    print(summary(found))
+    print("\n".join(map(str, chains)))
+    print(summary(chains))
     return 0

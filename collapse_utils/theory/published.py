@@ -27,7 +27,7 @@ from ..durable.metrics import KEY
 from ..errors import InputError
 from ..presets import NAMES
 from ..regimes import REGIMES
-from . import bias, families, gaussian, logistic
+from . import bias, families, gaussian, logistic, mixing, sharpening
 
 SOURCE = "simulation"
 TIMES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -76,7 +76,7 @@ def _rows(
         if judged[t - 1]:
             errors.append(abs(mean[t - 1] / formula[t - 1] - 1))
             yield {**first, "metric": "formula_error", "value": float(np.mean(errors))}
-            if z and spread[t - 1] > 0:
+            if z and spread[t - 1] > 1e-12 * abs(mean[t - 1]):  # else there is no chance in it
                 distance = (mean[t - 1] - formula[t - 1]) / spread[t - 1]
                 yield {**first, "metric": "z", "value": float(distance)}
 
@@ -220,10 +220,80 @@ def table(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 TABLES = ("breast-cancer", "diabetes", "wine", "breast-cancer-30")  # the last one is separable
 
+SETS = ((1, 9), (1, 4), (1, 1), (4, 1))  # sets of real and of synthetic labels
+FORMS = ("fresh", "fixed", "pool", "weighted", "accumulated", "new-rows")
+
+
+def mixing_formula(form: str, r: int, s: int, t: np.ndarray) -> np.ndarray:
+    """The closed form called ``form``, in units of the first fit's error."""
+    if form == "accumulated":
+        return mixing.accumulated(t, r / (r + s))
+    if form == "new-rows":
+        return mixing.fresh_error(t, 12 * r, 12 * s, 3) / mixing.fresh_error(1, 12 * r, 12 * s, 3)
+    fields = {
+        "fresh": {},
+        "fixed": {"pool": r},
+        "pool": {"pool": 3 * r},
+        "weighted": {"weight": mixing.best_weight(r, s)},
+    }[form]
+    return mixing.growth(t, r, s, **fields) * (r + s)
+
+
+def mixing_rows(size: Size, seed: int) -> Rows:
+    """Least squares with a part of real data in every training set; a regime is a closed form."""
+    t = np.arange(1, 21)
+    for r, s in SETS:
+        own = {
+            "fixed": {"pool": r},
+            "pool": {"pool": 3 * r},
+            "weighted": {"weight": mixing.best_weight(r, s)},
+            "accumulated": {"accumulate": True},
+            "new-rows": {"d": 3, "T": 12, "new_rows": True},
+        }
+        for form in FORMS:
+            fields = {"iterations": len(t), "repeats": 50 * size.repeats, **own.get(form, {})}
+            config = mixing.Mixing(r, s, **fields)
+            rows = config.T * (r + s) if config.new_rows else config.T
+            base = config.d / (rows - config.d - 1) / (1 if config.new_rows else r + s)
+            errors = mixing.simulate(config, seed) / base
+            yield from _rows(f"r={r},s={s}", form, errors, mixing_formula(form, r, s, t))
+
+
+TEMPERATURES = (0.3, 0.9)
+SHARES = {"accumulate": None, "fixed_real=0.1": 0.1, "fixed_real=0.5": 0.5}
+
+
+def sharpening_rows(size: Size, seed: int) -> Rows:
+    """Stories sampled from stories: their depth, their words, and the rise of the loss."""
+    fits = range(1, 21)
+    for tau in TEMPERATURES:
+        for name, share in SHARES.items():
+            regime = "accumulate" if share is None else "share"
+            config = sharpening.Stories(
+                tau=tau,
+                iterations=len(fits),
+                regime=regime,
+                share=share,
+                repeats=2 * size.repeats,
+            )
+            found, p = sharpening.simulate(config, seed), sharpening.zipf(config.words)
+            weights = [sharpening.depths(t, regime, share) for t in fits]
+            depth = np.array([w @ np.arange(len(w)) for w in weights])
+            mean_depths = found["depths"] @ np.arange(len(depth))
+            yield from _rows(f"depth,tau={tau}", name, mean_depths, depth)
+            words = [sharpening.sampled_words(p, tau, t, regime, share)[0] for t in fits]
+            first = found["words"][..., 0] / found["words"].sum(axis=2)
+            yield from _rows(f"words,tau={tau}", name, first, np.array(words))
+            rise = found["loss"] - found["loss"][:, :1]
+            yield from _rows(f"rise,tau={tau}", name, rise, np.zeros(len(fits)))
+
+
 CHAPTERS: dict[str, Callable[[Size, int], Rows]] = {
     "bias": bias_rows,
     "gaussian": gaussian_rows,
     "families": families_rows,
+    "mixing": mixing_rows,
+    "sharpening": sharpening_rows,
 }
 
 

@@ -23,8 +23,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # from malloc.h
 
 @functools.cache
 def keep_memory() -> bool:
-    """Keep freed memory in the process instead of returning it; True where that was possible (Linux
-    with glibc).
+    """Keep freed memory in the process; True where that is possible (Linux with glibc).
 
     Safe to call often and on any system; results never depend on it, only speed does.  Call it
     before the first large allocation: what is mapped already stays as it is.
@@ -44,9 +43,7 @@ def keep_memory() -> bool:
 
 
 def large_zeros(*shape: int) -> torch.Tensor:
-    """A float32 tensor of zeros on the CPU, on pages of 2 MB where the system offers them; speed
-    alone depends on it.
-    """
+    """A float32 tensor of zeros on the CPU, on pages of 2 MB where possible, for speed."""
     size = math.prod(shape)
     if not hasattr(mmap, "MADV_HUGEPAGE") or size < 2**19:
         return torch.zeros(shape)

@@ -8,8 +8,7 @@ from .. import seeds
 
 
 class Batches:
-    """The items of every step, a function of the step alone: each item once an epoch, a last
-    short batch left out.
+    """The items of every step: each item once an epoch, without a last short batch.
 
     Parameters
     ----------
@@ -25,10 +24,8 @@ class Batches:
 
     def __call__(self, step: int) -> np.ndarray:
         """The ``batch_size`` different indices of step 0, 1, ..."""
-        epoch, place = divmod(step, self.steps_an_epoch)
+        epoch, batch = divmod(step, self.steps_an_epoch)
         if epoch != self._epoch:
-            self._epoch, self._order = (
-                epoch,
-                seeds.generator(self.seed, "order", epoch).permutation(self.items),
-            )
-        return self._order[place * self.batch_size : (place + 1) * self.batch_size]
+            self._epoch = epoch
+            self._order = seeds.generator(self.seed, "order", epoch).permutation(self.items)
+        return self._order[batch * self.batch_size : (batch + 1) * self.batch_size]

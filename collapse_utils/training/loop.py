@@ -2,12 +2,13 @@
 
 A section says what a batch is (a pure function of the step) and what its loss is; this module does
 the rest: AdamW, warm-up and cosine, clipping, the learning curve, and a state on disk from which
-training goes on to the same last bit.
+training resumes to the same last bit.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from ..durable import files
 from ..durable.checkpoints import Checkpoint
 from ..durable.signals import whole_steps
 from ..errors import RunError
+from . import precision
 from .allocator import keep_memory
 from .memory import Gradients, Split
 
@@ -33,9 +35,7 @@ CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is optimised: AdamW, a warm-up, and a cosine decay, a decay in equal stages, or
-    one on plateaus.
-    """
+    """How one model is optimised: AdamW, a warm-up, and a learning rate that decays."""
 
     steps: int
     learning_rate: float  # peak
@@ -44,7 +44,6 @@ class Plan:
     weight_decay: float  # of matrices; vectors (biases, norms) have none
     clip: float  # largest gradient norm
     betas: tuple[float, float] = (0.9, 0.95)
-    threads: int = 1
     # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of
     # the fit
     stages: int = 0
@@ -54,6 +53,7 @@ class Plan:
     validations: int = VALIDATIONS
     # or "record": a loss that is not finite ends the fit with the weights of the step before
     diverged: str = "stop"
+    precision: str = "float32"  # of the forward and backward passes, see ``precision.py``
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0 .. steps - 1."""
@@ -70,9 +70,7 @@ class Plan:
 
 
 def plateau(plan: Plan) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
-    """Lowers a factor, 1 at first, when the validation loss stops falling; its optimiser trains
-    nothing.
-    """
+    """Lowers a factor, 1 at first, when the validation loss stops falling."""
     holder = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     factor, patience = (plan.decay, plan.patience) if plan.patience else (0.5, math.inf)  # or never
     return torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -108,8 +106,7 @@ def train(
     validate: Callable[[torch.nn.Module], float] | None = None,
     split: Split | None = None,
 ) -> None:
-    """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint`` if
-    there is one.
+    """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint``.
 
     With ``plan.diverged == "record"`` every step is looked at before it is taken; one whose loss or
     gradient is not finite ends the fit, and the finished state holds the weights from before it and
@@ -117,7 +114,7 @@ def train(
 
     Parameters
     ----------
-    batch_at : the batch of a step; must depend on nothing but the step.
+    batch_at : the batch of a step; must depend on the step alone.
     loss_of : mean loss of a batch, a scalar tensor.
     seed : of dropout.
     validate : loss on held-out data for the learning curve; called ``plan.validations`` times.
@@ -129,7 +126,6 @@ def train(
     RunError : the loss is not finite; the message names the step, the learning rate and the state
         to go back to.
     """
-    torch.set_num_threads(plan.threads)
     keep_memory()
     started = checkpoint.start()
     if started is not None and (started / "curve.csv").exists():
@@ -139,7 +135,14 @@ def train(
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
     curve, losses, first, lowered = [], [], 0, plateau(plan)
-    gradients = Gradients(loss_of, split)
+    target = next(model.parameters()).device
+    scaler = precision.scaler(plan.precision, target)
+    gradients = Gradients(
+        loss_of,
+        split,
+        forward=functools.partial(precision.forward, plan.precision, target),
+        scale=scaler.scale,
+    )
     if started is not None:
         load_model(model, started / "model.safetensors")
         state = torch.load(started / "training.pt", weights_only=True)
@@ -151,6 +154,8 @@ def train(
         lowered.load_state_dict(state["plateau"])
         lowered.optimizer.load_state_dict(state["factor"])
         gradients.parts = state["parts"]
+        if scaler.is_enabled():
+            scaler.load_state_dict(state["scaler"])
     parameters = list(model.parameters())
     every = max(plan.steps // CURVE_POINTS, 1)
     validations = {round((k + 1) * plan.steps / plan.validations) for k in range(plan.validations)}
@@ -171,6 +176,7 @@ def train(
                 "plateau": lowered.state_dict(),
                 "factor": lowered.optimizer.state_dict(),
                 "parts": gradients.parts,
+                "scaler": scaler.state_dict(),
             }
             torch.save(state, folder / "training.pt")
 
@@ -179,14 +185,17 @@ def train(
 
     recording, outcome = plan.diverged == "record", None
     model.train()
-    with whole_steps() as stop_if_asked:
+    with precision.products(plan.precision, target), whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
             for group in adam.param_groups:
                 group["lr"] = plan.rate(step) * scale()
             buffers = [buffer.clone() for buffer in model.buffers()] if recording else []
             loss = gradients(model, batch_at(step))
+            scaler.unscale_(adam)
             norm = torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
-            if recording and not (torch.isfinite(loss) and torch.isfinite(norm)):
+            # a step of float16 whose gradients overflow is skipped, and its loss scaled down
+            steady = scaler.is_enabled() or torch.isfinite(norm)
+            if recording and not (torch.isfinite(loss) and steady):
                 for buffer, before in zip(model.buffers(), buffers, strict=True):
                     buffer.copy_(before)
                 outcome = {
@@ -195,7 +204,8 @@ def train(
                     "loss": str(loss.item()),
                 }
                 break
-            adam.step()
+            scaler.step(adam)
+            scaler.update()
             adam.zero_grad(set_to_none=True)
             losses.append(loss)
             done = step + 1
@@ -239,9 +249,7 @@ def save_finished(
     curve: list[list],
     diverged: dict | None = None,
 ) -> None:
-    """Write the state of a fit that is over after ``step`` steps; ``diverged`` says why it ended
-    early, if it did.
-    """
+    """Write the final state after ``step`` steps; ``diverged`` says why it ended early."""
     with checkpoint.saving(step) as folder:
         save_model(model, str(folder / "model.safetensors"))
         _write_curve(curve, folder / "curve.csv")
@@ -270,9 +278,7 @@ def _write_curve(curve: list[list], path: Path) -> None:
 
 
 def read_curve(iteration_dir: Path) -> list[dict]:
-    """The learning curve of a finished fit, a dict a row with the keys ``CURVE_COLUMNS``; empty if
-    it left none.
-    """
+    """The learning curve of a finished fit, rows with the keys ``CURVE_COLUMNS``, or empty."""
     states = sorted(iteration_dir.glob("state-*/curve.csv"))
     if not states:
         return []

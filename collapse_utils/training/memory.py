@@ -1,5 +1,4 @@
-"""Running out of memory: a training step that does not fit is taken in smaller parts, and the rest
-is told by its field.
+"""Running out of memory: a step is split into smaller parts, or an error names the setting.
 
 The gradient of a mean over a batch is the weighted sum of the gradients over its parts, so a step
 in parts is the same step up to rounding (with dropout it draws other masks).  A model whose layers
@@ -27,14 +26,19 @@ Split = Callable[[Any, int], list[tuple[Any, float]]]
 def ran_out(problem: BaseException) -> bool:
     """Whether an error says that the memory of the machine or of its accelerator is used up."""
     text = str(problem).lower()
-    told = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+    messages = (
+        "out of memory",
+        "not enough memory",
+        "can't allocate memory",
+        "cannot allocate memory",
+    )
     return isinstance(problem, MemoryError) or (
-        isinstance(problem, RuntimeError) and any(part in text for part in told)
+        isinstance(problem, RuntimeError) and any(part in text for part in messages)
     )
 
 
 @contextlib.contextmanager
-def told(config: Config, phase: str) -> Iterator[None]:
+def explained(config: Config, phase: str) -> Iterator[None]:
     """Turns running out of memory into a RunError that names the field to lower."""
     try:
         yield
@@ -61,15 +65,23 @@ class Gradients:
     split : (batch, n) -> at most n smaller batches, each with its share in the mean loss; None
         where that is not possible.
     parts : how many parts to begin with.
+    forward : makes the context of a forward pass.
+    scale : what is multiplied into a loss before its gradients are taken.
     """
 
-    def __init__(self, loss_of: Callable[[Any, Any], Any], split: Split | None, parts: int = 1):
+    def __init__(
+        self,
+        loss_of: Callable[[Any, Any], Any],
+        split: Split | None,
+        parts: int = 1,
+        forward: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
+        scale: Callable[[Any], Any] = lambda loss: loss,
+    ):
         self.loss_of, self.split, self.parts = loss_of, split, parts
+        self.forward, self.scale = forward, scale
 
     def __call__(self, model: Any, batch: Any) -> Any:
-        """The loss, detached; the gradients are added to those of the parameters, which must be
-        clear.
-        """
+        """The loss, detached; gradients are added to those of the parameters."""
         while True:
             try:
                 return self._step(model, batch)
@@ -88,15 +100,21 @@ class Gradients:
 
     def _step(self, model: Any, batch: Any) -> Any:
         if self.parts == 1:
-            loss = self.loss_of(model, batch)
-            loss.backward()
-            return loss.detach()
+            return self._backward(model, batch, 1.0)
         total = 0.0
         for part, share in self.split(batch, self.parts):
-            loss = self.loss_of(model, part) * share
-            loss.backward()
-            total = total + loss.detach()
+            total = total + self._backward(model, part, share)
         return total
+
+    def _backward(self, model: Any, batch: Any, share: float) -> Any:
+        with self.forward():
+            loss = self.loss_of(model, batch)
+        if loss.element_size() < 4:  # the mean of losses in half precision
+            loss = loss.float()
+        if share != 1.0:
+            loss = loss * share
+        self.scale(loss).backward()
+        return loss.detach()
 
     def _finer(self, batch: Any) -> int | None:
         if self.split is None:

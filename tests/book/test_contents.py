@@ -1,6 +1,4 @@
-"""Every committed notebook was run in order, and holds nothing that a reader or a checker would
-stumble over.
-"""
+"""Every committed notebook was run in order and holds no error."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The data page names every data set, where it is found, under which terms, and what our chains
-have read of it.
-"""
+"""The data page names every data set: its address, its terms, and what our chains read of it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The files of results that the book offers: all of them in the table, a page's own at its end,
-nothing else.
-"""
+"""The files of results that the book offers: a table of all, and a list for every page."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from book._tools import downloads
@@ -87,6 +86,19 @@ def test_a_page_offers_its_own_section(root):
     ]
     assert "2 rows, 1\u00a0kB" in text and "1 row, 1\u00a0kB" in text
     assert downloads.of_page(root, "molecules") == ""
+
+
+def test_loss_curves_are_packed_and_come_out_as_they_were(tmp_path):
+    curves, metrics = tmp_path / "curves.csv", tmp_path / "metrics.csv"
+    for path in (curves, metrics):
+        path.write_text("step,loss\n" + "1,0.5\n" * 100, encoding="utf-8")
+    packed = downloads.offered(curves)
+    assert (packed.name, downloads.offered(metrics)) == ("curves.csv.zip", metrics)
+    packed.write_bytes(downloads.content(curves))
+    assert pd.read_csv(packed).equals(pd.read_csv(curves))
+    assert len(downloads.content(curves)) < len(curves.read_bytes()) / 2
+    assert downloads.content(curves) == packed.read_bytes()  # no date of today in it
+    assert downloads.content(metrics) == metrics.read_bytes()
 
 
 def test_every_kind_of_committed_file_has_a_meaning():

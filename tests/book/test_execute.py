@@ -1,6 +1,4 @@
-"""Executing notebooks: done once, done again when something has changed, never taken for done when
-it is not.
-"""
+"""Executing notebooks: once, and again only when something has changed."""
 
 from __future__ import annotations
 

@@ -53,9 +53,7 @@ def small_book(root: Path) -> Path:
 
 
 def add_language_results(root: Path, preset: str, data: str, shift: float) -> None:
-    """Two seeds; replace rises by 1 a fit, accumulate stays; a variant that the front page must not
-    show.
-    """
+    """Two seeds: replace rises by 1 a fit, accumulate stays; a variant must not be shown."""
     rows = [
         (
             "language",
@@ -97,15 +95,9 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     assert main(["--root", str(root), "includes"]) == 0
     assert main(["--root", str(root), "includes", "--check"]) == 0
     headline = (root / "book/_generated/headline.md").read_text(encoding="utf-8")
-    table = (root / "book/_generated/headline_table.md").read_text(encoding="utf-8")
-    assert "TinyStories, preset cpu, 2 seeds, 3 fits" in table and "smoke" not in table
-    # Means over the two seeds of the largest preset, without the variant: 2.05 first, 4.05 and 2.05
-    # last.
-    assert table.count("2.05 [") == 2 and table.count("4.05 [") == 1
-    assert (
-        "(../notebooks/02_language.ipynb)" in table
-        and "(../results/language/cpu-tinystories/metrics.csv)" in table
-    )
+    # The largest preset of the fetched data, without the variant.
+    (panel,) = panels(root / "results")
+    assert (panel.data, panel.about, panel.fits) == ("TinyStories", "preset cpu, 2 seeds", 3)
     found = panels(root / "results")
     assert digest_of(root / "book/_generated/headline.png") == opening(found, 2).digest
     assert digest_of(root / "book/_generated/headline-phone.png") == opening(found, 1).digest
@@ -140,7 +132,6 @@ def test_a_changed_result_makes_them_stale(tmp_path):
         "headline.png",
         "headline-phone.png",
         "headline.md",
-        "headline_table.md",
         "scorecard.md",
         "claim_details.md",
         "claims.json",
@@ -161,16 +152,8 @@ def test_fetched_data_come_first_and_the_embedded_default_stays_beside_them(tmp_
     ]
     # the figure shows one of the two
     assert [panel.data for panel in first_of_each(found)] == ["TinyStories"]
-    rows = [
-        line for line in includes.table(root, found, "../").splitlines() if line.startswith("| [")
-    ]
-    assert len(rows) == 2
-    assert "TinyStories, preset cpu" in rows[0] and "offline" not in rows[0]
-    assert (
-        "Bible in Basic English, preset smoke" in rows[1]
-        and "*offline*" in rows[1]
-        and "12.1 [" in rows[1]
-    )
+    assert [panel.about for panel in found] == ["preset cpu, 2 seeds", "preset smoke, 2 seeds"]
+    assert found[1].fit("replace", 0).text(1).startswith("12.1 [")
     assert "10" not in front.bullets(first_of_each(found), {})[0]
 
 
@@ -186,7 +169,7 @@ def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_cl
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
     assert f"{counts['reproduced']} are reproduced" in front.count(outcomes)
     assert front.strip(outcomes).count("](#") == len(outcomes)
-    assert "1,000 stories" in front.smallness(ROOT)
+    assert "0.8 million parameters and read 250 stories" in front.smallness(ROOT)
 
 
 def test_a_preset_under_way_is_not_shown(tmp_path):

@@ -1,6 +1,4 @@
-"""The planning page: its tables follow from the rates by the formulas, and say what was measured
-and what was assumed.
-"""
+"""The planning page: its tables follow from the rates, and say what was measured."""
 
 from __future__ import annotations
 
@@ -105,9 +103,7 @@ def test_the_pages_are_made_from_the_files_and_from_nothing_else(tmp_path):
 
 @pytest.fixture
 def priced(tmp_path):
-    """Results of one section: two chains that ran at smoke, rates and assumptions for what did
-    not.
-    """
+    """Results of one section: two chains that ran at smoke, rates and assumptions."""
     results = tmp_path / "results"
     took = [
         ("replace", "", 60.0),

@@ -25,9 +25,7 @@ claims:
 
 
 class Repository:
-    """A git repository with claims and results, whose commits and chains have the hours that a test
-    gives them.
-    """
+    """A git repository with claims and results, whose commits and chains have given dates."""
 
     def __init__(self, root):
         self.root = root
@@ -95,10 +93,37 @@ def test_a_claim_is_registered_when_its_definition_became_what_it_is(repository)
     }
 
 
+def test_a_claim_keeps_its_date_when_its_branch_is_merged(repository):
+    repository.commit(1, CLAIMS.replace("1.1", "1.2"))
+    repository.git("branch", "other")
+    repository.commit(2, CLAIMS)
+    repository.git("branch", "side")
+    repository.git("reset", "-q", "--hard", "other")
+    changed = CLAIMS.replace("limit: 0.05", "limit: 0.06")
+    repository.commit(3, changed.replace("1.1", "1.2"))
+    repository.git("merge", "-q", "--no-commit", "-s", "ours", "side")
+    repository.commit(4, changed)
+    assert {name: hour for name, (hour, _) in repository.registered().items()} == {
+        "a": 2,
+        "b": 1,
+        "b.never_falls": 3,
+    }
+
+
 def test_a_margin_that_is_changed_and_changed_back_counts_from_the_last_change(repository):
     for hour, margin in ((1, "1.1"), (2, "1.2"), (3, "1.1")):
         repository.commit(hour, CLAIMS.replace("1.1", margin))
     assert repository.registered()["a"][0] == 3
+
+
+def test_a_claim_that_names_a_prediction_was_registered_with_it(repository):
+    path, entry = repository.root / "results" / "p.yml", "- {id: q, metric: m, expect: %s}\n"
+    for hour, expected in ((1, "a rise"), (2, "a fall"), (4, "a fall")):
+        path.write_text(entry % expected + f"- {{id: another, metric: m{hour}}}\n")
+        repository.commit(hour)
+    named = CLAIMS.replace("statement: A,", "statement: A, predicted: p.yml#q,")
+    repository.commit(6, named, chains=[("replace", 0, 10, 5)])
+    assert repository.registered()["a"] == (2, ["cpu-x"])
 
 
 def test_results_confirm_a_claim_if_every_chain_that_it_reads_was_begun_after_it(repository):
@@ -137,9 +162,7 @@ def test_a_history_that_is_cut_short_is_refused(repository, tmp_path_factory):
 
 
 def test_registered_yml_is_what_the_history_says():
-    """Every claim is there; where this checkout has its whole history, the commits are right as
-    well.
-    """
+    """Every claim is registered; with the whole history, by the right commit."""
     committed = registration.read(ROOT)
     claims = registration.definitions((ROOT / registration.CLAIMS).read_text(encoding="utf-8"))
     assert set(committed) == set(claims), "run `make register`"

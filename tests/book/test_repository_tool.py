@@ -1,6 +1,4 @@
-"""The repository's address and tag stand in _config.yml, and every place that repeats them says the
-same.
-"""
+"""The repository's address and tag are the same in _config.yml and everywhere else."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ OTHERS = tuple(
 
 
 def addresses(text: str) -> set[str]:
-    """The repositories that a text points to as its own: on GitHub, in Colab links and as a site on
-    GitHub Pages.
-    """
+    """The repositories that a text points to: on GitHub, in Colab links, as GitHub Pages."""
     found = {"/".join(match) for match in re.findall(r"github\.com/([\w-]+)/([\w.-]*\w)", text)}
     found |= {
         "/".join(match)

@@ -1,6 +1,4 @@
-"""The book as one file: what a page points to is inside it, and pages that use the same ids do not
-get mixed up.
-"""
+"""The book as one file: it holds what its pages point to, and keeps their ids apart."""
 
 from __future__ import annotations
 

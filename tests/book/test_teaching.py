@@ -7,7 +7,12 @@ import pytest
 
 from book._tools import teaching
 
-TOC = "root: book/intro\nchapters:\n  - file: notebooks/01_first\n  - file: book/second\n"
+TOC = """format: jb-book
+root: book/intro
+chapters:
+- file: notebooks/01_first
+- file: book/second
+"""
 SECOND = """# Second
 ```{figure} drawing.png
 :alt: a drawing
@@ -57,8 +62,9 @@ def test_exercises_with_a_label_are_listed(root):
 
 
 def test_a_book_without_any_says_so(tmp_path):
-    (tmp_path / "_toc.yml").write_text("root: book/intro\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
     assert teaching.generated(tmp_path) == {
+        "teaching_main.md": teaching.NO_FIGURES,
         "teaching_figures.md": teaching.NO_FIGURES,
         "teaching_exercises.md": teaching.NO_EXERCISES,
     }

@@ -126,8 +126,8 @@ def test_chains_are_counted_by_machine_and_commit(tmp_path):
 def test_a_record_that_says_little_has_its_row(tmp_path):
     text = versions.pages(small(tmp_path))["versions_chains.md"]
     # The book's own sections come first.
-    assert text.index("### Language models: preset cpu, stories") < text.index(
-        "### Weather: preset cpu, stories"
+    assert text.index("**Language models: preset cpu, stories**") < text.index(
+        "**Weather: preset cpu, stories**"
     )
     assert cells(text, "as the preset")[-1][1:] == ["replace", "1", "2.0 h", "", "900 MB"]
 

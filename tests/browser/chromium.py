@@ -37,8 +37,10 @@ DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 WIDTHS: dict[str, dict[str, Any]] = {"desktop": DESKTOP, "phone": PHONE}
 
+TIMEOUT = 30_000  # milliseconds that a step may take before it fails
+
 # Wait until mathematics is typeset, lazy pictures are loaded and no script is running.
-SETTLE = """async () => {
+SETTLE = """() => (async () => {
     await (window.MathJax?.startup?.promise ?? true);
     for (const image of document.images) image.loading = 'eager';
     window.scrollTo(0, document.documentElement.scrollHeight);
@@ -49,7 +51,15 @@ SETTLE = """async () => {
         new Promise(done => setTimeout(done, 10000))]);
     await document.fonts.ready;
     await new Promise(done => requestIdleCallback(done));
+})().then(() => { document.documentElement.dataset.settled = ''; }) && null"""
+SETTLED = "html[data-settled]"
+
+# Folded code is read too, once it has faded in.
+OPENED = """() => {
+    document.querySelectorAll('details').forEach(part => { part.open = true; });
+    document.getAnimations().forEach(animation => animation.finish());
 }"""
+AXE = {"resultTypes": ["violations"], "preload": False}  # style sheets need no second download
 
 
 def find() -> str | None:
@@ -145,14 +155,15 @@ class Chromium:
         settled : wait until mathematics, pictures and fonts are drawn, not only for the load event.
         """
         if (width, mode) not in self.contexts:
-            self.contexts[width, mode] = self.browser.new_context(
-                **WIDTHS[width], color_scheme=mode
-            )
+            context = self.browser.new_context(**WIDTHS[width], color_scheme=mode)
+            context.set_default_timeout(TIMEOUT)
+            self.contexts[width, mode] = context
         page, log = self.contexts[width, mode].new_page(), Log()
         log.follow(page)
         page.goto(address, wait_until="load")
         if settled:
-            page.evaluate(SETTLE)
+            page.evaluate(SETTLE)  # returns at once; unlike a script, the wait has a time limit
+            page.locator(SETTLED).wait_for(state="attached")
         return page, log
 
 
@@ -171,6 +182,22 @@ def launched() -> Iterator[Chromium]:
             yield Chromium(browser)
         finally:
             browser.close()
+
+
+def barriers(page: Page, part: str | None = None) -> list[str]:
+    """What axe-core finds serious or critical for readers who do not see well or use no mouse.
+
+    Looks at what the selector ``part`` matches, or at the whole page.
+    """
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.evaluate(OPENED)
+    return [
+        f"{rule['id']} {node['target']}: {[check['message'] for check in node['any']][:1]}"
+        for rule in Axe().run(page, context=part, options=AXE).response["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
 
 
 def html_pages(site: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Fixtures of the browser tests: the built book, its address, and pages of it in a Chromium.
 
 Without a Chromium these tests are skipped.  With COLLAPSE_BROWSER=required, as in the workflow,
-they fail.
+they fail.  COLLAPSE_SITE names a folder with the built book; without it, the book is built first.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
     """The published book, built from what is committed."""
+    if built := os.environ.get("COLLAPSE_SITE"):
+        return Path(built)
     return build(ROOT, "site", committed=True, output=tmp_path_factory.mktemp("site")).parent
 
 

@@ -99,13 +99,18 @@ def numbers(page: Page) -> list[str]:
     return page.evaluate(UNNUMBERED)
 
 
-def words(page: Page) -> list[str]:
-    """Banned expressions, each with what surrounds it."""
-    text = " ".join(page.evaluate(TEXT).split())
+def banned(text: str) -> list[str]:
+    """The banned expressions in a text, each with what surrounds it."""
+    text = " ".join(text.split())
     return [
         f"... {text[max(match.start() - 30, 0) : match.end() + 20]} ..."
         for match in BANNED_WORDS.finditer(text)
     ]
+
+
+def words(page: Page) -> list[str]:
+    """Banned expressions in what the page says, without its code."""
+    return banned(page.evaluate(TEXT))
 
 
 def code(page: Page) -> list[str]:
@@ -143,13 +148,13 @@ CHECKS: dict[str, Callable[[Page], list[str]]] = {
 
 
 def excerpts(page: Page) -> list[str]:
-    """Search results whose excerpt shows assignments of a parameters cell instead of prose."""
+    """Search results whose excerpt shows the assignments of a parameters cell instead of prose."""
     page.locator("#search-results li").first.wait_for()
     page.wait_for_load_state("networkidle")  # each excerpt is cut from its page
     return [
         text[:80]
         for text in page.locator("#search-results .context").all_inner_texts()
-        if ASSIGNMENT.search(text)
+        if len(ASSIGNMENT.findall(text)) > 1  # one alone may be part of a sentence
     ]
 
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from chromium import serve
+from chromium import barriers, serve
 
 from book._tools.interactive import INTERACTIVES
 from collapse_utils.linear import theory
@@ -291,8 +291,16 @@ def test_the_collapse_is_worked_by_keyboard(page):
     assert panels.nth(0).inner_text() != before
 
 
-def test_play_runs_to_the_end_and_can_be_paused(address, visit):
-    page, _ = visit("about:blank", settled=False)
+@pytest.fixture
+def alone(browser):
+    """A page in a context of its own: Playwright's clock holds for every page of a context."""
+    context = browser.browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+def test_play_runs_to_the_end_and_can_be_paused(address, alone):
+    page = alone
     page.clock.install(time=0)
     page.goto(address)
     page.clock.pause_at(3600)  # from here on only run_for moves it
@@ -461,6 +469,15 @@ OUTLINE = """(control) => document.activeElement === control
 HIDDEN = "(all) => all.every((one) => !one.getClientRects().length)"
 
 
+@pytest.mark.parametrize(("width", "mode"), VIEWS)
+def test_nothing_is_in_the_way(address, visit, width, mode):
+    page, log = visit(address, width, mode)
+    assert page.locator(".interactive.ready").count() == len(INTERACTIVES)
+    assert page.evaluate(SIDEWAYS) <= 0
+    assert barriers(page, ".interactive") == []
+    assert log.complaints(address.rpartition("/")[0]) == []
+
+
 def test_focus_is_seen_and_reaches_every_control(page):
     for name in INTERACTIVES:
         controls = part(page, name).locator(CONTROLS)
@@ -496,11 +513,31 @@ def test_a_page_opened_as_a_file_works(lab, visit):
     assert all(request.startswith(("file:", "data:")) for request in log.requests)
 
 
-def test_the_single_file_holds_the_interactives(one_file, visit):
-    page, log = visit(one_file.as_uri())
-    ready = page.locator(".interactive.ready").count()
-    assert page.locator("[data-interactive]").count() == ready > 0
+@pytest.mark.parametrize("width", ["desktop", "phone"])
+def test_the_interactives_of_the_single_file_work(one_file, visit, width):
+    page, log = visit(one_file.as_uri(), width)
+    hosts = page.locator("[data-interactive]")
+    names = hosts.evaluate_all("(all) => all.map((host) => host.dataset.interactive)")
+    assert {"collapse", "results"} <= set(names) <= set(INTERACTIVES)
+    assert page.locator(".interactive.ready").count() == len(names)
+    for host in hosts.all():
+        host.locator(CONTROLS).first.focus()
+        assert host.locator(CONTROLS).first.evaluate(OUTLINE) == "solid 3px"
+
     collapse = part(page, "collapse").first
-    collapse.get_by_role("button", name="Next generation").click()
+    collapse.get_by_role("button", name="Next generation").press("Enter")
     assert collapse.locator("[role=status]").inner_text().startswith("Fit 41.")
+
+    explorer = part(page, "results").first
+    held = json.loads(explorer.locator("script").first.text_content())
+    first = held["experiments"][0]
+    curves = first["data"][0]["settings"][0]["curves"][first["headline"]]
+    explorer.locator("svg[role=slider]").focus()
+    page.keyboard.press("Home")
+    for regime, (start, *_) in (curves.get("relative") or curves["absolute"]).items():
+        fit, shown, *_ = cells(explorer)[LABELS[regime]]
+        assert int(fit) == start[0]
+        assert number(shown) == pytest.approx(start[1], rel=0.01)
+
+    assert barriers(page, ".interactive") == []
     assert log.complaints(one_file.as_uri()) == []

@@ -12,10 +12,10 @@ from urllib.parse import urljoin
 import pytest
 import yaml
 from bs4 import BeautifulSoup, Tag
-from chromium import html_pages
+from chromium import barriers, html_pages
 
+from book._tools import downloads
 from book._tools.contents import pages
-from book._tools.downloads import files, saved_as
 from book._tools.single import anchor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,27 +36,6 @@ TOO_WIDE = """(() => {
       .map(e => e.tagName + '.' + e.className + ' ' + Math.round(e.getBoundingClientRect().right))
       .concat(['page ' + document.documentElement.scrollWidth + ' > ' + wide]); })()"""
 
-# Folded code is read too, once it has faded in.
-OPENED = """() => {
-    document.querySelectorAll('details').forEach(part => { part.open = true; });
-    document.getAnimations().forEach(animation => animation.finish());
-}"""
-
-AXE = {"resultTypes": ["violations"], "preload": False}  # style sheets need no second download
-
-
-def barriers(page) -> list[str]:
-    """What axe-core finds serious or critical for readers who do not see well or use no mouse."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    page.evaluate(OPENED)
-    return [
-        f"{rule['id']} {node['target']}: {[check['message'] for check in node['any']][:1]}"
-        for rule in Axe().run(page, options=AXE).response["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
-
 
 def test_every_page_of_the_contents_is_built(site):
     missing = [page for page in pages(ROOT) if not (site / f"{page}.html").is_file()]
@@ -65,7 +44,7 @@ def test_every_page_of_the_contents_is_built(site):
 
 def test_the_site_is_small(site):
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
-    assert size < 20e6, f"{size / 1e6:.1f} MB"
+    assert size < 18e6, f"{size / 1e6:.1f} MB"
 
 
 @pytest.mark.parametrize("name", [f"{page}.html" for page in pages(ROOT)])
@@ -126,7 +105,7 @@ def test_a_picture_with_two_shapes_shows_the_one_for_this_page(home, visit, widt
         """[...document.querySelectorAll('article img')].filter(i => i.getClientRects().length)
         .map(i => i.src.split('/').pop())"""
     )
-    assert shown == [f"headline{shape}.png", f"regimes{shape}.png"]
+    assert shown == [f"headline{shape}.png"]
 
 
 @pytest.mark.parametrize("section", ["01_linear", "02_language", "03_images", "04_molecules"])
@@ -144,7 +123,7 @@ def test_a_browser_need_not_fetch_the_shape_that_it_does_not_show(site):
         r"<img[^>]*only-(?:wide|phone)[^>]*>",
         (site / "book/intro.html").read_text(encoding="utf-8"),
     )
-    assert len(images) == 4 and all('loading="lazy"' in image for image in images)
+    assert len(images) == 2 and all('loading="lazy"' in image for image in images)
 
 
 def test_the_first_page_leads_to_the_book(home, visit):
@@ -158,6 +137,17 @@ def test_search_finds_a_word(home, visit):
     page, log = visit(f"{home}/search.html?q=accumulate")
     page.locator("#search-results li").first.wait_for()
     assert log.complaints(home) == []
+
+
+@pytest.mark.parametrize("name", pages(ROOT))
+def test_a_shared_link_has_a_preview(site, name):
+    soup = BeautifulSoup((site / f"{name}.html").read_bytes(), "html.parser")
+    preview = {tag["property"]: tag["content"] for tag in soup.select("meta[property^='og:']")}
+    base = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["html"]["baseurl"]
+    assert preview["og:url"] == f"{base}{name}.html"
+    assert preview["og:title"] and len(preview["og:description"]) > 20
+    assert (site / preview["og:image"].removeprefix(base)).is_file()
+    assert preview["og:image:alt"]
 
 
 def links(site: Path, name: str, selector: str = "a[href]") -> list[Tag]:
@@ -218,18 +208,21 @@ def test_the_first_stop_of_the_keyboard_is_the_link_that_skips_to_the_text(home,
 )
 def test_a_page_offers_its_data(site, home, name):
     section = None if name == "book/data" else name.partition("_")[2]
-    expected = files(ROOT, section)
+    expected = downloads.files(ROOT, section)
     offered = links(site, f"{name}.html", "article a.download[download]")
     saved = [link["download"] for link in offered]
-    assert [link.text.rpartition("/")[2] for link in offered] == [path.name for path in expected]
+    names = [downloads.offered(path).name for path in expected]
+    assert [link.text.rpartition("/")[2] for link in offered] == names
     assert any(path.name == "metrics.csv" for path in expected)
-    assert saved == ["-".join(path.relative_to(ROOT / "results").parts) for path in expected]
+    assert saved == [
+        "-".join(downloads.offered(path).relative_to(ROOT / "results").parts) for path in expected
+    ]
     assert len(set(saved)) == len(saved)
     for link, path in zip(offered, expected, strict=True):
         target = urljoin(f"{home}/{name}.html", link["href"])
-        assert target.startswith(home) and target.endswith(f"/{path.name}")
+        assert target.startswith(home) and target.endswith(f"/{downloads.offered(path).name}")
         with urllib.request.urlopen(target) as answer:
-            assert answer.read() == path.read_bytes(), f"{target} is not {path}"
+            assert answer.read() == downloads.content(path), f"{target} is not {path}"
 
 
 @pytest.mark.parametrize("name", [page for page in pages(ROOT) if page.startswith("notebooks/")])
@@ -273,5 +266,6 @@ def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(o
     offered = {(name, base64.b64decode(address.partition(",")[2])) for name, address in data}
     opening = ROOT / "book" / "_generated" / "headline.png"  # the front page offers its figure, too
     assert offered == {
-        (saved_as(path.relative_to(ROOT)), path.read_bytes()) for path in [*files(ROOT), opening]
+        (downloads.saved_as(downloads.offered(path).relative_to(ROOT)), downloads.content(path))
+        for path in [*downloads.files(ROOT), opening]
     }

@@ -25,14 +25,17 @@ def values(rows, metric):
     return [row["value"] for row in rows if row["metric"] == metric]
 
 
-@pytest.mark.parametrize("regime", regimes.REGIMES)
+EVERY = (*regimes.REGIMES, "fixed_real=0.3", "redrawn_real=0.3")
+
+
+@pytest.mark.parametrize("regime", EVERY)
 def test_every_regime_trains_on_what_it_says(tmp_path, regime):
     rows, _ = run(tmp_path / "run", regime)
     assert values(rows, "items") == [50 * regimes.training_size(regime, t) for t in range(1, 5)]
     assert (tmp_path / "run" / "DONE").exists()
 
 
-@pytest.mark.parametrize("regime", regimes.REGIMES)
+@pytest.mark.parametrize("regime", EVERY)
 def test_same_seed_same_bits(tmp_path, regime):
     one, _ = run(tmp_path / "a" / "run", regime)
     two, _ = run(tmp_path / "b" / "run", regime)
@@ -57,6 +60,23 @@ def test_regimes_agree_with_a_loop_written_by_hand(tmp_path):
         expected.append(section.evaluate(model, test)["negative_log_likelihood"])
         pool.append(section.sample(model, len(train), seeds.derive(0, "iteration", t, "sample", 0)))
     assert values(rows, "negative_log_likelihood") == expected
+
+
+def test_a_mixed_chain_agrees_with_a_loop_written_by_hand(tmp_path):
+    """A quarter of the 50 items is real; the same ones at every iteration."""
+    from collapse_utils import seeds
+
+    rows, section = run(tmp_path / "run", "fixed_real=0.24")
+    train, test = section.real_data()
+    kept = train[np.sort(seeds.generator(0, "real items").permutation(50)[:12])]
+    data, expected = train, []
+    for t in range(1, 5):
+        model = section.fit(data, 0, None)
+        expected.append(section.evaluate(model, test)["negative_log_likelihood"])
+        synthetic = section.sample(model, 50, seeds.derive(0, "iteration", t, "sample", 0))
+        data = np.concatenate([kept, synthetic[:38]])
+    assert values(rows, "negative_log_likelihood") == expected
+    assert values(rows, "items") == [50] * 4
 
 
 def test_first_fit_and_first_generation_are_shared_by_all_regimes(tmp_path):

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import own_models
-import pandas as pd
 import pytest
 
 from collapse_utils import own, sections
 from collapse_utils.__main__ import main
 from collapse_utils.errors import InputError, RunError
+from collapse_utils.evidence import results
 
 FILE = Path(own_models.__file__)
 
@@ -30,7 +30,7 @@ def sweep(model, out, *options):
     )
 
 
-@pytest.mark.parametrize("model", ["Normal", "Tensors", "Texts"])
+@pytest.mark.parametrize("model", ["Normal", "Tensors", "Texts", "Table"])
 def test_every_kind_of_data_runs_through_all_regimes(tmp_path, model):
     frame = own.experiment(getattr(own_models, model)(), tmp_path, iterations=3, seeds=[0])
     assert sorted(frame["regime"].unique()) == [
@@ -55,7 +55,7 @@ def test_a_sweep_of_an_own_model_gives_the_numbers_of_the_experiment(tmp_path, c
     )
     for (regime, seed), rows in frame.groupby(["regime", "seed"]):
         path = folder / regime / f"seed-{seed}" / "metrics.csv"
-        swept = pd.read_csv(path, float_precision="round_trip")
+        swept = results.read_csv(path)
         assert swept["value"].tolist() == rows["value"].tolist()
     assert main(["status", str(tmp_path / "sweep")]) == 0
     assert "4 done" in capsys.readouterr().out
@@ -106,6 +106,18 @@ def test_rounding_differences_pass_only_where_close_is_asked_for():
     own.trial(own_models.Drifting(), check="close")
     with pytest.raises(InputError, match="exact, close"):
         own.trial(own_models.Drifting(), check="nearly")
+    with pytest.raises(RunError, match="fit: two fits with one seed gave different models"):
+        own.trial(own_models.Drifting(), check="close", tolerance=1e-12)
+
+
+def test_an_experiment_that_was_begun_is_resumed_without_another_trial(tmp_path, monkeypatch):
+    trials = []
+    monkeypatch.setattr(own, "trial", lambda *arguments: trials.append(arguments[1:]))
+    for regimes in (["replace"], ["replace", "accumulate"]):
+        own.experiment(
+            own_models.Normal(), tmp_path, iterations=2, seeds=[0], regimes=regimes, check="close"
+        )
+    assert trials == [("close", 1e-3)]
 
 
 @pytest.mark.parametrize("given", [([], []), (1, 2), None, [[1, 2], [3]]])

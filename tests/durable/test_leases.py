@@ -4,6 +4,7 @@ real.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from collapse_utils import own
 from collapse_utils.durable import files, leases
 from collapse_utils.durable.leases import Lease
 from collapse_utils.errors import Occupied, RunError
+from collapse_utils.templates.numpy_model import MyModel
 
 
 def long_ago(path: Path, seconds: float) -> None:
@@ -185,3 +188,24 @@ def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch):
     assert {path: state for path, state in after.items() if path.is_file()} == {
         path: state for path, state in before.items() if path.is_file()
     }
+
+
+def test_a_disk_without_hard_links_has_leases_and_runs_give_the_same_numbers(tmp_path, monkeypatch):
+    """As Google Drive on Colab, where the parameter ``runs = "drive"`` keeps run directories."""
+
+    def rows(folder):
+        arguments = {"iterations": 2, "seeds": [0], "regimes": ["replace", "accumulate"]}
+        return own.experiment(MyModel(items=20), folder, check=False, **arguments)
+
+    linked = rows(tmp_path / "linked")
+
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert rows(tmp_path / "unlinked").equals(linked)
+    with Lease(tmp_path / "lease") as lease:
+        with pytest.raises(Occupied, match=f"process {os.getpid()}"):
+            Lease(tmp_path / "lease").acquire()
+        lease.check()
+    Lease(tmp_path / "lease").acquire().release()

@@ -1,6 +1,4 @@
-"""claims.yml: it says what the results say, and every test decides results made up to hold or to
-break a claim.
-"""
+"""claims.yml says what the results say, and every test decides results that are made up."""
 
 from pathlib import Path
 
@@ -31,9 +29,7 @@ TURNED = {
 
 
 def made_up(slopes, metrics, variant="", seeds=3):
-    """Results whose metrics grow by ``slopes[regime]`` of their first value an iteration, from the
-    same first fit.
-    """
+    """Results that grow by ``slopes[regime]`` of their first value an iteration."""
     rows = []
     for regime, slope in slopes.items():
         for seed in range(seeds):
@@ -48,9 +44,7 @@ def made_up(slopes, metrics, variant="", seeds=3):
 
 
 def every_variant(section, slopes, metrics, seeds=3):
-    """The same for every variant that the section's claims read; at temperature 0.3 everything
-    grows twice as fast.
-    """
+    """The same for every variant that claims read; growth is twice as fast at τ = 0.3."""
     models = claims.page(section).models.values() or [""]
     wanted = {
         joined(model, variant)
@@ -73,14 +67,31 @@ def every_variant(section, slopes, metrics, seeds=3):
 
 
 METRICS = {
-    "language": {"cross_entropy": 2.0, "bits_per_character": 1.0, "distinct_2": 0.4},
+    "language": {
+        "cross_entropy": 2.0,
+        "bits_per_character": 1.0,
+        "distinct_2": 0.4,
+        "cross_entropy_best_temperature": 2.0,
+        "reference_cross_entropy": 2.0,
+    },
     "images": {"test_loss": 0.02, "frechet_distance": 40},
     "molecules": {"local_loss": 15, "total_loss": 115, "strain": 3},
 }
-# What grows can't lose variety, and an even growth of the total loss is not the authors' jump.
+# What grows can't lose variety, an even growth of the total loss is not the authors' jump, and four
+# fits say nothing of fifty.  The rest reads metrics that do not grow by a slope, or is a margin
+# that an even fall leaves.
 NOT_MADE_UP = {
+    "accumulate-stays.stays_equal",
+    "accumulate-mixture-bound",
+    "cold-samples-too-likely",
+    "cold-first-step-is-tempering",
+    "equal-tokens",
+    *(claim.id for claim in claims.load() if claim.id.startswith("long-")),
     "images-variety",
+    "faces-variety",
     "total-accumulate-jumps",
+    "langevin-total-jumps",
+    "geometry-above-langevin",
     "accumulate-variety-cold",
     "accumulate-mixture-bound-cold",
 }
@@ -88,9 +99,7 @@ KEPT = ("does_not_rise", "stays_equal")  # tests that hold where everything fall
 
 
 def every(section):
-    """The claims of a section and their details, but those that these results can't be made up
-    for.
-    """
+    """The claims of a section and their details for which these results can be made up."""
     return [
         claim
         for claim in claims.load()
@@ -163,9 +172,7 @@ def test_variety_is_lost_where_variance_and_modes_are_lower():
 
 
 def test_samples_can_lose_their_variety_while_the_loss_stays_below_its_bound():
-    """The finding of temperature 0.3: distinct-2 falls to a tenth, and the loss rises by less than
-    log t nats a text.
-    """
+    """At τ = 0.3 distinct-2 falls to a tenth, and the loss rises by less than log t nats a text."""
     metrics, cold = {"cross_entropy": 2.0, "distinct_2": 0.4}, "temperature=0.3"
     frame = made_up({"accumulate": -0.3}, metrics, cold)
     frame.loc[frame["metric"] == "cross_entropy", "value"] = 2.0 + 0.001 * frame["iteration"] * (
@@ -177,6 +184,16 @@ def test_samples_can_lose_their_variety_while_the_loss_stays_below_its_bound():
     assert claims.judge(by_id("accumulate-variety-cold"), varied).outcome == NOT_REPRODUCED
     above = made_up({"accumulate": 0.05}, metrics, cold)
     assert claims.judge(by_id("accumulate-mixture-bound-cold"), above).outcome == NOT_REPRODUCED
+
+
+def test_a_claim_can_be_asked_of_other_chains_in_some_results():
+    claim = by_id("faces-gap")
+    assert claims.on(claim, "cpu-celeba_89x109").variant == "draw=by_seed,protocol=steps"
+    shared = claims.on(claim, "cpu-orl")
+    assert shared.variant == "protocol=steps"
+    frame = made_up({"replace": 0.5, "accumulate": 0.0}, METRICS["images"], "protocol=steps")
+    assert claims.judge(shared, frame).outcome == REPRODUCED
+    assert claims.judge(claim, frame).outcome == NOT_RUN
 
 
 def test_a_claim_about_every_model_needs_each_one_that_was_run():

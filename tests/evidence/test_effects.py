@@ -9,8 +9,8 @@ from scipy import stats
 
 from collapse_utils.errors import InputError
 from collapse_utils.evidence import effects
-from collapse_utils.evidence.rows import REAL_LENGTH, Rows
-from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, decide
+from collapse_utils.evidence.rows import REAL_LENGTH, TEMPERED, Rows
+from collapse_utils.evidence.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED, decide
 
 
 def frame(**regimes):
@@ -57,9 +57,7 @@ def test_the_slope_of_a_ratio_is_a_factor_a_fit():
 
 
 def test_a_rise_with_one_step_down_rises_and_its_steps_are_counted():
-    """What a claim about every single step can never establish: one fit falls by chance, and the
-    trend is plain.
-    """
+    """No claim about every single step can be established: one fit falls by chance."""
     table = np.array([1, 2, 1.98, 3, 4.0]) + 0.001 * np.arange(4)[:, None]
     assert outcome(effects.slopes_up(rows(replace=table), "replace")) == REPRODUCED
     assert effects.steps_up(rows(replace=table), "replace") == (12, 16)
@@ -96,9 +94,7 @@ def test_pages_trend_has_the_p_of_all_permutations_within_chains():
 
 
 def test_stays_uses_the_mean_of_the_later_fits_and_not_the_highest():
-    """Noise of 0.1 around no change: the highest of four noisy fits lies 0.1 above, their mean does
-    not.
-    """
+    """Noise of 0.1, no change: the highest of four fits is 0.1 above, their mean is not."""
     table = np.array([[2, 2.1, 1.9, 2.1, 1.9], [2, 1.9, 2.1, 1.9, 2.1], [2, 2.1, 2.05, 1.9, 1.96]])
     (part,) = effects.does_not_rise(rows(accumulate=table), "accumulate", 0.05)
     assert part.effects == pytest.approx((table[:, 1:].mean(axis=1) - 2).tolist())
@@ -119,6 +115,47 @@ def test_stays_equal_holds_on_both_sides_of_the_margin():
         )
 
 
+def measured(**metrics):
+    """Rows of several metrics, each with a table a regime."""
+    parts = [frame(**regimes).assign(metric=name) for name, regimes in metrics.items()]
+    return Rows(pd.concat(parts), "m", "ratio")
+
+
+def test_samples_lie_below_real_texts_under_both_regimes():
+    real = np.full((3, 2), 2.0)
+    low = real * [[0.5], [0.51], [0.52]]
+    high = real * [[1.5], [1.51], [1.52]]
+    for second, expected in ((low, REPRODUCED), (high, NOT_REPRODUCED)):
+        both = measured(
+            m={"replace": low, "accumulate": second},
+            m_real=dict.fromkeys(("replace", "accumulate"), real),
+        )
+        first, other = effects.ends_below_real(both, "replace", "accumulate")
+        assert first.effects == pytest.approx([0.5, 0.51, 0.52])
+        assert outcome([first, other]) == expected
+    assert (
+        outcome(effects.ends_below_real(rows("ratio", replace=low), "replace", "accumulate"))
+        == NOT_RUN
+    )
+
+
+def test_two_arms_stay_near_one_another_at_every_later_fit():
+    level, spread = np.array([[100.0, 90, 80]] * 3), [[1.0], [1.01], [1.02]]
+    for last, expected in ((1.0, REPRODUCED), (1.3, NOT_REPRODUCED)):
+        both = rows("ratio", replace=level, accumulate=level * spread * [1, 1, last])
+        parts = effects.stays_near(both, "accumulate", "replace", 1.1)
+        assert len(parts) == 4 and outcome(parts) == expected
+
+
+def test_what_the_second_fit_adds_to_the_tempered_first():
+    loss, tempered = np.array([[3.0, 6], [3, 7], [3, 8]]), np.array([[5.4, 9], [6.2, 9], [7.0, 9]])
+    both = measured(m={"replace": loss}, **{TEMPERED: {"replace": tempered}})
+    (part,) = effects.second_fit_share(both, "replace", 0.5)
+    assert part.effects == pytest.approx([0.2, 0.2, 0.2]) and outcome([part]) == REPRODUCED
+    assert outcome(effects.second_fit_share(both, "replace", 0.1)) == NOT_REPRODUCED
+    assert outcome(effects.second_fit_share(rows(replace=loss), "replace", 0.5)) == NOT_RUN
+
+
 def test_the_mixture_bound_is_log_t_nats_a_text():
     # 0.02 nats a token, at the third fit
     table = np.array([[3, 3.0, 3.02], [3, 3.0, 3.021], [3, 3.0, 3.019]])
@@ -132,8 +169,8 @@ def test_the_mixture_bound_is_log_t_nats_a_text():
         == NOT_REPRODUCED
     )
     # Where the length of real texts was measured, it takes the place of the longest possible one.
-    measured = frame(accumulate=np.full((3, 3), 40.0)).assign(metric=REAL_LENGTH)
-    both = Rows(pd.concat([frame(accumulate=table), measured]), "m", "difference")
+    lengths = frame(accumulate=np.full((3, 3), 40.0)).assign(metric=REAL_LENGTH)
+    both = Rows(pd.concat([frame(accumulate=table), lengths]), "m", "difference")
     assert effects.stays_below_mixture_bound(both, "accumulate", 80)[0].effects == pytest.approx(
         part.effects
     )
@@ -187,9 +224,7 @@ def test_theory_is_decided_at_each_T():
 
 
 def test_the_bound_has_no_slack():
-    """At the twelfth fit the sum of 1/i^2 lies 5% below its limit: 4% more stays below it, and 6%
-    more does not.
-    """
+    """At fit 12 the sum of 1/i^2 is 5% below its limit: 4% more is below it, 6% more is not."""
     assert outcome(effects.grid_bounded(linear_grid(lambda T: 1.04), "accumulate")) == REPRODUCED
     assert (
         outcome(effects.grid_bounded(linear_grid(lambda T: 1.06), "accumulate")) == NOT_REPRODUCED
@@ -210,3 +245,13 @@ def test_one_seed_decides_nothing():
         effects.ends_above_first,
     ):
         assert outcome(test(rows(replace=table), "replace")) == UNDECIDED
+
+
+def test_an_arm_is_named_as_prose_calls_it():
+    sampler = "iterations=4,sampler=geometry,samples_per_conformer=1"
+    assert effects.named("accumulate_subsample") == "accumulate-subsample"
+    named = [
+        effects.named({"regime": "replace", "variant": variant})
+        for variant in ("temperature=0.3", sampler, "protocol=steps")
+    ]
+    assert named == ["replace at τ = 0.3", "replace (geometry)", "replace at protocol=steps"]

@@ -1,6 +1,4 @@
-"""Registered predictions: each statistic finds the growth that made the numbers, and says undecided
-where none did.
-"""
+"""Registered predictions: each statistic detects the growth that made the numbers."""
 
 import numpy as np
 import pandas as pd

@@ -1,5 +1,4 @@
-"""A second analysis of every claim, from the CSV files with pandas and scipy alone, against the
-published ``claims.json``.
+"""A second analysis of every claim with pandas and scipy alone, against ``claims.json``.
 
 Nothing of ``collapse_utils`` or of the book's tools is imported here: the definitions are written a
 second time, claim by claim, so that an error in one of the two shows.
@@ -24,11 +23,14 @@ PUBLISHED = json.loads((ROOT / "book" / "_generated" / "claims.json").read_text(
 ]
 CASES = [(claim, result) for claim in PUBLISHED for result in claim["results"]]
 ONE_LOOK, TWO_LOOKS = 0.025, 0.014
-COLD, GPT2, LANGEVIN = (
-    "temperature=0.3",
-    "architecture=gpt2",
-    "sampler=langevin,sampling_steps=1000",
+HALF = "images=160,epochs=40,decay=0.9487"
+COLD, GPT2, LONG = "temperature=0.3", "architecture=gpt2", "iterations=50,protocol=steps"
+LANGEVIN, GEOMETRY = (
+    f"iterations=4,molecules=50,draw=by_seed,sampler={sampler},samples_per_conformer=1"
+    for sampler in ("langevin,sampling_steps=1000", "geometry")
 )
+# faces with a fixed number of training steps: CelebA has own photographs for each seed
+STEPS = {"cpu-celeba_89x109": "draw=by_seed,protocol=steps", "cpu-orl": "protocol=steps"}
 
 
 @functools.cache
@@ -45,13 +47,17 @@ class Data:
 
     def chains(self, metric, regime, variant=""):
         """A row a seed, a column a fit."""
-        f = self.frame
+        f, variant = self.frame, self.here(variant)
         part = f[(f.metric == metric) & (f.regime == regime) & (f.variant == variant)]
         return part.set_index(["seed", "iteration"])["value"].unstack()
 
+    def here(self, variant):
+        """A variant, or what it is called in these results."""
+        return variant.get(self.name) if isinstance(variant, dict) else variant
+
     def added(self, regime, variant):
         """Seeds under ``added_after_looking`` in the plan, which writes them as ``3-4``."""
-        seeds = set()
+        seeds, variant = set(), self.here(variant)
         for entry in yaml.safe_load((RESULTS / "reference.yml").read_text(encoding="utf-8"))[
             "sweeps"
         ]:
@@ -69,9 +75,7 @@ class Data:
 
 
 class Part:
-    """One t-test: ``values`` (by seed) against ``threshold`` on the side of ``sign``; of logarithms
-    for a ratio.
-    """
+    """One t-test of ``values`` against ``threshold``; of their logarithms for a ratio."""
 
     def __init__(self, values, threshold, sign, log, added=frozenset()):
         values = values.dropna()
@@ -104,7 +108,7 @@ class Trend(Part):
 
 
 def models(data, variant):
-    """The variants of Llama, and of GPT-2 where it was run."""
+    """The variants of Llama, and of GPT-2, where they were run."""
     both = [variant, GPT2 + (f",{variant}" if variant else "")]
     return [each for each in both if (data.frame.variant == each).any()]
 
@@ -163,20 +167,18 @@ def trend(metric, regime, variant="", both=False):
 
 
 def last(metric, log, regime, threshold, sign=1, variant="", both=False):
-    return of_one(
-        metric,
-        log,
-        lambda table: [(later(table, log).iloc[:, -1], threshold, sign)],
-        regime,
-        variant,
-        both,
-    )
+    def make(table):
+        return [(later(table, log).iloc[:, -1], threshold, sign)] if table.size else []
+
+    return of_one(metric, log, make, regime, variant, both)
 
 
 def mean_of_later(metric, log, regime, limits, variant="", both=False):
     """The mean of the later fits against the first, on the scale of differences or logarithms."""
 
     def make(table):
+        if table.empty:
+            return []
         change = later(table, log)
         mean = pd.Series(stats.gmean(change, axis=1), change.index) if log else change.mean(axis=1)
         return [(mean, limit, sign) for limit, sign in limits]
@@ -185,15 +187,17 @@ def mean_of_later(metric, log, regime, limits, variant="", both=False):
 
 
 def end(metric, log, above, below, limit=None, variant="", sign=1):
-    """One regime against another at the final fit, paired by seed."""
+    """One regime, or (regime, variant), against another at the final fit, paired by seed."""
 
     def parts(data):
-        pair = [data.chains(metric, regime, variant) for regime in (above, below)]
+        arms = [arm if isinstance(arm, tuple) else (arm, variant) for arm in (above, below)]
+        pair = [data.chains(metric, *arm) for arm in arms]
+        pair = [table.dropna() for table in pair]
         if any(table.empty for table in pair):
             return [Part(pd.Series(dtype=float), 1, 1, log)]
         t = min(table.columns.max() for table in pair)
         values = pair[0][t] / pair[1][t] if log else pair[0][t] - pair[1][t]
-        added = data.added(above, variant) | data.added(below, variant)
+        added = data.added(*arms[0]) | data.added(*arms[1])
         return [Part(values, limit if limit is not None else (1 if log else 0), sign, log, added)]
 
     return parts
@@ -227,21 +231,95 @@ def colder(metric):
     return parts
 
 
-def share(metric, of, than, limit):
+def share(metric, of, than, limit, variant=""):
     def parts(data):
-        rises = [later(data.chains(metric, regime), False).iloc[:, -1] for regime in (of, than)]
-        return [
-            Part(rises[0] / rises[1], limit, 1, False, data.added(of, "") | data.added(than, ""))
-        ]
+        tables = [data.chains(metric, regime, variant) for regime in (of, than)]
+        if any(table.empty for table in tables):
+            return [Part(pd.Series(dtype=float), limit, 1, False)]
+        rises = [later(table, False).iloc[:, -1] for table in tables]
+        added = data.added(of, variant) | data.added(than, variant)
+        return [Part(rises[0] / rises[1], limit, 1, False, added)]
 
     return parts
 
 
 def mixture(variant, tokens):
-    def make(table):
-        return [(later(table, False).iloc[:, -1] * tokens, math.log(table.columns.max()), -1)]
+    """The rise in nats a text, by the real mean length if known, else by the longest text."""
 
-    return of_one("cross_entropy", False, make, "accumulate", variant, both=True)
+    def parts(data):
+        made = []
+        for each in models(data, variant):
+            table = data.chains("cross_entropy", "accumulate", each)
+            if "mean_length_real" in set(data.frame.metric):
+                length = data.chains("mean_length_real", "accumulate", each).iloc[:, -1]
+            else:
+                length = tokens
+            rise = later(table, False).iloc[:, -1] * length
+            limit = math.log(table.columns.max())
+            made.append(Part(rise, limit, -1, False, data.added("accumulate", each)))
+        return made
+
+    return parts
+
+
+def cooler_than_real(metric, *regimes):
+    """The final samples' metric / that of real texts, under each of several regimes."""
+
+    def parts(data):
+        made = []
+        for regime in regimes:
+            ratio = data.chains(metric, regime, COLD) / data.chains(f"{metric}_real", regime, COLD)
+            made.append(Part(ratio.iloc[:, -1], 1, -1, True, data.added(regime, COLD)))
+        return made
+
+    return parts
+
+
+def beyond_tempering(limit):
+    def parts(data):
+        loss = data.chains(NATS, "replace", COLD)
+        tempered = data.chains(f"{NATS}_sampling_temperature", "replace", COLD)
+        share = (loss[2] - tempered[1]) / (loss[2] - loss[1])
+        return [Part(share, limit, -1, False, data.added("replace", COLD))]
+
+    return parts
+
+
+def near(metric, of, to, limit):
+    def parts(data):
+        ratio = (data.chains(metric, of) / data.chains(metric, to)).iloc[:, 1:]
+        sides = (1 / limit, 1), (limit, -1)
+        added = data.added(of, "") | data.added(to, "")
+        return [Part(ratio[t], at, sign, True, added) for t in ratio for at, sign in sides]
+
+    return parts
+
+
+def harmonic(regime):
+    """log of a chain's residual with a line, and with the sum of 1/i^2, over that with H_t."""
+
+    def residual(losses, shape):
+        fitted = stats.linregress(shape, losses)
+        return ((losses - fitted.intercept - fitted.slope * shape) ** 2).sum()
+
+    def make(table):
+        t = np.array(table.columns, float)
+        best = table.apply(residual, axis=1, shape=(1 / t).cumsum())
+        others = (table.apply(residual, axis=1, shape=s) for s in (t, (1 / t**2).cumsum()))
+        return [(np.log(other / best), 0, 1) for other in others]
+
+    return of_one("test_loss", False, make, regime, LONG)
+
+
+def late(regime, *limits):
+    """The geometric mean of fits 41 to 50 / that of fits 21 to 30."""
+
+    def make(table):
+        windows = [stats.gmean(table.loc[:, low : low + 9], axis=1) for low in (41, 21)]
+        change = pd.Series(windows[0] / windows[1], table.index)
+        return [(change, limit, sign) for limit, sign in limits]
+
+    return of_one("test_loss", True, make, regime, LONG)
 
 
 def below(metric, regime, limit, variant="", log=False):
@@ -253,14 +331,66 @@ def below(metric, regime, limit, variant="", log=False):
     return of_one(metric, log, make, regime, variant)
 
 
+def rise(data, share, kind="fixed_real", variant=""):
+    """log(final / first) of the loss of faces; share 0 is replace, share 1 real faces alone."""
+    kind = "fixed_real" if share == 1 else kind
+    table = data.chains("test_loss", f"{kind}={share:g}" if share else "replace", variant)
+    return np.log(table.iloc[:, -1] / table.iloc[:, 0]) if table.size else pd.Series(dtype=float)
+
+
+def share_slope(kind):
+    """The slope of the rise over six shares of real faces is negative."""
+
+    def parts(data):
+        a = np.array([0, 0.1, 0.25, 0.5, 0.75, 1])
+        rises = pd.concat([rise(data, share, kind) for share in a], axis=1)
+        slopes = ((a - a.mean()) * rises).sum(axis=1) / ((a - a.mean()) ** 2).sum()
+        return [Part(slopes, 0, -1, False)]
+
+    return parts
+
+
+def bias_or_noise(data, fits=6):
+    """Distance of the rises / that of replace to the growth of noise, minus that to a bias.
+
+    Noise: the same real labels P (variance 1/a) enter every fit; V and C are the variance of a fit
+    and its covariance with P, in units of the first fit.
+    """
+    gap = 0
+    for a in (0.1, 0.25, 0.5, 0.75):
+        q, bias, V, C = 1 - a, 1.0, 1.0, 1.0
+        for _ in range(fits - 1):
+            bias = 1 + q * bias
+            V, C = a + 2 * a * q * C + q * q * V + q, 1 + q * C
+        ratio = rise(data, a) / rise(data, 0)
+        gap = gap + (ratio - (V - 1) / (fits - 1)) ** 2 - (ratio - (bias - 1) / (fits - 1)) ** 2
+    return [Part(gap, 0, 1, False)]
+
+
+def share_or_number(data):
+    """Twice the share at one number of faces, minus twice the number at one share."""
+    each = []
+    for kind in ("fixed_real", "redrawn_real"):
+        whole = {a: rise(data, a, kind) for a in (0.25, 0.5)}
+        half = {a: rise(data, a, kind, HALF) for a in (0.25, 0.5)}
+        number = (half[0.25] - whole[0.25] + half[0.5] - whole[0.5]) / 2
+        each.append(whole[0.25] - half[0.5] - number)
+    return [Part((each[0] + each[1]) / 2, 0, 1, False)]
+
+
+def same_or_redrawn(data):
+    shares = (0.1, 0.25, 0.5, 0.75)
+    gaps = [rise(data, a) - rise(data, a, "redrawn_real") for a in shares]
+    ratio = np.exp(sum(gaps) / len(gaps))
+    return [Part(ratio, 1 / 1.05, 1, True), Part(ratio, 1.05, -1, True)]
+
+
 def same_rows(data):
     return data.frame[data.frame.x == "same"]
 
 
 def theory(regime, limit):
-    """Simulation / theory at one iteration of each cell, which the place of the cell in the grid
-    chooses.
-    """
+    """Simulation / theory at one iteration of each cell, chosen by the cell's position."""
 
     def parts(data):
         ratios = {}
@@ -310,6 +440,9 @@ CLAIMS = {
     "replace-rises-cold.trends_up": trend(BITS, "replace", COLD, both=True),
     "replace-rises-cold.never_falls": steps(BITS, False, "replace", 0.08, COLD, both=True),
     "accumulate-stays": mean_of_later(BITS, False, "accumulate", [(0.035, -1)], both=True),
+    "accumulate-stays.stays_equal": mean_of_later(
+        BITS, False, "accumulate", [(-0.035, 1), (0.035, -1)], both=True
+    ),
     "accumulate-stays-cold": mean_of_later(
         BITS, False, "accumulate", [(0.035, -1)], COLD, both=True
     ),
@@ -322,7 +455,21 @@ CLAIMS = {
     "llama-subsample-rises": last(NATS, False, "accumulate_subsample", 0),
     "accumulate-variety-cold": last(WORDS, True, "accumulate", 0.5, -1, COLD, both=True),
     "accumulate-mixture-bound-cold": mixture(COLD, 255),
+    "accumulate-mixture-bound": mixture("", 255),
     "replace-variety": last(WORDS, True, "replace", 0.9, both=True),
+    "replace-samples-worse": slope("reference_cross_entropy", False, "replace"),
+    "cold-samples-too-likely": cooler_than_real("reference_cross_entropy", "replace", "accumulate"),
+    "cold-first-step-is-tempering": beyond_tempering(0.5),
+    "cold-collapse-beyond-tempering": slope(f"{NATS}_best_temperature", False, "replace", COLD),
+    "equal-tokens": near("trained_tokens", "accumulate_subsample", "replace", 1.1),
+    "faces-replace-rises": last("test_loss", True, "replace", 1, variant=STEPS),
+    "faces-accumulate-rises": last("test_loss", True, "accumulate", 1, variant=STEPS),
+    "faces-gap": end("test_loss", True, "replace", "accumulate", variant=STEPS),
+    "faces-variety": together(
+        end("sample_variance_ratio", True, "replace", "accumulate", variant=STEPS, sign=-1),
+        end("modes", True, "replace", "accumulate", variant=STEPS, sign=-1),
+    ),
+    "faces-accumulate-samples": last("frechet_distance", True, "accumulate", 1, variant=STEPS),
     "images-replace-above-first": of_one(
         "test_loss",
         True,
@@ -341,6 +488,13 @@ CLAIMS = {
     "images-accumulate-samples": last("frechet_distance", True, "accumulate", 1),
     "images-subsample": end("test_loss", True, "replace", "accumulate_subsample"),
     "images-subsample-rises": last("test_loss", True, "accumulate_subsample", 1),
+    "long-accumulate-growth": harmonic("accumulate"),
+    "long-accumulate-rises": late("accumulate", (1, 1)),
+    "long-accumulate-rises.levels_off": late("accumulate", (1 / 1.05, 1), (1.05, -1)),
+    "long-subsample-rises": late("accumulate_subsample", (1, 1)),
+    "long-subsample-rises.levels_off": late("accumulate_subsample", (1 / 1.05, 1), (1.05, -1)),
+    "long-replace-rises": late("replace", (1, 1)),
+    "long-replace-rises.levels_off": late("replace", (1 / 1.05, 1), (1.05, -1)),
     "local-replace-rises": slope("local_loss", True, "replace"),
     "local-replace-rises.trends_up": trend("local_loss", "replace"),
     "local-replace-rises.never_falls": steps("local_loss", True, "replace", 0.05),
@@ -352,10 +506,18 @@ CLAIMS = {
     "samples-accumulate-strain": last("strain", True, "accumulate", 1),
     "local-subsample": end("local_loss", True, "replace", "accumulate_subsample"),
     "local-subsample-rises": last("local_loss", True, "accumulate_subsample", 1),
-    "langevin-replace-rises": slope("local_loss", True, "replace", LANGEVIN),
-    "langevin-replace-rises.trends_up": trend("local_loss", "replace", LANGEVIN),
-    "langevin-replace-rises.never_falls": steps("local_loss", True, "replace", 0.05, LANGEVIN),
+    "langevin-replace-rises": last("local_loss", True, "replace", 1, variant=LANGEVIN),
     "langevin-gap": end("local_loss", True, "replace", "accumulate", variant=LANGEVIN),
+    "langevin-accumulate-rises": last("local_loss", True, "accumulate", 1, variant=LANGEVIN),
+    "langevin-accumulate-constant": mean_of_later(
+        "local_loss", True, "accumulate", [(1 / 1.1, 1), (1.1, -1)], LANGEVIN
+    ),
+    "langevin-total-jumps": share("total_loss", "accumulate", "replace", 0.5, LANGEVIN),
+    "langevin-accumulate-strain": last("strain", True, "accumulate", 1, variant=LANGEVIN),
+    "geometry-replace-rises": last("local_loss", True, "replace", 1, variant=GEOMETRY),
+    "geometry-above-langevin": end(
+        "local_loss", True, ("replace", GEOMETRY), ("replace", LANGEVIN)
+    ),
     "own-replace-rises": last(NLL, False, "replace", 0),
     "own-gap": end(NLL, False, "replace", "accumulate"),
     "own-accumulate-rises": last(NLL, False, "accumulate", 0),
@@ -379,6 +541,18 @@ CLAIMS = {
     "families-logistic-replace": end(
         "log_loss", True, "replace", "accumulate", 2, variant="diabetes"
     ),
+    **{
+        f"mixing-{form}": below(ERROR, form, 0.02, "r=1,s=4")
+        for form in ("fresh", "fixed", "pool", "weighted", "accumulated", "new-rows")
+    },
+    "mixing-faces-fixed-falls": share_slope("fixed_real"),
+    "mixing-faces-redrawn-falls": share_slope("redrawn_real"),
+    "mixing-faces-bias": bias_or_noise,
+    "mixing-faces-share": share_or_number,
+    "mixing-faces-alike": same_or_redrawn,
+    "sharpening-depth": below(ERROR, "accumulate", 0.02, "depth,tau=0.9"),
+    "sharpening-words": below(ERROR, "accumulate", 0.02, "words,tau=0.9"),
+    "sharpening-bound": below("value", "accumulate", 2.995, "rise,tau=0.9"),
 }
 
 

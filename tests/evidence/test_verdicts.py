@@ -29,9 +29,7 @@ TRIALS = 20_000
 
 
 def at_most(rate, nominal, trials=TRIALS):
-    """Whether a measured rate is consistent with a true one of at most ``nominal``: wrong once in
-    30,000 tests.
-    """
+    """Whether a measured rate is consistent with at most ``nominal``: wrong once in 30,000."""
     return rate < nominal + 4 * (nominal * (1 - nominal) / trials) ** 0.5
 
 
@@ -116,9 +114,7 @@ def test_one_run_has_a_direction_and_no_verdict():
 @pytest.mark.parametrize("parts", [1, 4, 7, 9])
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_a_claim_of_any_number_of_parts_is_wrong_at_most_one_time_in_forty(parts, seeds):
-    """Both ways: reproduced though one part has no effect, and not reproduced though all parts are
-    on their threshold.
-    """
+    """Wrongly reproduced (one part without effect) and wrongly not (all on their threshold)."""
     rates = error_rates(seeds, parts, TRIALS, np.random.default_rng(parts))
     assert at_most(rates.reproduced, LEVEL) and at_most(rates.not_reproduced, LEVEL)
     # The worst case is reached: neither level could be raised.

@@ -1,6 +1,4 @@
-"""Small molecules with conformations, made on the spot: the tests of the molecule section share
-them.
-"""
+"""Small molecules with conformations for the tests of the molecule section."""
 
 from __future__ import annotations
 

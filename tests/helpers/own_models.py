@@ -77,3 +77,26 @@ class Drifting(Normal):
         type(self).calls += 1
         mean, std = super().fit(training_data, seed, checkpoint)
         return mean * (1 + 1e-9 * self.calls), std
+
+
+class Table(Texts):
+    """The words as a Hugging Face data set, which it must get back."""
+
+    def real_data(self):
+        train, test = super().real_data()
+        return dataset(train), dataset(test)
+
+    def fit(self, training_data, seed, checkpoint):
+        return super().fit(training_data["word"][:], seed, checkpoint)
+
+    def sample(self, model, size, seed):
+        return dataset(super().sample(model, size, seed))
+
+    def evaluate(self, model, real_test):
+        return super().evaluate(model, real_test["word"][:])
+
+
+def dataset(words):
+    from datasets import Dataset
+
+    return Dataset.from_dict({"word": words})

@@ -1,6 +1,4 @@
-"""A section small enough to reason about: the d-dimensional Gaussian, fitted by maximum
-likelihood.
-"""
+"""A small section: the d-dimensional Gaussian, fitted by maximum likelihood."""
 
 from __future__ import annotations
 
@@ -47,9 +45,7 @@ class Gaussian:
 
 
 class Neural(Gaussian):
-    """A network with dropout that learns the mean; ``stop_at`` = (fit, step) interrupts it between
-    two steps.
-    """
+    """A network with dropout that learns the mean; ``stop_at`` = (fit, step) interrupts it."""
 
     def __init__(self, config: GaussianConfig, stop_at: tuple[int, int] | None = None):
         super().__init__(config)

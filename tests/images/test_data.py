@@ -15,7 +15,7 @@ from PIL import Image
 from collapse_utils.data import arrow
 from collapse_utils.errors import InputError
 from collapse_utils.images import data, sources
-from collapse_utils.images.config import ImagesConfig
+from collapse_utils.images.config import PRESETS, ImagesConfig
 
 TINY = ImagesConfig(size=16, levels=2, test_images=6, images=20, batch_size=8)
 
@@ -191,6 +191,31 @@ def test_the_hub_layout_is_read_from_a_local_copy_and_through_the_loader(tmp_pat
     assert located.open(0).size == (178, 218)
     monkeypatch.setenv("COLLAPSE_DATA", str(tmp_path))
     assert sources.locate("celeba").content != located.content  # the local copy is preferred
+
+
+def test_only_the_files_of_the_hub_that_a_preset_needs_are_fetched(tmp_path, monkeypatch):
+    folder = hub_copy(tmp_path / "celeba", {"train": [1, 2, 3, 4], "test": [7, 8]})
+    for part in ("train", "test"):
+        (whole,) = (folder / sources.HUB_FOLDER).glob(f"{part}-*.parquet")
+        rows = arrow().Dataset.from_parquet(str(whole), cache_dir=str(tmp_path / "cache"))
+        whole.unlink()
+        for number in range(len(rows) // 5):
+            name = f"{part}-{number:05d}-of-{len(rows) // 5:05d}.parquet"
+            rows.select(range(5 * number, 5 * number + 5)).to_parquet(str(whole.with_name(name)))
+    monkeypatch.setattr(sources, "HUB", str(folder))
+    monkeypatch.setattr(sources, "HUB_ROWS", {"train": 5, "test": 5})
+    every = sources.locate("celeba")
+    part = sources.locate("celeba", {"train": 8, "test": 4})
+    counts = [[p.part for p in album.photos].count("train") for album in (every, part)]
+    assert counts == [20, 10] and [len(every.photos), len(part.photos)] == [30, 15]
+    assert set(part.photos) < set(every.photos) and part.content != every.content
+
+
+def test_the_colab_preset_needs_four_of_the_22_files():
+    config = PRESETS["colab"]
+    names = sources._hub_files({"train": config.images, "test": config.test_images})
+    assert [len(files) for files in names.values()] == [3, 1]
+    assert sources._hub_files({})["train"] == ["img_align+identity+attr/train-*.parquet"]
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):

@@ -1,6 +1,4 @@
-"""The autoencoder, its training and its chain: closed forms, reproducibility, and what is written
-to the disk.
-"""
+"""The autoencoder, its training and its chain: closed forms and reproducibility."""
 
 import io
 import tarfile
@@ -67,9 +65,7 @@ def model_of(levels=2, channels=1, seed=3):
 
 
 def test_the_paper_preset_is_the_hypothesised_network():
-    """Convolutions of 32 to 512 channels, counted by hand; biases in front of a BatchNorm would
-    change nothing.
-    """
+    """Convolutions of 32 to 512 channels counted by hand, without biases before a BatchNorm."""
     config = PRESETS["paper"]
     model = build(
         channels=3,
@@ -181,9 +177,7 @@ def test_same_seed_same_bits(cache, tmp_path, regime):
 
 @pytest.mark.parametrize("at", [1, 3, 7])
 def test_a_fit_stopped_inside_goes_on_to_the_same_bits(section, tmp_path, monkeypatch, at):
-    """Weights, BatchNorm's running statistics, Adam's moments and the random state all come
-    back.
-    """
+    """Weights, BatchNorm's statistics, Adam's moments and the random state come back."""
     train, test = section.real_data()
     whole = section.fit(train, 7, Checkpoint(tmp_path / "whole"))
     original, calls = losses, []
@@ -225,9 +219,7 @@ def test_samples_are_images_like_the_real_ones_and_depend_on_the_seed(section):
 
 
 def test_noisy_samples_add_the_noise_for_which_the_loss_is_a_bound(section, cache):
-    """On a decoder whose mean is 1/2 everywhere, where few draws reach 0 or 1, and against the
-    bound's own formula.
-    """
+    """On a decoder whose mean is 1/2 everywhere, against the bound's own formula."""
     assert pixel_noise(2 * 0.1**2 / 256, 256) == pytest.approx(0.1)
     config = ImagesConfig(**SMALL, sample_noise=True, kl_weight=2 * 0.1**2 / 256)
     noisy, model = ImagesSection(config, "orl", cache), model_of_section(section)

@@ -95,9 +95,7 @@ def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_chang
 
 
 def test_the_hub_layout_is_read_from_a_local_copy(tmp_path, monkeypatch):
-    """Parquet files under data/, as the hub serves them, found through COLLAPSE_DATA by the
-    source's name.
-    """
+    """Parquet files under data/, as the hub serves them, found through COLLAPSE_DATA."""
     from datasets import Dataset
 
     (tmp_path / "tinystories" / "data").mkdir(parents=True)

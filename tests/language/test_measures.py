@@ -1,6 +1,4 @@
-"""What is measured on stories beyond their cross-entropy, against models whose answers are
-known.
-"""
+"""Measures of stories beyond cross-entropy, on models whose answers are known."""
 
 import dataclasses
 
@@ -110,9 +108,7 @@ def test_the_tempered_loss_is_that_of_the_model_with_divided_logits(section):
 
 @pytest.mark.parametrize("factor", [0.6, 1.0, 3.0, 11.0])
 def test_the_best_temperature_undoes_a_scale_of_the_logits(section, factor, tmp_path):
-    """A fit at temperature 1 that is sharpened by a factor is best at that factor times its own
-    best temperature.
-    """
+    """A fit sharpened by a factor is best at that factor times its own best temperature."""
     config = dataclasses.replace(FULL, epochs=12, learning_rate=1e-2)
     model = fit.fit(config, section.stories.train, 5, Checkpoint(tmp_path)).eval()
     stories = section.stories.validation

@@ -1,6 +1,4 @@
-"""The sampler draws from the model's own distribution, whatever the batch, and says no to what it
-cannot do.
-"""
+"""The sampler draws from the model's own distribution, whatever the batch."""
 
 import itertools
 import multiprocessing
@@ -10,9 +8,9 @@ import threading
 import numpy as np
 import pytest
 import torch
+from stories import ARCHITECTURES, BOS, EOS, chi_square_z, enumerate_stories, make
 
 from collapse_utils.errors import InputError, RunError
-from collapse_utils.language.model import build
 from collapse_utils.language.sampler import gpu
 from collapse_utils.language.sampler.caches import CHUNK, PaddedCache, RaggedCache
 from collapse_utils.language.sampler.decoder import Decoder
@@ -21,35 +19,6 @@ from collapse_utils.language.sampler.request import Collector, Request
 from collapse_utils.language.sampler.sample import sample_stories
 from collapse_utils.language.sampler.weights import weights_of
 from collapse_utils.training.allocator import keep_memory
-
-ARCHITECTURES = ["gpt2", "llama"]
-BOS, EOS = 0, 1
-
-
-def make(
-    architecture,
-    *,
-    layers=2,
-    hidden=32,
-    heads=2,
-    ffn=48,
-    vocabulary=100,
-    max_length=80,
-    spread=3.0,
-    seed=0,
-):
-    """A model with uneven weights everywhere, norms and offsets too: at initialisation many are
-    exactly 0 or 1.
-    """
-    shape = {"layers": layers, "hidden": hidden, "heads": heads, "ffn": ffn}
-    model = build(
-        architecture, **shape, vocabulary=vocabulary, max_length=max_length, seed=seed
-    ).eval()
-    noise = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(spread).add_(0.1 * torch.randn(weight.shape, generator=noise))
-    return model
 
 
 def sample(model, count, **changes):
@@ -78,9 +47,7 @@ def exact(logits, reference):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @torch.inference_mode()
 def test_logits_equal_the_models_step_by_step_also_in_refilled_slots(architecture):
-    """Five slots, of which each starts a new story at another time: every logit is that of the
-    whole story at once.
-    """
+    """Five slots with stories of different ages: every logit is that of the whole story."""
     length, slots, steps = 70, 5, 150
     assert length > 2 * CHUNK
     model = make(architecture)
@@ -148,9 +115,7 @@ def test_weights_leave_the_model_as_it_is_and_refuse_variants():
 @pytest.mark.parametrize("vocabulary", [1, 7, 64, 65, 1000])
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7])
 def test_draw_inverts_the_distribution(vocabulary, temperature):
-    """At N evenly spaced uniforms a token of probability p must come out N p times, give or take
-    one.
-    """
+    """At N evenly spaced uniforms a token of probability p is drawn N p times, within one."""
     n = 20_000
     logits = 3 * torch.randn(1, vocabulary, generator=torch.Generator().manual_seed(vocabulary))
     logits[0, vocabulary // 2 + 1 :: 5] = -torch.inf
@@ -190,48 +155,18 @@ def test_uniforms_are_a_stream_for_each_story():
 # --- whole stories
 
 
-def enumerate_stories(model, max_length, temperature):
-    """Every story that a small model can tell, with its probability."""
-    done, open_ = {}, {(BOS,): 1.0}
-    while open_:
-        stories = torch.tensor(list(open_))
-        with torch.no_grad():
-            following = torch.softmax(model(stories).logits[:, -1].double() / temperature, -1)
-        step = {}
-        for (story, probability), row in zip(open_.items(), following.tolist(), strict=True):
-            for token, share in enumerate(row):
-                longer = (*story, token)
-                ended = token == EOS or len(longer) == max_length
-                (done if ended else step)[longer] = probability * share
-        open_ = step
-    return done
-
-
 @pytest.mark.parametrize(
     ("architecture", "temperature"), [("gpt2", 1.0), ("gpt2", 0.5), ("llama", 1.0), ("llama", 2.0)]
 )
 def test_stories_have_the_models_distribution(architecture, temperature):
-    """Chi-square over all stories of a model with 4 tokens, short and long: none is favoured by
-    ending early.
-    """
+    """Chi-square over all stories of a model with 4 tokens: no length is favoured."""
     model = make(
         architecture, layers=1, hidden=8, heads=2, ffn=8, vocabulary=4, max_length=6, spread=4.0
     )
-    expected = enumerate_stories(model, 6, temperature)
-    assert abs(sum(expected.values()) - 1) < 1e-9
     count = 6000
     stories = split(*sample(model, count, temperature=temperature, max_length=6, batch=40))
-    observed = dict.fromkeys(expected, 0)
-    for story in stories:
-        observed[tuple(story)] += 1  # a story that the model cannot tell is a KeyError
-    common = [story for story, share in expected.items() if count * share >= 5]
-    pairs = [(observed[story], count * expected[story]) for story in common]
-    pairs.append((count - sum(o for o, _ in pairs), count - sum(e for _, e in pairs)))
-    assert len(pairs) > 20 and len({len(story) for story in common}) >= 4
-    chi2, freedom = sum((o - e) ** 2 / e for o, e in pairs), len(pairs) - 1
-    # Wilson and Hilferty
-    z = ((chi2 / freedom) ** (1 / 3) - 1 + 2 / (9 * freedom)) / np.sqrt(2 / (9 * freedom))
-    assert -3.5 < z < 3.5
+    expected = enumerate_stories(model, 6, temperature)
+    assert -3.5 < chi_square_z(stories, expected) < 3.5
     lengths = np.array([len(story) for story in stories])
     mean = sum(len(story) * share for story, share in expected.items())
     assert abs(lengths.mean() - mean) < 4 * lengths.std() / np.sqrt(count)
@@ -314,9 +249,7 @@ def test_a_lane_that_is_killed_is_told_and_no_process_is_left(monkeypatch):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_loop_for_gpus_tells_the_same_stories(architecture, monkeypatch):
-    """In float32 and without graphs, on the CPU: bursts, halving of the batch, buckets of
-    positions.
-    """
+    """In float32 without graphs, on the CPU: bursts, halved batches, buckets of positions."""
     monkeypatch.setattr(gpu, "BUCKET", 32)
     model = make(architecture)
     expected = sample(model, 30, temperature=0.8)
@@ -326,6 +259,30 @@ def test_the_loop_for_gpus_tells_the_same_stories(architecture, monkeypatch):
         with torch.inference_mode():
             gpu.run(model, request, slots, collector)
         assert same(expected, collector.result())
+
+
+def test_a_step_that_cannot_be_captured_is_taken_eagerly_with_one_line(monkeypatch, capsys):
+    model = make("llama")
+    expected = sample(model, 20)
+    prepare, tries = gpu._State.__init__, []
+
+    def on_a_gpu(state, *arguments):
+        prepare(state, *arguments)
+        state.graphs = True
+
+    def refuse(state):
+        state._step()  # as far as a capture gets
+        tries.append(1)
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(gpu._State, "__init__", on_a_gpu)
+    monkeypatch.setattr(gpu._State, "_capture", refuse)
+    collector = Collector(20, 100)
+    with torch.inference_mode():
+        gpu.run(model, Request(20, 1.0, 80, BOS, EOS, seed=3, first=0), 7, collector)
+    assert same(collector.result(), expected) and len(tries) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1 and "without CUDA graphs" in told[0] and "not permitted" in told[0]
 
 
 def test_marks_and_lengths():

@@ -35,8 +35,7 @@ def z_of(errors, expected):
         {},
         {"sigma2": 100.0},
         {"sigma2": 0.01, "condition": 30.0},
-        {"ridge": 2.0, "sigma2": 0.3, "signal": 3.0},
-        {"ridge": 2.0, "condition": 30.0},
+        {"sigma2": 0.3, "signal": 3.0},
         {"T": 7},  # d + 2: X is factorised itself, and subsamples do not determine the fit
         {"T": 9},
         {"d": 1, "T": 3},
@@ -82,9 +81,7 @@ def test_sigma2_only_scales_the_noise(regime):
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_covariance_leaves_the_error_unchanged(regime):
-    """The fit from z L' is L^-T times the fit from z, so the S-norm of its error is the same
-    number.
-    """
+    """The fit from z L' is L^-T times the fit from z, so the S-norm of its error is equal."""
     plain = Linear(d=6, T=40, iterations=5, repeats=6)
     skewed = dataclasses.replace(plain, condition=50.0)
     of_plain = simulation.errors(plain, regime, draw(plain, regime, np.random.default_rng(2)))
@@ -99,13 +96,11 @@ def test_covariance_leaves_the_error_unchanged(regime):
 # The sampler
 
 
-@pytest.mark.parametrize("options", [{}, {"ridge": 3.0, "condition": 9.0}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"condition": 9.0}], ids=str)
 @pytest.mark.parametrize("x", ["same", "fresh"])
 @pytest.mark.parametrize("regime", WHOLE)
 def test_drawing_the_factor_is_drawing_x(regime, x, options):
-    """``simulate`` never draws X; the mean and the quartiles of its errors are those of explicit
-    draws.
-    """
+    """``simulate`` never draws X; mean and quartiles are those of explicit draws."""
     config = Linear(d=4, T=12, iterations=3, repeats=8000, x=x, **options)
     a = simulation.simulate(config, regime, 1)
     b = simulation.errors(config, regime, draw(config, regime, np.random.default_rng(5)))
@@ -157,9 +152,7 @@ def test_same_seed_same_bits(regime, x):
 
 
 def independent_z(offset=0.0):
-    """One z for each of 90 independent cells: three whole-block regimes, iterations and sizes in
-    turn.
-    """
+    """One z for each of 90 independent cells: three regimes, iterations and sizes in turn."""
     z = []
     for number in range(90):
         regime, T, n = WHOLE[number % 3], (20, 40, 100)[number // 3 % 3], (1, 2, 5, 20)[number % 4]
@@ -190,9 +183,7 @@ def test_z_scores_along_a_chain_of_the_paper_size():
     ("d", "T", "repeats", "tolerance"), [(32, 100, 3000, 0.0), (8, 100, 6000, 0.004)]
 )
 def test_subsample_recursion_against_simulation(d, T, repeats, tolerance):
-    """Within chance (and, for few features, the few tenths of a percent that a finite size may
-    cost).
-    """
+    """Within chance, and for few features within a few tenths of a percent."""
     config = Linear(d=d, T=T, iterations=12, repeats=repeats)
     errors = simulation.simulate(config, "accumulate_subsample", 3)
     expected = theory.test_error("accumulate_subsample", np.arange(1, 13), d, T, 1.0)
@@ -208,9 +199,7 @@ def test_subsample_recursion_against_simulation(d, T, repeats, tolerance):
 
 @pytest.mark.parametrize(("T", "expected"), [(100, 1.41), (316, 1.50)])
 def test_fresh_x_accumulates_lower_than_theorem_2(T, expected):
-    """At n = 10 and d = 32, in units of base; the same rows give 1.55 at any T, and so do fresh
-    ones as T grows.
-    """
+    """At n = 10, d = 32, in units of base: 1.55 for the same rows, and fresh ones as T grows."""
     config = Linear(T=T, iterations=10, repeats=3000, x="fresh")
     base = theory.base(32, T, 1.0)
     fresh = simulation.simulate(config, "accumulate", 2)[:, -1] / base
@@ -228,16 +217,6 @@ def test_fresh_x_closed_forms():
             simulation.simulate(config, regime, 6), theory.fresh_test_error(regime, n, 6, 20, 1.0)
         )
         assert np.max(np.abs(z)) < 4
-
-
-def test_ridge_limits():
-    free = Linear(d=5, T=30, iterations=4, repeats=50, signal=2.0)
-    for regime in REGIMES:
-        draws = draw(free, regime, np.random.default_rng(0))
-        little = simulation.errors(dataclasses.replace(free, ridge=1e-9), regime, draws)
-        assert relative(little, simulation.errors(free, regime, draws)) < 1e-6
-        endless = simulation.errors(dataclasses.replace(free, ridge=1e12), regime, draws)
-        assert endless == pytest.approx(4.0, rel=1e-6)  # w = 0, whose error is |w*|^2
 
 
 # What is shown
@@ -280,7 +259,6 @@ def test_heavy_tail_near_d_plus_2():
         ("iterations", 0),
         ("repeats", 1),
         ("x", "new"),
-        ("ridge", -1.0),
         ("signal", -1.0),
         ("condition", 0.5),
         ("threads", 0),

@@ -53,9 +53,7 @@ def test_bounds_are_approached_from_below(regime, bound):
 
 
 def test_subsample_growth_sums_the_covariances():
-    """The closed form against the double sum it comes from: weights 1/(k + 1), E zeta_k.zeta_l =
-    1/max(k, l), k != l.
-    """
+    """The closed form against its double sum: weights 1/(k + 1), E zeta_k.zeta_l = 1/max(k, l)."""
     for n in (1, 2, 7, 40):
         k = np.arange(1, n + 1)
         weights = np.where(k == n, 1.0, 1 / (k + 1))

@@ -1,6 +1,4 @@
-"""Molecules from files: what is read comes back, splits share no molecule, and what cannot be used
-is named.
-"""
+"""Molecules from files: reading and writing, splits, and naming what cannot be used."""
 
 import gzip
 import json
@@ -237,9 +235,7 @@ def far_atom(molecule):
 
 
 def test_absurd_records_are_named(tmp_path, monkeypatch):
-    """An atom at the edge of what the format can write, a record without end, a pipe, and a list in
-    another encoding.
-    """
+    """An atom far away, a record without end, a pipe, and a list in another encoding."""
     assert "angstrom apart" in sources.problem_of(far_atom(Chem.Mol(molecules()[0])))
     write_sdf(tmp_path / "in.sdf")
     monkeypatch.setattr(sources, "MOST_BYTES", 1000)

@@ -1,6 +1,4 @@
-"""The model: its symmetries, the noise schedule, GeoDiff's loss by its definition, and a case whose
-optimum is known.
-"""
+"""The model: symmetries, noise schedule, GeoDiff's loss, and a case with a known optimum."""
 
 import math
 
@@ -110,9 +108,7 @@ def test_the_loss_does_not_depend_on_the_order_of_atoms_nor_of_molecules():
 
 
 def test_the_sampler_turns_with_its_noise_up_to_the_choice_of_axes():
-    """Distances inside the sampled molecules do not depend on how the rough geometry lies in
-    space.
-    """
+    """Distances in sampled molecules do not depend on the orientation of the rough geometry."""
     graphs, items = graphs_and_items()
     model = network(graphs, items)
     batch = graphs.batch(np.arange(4))
@@ -155,9 +151,7 @@ def test_noise_levels_follow_the_closed_form():
 
 
 def test_the_loss_is_geodiffs_by_its_definition():
-    """Against loops over directed edges, for one molecule: every pair twice, weights 5 and 2,
-    cutoff on noisy distances.
-    """
+    """Against loops over directed edges: weights 5 and 2, and the cutoff on noisy distances."""
     graphs, items = graphs_and_items()
     row = items[np.flatnonzero(items["molecule"] == 1)[:1]]
     model = network(graphs, items)

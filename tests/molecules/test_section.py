@@ -210,9 +210,7 @@ def test_broken_samples_are_counted_and_never_left_out(source):
 
 
 def test_a_chain_whose_samples_are_all_lost_goes_on_only_when_asked(source, tmp_path, monkeypatch):
-    """Both ways: nothing finite to train on stops the chain, or is the outcome of that
-    iteration.
-    """
+    """Nothing finite to train on stops the chain, or is the outcome of that iteration."""
     monkeypatch.delattr(section.MoleculesSection, "preview")
 
     def lost(made):
@@ -307,9 +305,7 @@ def test_the_section_has_what_the_registry_asks_for():
 def test_geodiff_as_the_authors_ran_it_goes_through_a_chain_even_when_its_samples_are_hopeless(
     source, tmp_path
 ):
-    """Plain network, plateau schedule and Langevin sampling; after three steps of training nothing
-    is sensible yet.
-    """
+    """Plain network, plateau schedule and Langevin sampling, after three steps of training."""
     rows = run(
         source,
         tmp_path / "run",

@@ -41,9 +41,7 @@ def test_the_table_of_changes_is_what_the_results_say(committed):
 
 
 def test_the_long_chains_grow_like_the_harmonic_numbers_and_not_like_a_line(committed):
-    """The drawn curves are the least-squares fits: H_t is closer to the mean over seeds than the
-    line at the last fit.
-    """
+    """The drawn curves are least-squares fits; H_t is closer to the last mean than the line."""
     _, ax = plt.subplots()
     images.long_axis(ax, committed)
     curves = {line.get_label(): line.get_ydata() for line in ax.get_lines()}

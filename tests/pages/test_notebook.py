@@ -1,7 +1,7 @@
-"""What a section's page judges: committed results, and a run in their place where it is the same
-experiment.
-"""
+"""What a section's page judges: committed results, or a run of the same experiment."""
 
+import sys
+import types
 from pathlib import Path
 
 import pandas as pd
@@ -125,3 +125,17 @@ def test_results_that_are_not_there_are_named(tmp_path):
             recompute=False,
             results_dir=str(tmp_path),
         )
+
+
+def test_on_colab_runs_can_be_kept_on_google_drive(monkeypatch):
+    assert notebook.runs_folder("runs") == Path("runs")
+    with pytest.raises(
+        InputError, match="runs: got 'drive'; allowed: a folder; drive is for Colab"
+    ):
+        notebook.runs_folder("drive")
+    mounted = []
+    colab = types.ModuleType("google.colab")
+    colab.drive = types.SimpleNamespace(mount=mounted.append)
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    assert notebook.runs_folder("drive") == Path("/content/drive/MyDrive/collapse-runs")
+    assert mounted == ["/content/drive"]

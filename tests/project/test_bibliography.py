@@ -1,6 +1,4 @@
-"""The bibliography: complete entries, each cited, with labels that match the citations in the
-text.
-"""
+"""The bibliography: complete entries, each cited, with labels as in the text."""
 
 from __future__ import annotations
 

@@ -110,6 +110,20 @@ def test_the_lock_satisfies_every_bound():
         assert need.specifier.contains(pins[canonicalize_name(need.name)]), need
 
 
+def test_colabs_versions_satisfy_every_bound_of_the_package():
+    first, *lines = read("constraints-colab.txt").splitlines()
+    assert re.search(r"in (\w+) 20\d\d", first), "the date of the versions"
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pins["torch"] = re.search(r"^COLAB_TORCH \?= torch==(.*)$", read("Makefile"), re.M)[1]
+    needs = {
+        canonicalize_name(need.name): need for need in map(Requirement, PROJECT["dependencies"])
+    }
+    known = needs.keys() & {canonicalize_name(name) for name in pins}
+    assert len(known) >= 11
+    for name in known:
+        assert needs[name].specifier.contains(pins[name]), needs[name]
+
+
 def test_the_lock_is_sorted_pins_releases_and_says_nothing_twice():
     lines = [line for line in read("requirements.lock").splitlines() if not line.startswith("#")]
     names = [line.split("==")[0].lower() for line in lines]
@@ -128,8 +142,7 @@ def test_the_makefile_and_the_workflows_install_the_locked_torch():
 
 
 def test_every_dependency_has_a_lower_bound_and_the_package_no_upper_one():
-    """`make lowest` installs the lower bounds.  Colab upgrades when it likes, so that only
-    pythonbible is capped (pyproject.toml says why)."""
+    """`make lowest` installs the lower bounds; only pythonbible has an upper one."""
     for need in [*requirements(), *map(Requirement, EXTRAS["cluster"])]:
         assert ">=" in str(need.specifier), need
     signs = {
@@ -153,9 +166,7 @@ def test_the_conda_environment_has_the_bounds_of_pyproject():
 
 
 def test_where_packages_come_from_is_left_to_pip():
-    """The address of pip's default index is written nowhere, so that a mirror set in pip is
-    used.
-    """
+    """The address of pip's default index is written nowhere, so that a mirror is used."""
     address = "pypi" + ".org"
     folders = ("book", "notebooks", "collapse_utils", "tests", "benchmarks", ".github", ".ci")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]

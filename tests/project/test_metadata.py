@@ -1,6 +1,4 @@
-"""What the project says of itself is the same in every file that says it: the book's title,
-version, authors and address.
-"""
+"""Title, version, authors and address are the same in every file that states them."""
 
 from __future__ import annotations
 

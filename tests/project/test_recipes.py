@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import yaml
 
 import collapse_utils
-from collapse_utils import presets, regimes, sections
+from collapse_utils import __main__ as command_line
+from collapse_utils import commands, presets, regimes, sections
 from collapse_utils.errors import InputError
 from collapse_utils.pages import figures
 from collapse_utils.sources import Source
@@ -51,7 +53,9 @@ def test_every_file_that_the_guide_names_exists():
         assert (ROOT / name).exists() or list(PACKAGE.rglob(name)), name
 
 
-@pytest.mark.parametrize("recipe", ["claim", "data source", "preset", "section", "regime", "page"])
+@pytest.mark.parametrize(
+    "recipe", ["claim", "data source", "preset", "section", "regime", "command", "page"]
+)
 def test_a_recipe_is_short_and_names_the_test_that_complains(recipe):
     (text,) = re.findall(rf"^### An? {recipe}\n\n(.*?)\n\n", GUIDE + "\n\n", re.M | re.S)
     assert 6 <= len(text.splitlines()) <= 10 and "tests/" in text
@@ -78,6 +82,13 @@ def test_a_section_has_its_roles_its_page_and_its_claims(name):
     assert (PACKAGE / "pages" / f"{name}.py").is_file() and (ROOT / "tests" / name).is_dir()
     assert name in loaded("book/claims.yml")["sections"]
     assert name in {sweep["section"] for sweep in loaded("results/reference.yml")["sweeps"]}
+
+
+def test_a_command_is_listed_has_its_function_and_returns_an_exit_status():
+    (names,) = [action for action in command_line.parser()._actions if action.dest == "name"]
+    for name in names.choices:
+        assert re.search(rf"^    {name} ", command_line.__doc__, re.M), name
+        assert inspect.signature(getattr(commands, name)).return_annotation == "int"
 
 
 def loaded(name: str) -> dict:

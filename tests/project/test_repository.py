@@ -45,7 +45,9 @@ def test_make_help_lists_every_target():
     assert targets == set(re.findall(r"^  make (\w+)", text, re.M))
 
 
-@pytest.mark.parametrize("target", ["book", "site", "single", "test", "smoke", "reference"])
+@pytest.mark.parametrize(
+    "target", ["book", "site", "single", "test", "smoke", "reference", "colab"]
+)
 def test_what_make_would_run_is_a_command_that_there_is(target):
     """Every `python -m` in a recipe is parsed by the command line it is for."""
     if shutil.which("make") is None:
@@ -60,7 +62,7 @@ def test_what_make_would_run_is_a_command_that_there_is(target):
     ]
     assert lines
     for line in lines:
-        words = line.lstrip("@").split()[2:]
+        words = line.partition(" -m ")[2].split()
         if words[0] == "collapse_utils":
             from collapse_utils.__main__ import parser
 
@@ -145,6 +147,7 @@ def test_continuous_integration_lints_once_and_passes_the_suite_on_the_lowest_ve
     assert [job for job, lines in commands.items() if "make lint" in lines] == ["lint"]
     assert "make suite" in commands["test"] and "make test" not in commands["test"]
     assert any(line.startswith("make lowest") for line in commands["lowest"])
+    assert any(line.startswith("make colab") for line in commands["colab"])
 
 
 def test_links_are_checked_every_week_in_the_readme_pages_and_notebooks_and_a_dead_one_fails():

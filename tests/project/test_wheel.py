@@ -1,6 +1,4 @@
-"""The Colab case: notebooks in an empty folder, with the installed wheel and nothing of the source
-tree.
-"""
+"""The Colab case: notebooks in an empty folder, with the installed wheel alone."""
 
 import ast
 import os
@@ -20,6 +18,7 @@ LIGHT = [  # the modules that need nothing but Python
     f"collapse_utils.{name}"
     for name in (
         "__main__",
+        "commands",
         "errors",
         "loading",
         "presets",
@@ -73,9 +72,7 @@ def test_the_wheel_holds_the_package_its_results_and_nothing_else(installed):
 
 
 def interpreter(version: str) -> str | None:
-    """A Python of that version that runs; pyenv leaves commands on the path that only say how to
-    install it.
-    """
+    """A Python of that version that runs; pyenv leaves commands that only print help."""
     name = f"python{version}"
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for path in [shutil.which(name), *sorted(pyenv.glob(f"{version}*/bin/{name}"))]:
@@ -90,9 +87,7 @@ def interpreter(version: str) -> str | None:
 
 
 def install_cell(notebook: Path, pip: list[str]) -> str:
-    """The code of a notebook's install cell, with the command ``pip`` in place of the download from
-    the repository.
-    """
+    """The code of an install cell, with ``pip`` in place of the download."""
     (cell,) = [
         cell
         for cell in nbformat.read(notebook, 4).cells
@@ -112,8 +107,7 @@ def install_cell(notebook: Path, pip: list[str]) -> str:
 
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
 def test_the_install_cells_install_the_package(wheel, version, tmp_path):
-    """On a bare Python of the oldest and the newest version: the cell finds no package and installs
-    the wheel, whose version bounds and every module suit this Python.
+    """On a bare Python, oldest and newest: the cell installs the wheel, which suits it.
 
     What it does not cover: the download from the repository, and the dependencies, which would be
     gigabytes.  They are installed and used on every version by the workflow in .github, and here by

@@ -1,6 +1,4 @@
-"""Collecting: what is done goes into the tables once, what is missing is named, and every record
-says where it is from.
-"""
+"""Collecting: finished chains go into the tables once, and missing ones are named."""
 
 from __future__ import annotations
 

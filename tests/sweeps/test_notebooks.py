@@ -1,6 +1,4 @@
-"""Chains as executed notebooks: published whole, kept with their error when they fail, done
-once.
-"""
+"""Chains as executed notebooks: done once, and kept with their error when they fail."""
 
 from __future__ import annotations
 
@@ -194,3 +192,34 @@ def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
     assert subprocess.run(words, cwd=ROOT).returncode == 0
     assert finished(notebooks.NotebookJob.of(job, tmp_path / "toy.ipynb").record)
     assert not list((tmp_path / "out").rglob("*.partial.ipynb"))
+
+
+OWN = """from collapse_utils import own
+from collapse_utils.templates.numpy_model import MyModel
+frame = own.experiment(MyModel(20), runs + "/own", iterations=2, seeds=seeds, regimes=regimes)"""
+
+
+def test_progress_is_one_output_with_a_line_for_each_chain(tmp_path):
+    """Of a sweep and of an own model; no escape codes, and nothing that needs ipywidgets."""
+    import papermill
+
+    values = {
+        "preset": "smoke",
+        "regimes": ["replace", "accumulate"],
+        "variants": ["iterations=2", "repeats=4"],
+        "recompute": True,
+        "runs": str(tmp_path / "runs"),
+    }
+    done = tmp_path / "done.ipynb"
+    source = toy(tmp_path, TRAIN.rpartition("\n")[0], OWN)
+    kernel = {"kernel_name": "python3", "language": "python", "progress_bar": False}
+    papermill.execute_notebook(str(source), str(done), parameters=values, **kernel)
+    trained, own = [cell for cell in read_notebook(done).cells if "frame" in cell.source]
+    for cell, name in ((trained, "linear iterations=2 repeats=4"), (own, "own")):
+        (output,) = cell.outputs
+        head, *lines = output.data["text/plain"].splitlines()
+        assert head == "4 of 4 chains are done" and set(output.data) == {"text/plain"}
+        assert sorted(lines) == sorted(
+            f"done: {name} {regime} seed {seed}" for regime in values["regimes"] for seed in (0, 1)
+        )
+    assert "\\u001b" not in done.read_text(encoding="utf-8")

@@ -1,6 +1,4 @@
-"""Sweeps: which chains there are, who runs them, what is shown of them, and what a dead or a second
-sweep leaves.
-"""
+"""Sweeps: their chains, who runs them, what is shown, and what a killed sweep leaves."""
 
 from __future__ import annotations
 
@@ -222,9 +220,7 @@ def test_the_chains_of_a_killed_sweep_stop_and_the_next_one_goes_on(tmp_path):
 
 
 def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
-    """The terminal sends SIGINT to the sweep's process group; the chain is in another one and hears
-    of it from the sweep.
-    """
+    """The terminal interrupts the sweep's process group, and the sweep its chains."""
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=SLOW[1::2])
     words = [
         sys.executable,
@@ -255,9 +251,7 @@ def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
 def test_a_chain_that_another_process_finished_meanwhile_is_done_and_not_failed(
     tmp_path, monkeypatch
 ):
-    """The other process was there when ours started, and had ended when the sweep looked at
-    ours.
-    """
+    """The other process was running when ours started, and had ended a moment later."""
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=TINY[1::2])
 
     def start_too_late(job):
@@ -397,7 +391,7 @@ def test_a_chain_that_is_killed_says_by_what(tmp_path):
 
 
 def test_the_live_table_in_a_terminal(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(live, "_draws", lambda: True)
+    monkeypatch.setattr(live, "_terminal", lambda: True)
     first, second = planned(tmp_path, [0])
     shown = live.Live([first, second], quiet=False)
     for job in (first, second):

@@ -4,6 +4,7 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -25,7 +26,10 @@ def test_a_seed_gives_the_same_rows_again(chapter):
     assert not first["value"].equals(other["value"])
 
 
-@pytest.mark.parametrize(("chapter", "rows"), [("bias", 25), ("gaussian", 50), ("families", 30)])
+@pytest.mark.parametrize(
+    ("chapter", "rows"),
+    [("bias", 25), ("gaussian", 50), ("families", 30), ("mixing", 60), ("sharpening", 40)],
+)
 def test_the_committed_rows_come_out_again(chapter, rows):
     """The first cases of seed 0, to the six digits that are stored."""
     committed = results.named(chapter, "cpu-simulation", RESULTS)
@@ -36,6 +40,32 @@ def test_the_committed_rows_come_out_again(chapter, rows):
     for row in itertools.islice(made, rows):
         place = row["variant"], row["regime"], row["iteration"], row["metric"]
         assert committed.loc[place, "value"] == pytest.approx(row["value"], rel=1e-5)
+
+
+def z_of(chains, formula):
+    spread = chains.std(axis=0, ddof=1) / np.sqrt(len(chains))
+    return (chains.mean(axis=0) - formula)[spread > 1e-12] / spread[spread > 1e-12]
+
+
+@pytest.mark.parametrize("chapter", ["mixing", "sharpening"])
+def test_the_chains_of_two_chapters_are_near_their_closed_forms(chapter, monkeypatch):
+    """Up to 480 z-scores of a few hundred chains: |z| < 6 fails by chance once in a million."""
+    cases = {}
+
+    def keep(variant, regime, chains, formula):
+        assert chains.shape[1] == len(formula) and (variant, regime) not in cases
+        cases[variant, regime] = chains, formula
+        return iter(())
+
+    monkeypatch.setattr(published, "_rows", keep)
+    assert not list(published.CHAPTERS[chapter](published.Size(8, 20, 20), 1))
+    bound = {"accumulate": 20, "fixed_real=0.1": 10, "fixed_real=0.5": 2}
+    for (variant, regime), (chains, formula) in cases.items():
+        if variant.startswith("rise"):  # the loss of every chain is below its bound
+            assert chains.max() <= np.log(bound[regime]) + 1e-9
+        else:
+            assert np.max(np.abs(z_of(chains, formula)), initial=0) < 6
+    assert len(cases) == {"mixing": 24, "sharpening": 18}[chapter]
 
 
 def test_a_table_is_written_with_its_provenance(tmp_path, monkeypatch):

@@ -1,6 +1,4 @@
-"""Running out of memory: a step in parts is the same step, and what cannot be split is told by its
-field.
-"""
+"""Out of memory: a step in parts is the same step; else the error names the setting."""
 
 import fits
 import numpy as np

@@ -31,9 +31,7 @@ CHUNK = 32  # positions; of 16, 32 and 64 the fastest
 
 
 class RaggedCache:
-    """Keys and values [layers, chunks x heads, positions of a chunk, features] in float32, each
-    story at its own length.
-    """
+    """Keys and values [layers, chunks x heads, positions, features] in float32, of any length."""
 
     def __init__(self, layers: int, slots: int, heads: int, features: int, positions: int):
         self.heads, self.features = heads, features
@@ -57,9 +55,7 @@ class RaggedCache:
         self._free = list(range(slots * self.chunks - 1, slots - 1, -1))
 
     def release(self, slot: int) -> None:
-        """The story of ``slot`` has ended; its chunks are handed out again by the next plan, and
-        not before.
-        """
+        """The story of ``slot`` has ended; the next plan may hand out its chunks again."""
         held = int(self._held[slot])
         self._free.extend(self._table[slot, 1:held].tolist())
         self._held[slot] = 1
@@ -105,18 +101,16 @@ class RaggedCache:
         self._mask = torch.from_numpy(np.where(visible, np.float32(0), np.float32(-np.inf)))[
             :, None
         ]
-        chunk, place = positions // CHUNK, positions % CHUNK
+        chunk, offset = positions // CHUNK, positions % CHUNK
         page = self._table[self._slots, chunk][:, None] * self.heads + self._heads
         row = page * self.features
         self._key_at = torch.from_numpy(
-            ((row[:, :, None] + self._features) * CHUNK + place[:, None, None]).ravel()
+            ((row[:, :, None] + self._features) * CHUNK + offset[:, None, None]).ravel()
         )
-        self._value_at = torch.from_numpy((page * CHUNK + place[:, None]).ravel())
+        self._value_at = torch.from_numpy((page * CHUNK + offset[:, None]).ravel())
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Write this step's keys and values and attend; all [n x heads, features], queries
-        scaled.
-        """
+        """Write this step's keys and values and attend; [n x heads, features], queries scaled."""
         self._written_keys[layer].index_copy_(0, self._key_at, keys.reshape(-1))
         self._values[layer].index_copy_(0, self._value_at, values)
         weights = queries.index_select(0, self._owner)
@@ -137,9 +131,7 @@ def _bags(table: Tensor, rows: Tensor, edges: Tensor, weights: Tensor) -> Tensor
 
 
 class PaddedCache:
-    """Keys and values [layers, 2, slots, heads, positions, features] of any dtype and device, all
-    attended alike.
-    """
+    """Keys and values [layers, 2, slots, heads, positions, features], all attended alike."""
 
     def __init__(
         self,
@@ -173,9 +165,7 @@ class PaddedCache:
         self._visible = (self._span[: self._length] <= positions[:, None])[:, None, None]
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Write this step's keys and values and attend; all [n x heads, features], queries
-        scaled.
-        """
+        """Write this step's keys and values and attend; [n x heads, features], queries scaled."""
         shape = (self._n, self.heads, self.features)
         kept = self.data[layer, :, : self._n]
         kept[0][self._at] = keys.view(shape)

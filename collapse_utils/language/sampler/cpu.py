@@ -61,9 +61,7 @@ def _child(
 
 
 def run(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
-    """Lane k of K samples the stories k, k + K, ... with its share of the batch; all but the first
-    in child processes.
-    """
+    """Lane k of K samples stories k, k + K, ...; all lanes but the first are child processes."""
     threads = torch.get_num_threads()
     # Only Linux forks: elsewhere a new process would not have the weights.
     lanes = min(threads, batch) if sys.platform == "linux" else 1
@@ -92,18 +90,18 @@ def run(weights: Weights, request: Request, batch: int, collector: Collector) ->
         torch.set_num_threads(1)  # before the fork: a child has no thread pool
     try:
         for lane in range(1, lanes):
-            here, there = context.Pipe(duplex=False)
+            receiver, sender = context.Pipe(duplex=False)
             children.append(
                 context.Process(
-                    target=_child, args=(weights, request, *share(lane), there), daemon=True
+                    target=_child, args=(weights, request, *share(lane), sender), daemon=True
                 )
             )
             # of forking beside other threads: the child needs none of their locks
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 children[-1].start()
-            there.close()
-            listeners.append(threading.Thread(target=listen, args=(here,), daemon=True))
+            sender.close()
+            listeners.append(threading.Thread(target=listen, args=(receiver,), daemon=True))
             listeners[-1].start()
         _run(weights, request, *share(0), collector)
         for listener in listeners:
@@ -164,8 +162,7 @@ def _run(
 
 
 def _active(story: np.ndarray) -> np.ndarray:
-    """The slots to step until the next plan: those with a story, and idle ones up to a multiple
-    of an eighth of all.
+    """The slots to step until the next plan: those with a story, rounded up to an eighth of all.
 
     oneDNN builds a kernel for every number of rows it meets, which takes longer than stepping a
     few idle rows.

@@ -11,8 +11,7 @@ BLOCK = 64  # tokens in a block of the two-level draw
 
 
 def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
-    """One token a row from softmax(logits / temperature), by inverting its cumulative
-    distribution.
+    """One token a row from softmax(logits / temperature), by inversion of its distribution.
 
     ``logits`` [n, vocabulary], ``uniforms`` [n] float64 in [0, 1).  First a block of 64 tokens is
     found, then the token in it.  Both cumulative sums are float64, so that the only error is that
@@ -35,9 +34,7 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
 
 
 def _invert(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-    """The index whose share of the cumulative sum holds ``uniforms`` [n, 1], and where in that
-    share, in [0, 1].
-    """
+    """The index whose share of the sum holds ``uniforms`` [n, 1], and where in that share."""
     cumulative = weights.cumsum(-1)
     total = cumulative[:, -1:].contiguous()
     target = uniforms * total
@@ -52,9 +49,7 @@ def _invert(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def uniforms(seed: int, story: int, size: int) -> np.ndarray:
-    """The ``size`` uniform numbers in [0, 1) that story ``story`` of ``seed`` draws its tokens
-    with.
-    """
+    """The ``size`` uniform numbers in [0, 1) with which a story of a seed draws its tokens."""
     # Philox is a function of key and counter: the story moves the counter's highest word, its own
     # numbers the lowest.
     key = np.random.SeedSequence(seed).generate_state(2, np.uint64)

@@ -7,8 +7,8 @@ CPU.  Weights and cache are bfloat16 where the GPU has it in hardware (compute c
 later) and float16 elsewhere (T4), so that here the distribution is that of the model in half
 precision; probabilities and sums are float32 and float64 as on the CPU.
 
-The loop is tested on a CPU, step by step and in float32.  The graphs and half precision were
-never run, because there was no GPU.
+Where a step cannot be captured as a graph, a line on stderr says so and the same steps run eagerly.
+The loop is tested on a CPU, step by step and in float32; graphs and half precision by ``make gpu``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ...durable.files import warn
 from .caches import PaddedCache
 from .decoder import Decoder
 from .draw import draw
 from .weights import weights_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .request import Collector, Request
 
 BURST = 16  # steps between two looks at what was drawn
@@ -97,7 +100,8 @@ class _State:
         self.chances = torch.zeros(slots, request.fed, dtype=torch.float64, **on_device)
         # A story may be stepped past its end; the surplus falls into columns that nobody reads.
         self.history = torch.full((slots, request.max_length + BURST), request.bos, **on_device)
-        self._graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
+        self.graphs = model.device.type == "cuda"  # whether steps are replayed from CUDA graphs
+        self._captured: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
 
     def start(self, slots: np.ndarray, chances: list[np.ndarray | None]) -> None:
         """Give slots to new stories; None leaves a slot idle."""
@@ -117,23 +121,17 @@ class _State:
         self.cache.keep(where)
         for state in (self.token, self.position, self.chances, self.history):
             state[: self.n] = state[where]
-        self._graphs.clear()
+        self._captured.clear()
 
     def burst(self, oldest: int) -> np.ndarray:
-        """``BURST`` steps, the oldest story standing at position ``oldest``: the tokens drawn
-        [slots, BURST].
-        """
+        """``BURST`` steps from position ``oldest`` of the oldest story: tokens [slots, BURST]."""
         length = min(-(-(oldest + BURST) // BUCKET) * BUCKET, self.request.fed)
         self.cache.plan(self.n, length)
         columns = self.position[: self.n, None] + 1 + torch.arange(BURST, device=self.device)
         columns.clamp_(max=self.history.shape[1] - 1)
-        if self.device.type == "cuda":
-            graph = self._graph(length)
-            for _ in range(BURST):
-                graph.replay()
-        else:
-            for _ in range(BURST):
-                self._step()
+        step = self._replayed(length) or self._step
+        for _ in range(BURST):
+            step()
         return self.history[: self.n].gather(1, columns).cpu().numpy()
 
     def _step(self) -> None:
@@ -147,24 +145,33 @@ class _State:
         position.add_(1).clamp_(max=self.history.shape[1] - 1)
         self.history[: self.n].scatter_(1, position[:, None], token[:, None])
 
-    def _graph(self, length: int) -> torch.cuda.CUDAGraph:
-        """The step as a CUDA graph, captured at its first use."""
+    def _replayed(self, length: int) -> Callable[[], None] | None:
+        """The step as the replay of its CUDA graph, captured at its first use; None without."""
         key = (self.n, length)
-        if key not in self._graphs:
+        if self.graphs and key not in self._captured:
             # Warming up and capturing draw tokens: put the state back as it was.  (The cache needs
             # none: a step writes at the current position, and the next real step writes there
             # again.)
-            before = [state.clone() for state in (self.token, self.position, self.history)]
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(2):
-                    self._step()
-            torch.cuda.current_stream().wait_stream(side)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                self._step()
-            for state, value in zip((self.token, self.position, self.history), before, strict=True):
+            states = (self.token, self.position, self.history)
+            before = [state.clone() for state in states]
+            try:
+                self._captured[key] = self._capture()
+            except RuntimeError as problem:  # of the driver, or of a kernel that cannot be captured
+                reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+                warn(f"sampling without CUDA graphs, which is slower: {reason}")
+                self.graphs = False
+            for state, value in zip(states, before, strict=True):
                 state.copy_(value)
-            self._graphs[key] = graph
-        return self._graphs[key]
+        return self._captured[key].replay if self.graphs else None
+
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(2):
+                self._step()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._step()
+        return graph

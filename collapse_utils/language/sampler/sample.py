@@ -32,21 +32,18 @@ def sample_stories(
     Parameters
     ----------
     model : on the CPU in float32, or on a GPU (then in half precision, see ``gpu.py``); dropout
-    is never applied, and
-        the model is left as it is.
+        is never applied, and the model is left as it is.
     max_length : tokens of a story at most, BOS and EOS counted.
     seed, first : story i of the result is story ``first + i`` of the stream of stories that
-    ``seed`` names, so a data
-        set may be sampled in pieces.  The same on every machine up to the rounding of float32 in
-        the logits, which can change a token once in about a million; the same to the last bit at
-        one batch, number of threads and version.
+        ``seed`` names, so a data set may be sampled in pieces.  Equal on every machine up to the
+        rounding of float32 in the logits, which can change a token once in about a million; equal
+        to the last bit at one batch, number of threads and version.
     batch : stories at work at once.
 
     Returns
     -------
     values, offsets : all tokens in one array (uint16, or uint32 for a vocabulary above 65,536)
-    and the int64 edges:
-        story i is ``values[offsets[i]:offsets[i + 1]]``.
+        and the int64 edges: story i is ``values[offsets[i]:offsets[i + 1]]``.
 
     Raises
     ------

@@ -29,8 +29,7 @@ class Affine(NamedTuple):
 
 
 class Packed:
-    """The same with the matrix in oneDNN's own layout, for products of about ``rows`` rows; a
-    CPU's float32 only.
+    """The same with the matrix in oneDNN's layout for about ``rows`` rows; float32 on a CPU.
 
     These operators are what ``torch.compile`` emits for a frozen model on a CPU.  They are not
     public, so :func:`packed` falls back to :class:`Affine` where they are missing.
@@ -58,9 +57,7 @@ class Packed:
 
 
 class Layer(NamedTuple):
-    """One transformer layer; the norms are LayerNorm's gain and offset, and None where folded into
-    what follows.
-    """
+    """One transformer layer; a norm is gain and offset, or None where folded into what follows."""
 
     norm: Affine | None
     qkv: Affine | Packed
@@ -72,9 +69,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Weights:
-    """A model as :class:`Decoder` wants it; matrices that need no change share the model's
-    memory.
-    """
+    """A model as :class:`Decoder` takes it; unchanged matrices share the model's memory."""
 
     llama: bool
     heads: int
@@ -91,8 +86,7 @@ class Weights:
 
 
 def weights_of(model: torch.nn.Module, positions: int, dtype: torch.dtype | None = None) -> Weights:
-    """The weights of a ``GPT2LMHeadModel`` or ``LlamaForCausalLM``, in ``dtype`` (None: the
-    model's own).
+    """The weights of a GPT-2 or Llama model in ``dtype`` (None: the model's own).
 
     Raises ValueError for a variant that is not the original (grouped heads, another activation,
     scaled positions).
@@ -106,9 +100,7 @@ def weights_of(model: torch.nn.Module, positions: int, dtype: torch.dtype | None
 
 
 def packed(weights: Weights, rows: int) -> Weights:
-    """``weights`` packed for products of ``rows`` rows, where this build of torch and this
-    processor can.
-    """
+    """``weights`` packed for products of ``rows`` rows, if torch and the processor can."""
     first = weights.layers[0]
     x = torch.linspace(-1, 1, rows * weights.hidden).view(rows, -1)
     try:

@@ -1,0 +1,274 @@
+"""The main figures of the book for a lecture, as SVG and PNG, and slides made from them.
+
+Main figures are those of the front page and the first numbered figure of every notebook.  Their SVG
+files are in ``book/_generated/figures``; each names the PNG of the committed notebook that it was
+drawn for, so that a stale one is found.  The PNG files are copied from the notebooks by the build.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import yaml
+
+from collapse_utils.sweeps.execute import read_notebook
+
+from .contents import notebooks
+from .pictures import Picture
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
+
+FOLDER = Path("book") / "_generated" / "figures"
+FRONT = "book/intro"  # the page of the figures that no notebook draws
+SLIDES = "book/slides.html"
+MARK = "<!-- drawn for {} -->"
+AS_SVG = """%matplotlib inline
+%config InlineBackend.figure_formats = ["svg"]
+%config InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
+import matplotlib
+matplotlib.rcParams["svg.hashsalt"] = "book"  # the same names of parts each time"""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One main figure as SVG: ``mark`` is a checksum of what it shows, ``draw`` returns its XML."""
+
+    mark: str
+    draw: Callable[[], str]
+
+    def is_current(self, path: Path) -> bool:
+        return path.is_file() and MARK.format(self.mark) in path.read_text(encoding="utf-8")
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{self.draw().rstrip()}\n{MARK.format(self.mark)}\n", encoding="utf-8")
+
+
+def licence(root: Path) -> str:
+    """The line that a slide with a figure of the book shows."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    address = config["html"]["baseurl"].rstrip("/")
+    return f"Figure from {config['title']}, {address}, CC BY 4.0"
+
+
+def main_figure(path: Path) -> tuple[int, str, str] | None:
+    """Of a notebook's first numbered figure: the place of its cell, its name and its caption."""
+    for place, cell in enumerate(read_notebook(path).cells):
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        if figure.get("name", "").startswith("fig"):
+            return place, figure["name"], " ".join(figure.get("caption", "").split())
+    return None
+
+
+def of_notebooks(root: Path) -> dict[str, Path]:
+    """Name of a main figure -> its notebook, in reading order."""
+    found = {path: main_figure(path) for path in notebooks(root)}
+    return {one[1]: path for path, one in found.items() if one}
+
+
+def _png(path: Path, place: int) -> bytes:
+    """The picture that a cell of a committed notebook shows."""
+    for output in read_notebook(path).cells[place].outputs:
+        if "image/png" in output.get("data", {}):
+            return base64.b64decode(output["data"]["image/png"])
+    raise ValueError(f"{path.name}: the cell of the main figure shows no picture")
+
+
+def drawn_by(path: Path, place: int) -> str:
+    """Run a notebook up to a cell, which reads results and trains nothing; the cell's SVG."""
+    import papermill
+
+    notebook = read_notebook(path)
+    setup = nbformat.v4.new_code_cell(AS_SVG)
+    notebook.cells = [setup, *notebook.cells[: place + 1]]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        nbformat.write(notebook, copy)
+        run = papermill.execute_notebook(
+            str(copy), None, cwd=str(path.parent), progress_bar=False, kernel_name="python3"
+        )
+    data = [output.get("data", {}) for output in run.cells[-1].outputs]
+    return next(one["image/svg+xml"] for one in data if "image/svg+xml" in one)
+
+
+def _drawing(path: Path) -> Drawing:
+    place, *_ = main_figure(path)
+    mark = hashlib.sha256(_png(path, place)).hexdigest()
+    return Drawing(mark, lambda: drawn_by(path, place))
+
+
+def _of_picture(picture: Picture) -> Drawing:
+    def draw() -> str:
+        written = io.BytesIO()
+        picture.write(written, format="svg", metadata={"Date": None})
+        return written.getvalue().decode("utf-8")
+
+    return Drawing(picture.digest, draw)
+
+
+def drawings(root: Path, pictures: dict[Path, Picture]) -> dict[Path, Drawing]:
+    """Path -> every main figure as SVG; ``pictures`` are the generated ones."""
+    front = {p.stem: _of_picture(one) for p, one in pictures.items() if "-phone" not in p.stem}
+    cells = {name: _drawing(path) for name, path in of_notebooks(root).items()}
+    return {root / FOLDER / f"{name}.svg": one for name, one in {**front, **cells}.items()}
+
+
+def png_files(root: Path) -> dict[str, bytes]:
+    """Path from the root -> the PNG of every main figure that was drawn."""
+    of_cells, found = of_notebooks(root), {}
+    for path in sorted((root / FOLDER).glob("*.svg")):
+        name = path.stem
+        if name in of_cells:
+            found[name] = _png(of_cells[name], main_figure(of_cells[name])[0])
+        else:
+            found[name] = (root / FOLDER.parent / f"{name}.png").read_bytes()
+    return {(FOLDER / f"{name}.png").as_posix(): content for name, content in found.items()}
+
+
+def _links(root: Path, name: str) -> str:
+    """Downloads of a figure; empty while it was not drawn."""
+    if not (root / FOLDER / f"{name}.svg").is_file():
+        return ""
+    place = f"/{FOLDER.as_posix()}/{name}"
+    return f"{{download}}`{name}.svg <{place}.svg>`, {{download}}`{name}.png <{place}.png>`"
+
+
+def listing(root: Path) -> str:
+    """The main figures with their downloads and captions, for the lecturer's page."""
+    front = [path.stem for path in sorted((root / FOLDER).glob("*.svg"))]
+    cells = of_notebooks(root)
+    lines = [
+        f"- [Front page](intro): {_links(root, name)}" for name in front if name.startswith("head")
+    ]
+    lines += [
+        f"- [One loop, four regimes](intro): {_links(root, name)}"
+        for name in front
+        if name.startswith("regimes")
+    ]
+    for name, path in cells.items():
+        links, caption = _links(root, name), main_figure(path)[2]
+        if links:
+            lines.append(f"- {{numref}}`{name}`, [](../notebooks/{path.stem}): {links}. {caption}")
+    return "\n".join([*lines, ""])
+
+
+# The slides, from the built pages
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { margin: 0; font: 1.1rem/1.45 system-ui, sans-serif; }
+section { box-sizing: border-box; min-height: 100vh; padding: 2vh 4vw 7vh; display: flex;
+  flex-direction: column; gap: 1.5vh; break-after: page; }
+.one section:not(:target) { display: none; }
+h1, h2 { margin: 0; line-height: 1.2; }
+section img { flex: 1 1 0; min-height: 0; max-width: 100%; max-height: 68vh; object-fit: contain;
+  background: #fff; border-radius: 6px; padding: 8px; box-sizing: border-box; }
+p { margin: 0; max-width: 70em; }
+.licence { font-size: 0.75em; opacity: 0.85; }
+nav { position: fixed; right: 1rem; bottom: 0.7rem; display: flex; gap: 0.6rem; }
+nav :is(a, button) { font: inherit; color: inherit; }
+@media print {
+  @page { size: A4 landscape; margin: 1cm; }
+  nav { display: none; }
+  .one section:not(:target) { display: flex; }
+  section { min-height: 0; height: 18.6cm; padding: 0; }
+}
+"""
+SCRIPT = """
+"use strict";
+const slides = [...document.querySelectorAll("section")];
+const place = () => Math.max(slides.findIndex((slide) => "#" + slide.id === location.hash), 0);
+const status = document.querySelector("output");
+function show(i) {
+  location.replace("#" + slides[Math.min(Math.max(i, 0), slides.length - 1)].id);
+}
+function tell() {
+  status.textContent = `${place() + 1} / ${slides.length}`;
+  scrollTo(0, 0);
+}
+const moves = { ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1 };
+addEventListener("keydown", (event) => {
+  const move = event.key === "Home" ? -slides.length : event.key === "End" ? slides.length
+    : moves[event.key];
+  if (!move || event.target.closest("button, a")) return;
+  event.preventDefault();
+  show(place() + move);
+});
+document.querySelector("#back").addEventListener("click", () => show(place() - 1));
+document.querySelector("#next").addEventListener("click", () => show(place() + 1));
+addEventListener("hashchange", tell);
+document.body.classList.add("one");
+show(place());
+tell();
+"""
+
+
+def _caption(soup: BeautifulSoup, name: str) -> tuple[str, str]:
+    """Caption as HTML and alternative text of a figure on a built page."""
+    picture = soup.select_one(f"img[src$='/{name}.png'], [id='{name}'] img")
+    if picture is None:
+        raise ValueError(f"the built pages have no figure {name}")
+    figure = picture.find_parent("figure")
+    words = figure and figure.find("figcaption")
+    if not words:  # a picture whose caption is the next paragraph, or has none
+        following = picture.find_next("p")
+        lead = following and following.find("strong")
+        words = following if lead and lead.get_text().startswith("Figure") else None
+    if not words:
+        return html.escape(picture["alt"]), picture["alt"]
+    for tag in words.select(".headerlink, a.download"):
+        tag.decompose()
+    for tag in words.find_all(["a", "p"]):
+        tag.unwrap()
+    return words.decode_contents().strip(), picture["alt"]
+
+
+def slides(root: Path, site: Path) -> str:
+    """One page with a slide for the book and one for every main figure; needs no other file, but
+    for the mathematics of a caption.
+    """
+    from bs4 import BeautifulSoup
+
+    def read(page: str) -> BeautifulSoup:
+        return BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
+
+    def title(soup: BeautifulSoup) -> str:
+        return html.escape(soup.select_one("h1").find(string=True).strip())
+
+    cells, line = of_notebooks(root), html.escape(licence(root))
+    drawn = {path.stem: path for path in sorted((root / FOLDER).glob("*.svg"))}
+    order = [*(name for name in drawn if name not in cells), *(n for n in cells if n in drawn)]
+    book = title(read(FRONT))
+    parts = [f'<section id="slide-1"><h1>{book}</h1><p class="licence">{line}</p></section>']
+    for number, name in enumerate(order, 2):
+        page = f"notebooks/{cells[name].stem}" if name in cells else FRONT
+        soup = read(page)
+        words, alt = _caption(soup, name)
+        picture = base64.b64encode(drawn[name].read_bytes()).decode()
+        parts.append(
+            f'<section id="slide-{number}"><h2>{title(soup)}</h2>'
+            f'<img src="data:image/svg+xml;base64,{picture}" alt="{html.escape(alt)}">'
+            f'<p>{words}</p><p class="licence">{line}</p></section>'
+        )
+    body = "\n".join(parts)
+    formulas = '<script defer src="../_static/mathjax/tex-chtml.js"></script>'
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>Slides: {book}</title>"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style>{formulas if re.search(r'class=.math', body) else ''}</head>"
+        f'<body><main>{body}</main><nav aria-label="Slides"><button id="back">Back</button>'
+        '<output></output><button id="next">Next</button><a href="teaching.html">Leave</a></nav>'
+        f"<script>{SCRIPT}</script></body></html>\n"
+    )

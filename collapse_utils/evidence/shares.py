@@ -1,0 +1,123 @@
+"""The tests that decide the claims on a share of real items in every training set.
+
+Chains are compared by their rise: that of the loss from the first fit to the final one, as a
+logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from ..theory import mixing
+from .rows import NOTHING, Rows, part
+from .verdicts import Part
+
+KINDS = ("fixed_real", "redrawn_real")
+INNER = (0.1, 0.25, 0.5, 0.75)  # shares between replace (0) and real items alone (1)
+
+
+def regimes_of(kind: str) -> dict[float, str]:
+    """Share -> regime, from replace to real items alone."""
+    return {0.0: "replace", **{a: f"{kind}={a:g}" for a in INNER}, 1.0: "fixed_real=1"}
+
+
+def arms(of: str = "", smaller: str = "", **_: object) -> list[tuple[str, str]]:
+    """The (regime, variant) of the chains that a claim with these options reads."""
+    kinds, variants = ([of] if of else KINDS), (["", smaller] if smaller else [""])
+    names = dict.fromkeys(name for kind in kinds for name in regimes_of(kind).values())
+    return [(name, variant) for name in names for variant in variants]
+
+
+def rises(rows: Rows, kind: str, variant: str = "") -> pd.DataFrame:
+    """log(final loss / first loss): a row a seed, a column a share of real items, 0 to 1."""
+    columns = {}
+    for share, regime in regimes_of(kind).items():
+        table = rows.table({"regime": regime, "variant": variant})
+        if table.shape[1] > 1:
+            columns[share] = np.log(table.iloc[:, -1] / table.iloc[:, 0])
+    return pd.DataFrame(columns).dropna()
+
+
+def _whole(*frames: pd.DataFrame) -> bool:
+    return all(frame.shape[1] == len(INNER) + 2 and len(frame) for frame in frames)
+
+
+def falls_with_share(rows: Rows, of: str) -> list[Part]:
+    """The rise falls as the share grows: the slope of the least-squares line of every seed."""
+    table = rises(rows, of)
+    if not _whole(table):
+        return [part(NOTHING, 0.0, -1)]
+    slopes = np.polyfit(table.columns.to_numpy(float), table.to_numpy().T, 1)[0]
+    return [part(pd.Series(slopes, table.index), 0.0, -1)]
+
+
+def predicted(kind: str, iterations: int) -> dict[str, np.ndarray]:
+    """The rise at the shares INNER as a part of replace's: if errors are biases, and if noise."""
+    pools = [a if kind == "fixed_real" else 1.0 for a in INNER]  # in units of the real training set
+    noise = [mixing.growth(iterations, a, 1 - a, R) for a, R in zip(INNER, pools, strict=True)]
+    bias = [mixing.bias_growth(iterations, a) for a in INNER]
+    growths = {"bias": np.array(bias), "noise": np.array(noise)}
+    return {name: (growth - 1) / (iterations - 1) for name, growth in growths.items()}
+
+
+def closer_to_bias(rows: Rows, of: str) -> list[Part]:
+    """The rises, as a part of replace's, lie closer to the growth of a bias than to that of noise.
+
+    The effect is the sum over shares of squared distances to noise, minus that to bias.
+    """
+    table = rises(rows, of)
+    if not _whole(table):
+        return [part(NOTHING, 0.0)]
+    share = table[list(INNER)].div(table[0.0], axis=0)
+    expected = predicted(of, int(rows.table("replace").columns[-1]))
+    distance = {name: ((share - values) ** 2).sum(axis=1) for name, values in expected.items()}
+    return [part(distance["noise"] - distance["bias"], 0.0)]
+
+
+def share_outweighs_number(rows: Rows, smaller: str) -> list[Part]:
+    """Doubling the share at one number of real items lowers the rise more than doubling the number.
+
+    ``smaller`` is the variant with half as many items.  Share: 0.25 n against 0.5 of n/2.  Number:
+    0.25 and 0.5 of n/2 against the same shares of n.  The mean of both kinds of real items.
+    """
+    kinds = [(rises(rows, kind), rises(rows, kind, smaller)) for kind in KINDS]
+    if not _whole(*(frame for pair in kinds for frame in pair)):
+        return [part(NOTHING, 0.0)]
+    advantage = []
+    for whole, half in kinds:
+        share = whole[0.25] - half[0.5]
+        number = (half[0.25] - whole[0.25] + half[0.5] - whole[0.5]) / 2
+        advantage.append(share - number)
+    return [part((advantage[0] + advantage[1]) / 2, 0.0)]
+
+
+def kinds_alike(rows: Rows, limit: float) -> list[Part]:
+    """Fixed and redrawn real items give the same final loss within ``limit``, on both sides.
+
+    The effect is fixed / redrawn, the geometric mean over the shares INNER.
+    """
+    fixed, redrawn = (rises(rows, kind) for kind in KINDS)
+    if not _whole(fixed, redrawn):
+        return [part(NOTHING, 1.0)]
+    ratio = np.exp((fixed - redrawn)[list(INNER)].mean(axis=1))
+    return [part(ratio, 1 / (1 + limit), log=True), part(ratio, 1 + limit, -1, log=True)]
+
+
+TESTS: dict[str, Callable[..., list[Part]]] = {
+    test.__name__: test
+    for test in (
+        falls_with_share,
+        closer_to_bias,
+        share_outweighs_number,
+        kinds_alike,
+    )
+}
+EFFECTS = {
+    "falls_with_share": "slope of the rise over the share of real items",
+    "closer_to_bias": "squared distance to noise - squared distance to bias",
+    "share_outweighs_number": "effect of twice the share - effect of twice the number",
+    "kinds_alike": "final loss, the same real items / others each time",
+}

@@ -1,0 +1,177 @@
+"""The report on one experiment with any model: a plot, a table, and verdicts in plain words.
+
+The rules of decision are those of the book's claims (``evidence/verdicts.py``); the words are other
+ones, since nothing is reproduced when a reader tests a model of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .. import regimes
+from ..durable.metrics import KEY, frame_of
+from ..durable.run_dir import finished_runs
+from ..errors import InputError
+from ..evidence import statistics
+from ..evidence.claims import text
+from ..evidence.effects import Rows, ends_above, ends_above_first
+from ..evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, VERDICT_SEEDS, decide
+from . import figures
+
+RISES = {REPRODUCED: "rises", NOT_REPRODUCED: "does not rise", UNDECIDED: "undecided"}
+ENDS = {REPRODUCED: "above", NOT_REPRODUCED: "below", UNDECIDED: "undecided"}
+EXPERIMENT = ["section", "preset", "data", "variant"]  # what tells one experiment from another
+COLUMNS = 3  # panels in a row
+
+
+def check(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> list[str]:
+    """The metrics to report, all of them unless given; InputError if ``frame`` is not the tidy
+    frame of one experiment.
+    """
+    columns = list(getattr(frame, "columns", []))
+    lacking = [name for name in (*KEY, "value") if name not in columns]
+    if lacking:
+        got = f"{type(frame).__name__} without {', '.join(lacking)}"
+        raise InputError("frame", got, "what experiment(...) returns")
+    if frame.empty:
+        raise InputError("frame", "no rows", "the rows of at least one finished chain")
+    count = len(frame[EXPERIMENT].drop_duplicates())
+    if count > 1:
+        allowed = f"one experiment: one {', '.join(EXPERIMENT[:-1])} and {EXPERIMENT[-1]}"
+        raise InputError("frame", f"{count} experiments", allowed)
+    there = list(dict.fromkeys(frame["metric"]))
+    for name in metrics:
+        if name not in there:
+            raise InputError("metric", name, "one of " + ", ".join(there))
+    return list(dict.fromkeys(metrics)) or there
+
+
+def _verdict(parts: list) -> tuple[str, str]:
+    """The outcome and the effect with its interval; undecided with fewer seeds than a verdict
+    needs.
+    """
+    found = decide("", parts)
+    enough = found.effect.n >= VERDICT_SEEDS
+    return found.outcome if enough else UNDECIDED, text(found.effect)
+
+
+def table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """A row for each regime: the first fit, the final fit, the change between them, and the
+    verdict on the change.
+    """
+    rows = Rows(frame, metric, "difference", variant=frame["variant"].iloc[0])
+    found = {}
+    for regime in regimes.REGIMES:
+        values = rows.table(regime)
+        if values.shape[1] < 2 or not len(values):
+            continue
+        if not np.isfinite(values.to_numpy()).all():  # a fit that has diverged
+            found[figures.LABELS[regime]] = ["not finite"] * 3 + [RISES[UNDECIDED]]
+            continue
+        outcome, change = _verdict(ends_above_first(rows, regime))
+        first, final = (f"{values[t].mean():.4g}" for t in values.columns[[0, -1]])
+        found[figures.LABELS[regime]] = [first, final, change, RISES[outcome]]
+    heads = ["first", "final", "change", "verdict"]
+    return pd.DataFrame.from_dict(found, orient="index", columns=heads)
+
+
+def comparisons(frame: pd.DataFrame, metric: str) -> list[str]:
+    """Replace against every other regime at the final fit, in words, with the difference."""
+    rows = Rows(frame, metric, "difference", variant=frame["variant"].iloc[0])
+    lines = []
+    for other in regimes.REGIMES:
+        parts = ends_above(rows, "replace", other)
+        effects = parts[0].effects
+        if other != "replace" and len(effects) and np.isfinite(effects).all():
+            outcome, difference = _verdict(parts)
+            lines.append(f"replace against {figures.LABELS[other]}: {ENDS[outcome]}, {difference}")
+    return lines
+
+
+def words(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> str:
+    """The table and the verdicts of every metric as text."""
+    metrics = check(frame, metrics)
+    row = frame.iloc[0]
+    variant = f", {row['variant']}" if row["variant"] else ""
+    count, fits = statistics.seeds_of(frame), frame["iteration"].max()
+    parts = [f"{row['section']}{variant}: {count}, {fits} fits; intervals are 95%, over seeds"]
+    if frame["seed"].nunique() < VERDICT_SEEDS:
+        parts.append(f"a verdict needs {VERDICT_SEEDS} seeds")
+    for metric in metrics:
+        shown = table(frame, metric)
+        held = shown.to_string() if len(shown) else "one fit: there is no change to decide on"
+        parts.append("\n".join([metric, held, *comparisons(frame, metric)]))
+    return "\n\n".join(parts)
+
+
+def figure(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Figure:
+    """A panel for each metric: the mean over seeds by iteration, a line for each regime."""
+    metrics = check(frame, metrics)
+    wide = min(len(metrics), COLUMNS)
+    fig, axes = figures.grid(-(-len(metrics) // wide), wide)
+    for ax, metric in zip(axes.flat, metrics, strict=False):
+        where = {"variant": frame["variant"].iloc[0]}
+        figures.regimes(ax, frame, metric, regimes.REGIMES, **where)
+    for ax in axes.flat[len(metrics) :]:
+        ax.set_axis_off()
+    figures.legend(fig, axes.flat)
+    fig.suptitle(figures.about(frame["section"].iloc[0], frame), fontsize=11)
+    return fig
+
+
+def report(
+    frame: pd.DataFrame, file: str | Path | None = None, metrics: Sequence[str] = ()
+) -> None:
+    """Print the table and the verdicts, and draw the plot: into ``file`` or, without one, on the
+    page of a notebook.
+
+    Parameters
+    ----------
+    frame : what :func:`collapse_utils.own.experiment` returns, or rows of it.
+    file : a picture to write; its ending names the format (png, pdf, svg).
+    metrics : those to report; all of them unless given.
+
+    Raises
+    ------
+    InputError : ``frame`` is not of one experiment, a metric is not in it, or ``file`` cannot be
+        written.
+    """
+    print(words(frame, metrics))
+    figures.style()
+    fig = figure(frame, metrics)
+    if file is None:
+        if plt.get_backend().lower() != "agg":  # which shows nothing
+            plt.show()
+        plt.close(fig)
+        return
+    try:
+        fig.savefig(file)
+    except (OSError, ValueError) as problem:
+        raise InputError("file", str(file), f"a picture that can be written ({problem})") from None
+    finally:
+        plt.close(fig)
+    print(file)
+
+
+def report_folder(folder: Path, metrics: Sequence[str] = ()) -> None:
+    """Report every experiment with finished chains below ``folder``; its plot is
+    ``report-<name>.png`` there.  InputError if there is none.
+    """
+    frame = frame_of(list(finished_runs(folder))) if folder.is_dir() else None
+    if frame is None or frame.empty:
+        raise InputError("DIR", str(folder), "a folder with at least one finished run")
+    experiments = [part for _, part in frame.groupby(EXPERIMENT, sort=True)]
+    for part in experiments:
+        check(part, metrics)
+    for number, part in enumerate(experiments):
+        name = "-".join(part.iloc[0][EXPERIMENT].replace("", "base"))
+        report(part, folder / f"report-{re.sub(r'[^A-Za-z0-9=.,_-]+', '-', name)}.png", metrics)
+        if number + 1 < len(experiments):
+            print()

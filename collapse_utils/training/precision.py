@@ -1,0 +1,46 @@
+"""The precision of training: float32, or faster arithmetic on accelerators that have it.
+
+    float32    every number and every product
+    tf32       float32 numbers, whose products round them to 10 bits (NVIDIA, from Ampere)
+    bfloat16   products and activations; weights, losses and the optimiser stay float32
+    float16    the same with a scaled loss, for cards without bfloat16, such as a T4
+
+Evaluation and the weights on the disk are float32 in every case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+LOWER = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@contextlib.contextmanager
+def products(name: str, device: torch.device) -> Iterator[None]:
+    """Sets whether a GPU may round the factors of float32 products, for the length of the block."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = name == "tf32"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def forward(name: str, device: torch.device) -> contextlib.AbstractContextManager:
+    """The context of a forward pass; one that does nothing for float32 and tf32."""
+    if name not in LOWER:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, LOWER[name])
+
+
+def scaler(name: str, device: torch.device) -> torch.amp.GradScaler:
+    """Scales the loss of float16, whose small gradients would be zero; passes on all others."""
+    return torch.amp.GradScaler(device.type, enabled=name == "float16")

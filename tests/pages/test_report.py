@@ -1,0 +1,90 @@
+"""The report on an own model: the words it uses, and what it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from collapse_utils import own
+from collapse_utils.durable.metrics import KEY
+from collapse_utils.errors import InputError
+from collapse_utils.pages import report
+
+SLOPES = {"replace": 1.0, "accumulate": -0.5, "accumulate_subsample": 0.0}
+
+
+def frame(seeds=5, fits=4, variant=""):
+    """A metric that rises under replace, falls under accumulate, and does neither at equal size."""
+    rng = np.random.default_rng(0)
+    rows = [
+        ("mine", "own", "own", variant, regime, seed, t, "loss", 3 + slope * (t - 1) + noise)
+        for regime, slope in SLOPES.items()
+        for seed in range(seeds)
+        for t, noise in enumerate(rng.normal(0, 0.1, fits), 1)
+    ]
+    return pd.DataFrame(rows, columns=[*KEY, "value"])
+
+
+def test_the_verdicts_are_told_in_three_words():
+    shown = report.table(frame(), "loss")
+    assert shown["verdict"].to_dict() == {
+        "replace": "rises",
+        "accumulate": "does not rise",
+        "accumulate at equal size": "undecided",
+    }
+    told = report.comparisons(frame(), "loss")
+    assert [line.partition(",")[0] for line in told] == [
+        "replace against accumulate: above",
+        "replace against accumulate at equal size: above",
+    ]
+
+
+def test_two_seeds_decide_nothing_and_the_report_says_how_many_are_needed():
+    assert set(report.table(frame(seeds=2), "loss")["verdict"]) == {"undecided"}
+    assert "a verdict needs 3 seeds" in report.words(frame(seeds=2))
+    assert "a verdict needs" not in report.words(frame())
+
+
+def test_the_report_prints_the_table_and_writes_the_plot(tmp_path, capsys):
+    own.report(frame(variant="scale=2.0"), tmp_path / "plot.png")
+    told = capsys.readouterr().out
+    assert told.startswith("mine, scale=2.0: 5 seeds, 4 fits") and "does not rise" in told
+    assert told.splitlines()[-1] == str(tmp_path / "plot.png")
+    assert Image.open(tmp_path / "plot.png").width > 300
+
+
+def test_one_seed_and_one_fit_are_reported_without_a_warning(tmp_path, capsys):
+    own.report(frame(seeds=1), tmp_path / "plot.png")
+    own.report(frame(fits=1), tmp_path / "plot.png")
+    assert "there is no change to decide on" in capsys.readouterr().out
+
+
+def test_a_fit_that_has_diverged_decides_nothing(tmp_path, capsys):
+    rows = frame()
+    rows.loc[(rows["regime"] == "replace") & (rows["iteration"] == 4), "value"] = np.inf
+    own.report(rows, tmp_path / "plot.png")
+    told = capsys.readouterr().out
+    assert "not finite" in told and "replace against" not in told
+    assert report.table(rows, "loss")["verdict"]["replace"] == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "NoneType without section"),
+        (frame().drop(columns="seed"), "DataFrame without seed"),
+        (frame().iloc[:0], "no rows"),
+        (pd.concat([frame(), frame(variant="scale=2.0")]), "2 experiments"),
+    ],
+)
+def test_what_is_not_one_experiment_is_refused(given, told):
+    with pytest.raises(InputError, match=told):
+        own.report(given)
+
+
+def test_an_unknown_metric_and_a_file_that_cannot_be_written_are_named(tmp_path):
+    with pytest.raises(InputError, match="metric: got 'los'; allowed: one of loss"):
+        own.report(frame(), metrics=["los"])
+    for name in ("absent/plot.png", "plot.what"):
+        with pytest.raises(InputError, match="file: "):
+            own.report(frame(), tmp_path / name)
