@@ -18,7 +18,7 @@ from . import scorecard
 from .explorer import Json
 
 SOURCE = Path("book") / "_generated" / "claims.json"
-EDGE, HALF = 50.0, 46.0  # per cent of the width: where the claimed range begins, and what is used
+EDGE, MARGIN = 32.0, 4.0  # per cent of the width: where the claimed range begins, and the sides
 AT = '<svg x="{x:.2f}%" y="50%" overflow="visible">'
 MARKS = {  # the shape of an outcome, so that colour is not needed
     REPRODUCED: '<circle cx="{x:.2f}%" cy="50%" r="5"/>',
@@ -50,7 +50,7 @@ def papers(claim: Json) -> list[float]:
 class Scale:
     """Where the numbers of one claim are, in per cent of the width.
 
-    The claimed range is on the right and begins in the middle.  Ratios are on a logarithmic axis.
+    The claimed range is on the right and begins at ``EDGE``.  Ratios are on a logarithmic axis.
     A claim has a scale of its own, which holds all of its numbers.
     """
 
@@ -64,7 +64,9 @@ class Scale:
         self.sign = 1 if low is not None else -1
         self.edge = self._value(low if low is not None else high)
         self.other = self._value(high) if low is not None and high is not None else None
-        self.reach = max(abs(self._value(value) - self.edge) for value in every) or 1.0
+        away = [self.sign * (self._value(value) - self.edge) for value in every]
+        room = (EDGE - MARGIN) / (max(-min(away), 0) or 1e-9)
+        self.scale = self.sign * min(room, (100 - EDGE - MARGIN) / (max(*away, 0) or 1e-9))
 
     def _value(self, number: float) -> float:
         return math.log(number) if self.log else number
@@ -73,11 +75,11 @@ class Scale:
         """The place of a number; of an open end of an interval, the edge of the picture."""
         if number is None:
             return open_end
-        return EDGE + HALF * self.sign * (self._value(number) - self.edge) / self.reach
+        return EDGE + self.scale * (self._value(number) - self.edge)
 
     def claimed(self) -> tuple[float, float]:
         """Both ends of the claimed range."""
-        end = 100.0 if self.other is None else EDGE + HALF * (self.other - self.edge) / self.reach
+        end = 100.0 if self.other is None else EDGE + self.scale * (self.other - self.edge)
         return EDGE, end
 
 
@@ -100,13 +102,12 @@ def strip(scale: Scale, result: Json, paper: list[float]) -> str:
 
 
 def numbers(result: Json) -> str:
-    """An effect with its interval."""
-    effect = result["effect"]
-    ends = [effect[name] for name in ("low", "high")]
-    shown = f"{effect['mean']:.3g}"
-    if None in ends:
-        return shown
-    return f"{shown} [{ends[0]:.3g}, {ends[1]:.3g}]"
+    """An effect with its interval, to one digit beyond the first of the interval's width."""
+    mean, low, high = (result["effect"][name] for name in ("mean", "low", "high"))
+    if low is None or high is None:
+        return f"{mean:.3g}"
+    digits = min(max(1 - math.floor(math.log10(high - low)), 0), 4) if high > low else 2
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def row(scale: Scale, claim: Json, result: Json) -> str:

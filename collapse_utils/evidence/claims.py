@@ -114,7 +114,7 @@ class Claim:
         limit = self.options.get("limit")
         if self.test == "follows_theory":
             return 1 / (1 + limit), 1 + limit
-        if self.test == "stays_equal":
+        if self.test in EQUIVALENCE:
             return (1 / limit, limit) if self.ratio else (-limit, limit)
         return (verdict.threshold, math.inf) if verdict.sign > 0 else (-math.inf, verdict.threshold)
 

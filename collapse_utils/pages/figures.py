@@ -235,12 +235,6 @@ def previews(samples: Path, regime: str, name: str) -> dict[int, Path]:
     return {int(path.parent.name.split("-")[1]): path for path in paths}
 
 
-def spread(values: Sequence[int], most: int) -> list[int]:
-    """The first, the last, and values evenly between them; at most ``most``."""
-    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
-    return [values[index] for index in places]
-
-
 def about(name: str, frame: pd.DataFrame) -> str:
     """The title of results: their name, and how many seeds are summed up."""
     count = statistics.seeds_of(frame)

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from rdkit import Chem
 
 from .. import regimes
 from ..durable import files
 from ..durable.progress import duration
 from ..evidence.statistics import Estimate, by_seed, estimate, growth, seeds_of
 from ..molecules.config import PRESETS, MoleculesConfig
-from ..molecules.drawing import COLOURS, NAMES, aligned, draw, flattest, frame
 from . import figures, tables
 from .notebook import Opened
 from .tables import cost_table
@@ -33,7 +27,6 @@ __all__ = [
     "losses",
     "numbers",
     "reported_losses",
-    "sample_sheet",
     "sampler_chains",
     "sampler_table",
 ]
@@ -220,62 +213,3 @@ def data_table(folder: Path) -> pd.DataFrame:
         for split in ("train", "validation", "test")
     ]
     return pd.DataFrame(rows, columns=["split", "molecules", "conformations"]).set_index("split")
-
-
-def _preview(path: Path) -> tuple[Chem.Mol, np.ndarray, np.ndarray]:
-    """The first molecule of a preview, with its real and its sampled positions."""
-    records = Chem.SDMolSupplier(str(path), removeHs=False)
-    real, sampled = records[0], records[1]
-    return real, real.GetConformer().GetPositions(), sampled.GetConformer().GetPositions()
-
-
-def sample_sheet(samples: Path, names: Sequence[str]) -> Figure:
-    """A molecule: its real conformation and samples; a row a regime, a column an iteration."""
-    files = {regime: figures.previews(samples, regime, "molecules.sdf") for regime in names}
-    files = {regime: paths for regime, paths in files.items() if paths}
-    iterations = figures.spread(sorted(set().union(*files.values())), 5)
-    pictures: dict[str, dict[int, np.ndarray]] = {}
-    for regime, paths in files.items():
-        previews = {t: _preview(paths[t]) for t in iterations if t in paths}
-        molecule, real, _ = previews[max(previews)]
-        reference = flattest(real)
-        pictures[regime] = {t: aligned(one[2], flattest(one[1])) for t, one in previews.items()}
-    every = [reference, *(positions for row in pictures.values() for positions in row.values())]
-    half = np.minimum(frame(every), 1.6 * frame([reference]))
-    rows, columns = len(files), len(iterations) + 1
-    size = 11, 11 / columns * half[1] / half[0] * rows + 0.9
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for row, (regime, drawn) in zip(axes, pictures.items(), strict=True):
-        first = regime == next(iter(files))
-        draw(row[0], molecule, reference, half, "real" if first else "")
-        row[0].text(
-            -0.12,
-            0.5,
-            figures.LABELS[regime].replace(", ", ",\n"),
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=10,
-            transform=row[0].transAxes,
-            color=figures.COLOURS[regime],
-        )
-        for ax, t in zip(row[1:], iterations, strict=True):
-            if t in drawn:
-                draw(ax, molecule, drawn[t], half, f"t = {t}" if first else "")
-            else:
-                ax.axis("off")
-    keys = [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            linestyle="",
-            markerfacecolor=COLOURS[number],
-            markeredgecolor="#202020",
-            label=name,
-        )
-        for number, name in NAMES.items()
-        if number in {atom.GetAtomicNum() for atom in molecule.GetAtoms()}
-    ]
-    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), fontsize=10)
-    return figure

@@ -14,10 +14,7 @@ from reading import ASSIGNMENT, CHECKS, excerpts
 from book._tools.contents import pages
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = {
-    f"notebooks/{name}"
-    for name in ("01_linear", "02_language", "03_images", "04_molecules", "05_own_model")
-}
+CHAPTERS = {f"notebooks/{name}" for name in ("01_linear", "02_language", "05_own_model")}
 BOOK = {
     f"book/{name}"
     for name in (
@@ -25,7 +22,6 @@ BOOK = {
         "how_to_run",
         "long_runs",
         "planning",
-        "claims",
         "errata",
         "speed",
         "data",
@@ -40,13 +36,12 @@ THEORY = {"notebooks/07_bias", "notebooks/08_gaussian", "notebooks/09_families"}
 UNREVISED: dict[str, set[str]] = {
     "captions": CHAPTERS | THEORY | BOOK - REFERENCE,
     "numbers": THEORY | {"book/playground"},
-    "words": ((CHAPTERS | THEORY | BOOK) - {"notebooks/01_linear"} - REFERENCE) | {"book/claims"},
+    "words": ((CHAPTERS | THEORY | BOOK) - {"notebooks/01_linear"} - REFERENCE),
     "code": CHAPTERS
     | THEORY
     | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning"},
     "printed": CHAPTERS
     | THEORY
-    | {"book/claims"}
     | {"book/intro", "book/how_to_run", "book/long_runs", "book/planning", "book/versions"},
     "search": set(),
 }
