@@ -38,7 +38,7 @@ GET_TORCH = $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test suite lint lowest colab smoke gpu cluster reference serve single release screenshots includes register strip repository clean
+.PHONY: help install book site test suite lint lowest colab smoke gpu cluster torture reference serve single release screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ gpu: $(INSTALLED) ## the tests that need an NVIDIA GPU (install with make CUDA=1
 cluster: $(INSTALLED) ## sweeps on a simulated Ray cluster of three nodes, two of them killed (installs Ray)
 	$(PY) -m pip install --quiet --editable '.[cluster]'
 	$(PY) -m pytest tests/sweeps/test_ray.py
+
+torture: $(INSTALLED) ## kills, damages, bad input and forged runs, into benchmarks/results (about an hour)
+	$(PY) benchmarks/torture.py --kills 100 --damages 2000 --inputs 400 --forged 80
 
 reference: $(INSTALLED) ## repeat the published results (many core-hours; continues where it was stopped)
 	$(COLLAPSE) grid

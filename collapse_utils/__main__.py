@@ -53,6 +53,11 @@ def _chain_options(parser: argparse.ArgumentParser) -> None:
         help="an argument of an own model's constructor",
     )
     parser.add_argument(
+        "--allow-changed-code",
+        action="store_true",
+        help="go on with a run that other code or libraries began; its provenance says so",
+    )
+    parser.add_argument(
         "--data", default=DEFAULT, help="a source's name, or a local file or folder"
     )
 
@@ -78,9 +83,9 @@ def parser() -> argparse.ArgumentParser:
         help="a regime, such as accumulate or fixed_real=0.25 (default: replace)",
     )
     run.add_argument("--seed", default="0")
-    run.add_argument("--run-dir", required=True, type=Path)
+    run.add_argument("--run-dir", required=True, type=_path)
     run.add_argument(
-        "--shared", type=Path, help="folder of shared first fits (default: .shared beside the run)"
+        "--shared", type=_path, help="folder of shared first fits (default: .shared beside the run)"
     )
     run.add_argument(
         "--checkpoint-s", default="60", help="seconds of work that may be lost (default: 60)"
@@ -94,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     _chain_options(sweep)
     sweep.add_argument(
         "--plan",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="the chains of a file, in place of SECTION and its options",
     )
@@ -118,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FIELD=V1,V2",
         help="one chain for every value",
     )
-    sweep.add_argument("--out", required=True, type=Path)
+    sweep.add_argument("--out", required=True, type=_path)
     sweep.add_argument(
         "--check",
         default="exact",
@@ -160,35 +165,35 @@ def parser() -> argparse.ArgumentParser:
     )
 
     status = command("status", "how far runs have come")
-    status.add_argument("directory", type=Path)
+    status.add_argument("directory", type=_path)
 
     collect = command("collect", "merge finished runs into results")
-    collect.add_argument("directory", type=Path)
-    collect.add_argument("--into", required=True, type=Path)
+    collect.add_argument("directory", type=_path)
+    collect.add_argument("--into", required=True, type=_path)
 
     compare = command(
         "compare",
         "compare finished runs with the published rows; exit status 1 if they differ",
     )
-    compare.add_argument("directory", type=Path)
+    compare.add_argument("directory", type=_path)
     compare.add_argument(
         "--results", default="", help="a folder of results (default: those of the package)"
     )
 
     report = command("report", "plot, table and verdicts of finished runs")
-    report.add_argument("directory", type=Path)
+    report.add_argument("directory", type=_path)
     report.add_argument(
         "--metric", action="append", default=[], help="a metric to report (default: all)"
     )
 
     new = command("new", "write a template of an own model, to be changed")
-    new.add_argument("file", type=Path, help="a new file, such as my_model.py")
+    new.add_argument("file", type=_path, help="a new file, such as my_model.py")
     new.add_argument("--template", default="numpy", help="numpy (default), or torch")
 
     command("sections", "list sections, presets, data sources and fields")
 
     grid = command("grid", "simulate the grid of the linear section and write its results")
-    grid.add_argument("--out", type=Path, default=Path("results/linear/grid"))
+    grid.add_argument("--out", type=_path, default=Path("results/linear/grid"))
     grid.add_argument("--seed", default="0")
     grid.add_argument(
         "--repeats", help="simulated chains of every cell (default: those of the published grid)"
@@ -196,8 +201,8 @@ def parser() -> argparse.ArgumentParser:
     grid.add_argument("--threads", default="1", help="changes the speed and no digit of the result")
 
     convert = command("convert", "convert GEOM-Drugs from its published layout into one SDF.gz")
-    convert.add_argument("folder", type=Path, help="holds summary_drugs.json and drugs/*.pickle")
-    convert.add_argument("file", type=Path, help="the SDF.gz to write")
+    convert.add_argument("folder", type=_path, help="holds summary_drugs.json and drugs/*.pickle")
+    convert.add_argument("file", type=_path, help="the SDF.gz to write")
     convert.add_argument(
         "--conformers", default="5", help="most probable conformers of a molecule (default: 5)"
     )
@@ -211,6 +216,12 @@ def parser() -> argparse.ArgumentParser:
         "--items", help="items of the real training set (default: as the preset and the data give)"
     )
     return top
+
+
+def _path(text: str) -> Path:
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError("a path must not be empty; the current folder is '.'")
+    return Path(text)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from . import data, picks, regimes, seeds
+from .durable.begin import writing
 from .durable.checkpoints import Checkpoint
-from .durable.run_dir import describe_run, writing
+from .durable.run_dir import describe_run
 from .durable.store import RunDirectory, Store, finished_rows
 from .errors import RunError
 from .presets import Config
@@ -77,7 +78,8 @@ def iterate(
     def training_set(t: int) -> data.Data | data.Pool:
         """What iteration t trains on: real data and generations, or a part of them."""
         used = regimes.trains_on(chain.regime, t)
-        blocks = [generation(block) if block.generation else real_train for block in used]
+        keep = data.light if len(used) > data.MOST_OPEN else lambda block: block
+        blocks = [keep(generation(block)) if block.generation else real_train for block in used]
         return data.join(blocks, picks.rows(chain.regime, t, len(used), n, chain.seed))
 
     def model(t: int) -> Any:
@@ -152,6 +154,7 @@ def run_chain(
     shared: str | Path | None = None,
     report: Callable[[dict], None] = lambda state: None,
     checkpoint_s: float = 60.0,
+    allow_changed_code: bool = False,
 ) -> list[dict]:
     """Run ``chain`` in ``run_dir`` to its end, from wherever it stopped, and return its metrics.
 
@@ -162,6 +165,7 @@ def run_chain(
     shared : folder of first fits and first generations; default: ``.shared`` beside ``run_dir``.
     report : called at most twice a second with the state of the run (iteration, phase, step, ...).
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
+    allow_changed_code : resume a run of other code or library versions; the provenance says so.
 
     Returns
     -------
@@ -169,18 +173,17 @@ def run_chain(
 
     Raises
     ------
-    InputError : ``run_dir`` holds another run, or cannot be written.
+    InputError : ``run_dir`` holds another run, or one begun by other code, or cannot be written.
     RunError : another process is writing there, or the section broke its contract (named).
     """
-    run_dir = Path(run_dir)
     check_methods(section)
+    run_dir = Path(run_dir)
     real_train, real_test = section.real_data()
     description = describe_run(chain, real_train, real_test)
     if (rows := finished_rows(run_dir, description)) is not None:
         return rows
-    with writing(run_dir, description) as lease:
-        first_fits = Path(shared) if shared is not None else run_dir.parent / ".shared"
-        given = description, chain.config, report, checkpoint_s
-        store = RunDirectory(run_dir, first_fits, lease, *given)
+    with writing(run_dir, description, allow_changed_code) as lease:
+        fits = Path(shared or run_dir.parent / ".shared")
+        store = RunDirectory(run_dir, fits, lease, description, chain.config, report, checkpoint_s)
         iterate(section, chain, real_train, real_test, store)
         return store.finish(section.notes() if hasattr(section, "notes") else None)

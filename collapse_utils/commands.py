@@ -7,6 +7,7 @@ function, so that ``collapse --help`` and a listing start at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from . import loading, regimes
 from . import sections as experiments
 from .durable.signals import listen, stopped
-from .errors import InputError, Occupied, RunError
+from .errors import InputError, Occupied, RunError, integer, plain
 from .training.threads import use_threads
 
 if TYPE_CHECKING:
@@ -29,14 +30,12 @@ def _integer(name: str, text: str | None, least: int, default: int | None = None
     """The integer that an option holds; ``default`` where the option was not given."""
     if text is None:
         return default
-    if not text.isdigit() or int(text) < least:
-        raise InputError(name, text, f"an integer >= {least}")
-    return int(text)
+    return integer(name, text, least)
 
 
 def _number(name: str, text: str) -> float:
     try:
-        value = float(text)
+        value = float(text) if text.isascii() and "_" not in text else -1.0
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
@@ -44,25 +43,46 @@ def _number(name: str, text: str) -> float:
     return value
 
 
+MOST_SHOWN = 2000  # characters of an error
+# what the system says of a path that a user cannot use, rather than of a disk that fails
+UNUSABLE = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+)
+
+
+def _status(problem: Exception) -> int:
+    if isinstance(problem, Occupied):
+        return Occupied.STATUS
+    usage = isinstance(problem, InputError)
+    return 2 if usage or (isinstance(problem, OSError) and problem.errno in UNUSABLE) else 1
+
+
 def exit_status(work: Callable[[], int]) -> int:
     """What ``work`` returns; for an error, one line on stderr and the exit status of its kind."""
     try:
         return work()
-    except InputError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader of a listing has seen enough
         sys.stderr.close()
         return 0
-    except (RunError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return Occupied.STATUS if isinstance(problem, Occupied) else 1
+    except (InputError, RunError, OSError, MemoryError) as problem:
+        words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
+        line = plain(f"error: {words}")
+        print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
+        return _status(problem)
     except KeyboardInterrupt as interrupt:
         return stopped(interrupt)
 
 
 def _preset(options: argparse.Namespace) -> str:
-    return options.preset or experiments.default_preset(experiments.check(options.section))
+    section = experiments.check(options.section)
+    return experiments.default_preset(section) if options.preset is None else options.preset
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
     config, _ = experiments.configuration(options.section, preset, options.set, options.arg)
     seed = _integer("--seed", options.seed, 0)
     every = _integer("--checkpoint-s", options.checkpoint_s, 0)
+    if options.shared is not None and options.shared.exists() and not options.shared.is_dir():
+        raise InputError("--shared", str(options.shared), "a folder, new or of earlier runs")
     use_threads(config.threads)
     listen()
     section, chain = experiments.make(
@@ -85,12 +107,18 @@ def run(options: argparse.Namespace) -> int:
 
     with _Bar(config.iterations, options.quiet) as bar:
         rows = run_chain(
-            section, chain, options.run_dir, shared=options.shared, report=bar, checkpoint_s=every
+            section,
+            chain,
+            options.run_dir,
+            shared=options.shared,
+            report=bar,
+            checkpoint_s=every,
+            allow_changed_code=options.allow_changed_code,
         )
     headline = experiments.headline(options.section) or rows[0]["metric"]
     values = [f"{row['value']:.4g}" for row in rows if row["metric"] == headline]
     print(f"{chain.section} {options.regime} seed {seed}: {headline} {' '.join(values)}")
-    print(options.run_dir / "metrics.csv")
+    print(plain(str(options.run_dir / "metrics.csv")))
     return 0
 
 
@@ -143,7 +171,8 @@ def sweep(options: argparse.Namespace) -> int:
     listen()
     failed = engine(mine)
     for job in failed:
-        print(f"failed: {job.label}: {last_line(job.log)} ({job.log})", file=sys.stderr)
+        words = plain(f"failed: {job.label}: {last_line(job.log)} ({job.log})")
+        print(words, file=sys.stderr)
     print(f"{len(mine) - len(failed)} of {len(mine)} chains are done in {options.out}")
     return 1 if failed else 0
 
@@ -174,7 +203,7 @@ def _planned(options: argparse.Namespace) -> list[Job]:
         )
     planned = jobs.plan(
         names,
-        options.preset or experiments.default_preset(names[0]),
+        experiments.default_preset(names[0]) if options.preset is None else options.preset,
         seeds.parse(options.seeds),
         regimes.parse(options.regimes),
         options.out,
@@ -182,6 +211,7 @@ def _planned(options: argparse.Namespace) -> list[Job]:
         arguments=options.arg,
         vary=options.vary,
         data=options.data,
+        allow_changed_code=options.allow_changed_code,
     )
     if options.notebook is None:
         return planned
@@ -235,7 +265,8 @@ def status(options: argparse.Namespace) -> int:
 def collect(options: argparse.Namespace) -> int:
     from .sweeps import collect
 
-    print("\n".join(collect.collect(options.directory, options.into)))
+    for line in collect.collect(options.directory, options.into):
+        print(plain(line))
     return 0
 
 
@@ -243,7 +274,8 @@ def compare(options: argparse.Namespace) -> int:
     from .evidence.compare import compare
 
     lines, agree = compare(options.directory, options.results)
-    print("\n".join(lines))
+    for line in lines:
+        print(plain(line))
     return 0 if agree else 1
 
 

@@ -19,7 +19,7 @@ import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -55,6 +55,7 @@ class _Stored:
             "dtype": mapped.dtype,
             "shape": mapped.shape,
         }
+        self.dtype, self.shape = mapped.dtype, mapped.shape
 
     def __len__(self) -> int:
         return self._file["shape"][0]
@@ -63,14 +64,12 @@ class _Stored:
         return np.asarray(np.memmap(mode="r", **self._file)[rows])
 
 
-def _without_descriptors(blocks: list[np.ndarray]) -> list[np.ndarray | _Stored]:
-    """``blocks``, with files that are opened when read: a mapped file holds a descriptor, and a
-    process has about 1,000.
+def light(block: Any) -> Any:
+    """``block`` without the descriptor that a mapped file holds, of which a process has about
+    1,000: it is opened when it is read.
     """
-    return [
-        _Stored(b) if isinstance(b, np.memmap) and isinstance(b.base, mmap.mmap) else b
-        for b in blocks
-    ]
+    mapped = isinstance(block, np.memmap) and isinstance(block.base, mmap.mmap)
+    return _Stored(block) if mapped else block
 
 
 class Pool:
@@ -92,9 +91,7 @@ class Pool:
                     f"blocks differ: {first.dtype}{first.shape[1:]} and "
                     f"{block.dtype}{block.shape[1:]}"
                 )
-        self._blocks = (
-            list(blocks) if len(blocks) <= MOST_OPEN else _without_descriptors(list(blocks))
-        )
+        self._blocks = list(blocks if len(blocks) <= MOST_OPEN else map(light, blocks))
         self._ends = np.cumsum([len(block) for block in blocks])
         self._rows = rows
         self.dtype = first.dtype
@@ -123,7 +120,7 @@ class Pool:
 
 
 def is_array(data: object) -> bool:
-    return isinstance(data, (np.ndarray, Pool))
+    return isinstance(data, (np.ndarray, Pool, _Stored))
 
 
 def join(blocks: Sequence[Data], rows: np.ndarray | None = None) -> Data | Pool:

@@ -6,6 +6,15 @@ line prints the line and exits with status 2; a notebook shows it as the last li
 
 from __future__ import annotations
 
+MOST_SHOWN = 300  # characters of a value in a message
+
+
+def plain(text: str) -> str:
+    """``text`` in one line that moves no cursor: what a terminal would obey is shown by its
+    escape.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
 
 class InputError(ValueError):
     """A value that cannot be used.
@@ -20,7 +29,10 @@ class InputError(ValueError):
 
     def __init__(self, field: str, value: object, allowed: str):
         self.field, self.value, self.allowed = field, value, allowed
-        super().__init__(f"{field}: got {value!r}; allowed: {allowed}")
+        shown = repr(value)
+        if len(shown) > MOST_SHOWN:
+            shown = f"{shown[:MOST_SHOWN]}... ({len(shown):,} characters)"
+        super().__init__(f"{field}: got {shown}; allowed: {allowed}")
 
 
 class RunError(RuntimeError):
@@ -31,3 +43,12 @@ class Occupied(RunError):
     """Another living process writes in the run directory; the command works once it has ended."""
 
     STATUS = 75  # the exit status of the command line: EX_TEMPFAIL of sysexits.h, "try again later"
+
+
+def integer(field: str, text: str, least: int, most: int = 10**18) -> int:
+    """The integer that a user typed in ASCII digits; InputError for anything else."""
+    if len(text) > 19 or not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise InputError(
+            field, text, f"an integer >= {least}" + f" and <= {most}" * (most < 10**18)
+        )
+    return int(text)

@@ -18,6 +18,8 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 from .errors import InputError
 
 NAMES = ("smoke", "cpu", "colab", "paper")
+MOST = 10**12  # of any whole number of a configuration
+MOST_DIGITS = 40  # characters of a number
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")  # of training a network
 
 
@@ -60,6 +62,8 @@ def _fits(value: Any, kind: type, bounds: Mapping) -> bool:
         right_type = isinstance(value, kind)
     else:  # an int is a fine float; a bool is neither
         right_type = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if kind is int and right_type and abs(value) > MOST:
+        return False
     if not right_type or (isinstance(value, float) and not math.isfinite(value)):
         return False
     if bounds.get("choices") is not None and value not in bounds["choices"]:
@@ -117,6 +121,8 @@ def parse(config: Config, name: str, text: str) -> Any:
     try:
         if kind is bool:
             return {"true": True, "false": False}[text.strip().lower()]
+        if kind is not str and (not text.isascii() or "_" in text or len(text) > MOST_DIGITS):
+            raise ValueError  # int() and float() take more than a person means
         return kind(text)
     except (ValueError, KeyError):
         raise InputError(name, text, allowed(fields[name], kind)) from None

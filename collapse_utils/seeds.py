@@ -11,7 +11,9 @@ import hashlib
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, integer
+
+MOST = 10_000  # seeds in one range of a sweep
 
 
 def sequence(seed: int, *purpose: str | int) -> np.random.SeedSequence:
@@ -37,10 +39,16 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
 
 def parse(text: str) -> list[int]:
     """``0-4`` or ``0,3,7`` or a mixture, as a list; InputError for anything else."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        low, _, high = part.strip().partition("-")
-        if not low.isdigit() or (high and not high.isdigit()) or (high and int(high) < int(low)):
-            raise InputError("--seeds", text, "integers >= 0 and ranges, such as 0-4 or 0,2,5-7")
-        seeds.extend(range(int(low), int(high or low) + 1))
-    return sorted(set(seeds))
+    allowed = f"at most {MOST:,} integers >= 0 and ranges with two ends, such as 0-4 or 0,2,5-7"
+    found: set[int] = set()
+    try:
+        for part in text.split(","):
+            low, dash, high = part.strip().partition("-")
+            first = integer("--seeds", low, 0)
+            last = integer("--seeds", high, first) if dash else first
+            if last - first >= MOST:
+                raise InputError("--seeds", text, allowed)
+            found.update(range(first, last + 1))
+    except InputError:
+        raise InputError("--seeds", text, allowed) from None
+    return sorted(found)

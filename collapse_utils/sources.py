@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import InputError
+
 DEPTH = 3  # folders below a local copy in which its files may lie
 
 
@@ -34,6 +36,30 @@ def local_copy(name: str) -> Iterable[Path]:
     if not home:
         return []
     return [path for path in (*sorted(Path(home).glob(f"{name}*")), Path(home)) if path.exists()]
+
+
+def place(data: str | Path, names: Iterable[str]) -> Path:
+    """The local file or folder ``data``; InputError if it is not there, or is a whole disk."""
+    path = Path(data)
+    try:
+        there = path.exists()
+    except OSError:  # such as a name that is too long
+        there = False
+    if not there:
+        allowed = f"one of {', '.join(names)}, or a file or folder that exists"
+        raise InputError("--data", str(data), allowed)
+    if path.resolve().parent == path.resolve():
+        raise InputError("--data", str(data), "a file or folder with data, not a whole disk")
+    return path
+
+
+def regular(path: Path, most: int) -> Path:
+    """``path``; InputError if it is no regular file or has more than ``most`` bytes."""
+    if not path.is_file():
+        raise InputError("--data", str(path), "a regular file, not a pipe or a device")
+    if (size := path.stat().st_size) > most:
+        raise InputError("--data", str(path), f"a file of at most {most:,} bytes (it has {size:,})")
+    return path
 
 
 def files_below(folder: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ without these files, too.
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -32,7 +33,8 @@ def name(app, pagename, templatename, context, doctree) -> None:
     sources = {copy: Path(source) for source, (_, copy) in app.env.dlfiles.items()}
 
     def named(match: re.Match) -> str:
-        return f'download="{saved_as(sources[unquote(match[2])])}" href="{match[1]}"'
+        saved = html.escape(saved_as(sources[unquote(html.unescape(match[2]))]))
+        return f'download="{saved}" href="{match[1]}"'
 
     context["body"] = DOWNLOAD.sub(named, context.get("body", ""))
 

@@ -1,5 +1,5 @@
 // A box that scrolls sideways can be reached with the keyboard, and says that it scrolls (book.css).
-// On paper every dropdown is open.
+// On paper every dropdown is open; folded code is left out.
 "use strict";
 
 (() => {
@@ -20,9 +20,10 @@
   addEventListener("resize", mark);
   document.addEventListener("toggle", mark, true); // of a dropdown
 
+  const FOLDED = "details:is(.sd-dropdown, .below-input):not([open])";
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll(FOLDED)];
     for (const one of opened) one.open = true;
   });
   addEventListener("afterprint", () => {

@@ -9,6 +9,8 @@ from typing import Any
 
 from collapse_utils import regimes, seeds
 from collapse_utils.commands import exit_status
+from collapse_utils.durable.run_dir import name_problem
+from collapse_utils.errors import InputError
 
 from . import build as building
 from . import execute, includes, registration, release, repository, single
@@ -124,6 +126,8 @@ def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _command(root: Path, options: argparse.Namespace) -> int:
+    if (name := getattr(options, "name", None)) is not None and (problem := name_problem(name)):
+        raise InputError("--name", name, f"the name of a folder under build/: it {problem}")
     if options.command == "run":
         failures = execute.run(root, options.name, _parameters(root, options), options.notebook)
         if failures:

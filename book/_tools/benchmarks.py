@@ -204,6 +204,44 @@ def gpu(root: Path) -> str:
     return captioned(table, f"Speed on one {measured['device']}.", "table-gpu-speed")
 
 
+TORTURE = {
+    "kills": "`kill -9` at a random moment of a tiny chain of a random section, then resumed",
+    "damages": "one file of a finished or of a stopped run damaged, then read and resumed",
+    "inputs": "a value on the command line that cannot be used",
+    "forged": "a run directory that a stranger has written, then collected",
+}
+BAD = ("different", "traceback", "hang")
+ENDINGS = {
+    "the same bits": "the same bits as without it",
+    "ended before the kill": "ended before the kill",
+    "named in one line": "one line that names the file",
+    "one line, status 2": "one line, exit status 2, nothing on the disk",
+    "refused in one line": "refused in one line, nothing read or written outside",
+}
+
+
+def torture(root: Path) -> str:
+    """How the trials of ``make torture`` ended, a row a kind; empty if there were none."""
+    found = read(root, "torture")
+    rows = []
+    for name, words in TORTURE.items():
+        if name in found:
+            counts = found[name]
+            ends = [f"{counts[end]:,} {text}" for end, text in ENDINGS.items() if end in counts]
+            bad = sum(counts.get(end, 0) for end in BAD)
+            rows.append((words, f"{counts['tried']:,}", "; ".join(ends), f"{bad:,}"))
+    if not rows:
+        return NOTHING
+    table = markdown(
+        ("what was done", "trials", "how they ended", "badly"), rows, ("trials", "badly")
+    )
+    caption = (
+        "Trials by `make torture`. *Badly* counts other numbers, tracebacks, and what did not end "
+        "within five minutes."
+    )
+    return captioned(table, caption, "table-torture")
+
+
 def page(root: Path) -> str:
     """The content of the page's include."""
     parts = [part for part in (ratios(root), memory(root)) if part]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from pathlib import Path
 
 from collapse_utils.durable.files import read_json
 
-from .tables import markdown
+from .tables import markdown, verbatim
 
 HEADING = "Data of this page"
 MEANING = {
@@ -35,6 +36,7 @@ MEANING = {
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
     "assumptions.csv": "one number that the page on costs assumes",
 }
+LINKABLE = re.compile(r"[\w ./,=+%()-]+")  # a path that a role takes and a browser saves as it is
 # Thousands of steps: offered as ZIP files, a quarter of the size, which pandas reads as they are.
 PACKED = "curves.csv"
 REPORTED = "one value that the paper or its authors report"
@@ -102,16 +104,18 @@ def saved_as(path: Path) -> str:
 
 
 def link(root: Path, path: Path, text: str) -> str:
-    """A link that saves a file of results; its text ends with the name of the file."""
+    """A link that saves a file of results; its text ends with the name of the file.  The name alone
+    where it would not stay a name in the page.
+    """
     name = offered(path).relative_to(root).as_posix()
-    return f"{{download}}`{text} </{name}>`"
+    return f"{{download}}`{text} </{name}>`" if LINKABLE.fullmatch(name) else verbatim(text)
 
 
 def table(root: Path) -> str:
     """Every file, a row each."""
     content = []
     for path in files(root):
-        folder = path.parent.relative_to(root / "results").as_posix()
+        folder = verbatim(path.parent.relative_to(root / "results").as_posix())
         content.append(
             (folder, link(root, path, offered(path).name), f"{rows(path):,}", size(path))
         )
@@ -125,8 +129,11 @@ def kinds(root: Path) -> str:
         reported = path.parent.name == "reported"
         name = path.relative_to(root / "results").as_posix() if reported else path.name
         if name not in content:
-            names = ", ".join(f"`{column}`" for column in columns(path))
-            content[name] = name, REPORTED if reported else MEANING.get(name, ""), names
+            names = ", ".join(
+                f"`{column}`" if LINKABLE.fullmatch(column) else verbatim(column)
+                for column in columns(path)
+            )
+            content[name] = verbatim(name), REPORTED if reported else MEANING.get(name, ""), names
     return markdown(("file", "a row holds", "columns"), content.values())
 
 

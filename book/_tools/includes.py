@@ -18,12 +18,13 @@ from . import (
     front,
     lecture,
     planning,
+    predicted,
     schematic,
     scorecard,
     teaching,
     versions,
 )
-from .benchmarks import front_door, page
+from .benchmarks import front_door, page, torture
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
@@ -99,10 +100,12 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         folder / "regimes.md": figure("regimes", schematic.sentence(), schematic.CAPTION),
         folder / "scorecard.md": scorecard.full(root, judged),
         folder / "claim_details.md": scorecard.details(root, judged),
+        folder / "predictions.md": predicted.text(root, judged),
         folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),
         folder / "claims.json": claims_json.text(root, judged),
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
+        folder / "torture.md": torture(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         folder / "data.md": captioned(
             downloads.table(root),

@@ -63,10 +63,10 @@ def licence(root: Path) -> str:
 
 
 def main_figure(path: Path) -> tuple[int, str, str] | None:
-    """Of a notebook's first numbered figure: the place of its cell, its name and its caption."""
+    """Of the first numbered figure that a cell has drawn: the cell's place, name and caption."""
     for place, cell in enumerate(read_notebook(path).cells):
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
-        if figure.get("name", "").startswith("fig"):
+        if figure.get("name", "").startswith("fig") and _pictures(cell):
             return place, figure["name"], " ".join(figure.get("caption", "").split())
     return None
 
@@ -77,12 +77,15 @@ def of_notebooks(root: Path) -> dict[str, Path]:
     return {one[1]: path for path, one in found.items() if one}
 
 
+def _pictures(cell: nbformat.NotebookNode) -> list[str]:
+    """The pictures that a cell shows, in base 64."""
+    data = [output.get("data", {}) for output in cell.get("outputs", ())]
+    return [one["image/png"] for one in data if "image/png" in one]
+
+
 def _png(path: Path, place: int) -> bytes:
     """The picture that a cell of a committed notebook shows."""
-    for output in read_notebook(path).cells[place].outputs:
-        if "image/png" in output.get("data", {}):
-            return base64.b64decode(output["data"]["image/png"])
-    raise ValueError(f"{path.name}: the cell of the main figure shows no picture")
+    return base64.b64decode(_pictures(read_notebook(path).cells[place])[0])
 
 
 def drawn_by(path: Path, place: int) -> str:
@@ -231,7 +234,8 @@ def _caption(soup: BeautifulSoup, name: str) -> tuple[str, str]:
         tag.decompose()
     for tag in words.find_all(["a", "p"]):
         tag.unwrap()
-    return words.decode_contents().strip(), picture["alt"]
+    text = re.sub(r"\s+\.$", "", words.decode_contents().strip())  # what a download leaves behind
+    return text, picture["alt"]
 
 
 def slides(root: Path, site: Path) -> str:

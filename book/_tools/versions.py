@@ -20,7 +20,7 @@ from collapse_utils.durable.files import read_json
 from collapse_utils.pages.costs import TITLES
 from collapse_utils.pages.figures import LABELS
 
-from .tables import captioned, markdown
+from .tables import all_verbatim, captioned, markdown, verbatim
 
 NOTHING = "No results have been collected into `results/` yet.\n"
 UNKNOWN = "not recorded"
@@ -32,7 +32,8 @@ def read(root: Path) -> dict[str, list[dict]]:
     records_of: dict[str, list[dict]] = {}
     for path in (root / "results").glob("*/*/provenance.json"):
         records = [{**record, "folder": path.parent.name} for record in read_json(path)]
-        records_of.setdefault(path.parent.parent.name, []).extend(records)
+        section = verbatim(path.parent.parent.name)
+        records_of.setdefault(section, []).extend(all_verbatim(records))
     names = [*sections.NAMES, *sorted(records_of)]
     return {
         name: sorted(records_of[name], key=_order)

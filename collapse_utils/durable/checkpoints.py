@@ -49,7 +49,7 @@ class Checkpoint:
 
     def states(self) -> list[Path]:
         """The states on disk, newest first."""
-        return sorted(self.folder.glob("state-*"), reverse=True) if self.folder.is_dir() else []
+        return files.states(self.folder)[::-1]
 
     def newest(self) -> Path | None:
         """The newest state that is whole, or None."""
@@ -63,10 +63,15 @@ class Checkpoint:
         problems = [
             files.damage(other) for other in self.states() if state is None or other > state
         ]
-        with contextlib.suppress(RunError):  # no note, or a damaged one
-            last = files.read_json(self.folder / "newest.json")["state"]
-            if not (self.folder / last).exists() and (state is None or state.name < last):
+        note = self.folder / "newest.json"
+        try:
+            last = files.read_json(note)["state"] if note.exists() else ""
+            if last and not files.STATE.fullmatch(last):
+                raise ValueError
+            if last > (state.name if state else "") and not (self.folder / last).exists():
                 problems.append(f"{self.folder / last}: is missing")
+        except (RunError, ValueError, KeyError, TypeError):
+            problems.append(f"{note}: its content has changed since it was written")
         for problem in problems:
             files.warn(f"{problem}; this fit goes on from {state.name if state else 'its start'}")
         return state
@@ -141,7 +146,7 @@ class Pieces:
                     yield arrays[0] if single else tuple(arrays)
         # behind a damaged one
         for part in self.folder.glob("from-*") if self.folder.is_dir() else ():
-            if int(part.name[5:]) >= self._saved:
+            if not part.name[5:].isdecimal() or int(part.name[5:]) >= self._saved:
                 self.guard()
                 files.remove_folder(part)
 

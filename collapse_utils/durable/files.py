@@ -14,16 +14,20 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import InputError, RunError
 from .leases import Lease
 
+STATE = re.compile(r"state-\d{9}")
+MOST_BYTES = 256 * 2**20  # of one file of JSON
 # what a disk says that takes no more
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
@@ -102,11 +106,34 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n", durable=durable)
 
 
+@contextlib.contextmanager
+def open_plain(path: Path) -> Iterator[IO[bytes]]:
+    """A regular file, to be read; RunError for a link, a pipe, a device, and what is unreadable."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        with open(os.open(path, flags), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise RunError(f"{path}: is not a regular file")
+            yield file
+    except OSError as problem:
+        reason = "is a link" if problem.errno == errno.ELOOP else problem.strerror
+        raise RunError(f"{path}: cannot be read ({reason})") from None
+
+
+def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a regular file of at most ``most`` bytes; else RunError."""
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise RunError(f"{path}: has {size:,} bytes (at most {most:,})")
+        return file.read(most)
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file; RunError names a file that cannot be read as JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+        return json.loads(read_plain(path).decode("utf-8"))
+    except (RecursionError, ValueError) as problem:
         raise RunError(f"{path}: not readable as JSON ({problem})") from None
 
 
@@ -122,10 +149,7 @@ def write_checked(path: Path, record: dict) -> None:
 def read_checked(path: Path) -> dict:
     """What :func:`write_checked` wrote; RunError names a file that has changed since."""
     record = read_json(path)
-    if not isinstance(record, dict):
-        raise RunError(f"{path}: its content has changed since it was written")
-    expected = record.pop("checksum", None)
-    if expected is not None and expected != _checksum(record):  # runs of the first days have none
+    if not isinstance(record, dict) or record.pop("checksum", None) != _checksum(record):
         raise RunError(f"{path}: its content has changed since it was written")
     return record
 
@@ -137,7 +161,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _file_checksum(path: Path) -> str:
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -197,13 +221,25 @@ def damage(folder: Path) -> str | None:
     unreadable.
     """
     try:
-        sums = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
+        sums = read_json(folder / "checksums.json")
+        if not isinstance(sums, dict) or not sums or not all(map(inside, sums)):
+            return f"{folder / 'checksums.json'}: its content has changed since it was written"
         for name, expected in sums.items():
             if _file_checksum(folder / name) != expected:
                 return f"{folder / name}: its content has changed since it was written"
-    except (OSError, ValueError) as problem:
-        return f"{folder}: {problem}"
+    except RunError as problem:
+        return str(problem)
     return None
+
+
+def inside(name: str) -> bool:
+    """Whether ``name``, with slashes, is that of a file in a folder or below it."""
+    return bool(name) and name.isprintable() and not {"", ".", ".."} & set(name.split("/"))
+
+
+def states(folder: Path) -> list[Path]:
+    """The states ``state-000000123`` of a fit, oldest first."""
+    return sorted(path for path in folder.glob("state-*") if STATE.fullmatch(path.name))
 
 
 def remove_folder(folder: Path) -> None:

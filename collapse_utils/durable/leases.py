@@ -1,9 +1,9 @@
 """The right to write a folder: one process at a time.
 
 The owner renews a file by a heartbeat and looks at it before every write.  Nobody asks a clock
-whether an owner is alive: a process of this machine is known by its number and its start in ticks
-since the machine booted, and of another machine only a heartbeat that does not come while we watch
-proves that its process is dead.  Clocks of machines differ, and jump.
+whether an owner is alive: a process of this machine, and of this container, is known by its number
+and its start in ticks since the machine booted, and of another one only a heartbeat that does not
+come while we watch proves that its process is dead.  Clocks of machines differ, and jump.
 """
 
 from __future__ import annotations
@@ -32,6 +32,25 @@ NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 # tokens of the leases that this process holds: one that it could not remove is nobody's
 _held: set[str] = set()
+
+
+def process_space() -> str:
+    """The namespace in which this process has its number: containers have one each, and may share
+    a host name.  Empty where the system has none.
+    """
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _is_here(lease: dict) -> bool:
+    """Whether the process of a lease would be seen by its number from here.  A lease without a
+    namespace is of an older version, or of a system that has none.
+    """
+    if lease.get("host") != socket.gethostname():
+        return False
+    return lease.get("space", "") in ("", process_space())
 
 
 def process_began(pid: int) -> str | None:
@@ -90,16 +109,18 @@ class Lease:
     def _owner(self) -> dict | None:
         """What the lease says; None if there is none, and empty if it cannot be read."""
         try:
+            if self.path.exists() and not self.path.is_file():  # a pipe keeps its reader waiting
+                return {}
             owner = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return (
-            owner
-            if isinstance(owner, dict) and {"host", "pid", "began", "token"} <= set(owner)
-            else {}
+        kinds = {"host": str, "pid": int, "began": str, "token": str}
+        whole = isinstance(owner, dict) and all(
+            isinstance(owner.get(name), kind) for name, kind in kinds.items()
         )
+        return owner if whole else {}
 
     def _mtime(self) -> int | None:
         try:
@@ -108,7 +129,7 @@ class Lease:
             return None
 
     def _dead(self, owner: dict) -> bool:
-        if owner.get("host") == socket.gethostname():
+        if _is_here(owner):
             if owner["pid"] == os.getpid() and owner["token"] not in _held:
                 return True
             return process_began(int(owner["pid"])) != owner["began"]
@@ -130,6 +151,7 @@ class Lease:
         pid = os.getpid()
         me = {
             "host": socket.gethostname(),
+            "space": process_space(),
             "pid": pid,
             "began": process_began(pid),
             "started": psutil.Process().create_time(),
@@ -227,13 +249,15 @@ def owner(run_dir: Path) -> Owner | None:
     """Who has taken the lease of ``run_dir`` and not given it back; None if nobody."""
     path = run_dir / "lease.json"
     try:
+        if not path.is_file():  # a pipe would keep its reader waiting
+            return None
         lease = json.loads(path.read_text(encoding="utf-8"))
         host, pid = str(lease["host"]), int(lease["pid"])
-        if host == socket.gethostname():
+        if _is_here(lease):
             alive = process_began(pid) == lease["began"]
         else:
             alive = time.time() - path.stat().st_mtime <= DEAD_AFTER_S
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
     return Owner(host, pid, alive)
 

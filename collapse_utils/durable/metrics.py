@@ -16,8 +16,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import RunError
-from . import files
-from .files import read_json
+from . import files, reading
 from .run_dir import iteration_dir, iterations
 
 COLUMNS = ("section", "preset", "regime", "seed", "iteration", "metric", "value")
@@ -32,6 +31,11 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
     if not isinstance(metrics, dict) or not metrics:
         raise RunError(f"evaluate: returned {metrics!r}; expected {{metric name: value}}")
     for name, value in metrics.items():
+        if not isinstance(name, str) or not reading.METRIC.fullmatch(name):
+            raise RunError(
+                f"evaluate: metric {name!r}: its name must be a text without commas, quotes and "
+                "line breaks, which metrics.csv could not hold"
+            )
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
         if diverged is None and not math.isfinite(value):
@@ -40,8 +44,7 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
                 "diverged=record"
             )
     found = {
-        str(name): float(value) if math.isfinite(value) else math.inf
-        for name, value in metrics.items()
+        name: float(value) if math.isfinite(value) else math.inf for name, value in metrics.items()
     }
     return (
         found
@@ -65,12 +68,12 @@ def read_metrics(run_dir: Path) -> list[dict]:
     """The rows of the iterations that ``run_dir`` has measured, in order; RunError names a damaged
     file.
     """
-    description = files.read_json(run_dir / "config.json")
+    description = reading.read_config(run_dir)
     first = {name: description[name] for name in ("section", "preset", "regime", "seed")}
     return [
-        {**first, "iteration": iteration, "metric": metric, "value": value}
-        for iteration, record in records(run_dir).items()
-        for metric, value in record["metrics"].items()
+        {**first, "iteration": t, "metric": metric, "value": value}
+        for t in iterations(run_dir, "metrics.json")
+        for metric, value in reading.read_record(run_dir, description, t)["metrics"].items()
     ]
 
 
@@ -91,20 +94,36 @@ def write_metrics(rows: Iterable[dict], path: Path) -> None:
 def whole(run_dir: Path) -> bool:
     """Whether every file of a finished run's results says what it said when it was written."""
     try:
-        files.read_json(run_dir / "DONE")
-        return (run_dir / "metrics.csv").read_text(encoding="utf-8") == _text(read_metrics(run_dir))
-    except (OSError, ValueError, RunError):
+        rows = reading.read_run(run_dir).rows
+        return files.read_plain(run_dir / "metrics.csv") == _text(rows).encode()
+    except RunError:
         return False
+
+
+def preview_damage(run_dir: Path, t: int) -> str | None:
+    """What is wrong with the preview of iteration t, or None."""
+    description = reading.read_config(run_dir)
+    try:
+        wanted = reading.read_record(run_dir, description, t).get("preview", False)
+        reading.preview_files(run_dir, description, t, bool(wanted))
+    except RunError as problem:
+        return str(problem)
+    return None
 
 
 def repair(run_dir: Path, *, finished: bool) -> None:
     """Name what is damaged, and take it out of the way, so that the chain measures or writes it
     again.
+
+    An iteration whose learning curve is damaged is measured again, because its fit is then gone on
+    with, which writes the curve.
     """
     damaged = set()
+    description = reading.read_config(run_dir)
     for t, path in iterations(run_dir, "metrics.json").items():
         try:
-            files.read_checked(path)
+            reading.read_record(run_dir, description, t)
+            reading.read_curve(iteration_dir(run_dir, t))
         except RunError as problem:
             damaged.add(t)
             files.warn(f"{problem}; measured again")
@@ -112,7 +131,7 @@ def repair(run_dir: Path, *, finished: bool) -> None:
     _look_at_csv(run_dir, damaged, finished)
     if finished:
         try:
-            files.read_json(run_dir / "DONE")
+            reading.read_done(run_dir, description)
         except RunError as problem:
             files.warn(f"{problem}; written again")
             (run_dir / "DONE").unlink()
@@ -129,10 +148,10 @@ def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
     for row in read_metrics(run_dir):
         recorded.setdefault(row["iteration"], []).append(_line(row))
     try:
-        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+        for line in files.read_plain(path).decode("utf-8").splitlines()[1:]:
             written.setdefault(line.split(",")[COLUMNS.index("iteration")], []).append(line)
         state = "its content has changed since it was written"
-    except (OSError, ValueError, IndexError):
+    except (RunError, ValueError, IndexError):
         state = (
             "is missing" if not path.exists() else "its content has changed since it was written"
         )
@@ -151,11 +170,12 @@ def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
 KEY = ["section", "preset", "data", "variant", "regime", "seed", "iteration", "metric"]
 
 
-def frame_of(run_dirs: list[Path]) -> pd.DataFrame:
+def frame_of(runs: Iterable[Path | reading.Run]) -> pd.DataFrame:
     """The metrics of finished runs as one tidy frame, with the columns ``data`` and ``variant``."""
     rows = []
-    for run_dir in run_dirs:
-        description = read_json(run_dir / "config.json")
+    for found in runs:
+        run = reading.read_run(found) if isinstance(found, Path) else found
+        description = run.description
         extra = {"data": description["data"]["source"], "variant": description["variant"]}
-        rows += [{**row, **extra} for row in read_metrics(run_dir)]
+        rows += [{**row, **extra} for row in run.rows]
     return pd.DataFrame(rows, columns=[*KEY, "value"])

@@ -8,23 +8,38 @@ sees its folder.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from pathlib import Path
 
 from .. import regimes
+from ..errors import RunError
 from . import files
 
 # What share of an iteration is behind a run when it enters a phase; rough, and only for people who
 # wait.
 PHASES = {"fitting": 0.0, "sampling": 0.6, "evaluating": 0.9}
+NEEDED = ("iteration", "iterations", "step", "steps")  # whole numbers that every state has
+NUMBERS = (*NEEDED, "seconds", "loss", "items_per_s")
+MOST = 10**15  # of any of them
 SILENT_S = 60.0  # a run that has said nothing for so long is said to be silent
 
 
 def read(run_dir: Path) -> dict:
     """What a run last said of itself; empty before it has said anything."""
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads((run_dir / "progress.json").read_text(encoding="utf-8"))
+    return _read(run_dir / "progress.json")
+
+
+def _read(path: Path) -> dict:
+    """A state that is one: the fields that are read have their types."""
+    with contextlib.suppress(RunError):
+        state = files.read_json(path)
+        if isinstance(state, dict) and isinstance(state.get("phase"), str):
+            numbers = {name: state.get(name) for name in NUMBERS if name in (*NEEDED, *state)}
+            if all(
+                isinstance(number, (int, float)) and 0 <= abs(number) < MOST
+                for number in numbers.values()
+            ) and all(isinstance(numbers[name], int) for name in NEEDED):
+                return state
     return {}
 
 
@@ -88,8 +103,8 @@ def describe(state: dict, regime: str) -> str:
 
 def last_line(log: Path) -> str:
     """The last line of a log that is not blank; empty if there is none."""
-    with contextlib.suppress(OSError):
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    with contextlib.suppress(RunError):
+        lines = files.read_plain(log).decode("utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
     return ""
 
@@ -115,7 +130,7 @@ def write_elsewhere(run_dir: Path, state: dict) -> None:
 
 def read_elsewhere(run_dir: Path) -> dict:
     """What was noted lately of a chain on another machine's disk; empty if nothing was."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError):
         if time.time() - elsewhere(run_dir).stat().st_mtime <= SILENT_S:
-            return json.loads(elsewhere(run_dir).read_text(encoding="utf-8"))
+            return _read(elsewhere(run_dir))
     return {}

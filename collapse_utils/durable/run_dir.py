@@ -1,7 +1,8 @@
-"""A run directory: what is in it, which run it belongs to, and the right to write it.
+"""A run directory: what is in it, which run it belongs to, and where the runs of a folder are.
 
 <run>/config.json        what this chain is: section, preset, regime, seed, configuration, data,
-                         versions, fingerprint
+                         versions and digest of the code; and a fingerprint of all this
+<run>/changed-code.json  with which other code it went on, if it was allowed to
 <run>/lease.json         who writes here now
 <run>/metrics.csv        tidy results so far
 <run>/progress.json      for people who look on: iteration, step, rate
@@ -12,23 +13,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from .. import __version__, data
-from ..errors import InputError, RunError
+from ..errors import InputError
 from ..regimes import Block
-from .files import REFUSALS, read_json, remove_leftovers, write_json
-from .leases import Lease
+from . import code
 
 if TYPE_CHECKING:
     from ..chain import Chain
+
+ITERATION = re.compile(r"iteration-(\d{2,7})")
+MOST_NAME = 200  # bytes of a name that becomes part of a folder's
 
 
 def iteration_dir(run_dir: Path, t: int) -> Path:
@@ -41,12 +45,33 @@ def block_dir(run_dir: Path, block: Block) -> Path:
 
 def iterations(run_dir: Path, name: str) -> dict[int, Path]:
     """The file ``name`` of every iteration that has one, by t, in order."""
-    folders = {int(path.name.partition("-")[2]): path for path in run_dir.glob("iteration-*")}
-    return {t: folders[t] / name for t in sorted(folders) if (folders[t] / name).exists()}
+    found = (ITERATION.fullmatch(path.name) for path in run_dir.glob("iteration-*"))
+    numbers = sorted({int(match[1]) for match in found if match})
+    paths = {t: iteration_dir(run_dir, t) / name for t in numbers}
+    return {t: path for t, path in paths.items() if path.exists()}
+
+
+def name_problem(name: str) -> str | None:
+    """Why ``name`` cannot be the name of a folder of runs or results, or None."""
+    if not name.isprintable() or set("/\\") & set(name):
+        return "has a slash or a control character"
+    if not name.strip() or name.startswith(".") or len(name.encode()) > MOST_NAME:
+        return f"is empty, begins with a dot, or has more than {MOST_NAME} bytes"
+    return None
+
+
+def folder_name(variant: str) -> str:
+    """A variant as the name of one folder: an own model's may hold a path, such as ``data=/x``."""
+    name = quote(variant or "base", safe=" =,.+-_:()[]'")
+    return name.replace(".", "%2E") if name in (".", "..") else name
 
 
 def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> dict:
     """What makes a run this run: the content of ``config.json``."""
+    if problem := name_problem(chain.source):
+        raise InputError(
+            "--data", chain.source, f"a file or folder whose name can be used: it {problem}"
+        )
     description = {
         "section": chain.section,
         "preset": chain.preset,
@@ -62,6 +87,7 @@ def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> d
             "test": data.checksum(real_test),
         },
         "package_version": __version__,
+        "code": code.of(chain.section),
     }
     return {**description, "fingerprint": fingerprint(description)}
 
@@ -76,7 +102,7 @@ def shared_folders(
     sampling = {name: config.pop(name) for name in sampling_fields}
     parts = {
         "config": config,
-        **{key: description[key] for key in ("section", "seed", "data", "package_version")},
+        **{key: description[key] for key in ("section", "seed", "data", "package_version", "code")},
     }
     first_fit = shared / f"{description['section']}-seed{description['seed']}-{fingerprint(parts)}"
     return first_fit, first_fit / f"block-{fingerprint(sampling)}"
@@ -85,85 +111,6 @@ def shared_folders(
 def fingerprint(parts: dict) -> str:
     """A short hash of a JSON-able description."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _difference(there: Any, here: Any, name: str = "") -> tuple[str, Any, Any] | None:
-    """The first field in which two descriptions differ, dotted for nested ones, with both
-    values.
-    """
-    if isinstance(there, dict) and isinstance(here, dict):
-        # The fingerprint sums up the other fields: it is named only when it alone differs (a file
-        # changed by hand).
-        for key in sorted({*there, *here}, key=lambda key: (key == "fingerprint", key)):
-            found = _difference(there.get(key), here.get(key), f"{name}.{key}" if name else key)
-            if found:
-                return found
-        return None
-    return None if there == here else (name, there, here)
-
-
-def check_run(directory: Path, description: dict) -> None:
-    """See, without writing, that ``directory`` is new or already the home of the run
-    ``description``.
-
-    Raises InputError that names the differing field if another run lives there, or what the folder
-    holds instead.
-    """
-    config = directory / "config.json"
-    if config.exists():
-        found = _difference(read_json(config), description)
-        if found:
-            field, there, here = found
-            raise InputError(
-                field, here, f"{there!r}, with which {directory} was begun (or another --run-dir)"
-            )
-        return
-    if directory.exists() and not directory.is_dir():
-        raise InputError("--run-dir", str(directory), "a folder, new or of an earlier run")
-    names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
-    foreign = [name for name in names if not name.startswith(".") and name != "lease.json"]
-    if foreign:
-        raise InputError(
-            "--run-dir",
-            str(directory),
-            f"an empty folder or an earlier run (it holds {foreign[0]})",
-        )
-    home = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    if not os.access(home, os.W_OK | os.X_OK):
-        raise InputError(
-            "--run-dir", str(directory), f"a folder that can be written ({home} cannot)"
-        )
-
-
-@contextlib.contextmanager
-def writing(directory: Path, description: dict) -> Iterator[Lease]:
-    """The run directory, checked, leased and with its ``config.json`` in place, for the length of
-    the block.
-    """
-    check_run(directory, description)
-    try:
-        lease = Lease(directory).acquire()
-    except OSError as problem:
-        raise InputError(
-            "--run-dir", str(directory), f"a folder that can be written ({problem.strerror})"
-        ) from None
-    try:
-        # another process may have begun another run before we got the lease
-        check_run(directory, description)
-        remove_leftovers(directory)
-        if not (directory / "config.json").exists():
-            write_json(directory / "config.json", description)
-        yield lease
-    except (
-        OSError
-    ) as problem:  # from the small things that no other function tells of, such as making a folder
-        if problem.errno not in REFUSALS:
-            raise
-        raise RunError(
-            f"{problem.filename or directory}: cannot be written ({problem.strerror})"
-        ) from problem
-    finally:
-        lease.release()
 
 
 def run_dirs(folder: Path) -> Iterator[Path]:

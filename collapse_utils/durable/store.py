@@ -22,9 +22,19 @@ from ..errors import RunError
 from ..presets import Config
 from ..regimes import Block
 from . import files, provenance, run_dir
+from .begin import check_run, code_changes
 from .checkpoints import Checkpoint, Pieces, at_once
 from .leases import Lease
-from .metrics import checked, read_metrics, record_path, records, repair, whole, write_metrics
+from .metrics import (
+    checked,
+    preview_damage,
+    read_metrics,
+    record_path,
+    records,
+    repair,
+    whole,
+    write_metrics,
+)
 
 Fit = Callable[[Checkpoint], Any]
 Sample = Callable[..., data.Data]  # (model, kept) -> items; kept resumes a sampler, see Pieces
@@ -113,6 +123,7 @@ class RunDirectory:
         self._report, self._reported = report, 0.0
         repair(path, finished=(path / "DONE").exists())
         self._recorded_s = sum(record["seconds"] for record in records(path).values())
+        self._whole: set[Block] = set()  # blocks that this process has seen to be whole
         self._before_s, self._started = self._recorded_s, time.monotonic()
 
     # Progress and time
@@ -191,7 +202,7 @@ class RunDirectory:
     def block(self, block: Block, model: Callable[[], Any], sample: Sample) -> data.Data:
         """A block, whole: from the disk if it is as it was written, else sampled from its model."""
         folder = run_dir.block_dir(self.path, block)
-        if problem := files.damage(folder):
+        if block not in self._whole and (problem := files.damage(folder)):
             if folder.exists():
                 files.warn(
                     f"{problem}; sampled again from the model of iteration {block.generation}"
@@ -208,6 +219,7 @@ class RunDirectory:
                 self._first_block(folder, fitted, sample)
             else:
                 self._write_block(folder, fitted, sample, self.lease)
+        self._whole.add(block)
         return data.load(folder)
 
     def _first_block(self, folder: Path, fitted: Any, sample: Sample) -> None:
@@ -239,6 +251,9 @@ class RunDirectory:
     ) -> None:
         """Record what the model of iteration t measures, unless it is recorded already."""
         if record_path(self.path, t).exists():
+            if preview is not None and (problem := preview_damage(self.path, t)):
+                files.warn(f"{problem}; the preview is made again")
+                self._preview(t, preview)
             return
         folder = run_dir.iteration_dir(self.path, t)
         self.tell(t, "evaluating")
@@ -246,9 +261,7 @@ class RunDirectory:
         diverged = Checkpoint(folder).diverged() if self.config.diverged == "record" else None
         metrics = checked(metrics, diverged)
         if preview is not None:
-            self.lease.check()
-            (folder / "preview").mkdir(parents=True, exist_ok=True)
-            preview(folder / "preview")
+            self._preview(t, preview)
         self.lease.check()
         folder.mkdir(parents=True, exist_ok=True)
         items, seconds = (
@@ -257,10 +270,23 @@ class RunDirectory:
         )
         files.write_checked(
             record_path(self.path, t),
-            {"metrics": metrics, "training_items": items, "seconds": seconds},
+            {
+                "metrics": metrics,
+                "training_items": items,
+                "seconds": seconds,
+                "preview": preview is not None,
+            },
         )
         self._recorded_s += seconds
         self._write_csv()
+
+    def _preview(self, t: int, preview: Callable[[Path], None]) -> None:
+        """Keep a few samples to look at."""
+        folder = run_dir.iteration_dir(self.path, t) / "preview"
+        self.lease.check()
+        files.remove_folder(folder)
+        with files.new_folder(folder, self.lease.check) as temporary:
+            preview(temporary)
 
     def _write_csv(self) -> list[dict]:
         rows = read_metrics(self.path)
@@ -279,8 +305,10 @@ class RunDirectory:
             record = provenance.collect(self.config.threads, wall_s=self.wall_s())
             if notes is not None:
                 record["notes"] = notes
+            if changes := code_changes(self.path):
+                record["changed_code"] = changes
             self.lease.check()
-            files.write_json(self.path / "DONE", record)
+            files.write_checked(self.path / "DONE", record)
         return rows
 
 
@@ -291,9 +319,10 @@ def _pieces_dir(block_dir: Path) -> Path:
 def finished_rows(path: Path, description: dict) -> list[dict] | None:
     """The metrics of a finished run whose results are whole; None if there is work to do.
 
-    Raises InputError if ``path`` holds another run than ``description``.
+    Raises InputError if ``path`` holds another run than ``description``.  Which code has made a
+    finished run does not matter: its results are read and nothing is added to them.
     """
     if not (path / "DONE").exists():
         return None
-    run_dir.check_run(path, description)
+    check_run(path, description)
     return read_metrics(path) if whole(path) else None

@@ -13,6 +13,7 @@ import pandas as pd
 from .. import sections
 from ..durable import files
 from ..durable.metrics import frame_of
+from ..durable.reading import read_run
 from ..durable.run_dir import finished_runs
 from ..errors import InputError
 from . import results
@@ -26,11 +27,13 @@ CHAIN = ["preset", "data", "variant", "regime", "seed"]
 def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bool]:
     """One line for every finished run below ``folder`` with published rows, and whether all agree.
 
-    Raises InputError if there is no such run.
+    Raises InputError if there is no such run, and RunError that names a file which is not as it was
+    written.
     """
     lines, agree = [], True
     for run_dir in finished_runs(folder) if folder.is_dir() else ():
-        fresh = frame_of([run_dir])
+        run = read_run(run_dir)
+        fresh = frame_of([run])
         first = fresh.iloc[0]
         chain = first["section"], first["variant"], first["regime"], f"seed {first['seed']}"
         name = " ".join(filter(None, chain))
@@ -48,8 +51,7 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
             for record in files.read_json(home / "provenance.json")
             if [record[name] for name in same] == first[same].tolist()
         )
-        own = files.read_json(run_dir / "DONE")
-        alike = all(record.get(key) == own.get(key) for key in SAME)
+        alike = all(record.get(key) == run.done.get(key) for key in SAME)
         words, right = _difference(published, fresh, first["section"], alike)
         lines.append(f"{name}: {words}")
         agree = agree and right

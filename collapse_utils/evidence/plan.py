@@ -71,7 +71,7 @@ def read(path: Path) -> list[Sweep]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         entries = content["sweeps"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as problem:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError, LookupError, TypeError) as problem:
         raise InputError(
             "--plan", str(path), f"a YAML file with a list of sweeps ({problem})"
         ) from None

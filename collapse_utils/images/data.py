@@ -208,6 +208,12 @@ def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path)
         "training images",
     )
     _enough(config, album, len(train), len(test))
+    for part in ("test", "train"):
+        first = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)[:1000]
+        if (first == first[0]).all():
+            raise InputError(
+                "--data", album.name, f"images that differ (those to {part} are equal)"
+            )
     people = {
         part: {album.photos[i].person for i in rows}
         for part, rows in (("train", train), ("test", test))

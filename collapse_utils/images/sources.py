@@ -20,7 +20,7 @@ from PIL import Image
 
 from ..data import arrow
 from ..errors import InputError
-from ..sources import Source, content, files_below, local_copy
+from ..sources import Source, content, files_below, local_copy, place, regular
 
 SOURCES: dict[str, Source] = {
     "orl": Source(
@@ -47,7 +47,8 @@ HUB_FOLDER = "img_align+identity+attr"  # its files train-*.parquet and test-*.p
 HUB_ROWS = {"train": 8_566, "test": 6_654}
 SPARE = 1.05  # of the photographs, since a few may be damaged or doubles
 CELEBA_CROP = 148 / 178  # of the width of an aligned photograph, as in the public VanillaVAE
-MOST_BYTES = 64 * 2**20  # of one photograph in a tar
+MOST_BYTES = 64 * 2**20  # of one photograph
+MOST_LIST = 256 * 2**20  # bytes of one of CelebA's lists
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def _table(path: Path) -> dict[str, str]:
     """One of CelebA's own annotation files, ``name value`` a line; empty if it is not there."""
     if not path.is_file():
         return {}
+    regular(path, MOST_LIST)
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError as problem:
@@ -134,7 +136,7 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
         photos.append(
             Photo(
                 name_there,
-                key_of(file.read_bytes()),
+                key_of(regular(file, MOST_BYTES).read_bytes()),
                 people.get(file.name, ""),
                 parts.get(file.name, ""),
             )
@@ -202,8 +204,15 @@ def _celeba_parquet(name: str, files: list[Path]) -> Album:
     by_part: dict[str, list[str]] = {}
     for file in files:
         by_part.setdefault(file.name.split("-")[0], []).append(str(file))
-    tables = arrow().load_dataset("parquet", data_files=by_part)
-    return _celeba_rows(name, content(files), dict(tables))
+    try:
+        tables = arrow().load_dataset("parquet", data_files=by_part)
+        return _celeba_rows(name, content(files), dict(tables))
+    except InputError:
+        raise
+    except Exception as problem:  # of datasets and pyarrow, which raise many kinds
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        allowed = f"CelebA's Parquet files, with columns image and celeb_id ({reason})"
+        raise InputError("--data", str(files[0]), allowed) from None
 
 
 def _hub_files(wanted: dict[str, int]) -> dict[str, list[str]]:
@@ -273,11 +282,5 @@ def locate(data: str | Path, wanted: dict[str, int] | None = None) -> Album:
             if path.suffix == ".tar" or path.name.startswith(str(data)):
                 return _local(str(data), path)
         return _celeba_hub(wanted or {})
-    path = Path(data)
-    if not path.exists():
-        raise InputError(
-            "--data",
-            str(data),
-            "one of " + ", ".join(SOURCES) + ", or a file or folder that exists",
-        )
+    path = place(data, SOURCES)
     return _local(path.stem, path)

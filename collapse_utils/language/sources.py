@@ -11,8 +11,10 @@ from pathlib import Path
 
 from ..data import arrow
 from ..errors import InputError
-from ..sources import Source, local_copy
+from ..sources import Source, local_copy, place
 from ..sources import content as content_of
+
+MOST_LINE = 64 * 2**20  # bytes of one line
 
 SOURCES: dict[str, Source] = {
     "bible": Source(
@@ -58,19 +60,51 @@ def _bible(passage_words: int) -> Iterator[str]:
 def _jsonl(path: Path) -> Iterator[str]:
     """The ``text`` of every line of a JSONL file; InputError names a line that is not one."""
     with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(MOST_LINE + 1), b""), 1):
             if not line.strip():
                 continue
             where = f"{path}, line {number}"
+            if len(line) > MOST_LINE:
+                raise InputError("--data", where, f"lines of at most {MOST_LINE:,} bytes")
             try:
                 story = json.loads(line.decode("utf-8"))["text"]
             except UnicodeDecodeError:
                 raise InputError("--data", where, "UTF-8 text") from None
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise InputError("--data", where, '{"text": "..."} on every line') from None
             if not isinstance(story, str):
                 raise InputError("--data", where, '{"text": "..."} with a string')
+            if not _encodable(story):
+                raise InputError("--data", where, "text without halves of surrogate pairs")
             yield story
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _parquet(files: list[Path]) -> Iterator[str]:
+    """The column ``text`` of Parquet files; InputError names a file that has none."""
+    import pyarrow
+    import pyarrow.parquet
+
+    for path in files:
+        try:
+            with pyarrow.parquet.ParquetFile(path) as file:
+                schema = file.schema_arrow
+                kind = schema.field("text").type if "text" in schema.names else None
+                if kind not in (pyarrow.string(), pyarrow.large_string()):
+                    raise InputError(
+                        "--data", str(path), "a Parquet file with texts in column text"
+                    )
+                for batch in file.iter_batches(columns=["text"]):
+                    yield from (text or "" for text in batch.column(0).to_pylist())
+        except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as problem:
+            raise InputError("--data", str(path), f"a Parquet file ({problem})") from None
 
 
 def _files_below(path: Path) -> list[Path]:
@@ -85,8 +119,7 @@ def _files_below(path: Path) -> list[Path]:
 def _texts(files: list[Path]) -> Iterator[str]:
     if files[0].suffix == ".jsonl":
         return _jsonl(files[0])
-    names = [str(file) for file in files]
-    return iter(arrow().load_dataset("parquet", data_files=names, split="train")["text"])
+    return _parquet(files)
 
 
 def _hub(source: Source) -> Iterator[str]:
@@ -119,10 +152,7 @@ def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str
             return "tinystories", content_of(files), _texts(files)
         source = SOURCES["tinystories"]
         return "tinystories", source.revision, _hub(source)
-    path = Path(data)
-    if not path.exists():
-        names = ", ".join(SOURCES)
-        raise InputError("--data", str(data), f"one of {names}, or a file or folder that exists")
+    path = place(data, SOURCES)
     files = _files_below(path)
     if not files:
         layout = "tinystories.jsonl or data/train-*.parquet"

@@ -85,6 +85,13 @@ def forces(strength: torch.Tensor, pairs: Pairs, part: slice, atoms: int) -> tor
     return total.index_add(0, pairs.i[part], along).index_add(0, pairs.j[part], along, alpha=-1)
 
 
+def at_least_float32(values: torch.Tensor) -> torch.Tensor:
+    """Half-precision numbers as float32, in which sums over neighbours are taken; others as they
+    are.
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 class Perceptron(nn.Sequential):
     """Linear layers with a rectifier between them."""
 
@@ -115,11 +122,11 @@ class SchNetConvolution(nn.Module):
     ) -> torch.Tensor:
         """``parts`` are (windowed filters (pairs, hidden), i, j) of disjoint sets of pairs."""
         message = self.inside(h)
-        total = torch.zeros_like(message)
+        total = at_least_float32(torch.zeros_like(message))
         for weight, i, j in parts:
-            total = total.index_add(0, i, weight * rows(message, j)).index_add(
-                0, j, weight * rows(message, i)
-            )
+            there, back = weight * rows(message, j), weight * rows(message, i)
+            total = total.index_add(0, i, at_least_float32(there))
+            total = total.index_add(0, j, at_least_float32(back))
         return h + self.last(shifted_softplus(self.outside(total)))
 
 
@@ -133,9 +140,9 @@ class GINConvolution(nn.Module):
     def forward(
         self, h: torch.Tensor, edge: torch.Tensor, i: torch.Tensor, j: torch.Tensor, last: bool
     ) -> torch.Tensor:
-        total = h.index_add(0, i, F.relu(rows(h, j) + edge)).index_add(
-            0, j, F.relu(rows(h, i) + edge)
-        )
+        h = at_least_float32(h)
+        total = h.index_add(0, i, at_least_float32(F.relu(rows(h, j) + edge)))
+        total = total.index_add(0, j, at_least_float32(F.relu(rows(h, i) + edge)))
         out = self.perceptron(total)
         return h + (out if last else F.relu(out))
 

@@ -18,13 +18,13 @@ import numpy as np
 from rdkit import Chem, RDConfig, RDLogger
 
 from ..errors import InputError
-from ..sources import Source, content, local_copy
+from ..sources import Source, content, local_copy, place, regular
 from .config import MoleculesConfig
 
 BAD_SHARE = 0.05  # of a source's records that may be unusable before the source is refused
 KNOWN_ELEMENTS = range(1, 100)  # atomic numbers of the embedding, as in GeoDiff
 SHIPPED = ("PBF/testData/egfr.sdf", "Fastcluster/testdata/cdk2.sdf")  # in RDKit's Contrib folder
-MOST_BYTES = 64 * 2**20  # of one record of an SDF
+MOST_BYTES = 64 * 2**20  # of one record of an SDF, or of a list of SMILES
 MOST_EXTENT = 1000.0  # angstrom; the largest protein that could be meant is smaller
 CONVERT = "python -m collapse_utils convert FOLDER geom_drugs.sdf.gz"
 
@@ -165,6 +165,7 @@ def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
 
 def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
     """(label, molecule) of every line ``SMILES [name]``; without conformations."""
+    regular(path, MOST_BYTES)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as reason:
@@ -252,13 +253,7 @@ def locate(
         raise InputError(
             "--data", "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`"
         )
-    path = Path(data)
-    if not path.exists():
-        raise InputError(
-            "--data",
-            str(data),
-            "one of " + ", ".join(SOURCES) + ", or a file or folder that exists",
-        )
+    path = place(data, SOURCES)
     if path.is_dir():
         if (path / "summary_drugs.json").is_file():
             raise InputError(

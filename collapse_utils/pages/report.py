@@ -21,7 +21,7 @@ from ..durable.run_dir import finished_runs
 from ..errors import InputError
 from ..evidence import statistics
 from ..evidence.claims import text
-from ..evidence.effects import Rows, ends_above, ends_above_first
+from ..evidence.effects import Rows, ends_above, ends_above_first, named
 from ..evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, VERDICT_SEEDS, decide
 from . import figures
 
@@ -73,11 +73,11 @@ def table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
         if values.shape[1] < 2 or not len(values):
             continue
         if not np.isfinite(values.to_numpy()).all():  # a fit that has diverged
-            found[figures.LABELS[regime]] = ["not finite"] * 3 + [RISES[UNDECIDED]]
+            found[named(regime)] = ["not finite"] * 3 + [RISES[UNDECIDED]]
             continue
         outcome, change = _verdict(ends_above_first(rows, regime))
         first, final = (f"{values[t].mean():.4g}" for t in values.columns[[0, -1]])
-        found[figures.LABELS[regime]] = [first, final, change, RISES[outcome]]
+        found[named(regime)] = [first, final, change, RISES[outcome]]
     heads = ["first", "final", "change", "verdict"]
     return pd.DataFrame.from_dict(found, orient="index", columns=heads)
 
@@ -91,7 +91,7 @@ def comparisons(frame: pd.DataFrame, metric: str) -> list[str]:
         effects = parts[0].effects
         if other != "replace" and len(effects) and np.isfinite(effects).all():
             outcome, difference = _verdict(parts)
-            lines.append(f"replace against {figures.LABELS[other]}: {ENDS[outcome]}, {difference}")
+            lines.append(f"replace against {named(other)}: {ENDS[outcome]}, {difference}")
     return lines
 
 

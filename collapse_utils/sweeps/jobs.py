@@ -16,8 +16,8 @@ from pathlib import Path
 
 from .. import regimes, sections
 from ..durable import files
-from ..durable.run_dir import fingerprint
-from ..errors import InputError
+from ..durable.run_dir import fingerprint, folder_name
+from ..errors import InputError, RunError
 from ..evidence.plan import Sweep
 
 
@@ -35,6 +35,7 @@ class Job:
     shared: Path
     threads: int
     arguments: tuple[str, ...] = ()  # of an own model's constructor
+    allow_changed_code: bool = False
 
     def command(self) -> list[str]:
         """What a person would type to run this job."""
@@ -50,6 +51,7 @@ class Job:
         words += ["--regime", self.regime, "--seed", str(self.seed), "--data", self.data]
         words += ["--run-dir", str(self.run_dir), "--shared", str(self.shared), "--quiet"]
         words += [word for assignment in self.assignments for word in ("--set", assignment)]
+        words += ["--allow-changed-code"] * self.allow_changed_code
         return words + [word for argument in self.arguments for word in ("--arg", argument)]
 
     @property
@@ -98,6 +100,7 @@ def plan(
     arguments: Sequence[str] = (),
     vary: Sequence[str] = (),
     data: str = sections.DEFAULT,
+    allow_changed_code: bool = False,
 ) -> list[Job]:
     """Every chain of a sweep, checked; the long chains of a seed come first."""
     jobs: dict[Path, Job] = {}
@@ -107,7 +110,7 @@ def plan(
         config, label = sections.configuration(name, preset, both, arguments)
         source = sections.default_source(name) if data == sections.DEFAULT else Path(data).stem
         home = out / sections.result_name(name) / f"{preset}-{source}"
-        run_dir = home / (label or "base") / regime / f"seed-{seed}"
+        run_dir = home / folder_name(label) / regime / f"seed-{seed}"
         job = Job(
             name,
             preset,
@@ -119,6 +122,7 @@ def plan(
             home / ".shared",
             config.threads,
             tuple(arguments),
+            allow_changed_code,
         )
         jobs.setdefault(run_dir, job)  # two spellings of one configuration are one chain
     return list(jobs.values())
@@ -153,7 +157,7 @@ def jobs_of(sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str]) -> lis
 
 def shard(jobs: Sequence[Job], text: str) -> list[Job]:
     """Part ``K/N`` (K = 0 .. N - 1) of the jobs; chains of one seed stay together."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not match or int(match[1]) >= int(match[2]):
         raise InputError("--shard", text, "K/N with K = 0 .. N - 1, such as 0/4")
     part, parts = int(match[1]), int(match[2])
@@ -193,8 +197,17 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
 
 
 def planned(out: Path) -> dict[Path, str]:
-    """Run directory and label of every chain that a sweep into ``out`` was asked for."""
+    """Run directory and label of every chain that a sweep into ``out`` was asked for; RunError
+    names a plan that no sweep has written.
+    """
     labels: dict[Path, str] = {}
     for path in sorted(out.glob("sweep-*.json")):
-        labels.update({out / job["run_dir"]: job["chain"] for job in files.read_json(path)["jobs"]})
+        content = files.read_json(path)
+        for job in content.get("jobs", ()) if isinstance(content, dict) else [None]:
+            texts = [job.get(key) for key in ("run_dir", "chain")] if isinstance(job, dict) else []
+            if not all(isinstance(text, str) for text in texts or [None]):
+                raise RunError(f"{path}: is not the plan of a sweep")
+            if not files.inside(texts[0]):
+                raise RunError(f"{path}: names a run directory outside its folder")
+            labels[out / texts[0]] = texts[1]
     return labels

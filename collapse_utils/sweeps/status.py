@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..durable import leases, progress
-from ..durable.files import read_json
+from ..durable.reading import read_description, read_run
 from ..durable.run_dir import run_dirs
-from ..errors import InputError, RunError
+from ..errors import InputError, RunError, plain
 from . import jobs
 
 STATES = ("running", "failed", "stopped", "waiting", "done")
@@ -28,9 +28,8 @@ class Row:
     words: str  # what a running chain does, or why one has failed
 
     def __str__(self) -> str:
-        return f"{self.state:<8} {self.finished:<8} {self.label}" + (
-            f": {self.words}" if self.words else ""
-        )
+        words = f": {self.words}" if self.words else ""
+        return plain(f"{self.state:<8} {self.finished:<8} {self.label}{words}")
 
 
 def label(description: dict) -> str:
@@ -44,15 +43,24 @@ def label(description: dict) -> str:
     return " ".join(name for name in names if name)
 
 
-def row(run_dir: Path) -> Row:
-    """One run: its state, its place in the chain, and what it last said."""
+def row(run_dir: Path, thorough: bool = True) -> Row:
+    """One run: its state, its place in the chain, and what it last said.
+
+    With ``thorough`` the files of a finished run are read, and what is damaged is named.
+    """
     try:
-        description = read_json(run_dir / "config.json")
-        name, total = label(description), description["config"]["iterations"]
-    except (RunError, KeyError, TypeError) as problem:
-        return Row("failed", "?", str(run_dir), f"config.json: {problem}")
+        description = read_description(run_dir)
+    except RunError as problem:
+        return Row("failed", "?", str(run_dir), str(problem))
+    name, total = label(description), description["config"]["iterations"]
     state = progress.read(run_dir)
     if (run_dir / "DONE").exists():
+        try:
+            if thorough:
+                read_run(run_dir)
+        except RunError as problem:
+            words = f"{problem}; the command that has made it makes it whole again"
+            return Row("failed", f"{total}/{total}", name, words)
         return Row("done", f"{total}/{total}", name, _record_failed(run_dir))
     finished = f"{progress.fraction(state):.1f}/{total}"
     owner = leases.owner(run_dir)
@@ -96,9 +104,9 @@ def planned_row(run_dir: Path, name: str) -> Row:
     return Row("waiting", "0", name, "")
 
 
-def rows(directory: Path) -> list[Row]:
+def rows(directory: Path, thorough: bool = True) -> list[Row]:
     """Every chain at or below ``directory``: begun, or planned by a sweep."""
-    chains = {path: row(path) for path in run_dirs(directory)}
+    chains = {path: row(path, thorough) for path in run_dirs(directory)}
     for run_dir, name in jobs.planned(directory).items():
         if run_dir not in chains:
             chains[run_dir] = planned_row(run_dir, name)

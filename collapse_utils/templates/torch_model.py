@@ -33,8 +33,8 @@ class MyModel:
         self.items, self.steps, self.batch = items, steps, batch
 
     def real_data(self):  # the real training set and the real test set
-        chance = torch.Generator().manual_seed(0)
-        x, noise = torch.randn(2, 2 * self.items, generator=chance)
+        rng = torch.Generator().manual_seed(0)
+        x, noise = torch.randn(2, 2 * self.items, generator=rng)
         points = torch.stack([x, x**2 / 2 + noise / 4], 1)
         return points[: self.items], points[self.items :]
 
@@ -42,22 +42,23 @@ class MyModel:
         torch.manual_seed(seed)
         net, first = Net(), 0
         adam = torch.optim.Adam(net.parameters(), lr=0.01)
-        if state := checkpoint.start():  # resume from the newest whole state
-            first, *saved = torch.load(state / "fit.pt", weights_only=True)
+        if state := checkpoint.start():  # resume from the newest state
+            saved = torch.load(state / "fit.pt", weights_only=True)
+            first, *saved = saved
             for part, values in zip((net, adam), saved, strict=True):
                 part.load_state_dict(values)
         for step in range(first, self.steps):
             # the batch depends on nothing but the seed and the step
-            chance = torch.Generator().manual_seed(seed + step)
+            rng = torch.Generator().manual_seed(seed + step)
             size = (self.batch,)
-            rows = torch.randint(len(training_data), size, generator=chance)
+            rows = torch.randint(len(training_data), size, generator=rng)
             loss = net.loss(training_data[rows])
             adam.zero_grad()
             loss.backward()
             adam.step()
             done = step + 1
             checkpoint.report(done, self.steps, {"loss": loss.item()})
-            if checkpoint.due() or done == self.steps:  # a minute has passed
+            if checkpoint.due() or done == self.steps:  # about a minute
                 with checkpoint.saving(done) as folder:
                     saved = done, net.state_dict(), adam.state_dict()
                     torch.save(saved, folder / "fit.pt")

@@ -22,6 +22,7 @@ from safetensors.torch import load_model, save_model
 from .. import seeds
 from ..durable import files
 from ..durable.checkpoints import Checkpoint
+from ..durable.reading import CURVE_COLUMNS
 from ..durable.signals import whole_steps
 from ..errors import RunError
 from . import precision
@@ -30,7 +31,6 @@ from .memory import Gradients, Split
 
 CURVE_POINTS = 40  # rows of a learning curve: enough to draw, few enough to commit
 VALIDATIONS = 8  # how often in a fit the validation loss is measured
-CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_loss")
 
 
 @dataclass(frozen=True)
@@ -275,15 +275,3 @@ def _write_curve(curve: list[list], path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(CURVE_COLUMNS)
         writer.writerows([["" if value is None else value for value in row] for row in curve])
-
-
-def read_curve(iteration_dir: Path) -> list[dict]:
-    """The learning curve of a finished fit, rows with the keys ``CURVE_COLUMNS``, or empty."""
-    states = sorted(iteration_dir.glob("state-*/curve.csv"))
-    if not states:
-        return []
-    with open(states[-1], newline="") as file:
-        return [
-            {key: float(value) if value else None for key, value in row.items()}
-            for row in csv.DictReader(file)
-        ]

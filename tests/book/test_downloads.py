@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
+from sphinx.application import Sphinx
 
-from book._tools import downloads
+from book._ext import data_of_page
+from book._tools import downloads, versions
 from book._tools.contents import notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,3 +125,63 @@ def test_no_two_files_are_saved_under_one_name():
         == "language-cpu-bible-metrics.csv"
     )
     assert downloads.saved_as(Path("book/_generated/headline.png")) == "headline.png"
+
+
+HOSTILE = [
+    'y" onmouseover="alert(2)',
+    "<script>alert(1)<&script>",
+    "a`{raw}`b",
+    "x | y",
+    "[a](javascript:alert(1))",
+]
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A page, built by Sphinx, of tables that hold hostile names and texts."""
+    for name in HOSTILE:
+        folder = tmp_path / "results" / "images" / f"smoke-{name}"
+        folder.mkdir(parents=True)
+        (folder / f"{name}.csv").write_text(f'"{name.replace(chr(34), "")}",value\n')
+        record = {
+            "variant": name,
+            "regime": name,
+            "seed": 0,
+            "preset": name,
+            "data": {"source": name},
+            "provenance": {"processor": name, "versions": {name: name}, "python": name},
+        }
+        (folder / "provenance.json").write_text(json.dumps([record]))
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "conf.py").write_text(
+        "extensions = ['myst_parser']\nhtml_theme = 'basic'\nsmartquotes = False\n"
+    )
+    (source / "results").symlink_to(tmp_path / "results")
+    parts = [downloads.table(tmp_path), downloads.kinds(tmp_path)]
+    parts += versions.pages(tmp_path).values()
+    parts += [downloads.of_page(tmp_path, "images")]
+    (source / "index.md").write_text("# Page\n\n" + "\n\n".join(parts), encoding="utf-8")
+    app = Sphinx(source, source, tmp_path / "html", tmp_path / "trees", "html", status=None)
+    app.build()
+    return BeautifulSoup((tmp_path / "html" / "index.html").read_text(), "html.parser")
+
+
+def test_hostile_names_are_text_in_a_page(hostile):
+    main = hostile.select_one(".body")
+    assert main.find_all("script") == [] and main.find_all(attrs={"onmouseover": True}) == []
+    links = [link.get("href", "") for link in main.find_all("a")]
+    assert not any(href.startswith("javascript") for href in links)
+    text = main.get_text()
+    for name in HOSTILE:
+        assert text.count(name) >= 6, name  # folder, file, variant, regime, processor, version
+
+
+def test_the_name_of_a_download_is_one_attribute():
+    app = SimpleNamespace(
+        env=SimpleNamespace(dlfiles={'results/y" onmouseover="alert(2).jsonl': (set(), "ab/y.x")})
+    )
+    context = {"body": '<a class="reference download" download="" href="../_downloads/ab/y.x">'}
+    data_of_page.name(app, "data", "page", context, None)
+    (link,) = BeautifulSoup(context["body"], "html.parser").find_all("a")
+    assert link["download"] == 'y" onmouseover="alert(2).jsonl' and "onmouseover" not in link.attrs

@@ -28,7 +28,7 @@ def book(tmp_path) -> tuple[Path, Path]:
     """A root with two pages in its contents, and what was built from it."""
     (tmp_path / "_config.yml").write_text("title: Two\n", encoding="utf-8")
     (tmp_path / "_toc.yml").write_text(
-        "root: book/one\nchapters:\n- file: notebooks/two\n", encoding="utf-8"
+        "format: jb-book\nroot: book/one\nchapters:\n- file: notebooks/two\n", encoding="utf-8"
     )
     first = (
         '<a href="#method">own</a> <a href="../notebooks/two.html#method">other</a> <a '

@@ -365,3 +365,24 @@ def test_images_are_decoded_once_and_a_damaged_copy_is_made_again(album, tmp_pat
     )
     bigger = ImagesConfig(size=32, levels=2, test_images=6, images=20, batch_size=8)
     assert prepare(album, tmp_path, bigger).train.shape == (20, 3, 32, 32)
+
+
+def test_images_that_are_all_equal_are_refused(tmp_path):
+    (tmp_path / "equal").mkdir()
+    for i in range(60):  # other bytes, the same picture
+        picture = Image.new("RGB", (20, 24), (90, 90, 90))
+        picture.save(tmp_path / "equal" / f"{i:02d}.jpg", comment=str(i).encode())
+    config = ImagesConfig(size=16, levels=2, test_images=10, batch_size=16)
+    with pytest.raises(InputError, match="images that differ"):
+        data.prepare(config, tmp_path / "equal", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("columns", [{"x": [1]}, {"image": [1, 2], "celeb_id": [1, 2]}])
+def test_parquet_without_photographs_is_named(tmp_path, columns):
+    from datasets import Dataset
+
+    Dataset.from_dict(columns).to_parquet(str(tmp_path / "train-0.parquet"))
+    Dataset.from_dict(columns).to_parquet(str(tmp_path / "test-0.parquet"))
+    config = ImagesConfig(size=16, levels=2, test_images=10, batch_size=16)
+    with pytest.raises(InputError):
+        data.prepare(config, tmp_path, tmp_path / "cache")

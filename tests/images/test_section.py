@@ -15,12 +15,12 @@ from collapse_utils import sections
 from collapse_utils.chain import Chain, run_chain
 from collapse_utils.data import Pool
 from collapse_utils.durable.checkpoints import Checkpoint
+from collapse_utils.durable.reading import read_curve
 from collapse_utils.durable.signals import Interrupted
 from collapse_utils.images import section as images_section
 from collapse_utils.images.config import PRESETS, ImagesConfig
 from collapse_utils.images.model import build, losses, pixel_noise, to_bytes, to_float
 from collapse_utils.images.section import ImagesSection, save_grid
-from collapse_utils.training.loop import read_curve
 
 SMALL = {
     "iterations": 3,

@@ -221,3 +221,40 @@ def test_presets_are_valid_and_grow():
     )
     with pytest.raises(InputError, match="vocabulary"):
         LanguageConfig(vocabulary=100)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"[" * 50_000, "on every line"),
+        (b'{"text": "\\ud800"}', "halves of surrogate pairs"),
+        (b'{"text": "\xff"}', "UTF-8 text"),
+        (b'{"text": 3}', "with a string"),
+        (b'{"text": "' + b"x" * 2000 + b'"}', "lines of at most 1,000 bytes"),
+    ],
+)
+def test_a_line_that_is_no_story_is_named(tmp_path, monkeypatch, line, told):
+    monkeypatch.setattr(sources, "MOST_LINE", 1000 if len(line) < 50_000 else sources.MOST_LINE)
+    (tmp_path / "x.jsonl").write_bytes(b'{"text": "a story"}\n' + line + b"\n")
+    with pytest.raises(InputError, match=told) as problem:
+        list(sources.locate(tmp_path / "x.jsonl", 150)[2])
+    assert "line 2" in str(problem.value) or len(line) == 50_000
+
+
+@pytest.mark.parametrize("columns", [{"words": ["a"]}, {"text": [1, 2]}, None])
+def test_parquet_without_texts_is_named(tmp_path, columns):
+    from datasets import Dataset
+
+    path = tmp_path / "train-00000.parquet"
+    if columns is None:
+        path.write_bytes(b"PAR1 is not all of it")
+    else:
+        Dataset.from_dict(columns).to_parquet(str(path))
+    with pytest.raises(InputError, match=r"train-00000.parquet.*a Parquet file"):
+        list(sources.locate(tmp_path, 150)[2])
+
+
+@pytest.mark.parametrize("data_path", ["/", "x" * 5000])
+def test_a_whole_disk_and_a_name_that_no_file_has(data_path):
+    with pytest.raises(InputError, match="--data"):
+        sources.locate(data_path, 150)

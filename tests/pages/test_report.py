@@ -30,12 +30,12 @@ def test_the_verdicts_are_told_in_three_words():
     assert shown["verdict"].to_dict() == {
         "replace": "rises",
         "accumulate": "does not rise",
-        "accumulate at equal size": "undecided",
+        "accumulate-subsample": "undecided",
     }
     told = report.comparisons(frame(), "loss")
     assert [line.partition(",")[0] for line in told] == [
         "replace against accumulate: above",
-        "replace against accumulate at equal size: above",
+        "replace against accumulate-subsample: above",
     ]
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 
+import forged
 import pytest
-from toy import Gaussian, GaussianConfig, chain
+from toy import Gaussian, GaussianConfig, Neural, chain
 
 from collapse_utils.chain import run_chain
 from collapse_utils.durable import files
+from collapse_utils.durable.run_dir import fingerprint, folder_name
 from collapse_utils.errors import InputError
 from collapse_utils.evidence import results
-from collapse_utils.sweeps import collect, jobs
+from collapse_utils.sweeps import collect, jobs, status
 
 FIELDS = {
     "package_version",
@@ -77,13 +79,9 @@ def test_rows_come_once_and_a_newer_run_takes_the_place_of_the_older(tmp_path):
     # A newer version of the package measures one thing less: its chain must not keep the old row
     # beside the new ones.
     for path in run_dir.glob("iteration-*/metrics.json"):
-        content = json.loads(path.read_text())
-        del content["metrics"]["items"], content["checksum"]
-        path.write_text(json.dumps(content))
+        forged.measure(path, items=None)
     description = json.loads((run_dir / "config.json").read_text())
-    (run_dir / "config.json").write_text(
-        json.dumps({**description, "package_version": "9", "fingerprint": "other"})
-    )
+    forged.describe(run_dir, package_version="9")
     collect.collect(out, tmp_path / "results")
     frame = results.read_csv(table(tmp_path))
     assert (
@@ -103,10 +101,7 @@ def test_the_same_chain_from_two_machines_is_one_chain(tmp_path):
     lines = collect.collect(out, tmp_path / "results")
     assert "12 rows" in lines[0] and any("the same metrics" in line for line in lines[1:])
     path = next((out / "b").rglob("iteration-02/metrics.json"))
-    content = json.loads(path.read_text())
-    content["metrics"]["items"] = 1.0
-    content.pop("checksum", None)  # as a package that wrote none has left it
-    path.write_text(json.dumps(content))
+    forged.measure(path, items=1.0)
     assert any("DIFFERENT" in line for line in collect.collect(out, tmp_path / "results"))
 
 
@@ -156,12 +151,200 @@ def test_chains_that_read_other_data_are_not_mixed_into_a_table(tmp_path, regime
         path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()
     }
     run_dir = finished(tmp_path / "second", regime, seed)
-    description = json.loads((run_dir / "config.json").read_text())
-    description["data"]["train"] = "another"
-    (run_dir / "config.json").write_text(json.dumps(description))
+    forged.describe(run_dir, data={"train": "another"})
     with pytest.raises(InputError, match="these would be on 2 data sets"):
         collect.collect(tmp_path / "second", tmp_path / "results")
     assert {
         path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()
     } == before
     collect.collect(tmp_path / "second", tmp_path / "elsewhere")  # as the message says
+
+
+def alone(tmp_path, run_dir) -> str:
+    """What ``collect`` says when it refuses the one run that there is; nothing is written."""
+    with pytest.raises(InputError) as told:
+        collect.collect(tmp_path / "out", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+    (row,) = status.rows(tmp_path / "out")
+    assert row.state == "failed"
+    assert "\n" not in str(told.value) and str(run_dir) in str(told.value)
+    return str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"seed": 0', '"seed": 2'),
+        ('"regime": "replace"', '"regime": "accumulate"'),
+        ('"preset": "own"', '"preset": "owl"'),
+        ('"seed": 0', '"seed": 0.0'),
+        ('"config": {', '"config": 3, "was": {'),
+        ('"variant": ""', '"variant": "x"'),
+    ],
+)
+def test_a_changed_configuration_is_not_filed_under_another_name(tmp_path, old, new):
+    path = finished(tmp_path / "out") / "config.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert "config.json" in alone(tmp_path, path.parent)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"section": "../../EVIL"}, "its section '../../EVIL' has a slash"),
+        ({"section": ".."}, "its section '..' is empty, begins with a dot"),
+        ({"preset": "/elsewhere"}, "its preset"),
+        ({"data": {"source": "x\x1b[2J"}}, "its source"),
+        ({"variant": "a\x1b[2J"}, "its variant"),
+        ({"regime": "../x"}, "its regime"),
+        ({"seed": -1}, "out of range"),
+        ({"config": {"iterations": 10**9}}, "out of range"),
+        ({"data": {"train": 7}}, "'train'"),
+    ],
+)
+def test_a_strangers_names_are_refused(tmp_path, changes, told):
+    run_dir = finished(tmp_path / "out")
+    forged.describe(run_dir, **changes)
+    assert told in alone(tmp_path, run_dir)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.pop("checksum"),
+        lambda record: record["metrics"].update({"items": float("nan")}),
+        lambda record: record["metrics"].update({"items": "1"}),
+        lambda record: record["metrics"].update({"a,b": 1.0}),
+        lambda record: record["metrics"].clear(),
+        lambda record: record.update(metrics=[]),
+    ],
+)
+def test_metrics_that_a_run_has_not_written_are_refused(tmp_path, change):
+    run_dir = finished(tmp_path / "out")
+    path = run_dir / "iteration-02" / "metrics.json"
+    record = json.loads(path.read_text())
+    sealed = record.pop("checksum")
+    record["checksum"] = sealed
+    change(record)
+    if record.pop("checksum", None) is None:
+        files.write_json(path, record)
+    else:
+        files.write_checked(path, record)
+    assert "iteration-02/metrics.json" in alone(tmp_path, run_dir)
+
+
+class Showing(Gaussian):
+    """The toy with a preview."""
+
+    def preview(self, items, folder):
+        (folder / "items.txt").write_text(str(items[:2]))
+
+
+def shown(folder):
+    run_chain(Showing(GaussianConfig(iterations=4)), chain(), folder / "run")
+    return folder / "run"
+
+
+def test_previews_are_collected_as_they_were_written(tmp_path):
+    run_dir = shown(tmp_path / "out")
+    collect.collect(tmp_path / "out", tmp_path / "results")
+    samples = table(tmp_path).parent / "samples" / "base" / "replace"
+    names = sorted(path.relative_to(samples).as_posix() for path in samples.rglob("*.*"))
+    assert names == [f"iteration-{t:02d}/items.txt" for t in (1, 2, 3, 4)]
+    original = run_dir / "iteration-02/preview/items.txt"
+    assert (samples / "iteration-02/items.txt").read_bytes() == original.read_bytes()
+
+
+def link(path, secret):
+    path.unlink()
+    path.symlink_to(secret)
+
+
+def link_folder(path, secret):
+    path.parent.rename(secret.parent / "moved")
+    path.parent.symlink_to(secret.parent / "moved")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        link,
+        link_folder,
+        lambda path, secret: path.write_text("other"),
+        lambda path, secret: path.write_text(""),
+        lambda path, secret: path.unlink(),
+        lambda path, secret: shutil.rmtree(path.parent),
+        lambda path, secret: path.with_name("more.txt").write_text("other"),
+        lambda path, secret: path.with_name("checksums.json").unlink(),
+        lambda path, secret: path.with_name("checksums.json").write_text('{"../x": "y"}'),
+    ],
+)
+def test_a_preview_that_a_run_has_not_written_is_refused_and_made_again(tmp_path, capsys, harm):
+    run_dir = shown(tmp_path / "out")
+    (tmp_path / "secret").write_text("a secret")
+    before = (run_dir / "metrics.csv").read_bytes()
+    harm(run_dir / "iteration-02" / "preview" / "items.txt", tmp_path / "secret")
+    assert "iteration-02/preview" in alone(tmp_path, run_dir)
+    shown(tmp_path / "out")
+    assert "the preview is made again" in capsys.readouterr().err
+    assert (tmp_path / "secret").read_text() == "a secret"
+    assert (run_dir / "metrics.csv").read_bytes() == before
+    collect.collect(tmp_path / "out", tmp_path / "results")
+
+
+@pytest.mark.parametrize("content", [None, "", "step\n1\n", "\x00\x01"])
+def test_a_learning_curve_that_was_changed_is_refused_and_made_again(tmp_path, capsys, content):
+    def run():
+        return run_chain(Neural(GaussianConfig(iterations=3)), chain(iterations=3), run_dir)
+
+    run_dir = tmp_path / "out" / "run"
+    run()
+    (path,) = run_dir.glob("iteration-02/state-*/curve.csv")
+    before = path.read_bytes()
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    assert "iteration-02/state-" in alone(tmp_path, run_dir)
+    run()
+    assert "curve.csv" in capsys.readouterr().err
+    assert next(run_dir.glob("iteration-02/state-*/curve.csv")).read_bytes() == before
+    collect.collect(tmp_path / "out", tmp_path / "results")
+
+
+def test_a_run_of_an_older_version_is_collected(tmp_path):
+    """It notes no digest of its code, its record and its previews have no checksums."""
+    run_dir = shown(tmp_path / "out")
+    description = json.loads((run_dir / "config.json").read_text())
+    del description["code"], description["fingerprint"]
+    sealed = {**description, "fingerprint": fingerprint(description)}
+    files.write_json(run_dir / "config.json", sealed)
+    done = json.loads((run_dir / "DONE").read_text())
+    del done["checksum"]
+    files.write_json(run_dir / "DONE", done)
+    for path in run_dir.glob("iteration-*/preview/checksums.json"):
+        path.unlink()
+    lines = collect.collect(tmp_path / "out", tmp_path / "results")
+    assert "12 rows" in lines[0] and len(lines) == 1
+    assert len(list((table(tmp_path).parent / "samples").rglob("items.txt"))) == 4
+
+
+def test_odd_files_beside_a_runs_own_are_passed_over(tmp_path):
+    run_dir = finished(tmp_path / "out")
+    shutil.copytree(run_dir / "iteration-02", run_dir / "iteration-02 (copy)")
+    (run_dir / "iteration-x").mkdir()
+    (run_dir / "progress.json").write_text("[1, 2]")
+    (run_dir / "lease.json").write_text("7")
+    assert "12 rows" in collect.collect(tmp_path / "out", tmp_path / "results")[0]
+    (run_dir / "DONE").unlink()
+    (row,) = status.rows(tmp_path / "out")
+    assert row.state == "stopped"
+
+
+def test_a_variant_with_a_path_names_one_folder():
+    assert folder_name("temperature=0.3,stories=5") == "temperature=0.3,stories=5"
+    assert folder_name("") == "base"
+    for variant in ("data=/x/y", "../../x", "..", "a/../../b"):
+        assert "/" not in folder_name(variant)
+        assert folder_name(variant) not in (".", "..")

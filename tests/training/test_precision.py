@@ -1,9 +1,13 @@
 """Training in lower precision: close to float32, and resumed to the same bits."""
 
+import molecule_toys
+import pandas as pd
 import pytest
 import torch
+from tiny import TINY
 
 from collapse_utils import sections
+from collapse_utils.__main__ import main
 from collapse_utils.durable.checkpoints import Checkpoint
 from collapse_utils.errors import InputError
 from collapse_utils.presets import PRECISIONS
@@ -122,3 +126,19 @@ def test_a_section_with_a_network_has_the_field(name):
 
 def test_only_float16_scales_the_loss():
     assert [name for name in PRECISIONS if precision.scaler(name, CPU).is_enabled()] == ["float16"]
+
+
+@pytest.mark.parametrize("name", ["language", "images", "molecules"])
+def test_a_section_learns_in_bfloat16_what_it_learns_in_float32(name, tmp_path, monkeypatch):
+    """The headline metric of the first fit is within 2%, and another number."""
+    monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
+    options = {"language": [], "images": [], "molecules": ["--data", str(tmp_path / "toys.sdf")]}
+    molecule_toys.write_sdf(tmp_path / "toys.sdf")
+    found = []
+    for value in ("float32", "bfloat16"):
+        folder = tmp_path / value / "run"
+        words = ["run", name, *TINY[name], *options[name], "--set", "iterations=1", "--quiet"]
+        assert main([*words, "--set", f"precision={value}", "--run-dir", str(folder)]) == 0
+        table = pd.read_csv(folder / "metrics.csv").set_index("metric")["value"]
+        found.append(table[sections.headline(name)])
+    assert found[1] == pytest.approx(found[0], rel=0.02) and found[1] != found[0]

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 
 from collapse_utils.durable import files
 from collapse_utils.durable.checkpoints import Checkpoint
+from collapse_utils.durable.reading import read_curve
 from collapse_utils.durable.signals import Interrupted
 from collapse_utils.errors import RunError
-from collapse_utils.training.loop import Plan, read_curve, train
+from collapse_utils.training.loop import Plan, train
 
 
 def test_training_learns_and_keeps_its_curve(tmp_path):

@@ -1,0 +1,93 @@
+"""What we predicted before the runs, and what came out: every prediction with its results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from collapse_utils.evidence import claims, predictions
+from collapse_utils.evidence.verdicts import NOT_RUN
+
+from .headline import DATA
+from .scorecard import Judged
+from .tables import captioned, markdown
+
+LANGUAGE = Path("results") / "language" / "predictions.yml"
+TRAINED = "trained-tinystories"  # the chains that it is about
+QUESTIONS = {  # a statistic of results/predictions.yml -> what it asks
+    "growth": "grows like H_t, or like a line",
+    "bounded": "grows like H_t, or like a sum that converges",
+    "late_change": "still rises after fit 21, or levels off",
+    "final_ratio": "log of the final loss / the first",
+    "final_gap": "log of the final loss / that of {over}",
+}
+CHAINS = {  # an entry of that file -> its chains
+    "long-faces": "faces, 50 fits",
+    "long-molecules": "molecules, 50 fits",
+    "long-own-model": "own model, 200 fits",
+    "long-language": "language models, 50 fits",
+    "langevin-molecules": "GeoDiff's own sampler",
+    "geometry-molecules": "rough geometry alone",
+    "faces-by-seed": "faces, own photographs for each seed",
+}
+Row = tuple[str, str, str, str, str]
+
+
+def rows(root: Path, judged: Judged) -> list[Row]:
+    """Chains, question, what we expected, what came out, and the effect; without what was not
+    run.
+    """
+    return [*_of_language(root, judged), *_of_statistics(root)]
+
+
+def _of_language(root: Path, judged: Judged) -> list[Row]:
+    """The predictions of outcomes of claims about the language models that are trained out."""
+    verdicts = {
+        claim.id: (claim, found[TRAINED])
+        for claim, found in judged.get("language", [])
+        if TRAINED in found
+    }
+    entries = yaml.safe_load((root / LANGUAGE).read_text(encoding="utf-8"))["predictions"]
+    made = []
+    for entry in entries:
+        claim, verdict = verdicts.get(entry["id"], (None, None))
+        if claim and verdict and verdict.outcome != NOT_RUN:
+            effect = claims.text(verdict.effect).replace(", ", ",\u00a0")
+            chains = "language models, trained out"
+            made.append((chains, claim.statement, entry["expected"], verdict.outcome, effect))
+    return made
+
+
+def _of_statistics(root: Path) -> list[Row]:
+    table = predictions.outcomes(root / "results")
+    made = []
+    for each in table[table["outcome"] != predictions.NOT_RUN].to_dict("records"):
+        over = CHAINS.get(each["over"], each["over"].replace("_", "-"))
+        question = QUESTIONS[each["statistic"]].format(over=over)
+        chains = f"{CHAINS[each['id']]} ({DATA.get(each['source'], each['source'])})"
+        regime = each["regime"].replace("_", "-")
+        expected = f"{each['expected']} (probability {each['probability']})"
+        effect = each["value"].replace(", ", ",\u00a0")
+        made.append((chains, f"{regime}: {question}", expected, each["outcome"], effect))
+    return made
+
+
+def text(root: Path, judged: Judged) -> str:
+    """How many predictions came true, and the table."""
+    found = rows(root, judged)
+    if not found:
+        return ""
+    right = sum(expected.partition(" (")[0] == outcome for _, _, expected, outcome, _ in found)
+    unclear = sum(outcome == predictions.UNDECIDED for *_, outcome, _ in found)
+    sentence = (
+        f"Of the {len(found)} predictions whose chains were run, {right} came true, {unclear} are "
+        f"undecided and {len(found) - right - unclear} were wrong."
+    )
+    head = ("chains", "prediction about", "expected", "came out", "effect")
+    caption = (
+        "What we predicted before the runs, and what came out. Effects are means over chains with "
+        "95% intervals; the rules are in `results/predictions.yml` and "
+        "`results/language/predictions.yml`."
+    )
+    return f"{sentence}\n\n{captioned(markdown(head, found), caption, 'table-predictions')}"

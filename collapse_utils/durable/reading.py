@@ -1,0 +1,229 @@
+"""The one reader of a run directory: ``run``, ``collect``, ``status`` and ``compare`` see what it
+lets through.
+
+A run directory may be damaged, and it may be a stranger's.  Nothing in it is believed before it is
+checked: every file is a regular file of a sane size inside the folder and no link, is of the type
+that it should be, and says what its checksum says; ``config.json`` says what its fingerprint says,
+and its names can be names of folders.  RunError names the file that is not so.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import regimes
+from ..errors import InputError, RunError
+from . import files
+from .run_dir import fingerprint, iteration_dir, name_problem
+
+CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_loss")
+METRIC = re.compile(r"[^\x00-\x1f\x7f,\"]{1,200}")  # the name of a metric: one cell of a CSV file
+MOST_ITERATIONS = 10**6
+MOST_PREVIEW_BYTES = 64 * 2**20  # of one file of a preview
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run directory holds, checked."""
+
+    path: Path
+    description: dict  # config.json
+    done: dict  # DONE: the provenance
+    rows: list[dict]  # metrics: section, preset, regime, seed, iteration, metric, value
+    curves: dict[int, list[dict]]  # learning curves by iteration
+    previews: dict[int, dict[str, Path]]  # files of the previews by iteration and name
+    notes: list[str]  # what is missing and is not needed
+
+
+def changed(path: Path) -> RunError:
+    return RunError(f"{path}: its content has changed since it was written")
+
+
+def _typed(path: Path, record: Any, kinds: dict[str, Any]) -> None:
+    """RunError unless ``record`` is an object whose fields are of ``kinds``."""
+    if not isinstance(record, dict):
+        raise RunError(f"{path}: is not a JSON object")
+    for name, kind in kinds.items():
+        value = record.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise RunError(f"{path}: its field {name!r} is missing or of another type")
+
+
+def read_config(run_dir: Path) -> dict:
+    """``config.json`` with fields of the right types; its fingerprint is not looked at."""
+    path = run_dir / "config.json"
+    found = files.read_json(path)
+    texts = dict.fromkeys(("section", "preset", "variant", "regime", "fingerprint"), str)
+    _typed(path, found, {**texts, "seed": int, "config": dict, "data": dict})
+    _typed(path, found["config"], {"iterations": int})
+    counts = {"train_items": int, "test_items": int}
+    _typed(path, found["data"], {**counts, "source": str, "train": str, "test": str})
+    return found
+
+
+def read_description(run_dir: Path) -> dict:
+    """``config.json``, as it was written and with names that can be names of folders."""
+    path = run_dir / "config.json"
+    found = read_config(run_dir)
+    if not sealed(found):
+        raise changed(path)
+    for name, text in (
+        ("section", found["section"]),
+        ("preset", found["preset"]),
+        ("regime", found["regime"]),
+        ("source", found["data"]["source"]),
+    ):
+        if problem := name_problem(text):
+            raise RunError(f"{path}: its {name} {text[:100]!r} {problem}")
+    if found["variant"] and not found["variant"].isprintable():
+        raise RunError(f"{path}: its variant {found['variant'][:100]!r} has control characters")
+    try:
+        regimes.check(found["regime"], shares=True)
+    except InputError:
+        raise RunError(f"{path}: its regime {found['regime'][:100]!r} is not known") from None
+    if found["seed"] < 0 or not 1 <= found["config"]["iterations"] <= MOST_ITERATIONS:
+        raise RunError(f"{path}: its seed or its number of iterations is out of range")
+    return found
+
+
+def sealed(description: dict) -> bool:
+    """Whether a description says what its fingerprint says."""
+    rest = {name: value for name, value in description.items() if name != "fingerprint"}
+    return description.get("fingerprint") == fingerprint(rest)
+
+
+def read_done(run_dir: Path, description: dict) -> dict:
+    """The provenance in ``DONE``.  It has a checksum where the run noted the package's code."""
+    path = run_dir / "DONE"
+    found = files.read_json(path)
+    if not isinstance(found, dict):
+        raise changed(path)
+    if "checksum" in found or "code" in description:
+        return files.read_checked(path)
+    return found
+
+
+def read_record(run_dir: Path, description: dict, t: int) -> dict:
+    """What ``metrics.json`` says of iteration t: metrics, seconds, and whether it has a preview."""
+    path = iteration_dir(run_dir, t) / "metrics.json"
+    record = files.read_checked(path)
+    _typed(path, record, {"metrics": dict, "seconds": (int, float)})
+    infinite = description["config"].get("diverged") == "record"
+    for name, value in record["metrics"].items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not METRIC.fullmatch(name) or not number:
+            raise RunError(f"{path}: its metric {name[:100]!r} is not one")
+        if not math.isfinite(value) and not (infinite and value == math.inf):
+            raise RunError(f"{path}: its metric {name!r} is {value}")
+    if not record["metrics"]:
+        raise RunError(f"{path}: has no metrics")
+    return record
+
+
+def _no_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise RunError(f"{folder}: is a link")
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """``checksums.json`` of a folder, whose names stay in it."""
+    path = folder / "checksums.json"
+    found = files.read_json(path)
+    if not isinstance(found, dict) or not all(
+        isinstance(expected, str) and files.inside(name) for name, expected in found.items()
+    ):
+        raise changed(path)
+    return found
+
+
+def _whole(path: Path, expected: str | None, most: int = files.MOST_BYTES) -> bytes:
+    content = files.read_plain(path, most)
+    if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+        raise changed(path)
+    return content
+
+
+def read_curve(iteration: Path) -> list[dict]:
+    """The learning curve of a finished fit, a dict a row with the keys ``CURVE_COLUMNS``; empty if
+    it left none.
+    """
+    states = files.states(iteration)
+    if not states:
+        return []
+    state = states[-1]  # those before it are of the middle of the fit
+    _no_link(state)
+    expected = _checksums(state).get("curve.csv")
+    if expected is None:
+        if (state / "curve.csv").exists():
+            raise changed(state / "checksums.json")
+        return []
+    return _curve(state / "curve.csv", _whole(state / "curve.csv", expected))
+
+
+def _curve(path: Path, content: bytes) -> list[dict]:
+    try:
+        table = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""))
+        if tuple(table.fieldnames or ()) != CURVE_COLUMNS:
+            raise ValueError
+        rows = [{key: float(cell) if cell else None for key, cell in row.items()} for row in table]
+        if not rows or any(not math.isfinite(row["step"]) for row in rows):
+            raise ValueError
+    except (ValueError, TypeError, csv.Error):
+        raise RunError(f"{path}: is not a learning curve") from None
+    return rows
+
+
+def preview_files(run_dir: Path, description: dict, t: int, wanted: bool) -> dict[str, Path]:
+    """The files of the preview of iteration t by name, which there must be if it is ``wanted``.
+    They have checksums where the run noted the package's code.
+    """
+    folder = iteration_dir(run_dir, t) / "preview"
+    _no_link(folder)
+    if not folder.is_dir():
+        if wanted:
+            raise RunError(f"{folder}: is missing")
+        return {}
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or not path.is_dir()
+    }
+    for name, path in found.items():
+        if not files.inside(name):
+            raise RunError(f"{path}: {name_problem(path.name) or 'is no file of a preview'}")
+    sums: dict[str, str] | None = None
+    if found.pop("checksums.json", None) is not None or "code" in description:
+        sums = _checksums(folder)
+        if extra := sorted(found.keys() ^ sums.keys()):
+            raise RunError(f"{folder / extra[0]}: is missing, or was not written by the run")
+    for name, path in found.items():
+        _whole(path, sums[name] if sums is not None else None, MOST_PREVIEW_BYTES)
+    return found
+
+
+def read_run(run_dir: Path) -> Run:
+    """A finished run, whole; RunError names what is not as it was written, or not finished."""
+    description = read_description(run_dir)
+    done = read_done(run_dir, description)
+    first = {name: description[name] for name in ("section", "preset", "regime", "seed")}
+    rows, curves, previews, notes = [], {}, {}, []
+    for t in range(1, description["config"]["iterations"] + 1):
+        folder = iteration_dir(run_dir, t)
+        _no_link(folder)
+        record = read_record(run_dir, description, t)
+        curves[t] = read_curve(folder)
+        previews[t] = preview_files(run_dir, description, t, bool(record.get("preview")))
+        rows += [
+            {**first, "iteration": t, "metric": metric, "value": value}
+            for metric, value in record["metrics"].items()
+        ]
+        if (folder / "newest.json").exists() and not files.states(folder):
+            notes.append(f"{folder}: has no state of its fit, and so no learning curve")
+    return Run(run_dir, description, done, rows, curves, previews, notes)
