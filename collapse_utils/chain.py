@@ -2,9 +2,9 @@
 
 Iteration t = 1..N fits a freshly initialised model, measures it on real held-out data, and samples
 a synthetic generation; the regime chooses what iteration t + 1 trains on.  :func:`iterate` says
-this in four definitions that call one another.  A *store* makes each product once and keeps it: in
-memory (:class:`InMemory`) or in a run directory that survives the process (``durable/store.py``).
-What is lost or damaged is made again by the definition that made it first, to the same last bit.
+this in four definitions that call one another.  A *store* (``durable/store.py``) makes each product
+once and keeps it, in memory or in a run directory that survives the process.  What is lost or
+damaged is made again by the definition that made it first, to the same last bit.
 
 A section gives the loop four methods:
 
@@ -14,9 +14,8 @@ A section gives the loop four methods:
     evaluate(model, real_test)   -> {metric name: value}
 
 and may give more: ``preview(data, folder)`` writes a few samples for people to look at, ``notes()``
-returns what the provenance should say of the run (a JSON-able dict), and ``resumable_sampling =
-True`` says that ``sample`` takes a fourth argument, which resumes it in the middle of a generation
-(see :class:`~collapse_utils.durable.checkpoints.Pieces`).
+returns what the provenance should say of the run (JSON), and ``resumable_sampling = True`` says
+that ``sample`` takes a fourth argument to resume, :class:`~.durable.checkpoints.Pieces`.
 """
 
 from __future__ import annotations

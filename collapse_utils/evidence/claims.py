@@ -333,11 +333,9 @@ def _beside(claim: Claim, frame: pd.DataFrame, verdict: Verdict) -> str:
     effect = f"{mean:.3f} {unit}" if abs(mean) < 1 else f"{mean:.2f} {unit}"
     if not verdict.threshold:
         return effect
-    used = chains(claim, frame)
-    other, own = (
-        used[used["metric"] == metric]["value"].mean() for metric in (claim.beside, claim.metric)
-    )
-    return f"{effect}, margin {verdict.threshold * other / own:.2g}"
+    means = chains(claim, frame).groupby("metric")["value"].mean()
+    ratio = means[claim.beside] / means[claim.metric or claim.page.metric]
+    return f"{effect}, margin {verdict.threshold * ratio:.2g}"
 
 
 def text(effect: Estimate) -> str:
