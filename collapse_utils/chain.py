@@ -165,8 +165,7 @@ def run_chain(
     shared : folder of first fits and first generations; default: ``.shared`` beside ``run_dir``.
     report : called at most twice a second with the state of the run (iteration, phase, step, ...).
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
-    allow_changed_code : go on with a run that was begun by other code of this package or with other
-        versions of torch, numpy or transformers; the provenance says so.
+    allow_changed_code : resume a run of other code or library versions; the provenance says so.
 
     Returns
     -------
@@ -177,15 +176,14 @@ def run_chain(
     InputError : ``run_dir`` holds another run, or one begun by other code, or cannot be written.
     RunError : another process is writing there, or the section broke its contract (named).
     """
-    run_dir = Path(run_dir)
     check_methods(section)
+    run_dir = Path(run_dir)
     real_train, real_test = section.real_data()
     description = describe_run(chain, real_train, real_test)
     if (rows := finished_rows(run_dir, description)) is not None:
         return rows
     with writing(run_dir, description, allow_changed_code) as lease:
-        first_fits = Path(shared) if shared is not None else run_dir.parent / ".shared"
-        given = description, chain.config, report, checkpoint_s
-        store = RunDirectory(run_dir, first_fits, lease, *given)
+        fits = Path(shared or run_dir.parent / ".shared")
+        store = RunDirectory(run_dir, fits, lease, description, chain.config, report, checkpoint_s)
         iterate(section, chain, real_train, real_test, store)
         return store.finish(section.notes() if hasattr(section, "notes") else None)

@@ -2,9 +2,9 @@
 
 A generation is stored in blocks, each as large as the real training set (n items).  Generation 0 is
 the real data, one block.  Generation t is sampled by the model of iteration t, one block in every
-regime except ``replace_multiple``, which needs t + 1 blocks because iteration t + 1 trains on (t +
-1) n items from one model.  Block 0 of generation 1 is therefore the same in every regime, and a
-chain never samples more than n items at once.
+regime except ``replace_multiple``, which needs t + 1 because iteration t + 1 trains on (t + 1) n
+items from one model.  So block 0 of generation 1 is the same in every regime, and a chain never
+samples more than n items at once.
 
 Names in the authors' own code: replace, concatenate, concatenate_subsample, replace_multiple.
 Two regimes have a parameter, such as ``fixed_real=0.25``: see ``picks.py``.
