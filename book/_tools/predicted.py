@@ -1,4 +1,4 @@
-"""What we predicted before the runs, and what came out: every prediction with its results."""
+"""What we predicted before the runs, and what came out: a table of what was run."""
 
 from __future__ import annotations
 
