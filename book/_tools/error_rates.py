@@ -9,7 +9,7 @@ import numpy as np
 from collapse_utils.evidence.statistics import detectable
 from collapse_utils.evidence.verdicts import LEVEL, TWO_LOOKS, Verdict, error_rates, multiplicity
 
-from .tables import markdown
+from .tables import captioned, markdown
 
 SEEDS = (3, 5, 10)
 PARTS = (1, 4, 7, 9)  # as our claims have
@@ -22,11 +22,11 @@ def table() -> str:
     """Wrong verdicts in simulations by seeds and parts, and the effect that is detected."""
     head = (
         "seeds",
-        "parts of the claim",
+        "parts",
         "p needed",
         "wrongly *reproduced*",
         "wrongly *not reproduced*",
-        "effect found with 80% power (standard deviations between seeds)",
+        "effect found",
     )
     rows = []
     for seeds in SEEDS:
@@ -35,7 +35,12 @@ def table() -> str:
             rows.append(_row(str(seeds), seeds, parts, LEVEL, power))
     first, last = LOOKS
     rows.append(_row(f"{first}, then {last}", last, 1, TWO_LOOKS, "", first_look=first))
-    return markdown(head, rows)
+    return captioned(
+        markdown(head, rows),
+        f"Wrong verdicts in {TRIALS:,} simulated claims without an effect. The last column is the "
+        "smallest effect that is found four times in five, in standard deviations between seeds.",
+        "table-error-rates",
+    )
 
 
 def _row(
@@ -48,10 +53,15 @@ def _row(
 
 def multiplicity_table(counted: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
     """How many *reproduced* verdicts remain after Holm and Benjamini-Hochberg, by set."""
-    after = [f"of them after {name} ({RATE:.0%})" for name in ("Holm", "Benjamini-Hochberg")]
+    after = [f"after {name} ({RATE:.0%})" for name in ("Holm", "Benjamini-Hochberg")]
     rows = []
     for name, verdicts in counted:
         count = multiplicity(verdicts, RATE)
         numbers = count.decided, count.reproduced, count.holm, count.benjamini_hochberg
         rows.append((name, *map(str, numbers)))
-    return markdown(("verdicts", "decided by a test", "*reproduced*", *after), rows)
+    return captioned(
+        markdown(("verdicts", "decided by a test", "*reproduced*", *after), rows),
+        "Verdicts that remain after a correction for the number of claims. Counts are of verdicts, "
+        "one for each claim and data set.",
+        "table-multiplicity",
+    )

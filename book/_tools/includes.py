@@ -98,7 +98,7 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         else NO_RESULTS,
         folder / "regimes.md": figure("regimes", schematic.sentence(), schematic.CAPTION),
         folder / "scorecard.md": scorecard.full(root, judged),
-        folder / "claim_details.md": scorecard.details(judged),
+        folder / "claim_details.md": scorecard.details(root, judged),
         folder / "predictions.md": predicted.text(root, judged),
         folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),
         folder / "claims.json": claims_json.text(root, judged),

@@ -17,6 +17,7 @@ from pathlib import Path
 from collapse_utils.linear import theory
 from collapse_utils.pages.figures import LABELS
 
+from . import forest
 from .explorer import Json, explorer
 from .samples import faces, molecules, rows_of, stories
 
@@ -145,6 +146,7 @@ INTERACTIVES = {
     "faces": Interactive("Faces by generation", ("generations.js",), faces, _faces),
     "stories": Interactive("Stories by generation", ("generations.js",), stories, _stories),
     "molecules": Interactive("Molecules by generation", MOLECULES, molecules, _molecules),
+    "claims": Interactive("Claims by outcome", ("claims.js",), forest.forest, forest.static),
     "results": Interactive("Results explorer", ("results.js",), explorer, _results),
 }
 

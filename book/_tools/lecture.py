@@ -272,6 +272,7 @@ def slides(root: Path, site: Path) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>Slides: {book}</title>"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'  # none is asked for
         f"<style>{STYLE}</style>{formulas if re.search(r'class=.math', body) else ''}</head>"
         f'<body><main>{body}</main><nav aria-label="Slides"><button id="back">Back</button>'
         '<output></output><button id="next">Next</button><a href="teaching.html">Leave</a></nav>'

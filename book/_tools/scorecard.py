@@ -14,8 +14,9 @@ from collapse_utils.evidence.claims import OURS, Claim, Page
 from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED, Verdict
 
 from . import registration
+from .explorer import METRICS
 from .headline import DATA
-from .tables import markdown
+from .tables import captioned, markdown
 
 BADGES = {"READ": "primary", "DIGITISED": "info", "DERIVED": "warning", "RECALLED": "secondary"}
 TITLES = {  # sections without a module of their own
@@ -28,9 +29,15 @@ TITLES = {  # sections without a module of their own
 }
 LONG = "smoke-orl"  # the small autoencoders: 50 fits, or 6 with a share of real faces
 PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
-NOT_ASKED = "not asked of these data"
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
+SIMULATED = {  # the metrics of simulations, which the explorer does not show
+    "value": "simulated value",
+    "formula_error": "relative distance to the formula",
+    "prediction_error": "distance to the prediction",
+    "rise": "rise",
+    "log_loss": "log-loss",
+}
 
 # section -> claims, with verdicts by results
 Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]
@@ -98,26 +105,59 @@ def scale_of(section: str, name: str) -> str:
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
 
 
-def full(root: Path, judged: Judged) -> str:
-    """A table of claims for every section."""
-    registry, lines = Registry.read(root), []
-    for section, rows in judged.items():
-        names = rows[0][0].page.results
-        head = ["claim", "the paper", *(name_of(rows[0][0].page, name) for name in names)]
-        cells = [_row(root, *row, registry) for row in rows if not row[0].detail_of]
-        lines += [f"### {title(section)}", "", markdown(head, cells)]
-    return "\n".join(lines)
-
-
-def _row(root: Path, claim: Claim, verdicts: dict[str, Verdict], registry: Registry) -> list[str]:
+def tested(claim: Claim, verdicts: dict[str, Verdict]) -> str:
+    """What was tested, in one sentence."""
     claimed = next((verdict.claimed for verdict in verdicts.values() if verdict.claimed), "")
-    statement = _lines(
-        f"[{claim.statement}](#{claim.shown})",
-        f"{claim.effect}, claimed {claimed}" if claimed else claim.effect,
-        registry.link(claim),
+    names = claim.options.get("metrics") or [claim.metric or claim.page.metric]
+    titles = [(METRICS | SIMULATED).get(name, name).partition(" (")[0] for name in names]
+    subject = f"For the {' and the '.join(titles)}, we test"
+    return (
+        f"{subject} whether {claim.effect} is {claimed}."
+        if claimed
+        else f"{subject} {claim.effect}."
     )
-    ours = [_ours(claim, name, verdicts.get(name), registry) for name in claim.page.results]
-    return [statement, _paper(claim, root / "results"), *ours]
+
+
+def anchor(claim: Claim) -> str:
+    """The id of a claim on the claims page."""
+    return "claim-" + claim.id.replace(".", "-").replace("_", "-")
+
+
+def full(root: Path, judged: Judged) -> str:
+    """A table of claims for every section, each folded, with its number and caption."""
+    registry = Registry.read(root)
+    return "\n".join(
+        _folded(section, _table(root, rows, registry)) for section, rows in judged.items()
+    )
+
+
+def _folded(section: str, table: str) -> str:
+    name = f"table-claims-{section.replace('_', '-')}"
+    caption = (
+        f"{title(section)}: every claim with its results. Below a claim is what was tested and the "
+        "commit that registered it."
+    )
+    return (
+        f"``````{{dropdown}} {title(section)}\n{{numref}}`{name}` lists the claims.\n\n"
+        f"{captioned(table, caption, name)}``````\n"
+    )
+
+
+def _table(root: Path, rows: list[tuple[Claim, dict[str, Verdict]]], registry: Registry) -> str:
+    lines = (
+        (
+            _lines(
+                f"[{claim.statement}](#{claim.shown})",
+                tested(claim, verdicts),
+                registry.link(claim),
+            ),
+            _paper(claim, root / "results"),
+            "<br><br>".join(_ours(claim, verdicts, registry)) or NOT_RUN,
+        )
+        for claim, verdicts in rows
+        if not claim.detail_of
+    )
+    return markdown(["claim", "the paper", "our results"], lines)
 
 
 def _lines(*parts: str) -> str:
@@ -144,18 +184,24 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
-def _ours(claim: Claim, name: str, verdict: Verdict | None, registry: Registry) -> str:
-    if name not in claim.outcomes:
-        return NOT_ASKED
-    if verdict is None or verdict.outcome == NOT_RUN:
-        return NOT_RUN
-    kind = registration.kind(claim, name, registry.registered)
-    return _lines(
-        f"{_outcome(verdict)} {scale_of(claim.page.section, name)}",
-        interval(verdict),
-        f"({verdict.beside})" if verdict.beside else "",
-        f"{kind}; {verdict.note}" if verdict.note else kind,
-    )
+def _ours(claim: Claim, verdicts: dict[str, Verdict], registry: Registry) -> list[str]:
+    """What each of our results says of a claim."""
+    cells = []
+    for name in claim.outcomes:
+        verdict = verdicts.get(name)
+        if verdict is None or verdict.outcome == NOT_RUN:
+            continue
+        kind = registration.kind(claim, name, registry.registered)
+        data, scale = name_of(claim.page, name), scale_of(claim.page.section, name)
+        cells.append(
+            _lines(
+                f"{data}: {_outcome(verdict)} {scale}",
+                interval(verdict),
+                f"({verdict.beside})" if verdict.beside else "",
+                f"{kind}; {verdict.note}" if verdict.note else kind,
+            )
+        )
+    return cells
 
 
 def _outcome(verdict: Verdict) -> str:
@@ -168,19 +214,19 @@ def interval(verdict: Verdict) -> str:
     return shown if "[" in shown else f"{shown}, p = {verdict.p:.2g}"
 
 
-def details(judged: Judged) -> str:
+def details(root: Path, judged: Judged) -> str:
     """The further tests of claims about a rise, in one table."""
-    content = []
+    registry, lines = Registry.read(root), []
     for claim, verdicts in (row for rows in judged.values() for row in rows if row[0].detail_of):
-        for name in claim.outcomes:
-            verdict = verdicts.get(name)
-            effect, outcome = "", NOT_RUN
-            if verdict is not None and verdict.outcome != NOT_RUN:
-                claimed = f"{claim.effect}, claimed {verdict.claimed}"
-                effect = _lines(claimed, interval(verdict), verdict.note)
-                outcome = _outcome(verdict)
-            content.append((claim.statement, name_of(claim.page, name), effect, outcome))
-    return markdown(("claim", "data", "effect", "outcome"), content)
+        statement = f'<span id="{anchor(claim)}"></span>{claim.statement}'
+        cells = "<br><br>".join(_ours(claim, verdicts, registry)) or NOT_RUN
+        lines.append((_lines(statement, tested(claim, verdicts)), cells))
+    return captioned(
+        markdown(["claim", "our results"], lines),
+        "Further tests of the claims about a rise. A lowest step is that of the least certain pair "
+        "of fits.",
+        "table-claim-details",
+    )
 
 
 def families(judged: Judged) -> list[tuple[str, list[Verdict]]]:

@@ -109,6 +109,15 @@ class Claim:
             )
         return f"{'>' if verdict.sign > 0 else '<'} {verdict.threshold:.3g}{unit}"
 
+    def claimed_range(self, verdict: Verdict) -> tuple[float, float]:
+        """The same range as numbers; an open end is infinite."""
+        limit = self.options.get("limit")
+        if self.test == "follows_theory":
+            return 1 / (1 + limit), 1 + limit
+        if self.test in EQUIVALENCE:
+            return (1 / limit, limit) if self.ratio else (-limit, limit)
+        return (verdict.threshold, math.inf) if verdict.sign > 0 else (-math.inf, verdict.threshold)
+
 
 def file() -> Path:
     """The file of claims: the copy inside an installed package, or a source tree's."""

@@ -26,7 +26,6 @@ COLOURS = {
 OTHER = "#ff80c0"
 RADII = {1: 0.28, 6: 0.42, 7: 0.42, 8: 0.42}
 LARGE = 0.52
-NAMES = {1: "H", 6: "C", 7: "N", 8: "O", 9: "F", 15: "P", 16: "S", 17: "Cl", 35: "Br", 53: "I"}
 
 
 def flattest(positions: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ..evidence import statistics
 
@@ -146,6 +147,44 @@ def reported(ax: Axes, curves: pd.DataFrame, label: str) -> None:
     ax.set_ylabel(label)
 
 
+def growth(
+    ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], variant: str = ""
+) -> None:
+    """A metric divided by that of the first fit of its chain, by regime: geometric mean over seeds
+    and 95% interval, on a logarithmic axis.
+    """
+    for name in names:
+        table = statistics.growth(frame, metric, name, variant)
+        found = {t: statistics.estimate(table[t], log=True) for t in table.columns}
+        rows = [(t, one.mean, one.low, one.high, one.n) for t, one in found.items()]
+        if rows:
+            curve(ax, pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"]), name)
+    _relative(ax)
+
+
+def reported_growth(ax: Axes, curves: pd.DataFrame) -> None:
+    """The paper's curves of one metric, each divided by its first value, hollow and dashed; the
+    legend of our curves names their regimes.
+    """
+    first = curves[curves["iteration"] == 1].set_index("regime")["value"]
+    before = len(ax.get_lines())
+    reported(ax, curves.assign(value=curves["value"] / curves["regime"].map(first)), "")
+    for line in ax.get_lines()[before:]:
+        line.set_label(f"_{line.get_label()}")
+    _relative(ax)
+
+
+def _relative(ax: Axes) -> None:
+    """The axes of a panel of relative losses: ticks at round numbers, a line at the first fit."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.axhline(1, color="black", linewidth=0.8, zorder=1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("fit t")
+
+
 PANELS = {1: (6.6, 4.2), 2: (4.8, 4.0), 3: (3.6, 3.5)}  # inches, by the number of panels in a row
 
 
@@ -194,12 +233,6 @@ def previews(samples: Path, regime: str, name: str) -> dict[int, Path]:
     """Iteration -> the preview called ``name`` of a regime without any override."""
     paths = sorted((samples / "base" / regime).glob(f"iteration-*/{name}"))
     return {int(path.parent.name.split("-")[1]): path for path in paths}
-
-
-def spread(values: Sequence[int], most: int) -> list[int]:
-    """The first, the last, and values evenly between them; at most ``most``."""
-    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
-    return [values[index] for index in places]
 
 
 def about(name: str, frame: pd.DataFrame) -> str:

@@ -13,9 +13,12 @@ from matplotlib.figure import Figure
 
 from .. import regimes
 from ..durable import files
+from ..durable.progress import duration
 from ..evidence import statistics
-from ..evidence.statistics import by_iteration
+from ..evidence.statistics import Estimate, by_iteration, by_seed, estimate
+from ..images.config import PRESETS, ImagesConfig
 from . import figures, tables
+from .notebook import Opened
 from .tables import cost_table
 
 __all__ = [
@@ -24,10 +27,11 @@ __all__ = [
     "cost_table",
     "data_table",
     "diversity_axis",
+    "glance",
     "long_axis",
+    "losses",
+    "numbers",
     "reconstructions",
-    "reported_axis",
-    "sample_sheet",
 ]
 
 EPOCHS = ""  # the variant of a preset itself: training grows with the data
@@ -40,9 +44,81 @@ def growth(frame: pd.DataFrame, regime: str, variant: str = EPOCHS) -> pd.DataFr
     return statistics.growth(frame, "test_loss", regime, variant)
 
 
-def reported_axis(ax: Axes, reported: pd.DataFrame) -> None:
-    """The paper's digitised curves, in the colours of their regimes but grey-edged and dashed."""
-    figures.reported(ax, reported, "test loss")
+def losses(
+    row: Sequence[Axes], frame: pd.DataFrame, reported: pd.DataFrame, names: Sequence[str]
+) -> None:
+    """Test loss / that of the first fit: training that grows with the data, a fixed number of
+    steps, and the paper.
+    """
+    figures.growth(row[0], frame, "test_loss", names)
+    figures.growth(row[1], frame, "test_loss", names, STEPS)
+    figures.reported_growth(row[2], reported)
+    titles = ("training grows with the data", "the same steps for every fit", "the paper")
+    for ax, title in zip(row, titles, strict=True):
+        ax.set_title(title, fontsize=11)
+    row[0].set_ylabel("test loss / first fit")
+
+
+def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
+    """What the sentences of the page say: final test loss and variety, with intervals."""
+
+    def last(regime: str, variant: str = EPOCHS) -> Estimate:
+        table = growth(frame, regime, variant)
+        return estimate(table[table.columns[-1]], log=True)
+
+    def mean(metric: str, fit: int, regime: str) -> float:
+        table = by_seed(frame, metric, regime=regime, variant="")
+        return float(table[table.columns[fit]].mean())
+
+    names = [name for name in regimes.REGIMES if growth(frame, name).size]
+    accumulate = reported[reported["regime"] == "accumulate"].set_index("iteration")["value"]
+    return {
+        **{name: last(name).text(2) for name in names},
+        "steps": last("accumulate", STEPS).text(2),
+        "paper_dip": f"{accumulate.min() / accumulate[1]:.2f}",
+        "paper_end": f"{accumulate.iloc[-1] / accumulate[1]:.2f}",
+        "variance_first": f"{mean('sample_variance_ratio', 0, 'replace'):.2f}",
+        "variance_replace": f"{mean('sample_variance_ratio', -1, 'replace'):.3f}",
+        "variance_accumulate": f"{mean('sample_variance_ratio', -1, 'accumulate'):.2f}",
+        "modes_first": f"{mean('modes', 0, 'replace'):.0f}",
+        "modes_replace": f"{mean('modes', -1, 'replace'):.0f}",
+        "modes_accumulate": f"{mean('modes', -1, 'accumulate'):.0f}",
+    }
+
+
+def parameters(config: ImagesConfig, channels: int = 3) -> int:
+    """How many numbers a model of these sizes learns."""
+    from ..images.model import build
+
+    sizes = {name: getattr(config, name) for name in ("size", "width", "levels", "latent")}
+    model = build(channels=channels, seed=0, **sizes)
+    return sum(part.numel() for part in model.parameters())
+
+
+def glance(opened: Opened) -> pd.DataFrame:
+    """Ours and the paper's experiment, side by side."""
+    folder, ours, paper = opened.folder(), PRESETS["cpu"], PRESETS["paper"]
+    data = files.read_json(folder / "provenance.json")[0]["data"]
+    took = tables.seconds_of(folder)
+    items = data["train_items"]
+    shown = opened.reference[opened.reference["variant"].isin([EPOCHS, STEPS])]
+    steps = ours.epochs * (items // ours.batch_size)
+    rows = {
+        "model": ("VAE", "VAE; ours is the public VanillaVAE (RECALLED)"),
+        "parameters": (f"{parameters(ours):,}", f"{parameters(paper):,} (RECALLED)"),
+        "pixels": (f"{ours.size} × {ours.size}", f"{paper.size} × {paper.size} (RECALLED)"),
+        "training faces n": (f"{items:,} of CelebA", "CelebA; number not found"),
+        "test faces": (f"{data['test_items']:,}", "not found"),
+        "passes over the data": (f"{ours.epochs}", f"{paper.epochs} (RECALLED)"),
+        "steps of the first fit": (f"{steps:,}", "not found"),
+        "fits": (f"{ours.iterations}", "10 (DIGITISED)"),
+        "seeds": (statistics.seeds_of(shown), "not found"),
+        "one chain, one core": (
+            f"{duration(took['replace'])} (replace), {duration(took['accumulate'])} (accumulate)",
+            "not found",
+        ),
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["this book", "the paper"])
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
@@ -100,29 +176,6 @@ def diversity_axis(
             linestyle=":",
             label="real training images",
         )
-
-
-def sample_sheet(samples: Path, names: Sequence[str]) -> Figure:
-    """Sixteen samples in each cell: a column a regime, a row one of at most six iterations."""
-    columns = {
-        regime: pictures
-        for regime in names
-        if (pictures := figures.previews(samples, regime, "samples.png"))
-    }
-    iterations = figures.spread(sorted(set().union(*columns.values())), 6)
-    figure, axes = plt.subplots(
-        len(iterations),
-        len(columns),
-        figsize=(3.3 * len(columns), 0.95 * len(iterations)),
-        squeeze=False,
-    )
-    for column, (regime, pictures) in zip(axes.T, columns.items(), strict=True):
-        column[0].set_title(figures.LABELS[regime], fontsize=11, color=figures.COLOURS[regime])
-        for ax, t in zip(column, iterations, strict=True):
-            _show(ax, pictures.get(t))
-    for ax, t in zip(axes[:, 0], iterations, strict=True):
-        ax.set_ylabel(f"t = {t}", rotation=0, ha="right", va="center", fontsize=11)
-    return figure
 
 
 def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure | None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from rdkit import Chem
 
 from .. import regimes
 from ..durable import files
-from ..evidence.statistics import by_seed, estimate, growth
-from ..molecules.drawing import COLOURS, NAMES, aligned, draw, flattest, frame
+from ..durable.progress import duration
+from ..evidence.statistics import Estimate, by_seed, estimate, growth, seeds_of
+from ..molecules.config import PRESETS, MoleculesConfig
 from . import figures, tables
+from .notebook import Opened
 from .tables import cost_table
 
 __all__ = [
@@ -26,8 +23,11 @@ __all__ = [
     "cost_table",
     "data_table",
     "first_fit_table",
-    "reported_axis",
-    "sample_sheet",
+    "glance",
+    "losses",
+    "numbers",
+    "reported_losses",
+    "sampler_chains",
     "sampler_table",
 ]
 
@@ -36,10 +36,86 @@ LOSS_NAMES = [name.replace("_", " ") for name in LOSSES]
 LANGEVIN = "sampler=langevin,sampling_steps=1000"  # the variant that samples as GeoDiff does
 
 
-def reported_axis(ax: Axes, reported: pd.DataFrame, metric: str) -> None:
-    """The authors' values of one loss, in the colours of their regimes, hollow and dashed."""
-    figures.reported(ax, reported[reported["metric"] == metric], metric.replace("_", " "))
-    ax.set_ylim(bottom=0)
+def losses(
+    row: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str], variant: str = ""
+) -> None:
+    """The three losses / those of the first fit."""
+    for ax, metric, name in zip(row, LOSSES, LOSS_NAMES, strict=True):
+        figures.growth(ax, frame, metric, names, variant)
+        ax.set_title(name, fontsize=11)
+
+
+def reported_losses(row: Sequence[Axes], reported: pd.DataFrame) -> None:
+    """The same of the authors."""
+    for ax, metric in zip(row, LOSSES, strict=True):
+        figures.reported_growth(ax, reported[reported["metric"] == metric])
+
+
+def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
+    """What the sentences of the page say: final losses and samples, with intervals."""
+
+    def last(metric: str, regime: str) -> Estimate:
+        table = growth(frame, metric, regime)
+        return estimate(table[table.columns[-1]], log=True)
+
+    def broken(regime: str) -> float:
+        table = by_seed(frame, "broken_share", regime=regime, variant="")
+        return float(table[table.columns[-1]].mean())
+
+    names = [name for name in regimes.REGIMES if growth(frame, "local_loss", name).size]
+    total = reported[reported["metric"] == "total_loss"].pivot(
+        index="iteration", columns="regime", values="value"
+    )
+    return {
+        **{name: last("local_loss", name).text(2) for name in names},
+        "total_replace": last("total_loss", "replace").text(2),
+        "total_accumulate": last("total_loss", "accumulate").text(2),
+        "strain_accumulate": last("strain", "accumulate").text(2),
+        "broken_replace": f"{broken('replace'):.0%}",
+        "broken_accumulate": f"{broken('accumulate'):.0%}",
+        "authors_accumulate": f"{total['accumulate'].iloc[-1] / total['accumulate'].iloc[0]:.1f}",
+        "authors_replace": f"{total['replace'].iloc[-1] / total['replace'].iloc[0]:.1f}",
+    }
+
+
+def parameters(config: MoleculesConfig, environments: int = 0, kinds: int = 0) -> int:
+    """How many numbers a model of these sizes learns; a preconditioned one has some for each kind
+    of atom and distance beside them.
+    """
+    from ..molecules.model import GeoDiff
+
+    return sum(part.numel() for part in GeoDiff(config, environments, kinds).parameters())
+
+
+def glance(opened: Opened) -> pd.DataFrame:
+    """Ours and the authors' experiment, side by side."""
+    folder, ours, paper = opened.folder(), PRESETS["cpu"], PRESETS["paper"]
+    record = files.read_json(folder / "provenance.json")[0]
+    notes, took = record["provenance"]["notes"], tables.seconds_of(folder)
+    shown = opened.reference[opened.reference["variant"] == ""]
+    rows = {
+        "model": ("GeoDiff, preconditioned", "GeoDiff (READ)"),
+        "parameters": (f"{parameters(ours):,} and tables", f"{parameters(paper):,} (DERIVED)"),
+        "training conformations n": (f"{notes['train_conformations']:,}", "40,000 (READ)"),
+        "training molecules": (f"{notes['train_molecules']:,}", "not found"),
+        "measured on": (
+            f"{notes['test_conformations']} test conformations",
+            "5,000 of validation (READ)",
+        ),
+        "steps of every fit": (f"{ours.steps:,}", f"{paper.steps:,} (READ)"),
+        "conformations a step": (f"{ours.batch_size}", f"{paper.batch_size} (READ)"),
+        "sampler": (
+            f"deterministic, {ours.sampling_steps} steps",
+            "Langevin, 1000 or 5000 steps (READ)",
+        ),
+        "fits": (f"{ours.iterations}", f"{paper.iterations} (READ)"),
+        "seeds": (seeds_of(shown), "1 (READ)"),
+        "one chain, one core": (
+            f"{duration(took['replace'])} (replace), {duration(took['accumulate'])} (accumulate)",
+            "not found",
+        ),
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["this book", "the authors"])
 
 
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
@@ -66,11 +142,11 @@ def control_table(ours: pd.DataFrame) -> pd.DataFrame:
 def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
     """How good the samples of the first model are, before any collapse."""
     names = {
-        "bond_error": ("bond length, mean absolute error (angstrom)", 3),
+        "bond_error": ("bond length, mean absolute error (Å)", 3),
         "angle_error": ("bond angle, mean absolute error (degrees)", 1),
         "strain": ("MMFF94 strain, median (kcal/mol a heavy atom)", 1),
-        "coverage": ("coverage COV-R at 1.25 angstrom", 2),
-        "matching": ("matching MAT-R (angstrom)", 2),
+        "coverage": ("coverage COV-R at 1.25 Å", 2),
+        "matching": ("matching MAT-R (Å)", 2),
         "broken_share": ("share of broken samples", 3),
     }
     regime = ours["regime"].iloc[0]
@@ -86,11 +162,11 @@ def sampler_table(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path).set_index("sampler")
     columns = {
         "samples_per_second": ("samples a second", 1),
-        "bond_error": ("bond error (angstrom)", 3),
+        "bond_error": ("bond error (Å)", 3),
         "angle_error": ("angle error (degrees)", 1),
         "strain": ("strain (kcal/mol a heavy atom)", 1),
         "coverage": ("coverage", 2),
-        "matching": ("matching (angstrom)", 2),
+        "matching": ("matching (Å)", 2),
         "broken_share": ("broken share", 2),
     }
     return pd.DataFrame(
@@ -101,6 +177,34 @@ def sampler_table(path: Path) -> pd.DataFrame:
     )
 
 
+SAMPLERS = {"langevin": "GeoDiff's own", "geometry": "rough geometry, no network"}
+
+
+def sampler_chains(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What a chain does by sampler: local loss and strain of the final fit / the first fit, for
+    every sampler that was run on each of the results.
+    """
+    rows = []
+    for name, metrics in frames.items():
+        for variant, regime in sorted(set(zip(metrics["variant"], metrics["regime"], strict=True))):
+            chosen = [words for key, words in SAMPLERS.items() if f"sampler={key}" in variant]
+            sampler = (chosen or ["the fast sampler"])[0]
+            plain = not variant or chosen
+            if not plain or regime not in ("replace", "accumulate"):
+                continue
+            cells = [
+                _final(metrics, metric, regime, variant) for metric in ("local_loss", "strain")
+            ]
+            rows.append((name, sampler, figures.LABELS[regime], *cells))
+    columns = ["results", "sampler", "regime", "local loss / first fit", "strain / first fit"]
+    return pd.DataFrame(rows, columns=columns).set_index(columns[:3])
+
+
+def _final(metrics: pd.DataFrame, metric: str, regime: str, variant: str) -> str:
+    table = growth(metrics, metric, regime, variant)
+    return estimate(table[table.columns[-1]], log=True).text(2)
+
+
 def data_table(folder: Path) -> pd.DataFrame:
     """What the chains were trained and measured on, from their provenance."""
     notes = next(iter(files.read_json(folder / "provenance.json")))["provenance"]["notes"]
@@ -109,62 +213,3 @@ def data_table(folder: Path) -> pd.DataFrame:
         for split in ("train", "validation", "test")
     ]
     return pd.DataFrame(rows, columns=["split", "molecules", "conformations"]).set_index("split")
-
-
-def _preview(path: Path) -> tuple[Chem.Mol, np.ndarray, np.ndarray]:
-    """The first molecule of a preview, with its real and its sampled positions."""
-    records = Chem.SDMolSupplier(str(path), removeHs=False)
-    real, sampled = records[0], records[1]
-    return real, real.GetConformer().GetPositions(), sampled.GetConformer().GetPositions()
-
-
-def sample_sheet(samples: Path, names: Sequence[str]) -> Figure:
-    """A molecule: its real conformation and samples; a row a regime, a column an iteration."""
-    files = {regime: figures.previews(samples, regime, "molecules.sdf") for regime in names}
-    files = {regime: paths for regime, paths in files.items() if paths}
-    iterations = figures.spread(sorted(set().union(*files.values())), 5)
-    pictures: dict[str, dict[int, np.ndarray]] = {}
-    for regime, paths in files.items():
-        previews = {t: _preview(paths[t]) for t in iterations if t in paths}
-        molecule, real, _ = previews[max(previews)]
-        reference = flattest(real)
-        pictures[regime] = {t: aligned(one[2], flattest(one[1])) for t, one in previews.items()}
-    every = [reference, *(positions for row in pictures.values() for positions in row.values())]
-    half = np.minimum(frame(every), 1.6 * frame([reference]))
-    rows, columns = len(files), len(iterations) + 1
-    size = 11, 11 / columns * half[1] / half[0] * rows + 0.9
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for row, (regime, drawn) in zip(axes, pictures.items(), strict=True):
-        first = regime == next(iter(files))
-        draw(row[0], molecule, reference, half, "real" if first else "")
-        row[0].text(
-            -0.12,
-            0.5,
-            figures.LABELS[regime].replace(", ", ",\n"),
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=10,
-            transform=row[0].transAxes,
-            color=figures.COLOURS[regime],
-        )
-        for ax, t in zip(row[1:], iterations, strict=True):
-            if t in drawn:
-                draw(ax, molecule, drawn[t], half, f"t = {t}" if first else "")
-            else:
-                ax.axis("off")
-    keys = [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            linestyle="",
-            markerfacecolor=COLOURS[number],
-            markeredgecolor="#202020",
-            label=name,
-        )
-        for number, name in NAMES.items()
-        if number in {atom.GetAtomicNum() for atom in molecule.GetAtoms()}
-    ]
-    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), fontsize=10)
-    return figure

@@ -84,3 +84,10 @@ def cost_table(folder: Path) -> pd.DataFrame:
     frame = grouped.agg({"chains": "sum", **medians, "threads": "first"})
     rounded = frame.round({"minutes a chain": 1, "peak memory (MB)": 0})
     return rounded.astype({"peak memory (MB)": int})
+
+
+def seconds_of(folder: Path) -> pd.Series:
+    """Median run time of a chain of the preset itself by regime, in seconds."""
+    records = [one for one in files.read_json(folder / "provenance.json") if not one["variant"]]
+    rows = [(record["regime"], record["provenance"]["wall_s"]) for record in records]
+    return pd.DataFrame(rows, columns=["regime", "s"]).groupby("regime")["s"].median()

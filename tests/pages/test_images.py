@@ -9,7 +9,8 @@ from scipy.stats import gmean
 
 from collapse_utils.evidence import results
 from collapse_utils.evidence.statistics import by_iteration
-from collapse_utils.pages import images
+from collapse_utils.pages import images, notebook
+from collapse_utils.pages.figures import LABELS
 from collapse_utils.regimes import REGIMES
 
 REFERENCE = ("images", "smoke", "orl")
@@ -56,11 +57,26 @@ def test_the_long_chains_grow_like_the_harmonic_numbers_and_not_like_a_line(comm
 def test_every_table_and_picture_of_the_page_is_made(committed, folder):
     assert len(images.control_table(committed)) == 4
     assert images.data_table(folder).loc["test images", "value"] == 80
-    assert len(images.sample_sheet(folder / "samples", REGIMES).axes) == 24
-    ten_fits = results.folder("images", "cpu", "celeba_89x109")
-    labels = [ax.get_ylabel() for ax in images.sample_sheet(ten_fits / "samples", ["replace"]).axes]
-    # at most six rows, the ends among them
-    assert labels == [f"t = {t}" for t in (1, 3, 5, 6, 8, 10)]
+    reported = results.read_csv(results.root() / "reported" / "images.csv")
+    _, row = plt.subplots(1, 3)
+    images.losses(row, committed, reported, REGIMES)
+    curve = images.growth(committed, "accumulate")
+    lines = {line.get_label(): line.get_ydata() for line in row[0].get_lines()}
+    assert list(lines[LABELS["accumulate"]]) == [gmean(curve[t]) for t in curve]
+    assert all(ax.get_yscale() == "log" for ax in row)
     assert len(images.reconstructions(folder / "samples", "accumulate", [1, 6]).axes) == 2
     assert images.reconstructions(folder / "samples", "accumulate", [99]) is None
     plt.close("all")
+
+
+def test_the_page_says_what_was_run_and_what_came_out():
+    opened = notebook.open_section(
+        "images", preset="cpu", seeds=[0], regimes=list(REGIMES), recompute=False
+    )
+    table = images.glance(opened)
+    assert table.loc["pixels"].tolist() == ["32 × 32", "64 × 64 (RECALLED)"]
+    assert table.loc["parameters", "this book"] == "296,387"
+    reported = results.read_csv(opened.results_root / "reported" / "images.csv")
+    now = images.numbers(opened.reference, reported)
+    last = gmean(images.growth(opened.reference, "replace")[10])
+    assert now["replace"].startswith(f"{last:.2f} [") and now["paper_end"] == "1.03"

@@ -9,7 +9,7 @@ from scipy.stats import gmean
 
 from collapse_utils.evidence import results
 from collapse_utils.evidence.statistics import growth
-from collapse_utils.pages import molecules
+from collapse_utils.pages import molecules, notebook
 from collapse_utils.regimes import REGIMES
 
 REFERENCE = ("molecules", "smoke", "rdkit")
@@ -42,5 +42,32 @@ def test_every_table_and_picture_of_the_page_is_made(committed, folder):
     )
     assert molecules.data_table(folder).loc["test", "molecules"] == 32
     assert len(molecules.sampler_table(results.root() / "molecules" / "samplers.csv")) == 4
-    assert len(molecules.sample_sheet(folder / "samples", REGIMES).axes) == 20
+
+
+def test_every_sampler_that_was_run_has_its_rows(committed):
+    table = molecules.sampler_chains({"smoke-rdkit": committed})
+    assert ("smoke-rdkit", "GeoDiff's own", "replace") in table.index and len(table) == 4
+    ratio = gmean(growth(committed, "local_loss", "replace", molecules.LANGEVIN)[4])
+    cell = table.loc[("smoke-rdkit", "GeoDiff's own", "replace"), "local loss / first fit"]
+    assert cell.startswith(f"{ratio:.2f} [")
+    without = committed.assign(
+        variant=committed["variant"].str.replace(molecules.LANGEVIN, "sampler=geometry")
+    )
+    assert "rough geometry, no network" in molecules.sampler_chains({"x": without}).index.levels[1]
+
+
+def test_the_page_says_what_was_run_and_what_came_out():
+    opened = notebook.open_section(
+        "molecules", preset="cpu", seeds=[0], regimes=list(REGIMES), recompute=False
+    )
+    table = molecules.glance(opened)
+    assert table.loc["steps of every fit"].tolist() == ["1,200", "41,000 (READ)"]
+    reported = results.read_csv(opened.results_root / "reported" / "molecules.csv")
+    now = molecules.numbers(opened.reference, reported)
+    last = gmean(growth(opened.reference, "local_loss", "replace")[8])
+    assert now["replace"].startswith(f"{last:.2f} [") and now["authors_replace"] == "4.2"
+    _, row = plt.subplots(1, 3)
+    molecules.losses(row, opened.reference, REGIMES)
+    molecules.reported_losses(row, reported)
+    assert [len(ax.get_lines()) for ax in row] == [4 + 1 + 2 + 1] * 3  # with lines at 1
     plt.close("all")
