@@ -55,7 +55,7 @@ def _chain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-changed-code",
         action="store_true",
-        help="go on with a run that other code or libraries began; its provenance says so",
+        help="continue a run that other code or libraries began; its provenance says so",
     )
     parser.add_argument(
         "--data", default=DEFAULT, help="a source's name, or a local file or folder"

@@ -2,7 +2,7 @@
 
 docutils gives the entries of a bibliography a role that ARIA has withdrawn, so that a list of them
 counts as a list without items; pandas begins the head of a table with an empty header cell;
-sphinx-proof gives every theorem of a page the same id.
+sphinx-proof and sphinx-exercise give every theorem, exercise and solution of a page the same id.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ REPAIRS = (
     ('role="doc-biblioentry"', 'role="listitem"'),
     ("<th></th>", "<td></td>"),
     (' id="proof-content"', ""),
+    (' id="exercise-content"', ""),
+    (' id="solution-content"', ""),
 )
 
 

@@ -20,8 +20,7 @@ COPIED = (  # what a build needs besides the notebooks
     "_toc.yml",
     "book",
     "results",
-    "collapse_utils/pages/face_density.py",
-    "collapse_utils/templates",
+    "collapse_utils",  # pages show parts of the code
 )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path("book") / "_generated" / "figures"
 FRONT = "book/intro"  # the page of the figures that no notebook draws
+ELSEWHERE = {"regimes": "book/ten_minutes"}  # of these, the one that is on another page
 SLIDES = "book/slides.html"
 MARK = "<!-- drawn for {} -->"
 AS_SVG = """%matplotlib inline
@@ -155,7 +156,7 @@ def listing(root: Path) -> str:
         f"- [Front page](intro): {_links(root, name)}" for name in front if name.startswith("head")
     ]
     lines += [
-        f"- [One loop, four regimes](intro): {_links(root, name)}"
+        f"- [One loop, four regimes](ten_minutes): {_links(root, name)}"
         for name in front
         if name.startswith("regimes")
     ]
@@ -256,7 +257,7 @@ def slides(root: Path, site: Path) -> str:
     book = title(read(FRONT))
     parts = [f'<section id="slide-1"><h1>{book}</h1><p class="licence">{line}</p></section>']
     for number, name in enumerate(order, 2):
-        page = f"notebooks/{cells[name].stem}" if name in cells else FRONT
+        page = f"notebooks/{cells[name].stem}" if name in cells else ELSEWHERE.get(name, FRONT)
         soup = read(page)
         words, alt = _caption(soup, name)
         picture = base64.b64encode(drawn[name].read_bytes()).decode()
@@ -271,6 +272,7 @@ def slides(root: Path, site: Path) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>Slides: {book}</title>"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'  # none is asked for
         f"<style>{STYLE}</style>{formulas if re.search(r'class=.math', body) else ''}</head>"
         f'<body><main>{body}</main><nav aria-label="Slides"><button id="back">Back</button>'
         '<output></output><button id="next">Next</button><a href="teaching.html">Leave</a></nav>'

@@ -1,4 +1,4 @@
-"""What we predicted before the runs, and what came out: every prediction with its results."""
+"""What we predicted before the runs, and what came out: a table of what was run."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def text(root: Path, judged: Judged) -> str:
     right = sum(expected.partition(" (")[0] == outcome for _, _, expected, outcome, _ in found)
     unclear = sum(outcome == predictions.UNDECIDED for *_, outcome, _ in found)
     sentence = (
-        f"Of the {len(found)} predictions whose chains were run, {right} came true, {unclear} are "
-        f"undecided and {len(found) - right - unclear} were wrong."
+        f"We wrote down {len(found)} predictions before their chains were run. Came true: {right}; "
+        f"undecided: {unclear}; wrong: {len(found) - right - unclear}."
     )
     head = ("chains", "prediction about", "expected", "came out", "effect")
     caption = (

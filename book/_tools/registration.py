@@ -114,20 +114,23 @@ def history(root: Path) -> dict[str, dict]:
 
 
 def _since(root: Path, file: str, read: Callable[[str], dict[str, dict]]) -> dict[str, dict]:
-    """Entry of a file -> the oldest commit since which it is what it is now, with its date.
+    """Entry of a file -> the oldest commit since which it is what it is now, with its date; the
+    file may have had another name.
 
     The history is followed from commit to parent as long as a parent defines the entry in the same
     way, so an entry keeps its date when the branch that it was written on is merged.
     """
     now = read((root / file).read_text(encoding="utf-8"))
     form = ("--full-history", "--parents", "--topo-order", "--format=%H %aI %P")
-    lines = [line.split() for line in _git(root, "log", *form, "--", file).splitlines()]
+    names = _git(root, "log", "--follow", "--name-only", "--format=", "--", file).split()
+    paths = sorted({file, *names})
+    lines = [line.split() for line in _git(root, "log", *form, "--", *paths).splitlines()]
     content: dict[str, dict[str, dict]] = {}
     moment = datetime.fromisoformat
 
     def same(commit: str) -> set[str]:
         """The entries that a commit defines as they are now."""
-        blob = _git(root, "ls-tree", "--format=%(objectname)", commit, "--", file).strip()
+        blob = _git(root, "ls-tree", "--format=%(objectname)", commit, "--", *paths).strip()
         if blob not in content:
             content[blob] = read(_git(root, "cat-file", "blob", blob)) if blob else {}
         return {name for name in now if content[blob].get(name) == now[name]}

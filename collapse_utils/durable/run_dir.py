@@ -117,7 +117,7 @@ def run_dirs(folder: Path) -> Iterator[Path]:
     """Every run directory at or below ``folder``."""
     for path, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if "config.json" in names:
+        if {"config.json", "DONE"} & {*names, *folders}:  # one of them may have been lost
             folders.clear()
             yield Path(path)
 

@@ -20,7 +20,7 @@ METRIC = "test_loss"
 FORMS = {  # as the table names them
     "fresh": "fresh",
     "fixed": "always the same",
-    "pool": "from a pool of $3r$ sets",
+    "pool": "from a pool of 3r sets",
     "weighted": "fresh, best weight",
     "accumulated": "fresh, accumulated",
     "new-rows": "fresh, other rows",
@@ -119,5 +119,5 @@ def rise_table(frame: pd.DataFrame) -> pd.DataFrame:
         for kind in KINDS:
             table = np.exp(rises(Rows(frame, METRIC, "ratio"), kind, variant))
             name = f"{STYLES[kind][2]}, {size} items"
-            rows[name] = {f"$a$ = {a:g}": estimate(table[a]).text(2) for a in table.columns}
+            rows[name] = {f"a = {a:g}": estimate(table[a]).text(2) for a in table.columns}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 
 from .. import regimes
 from ..durable.metrics import KEY, frame_of
-from ..durable.run_dir import finished_runs
 from ..errors import InputError
 from ..evidence import statistics
 from ..evidence.claims import text
 from ..evidence.effects import Rows, ends_above, ends_above_first, named
 from ..evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, VERDICT_SEEDS, decide
+from ..sweeps.collect import readable
 from . import figures
 
 RISES = {REPRODUCED: "rises", NOT_REPRODUCED: "does not rise", UNDECIDED: "undecided"}
@@ -164,9 +164,10 @@ def report_folder(folder: Path, metrics: Sequence[str] = ()) -> None:
     """Report every experiment with finished chains below ``folder``; its plot is
     ``report-<name>.png`` there.  InputError if there is none.
     """
-    frame = frame_of(list(finished_runs(folder))) if folder.is_dir() else None
-    if frame is None or frame.empty:
+    runs, notes = readable(folder) if folder.is_dir() else ([], [])
+    if not runs:
         raise InputError("DIR", str(folder), "a folder with at least one finished run")
+    frame = frame_of(runs)
     experiments = [part for _, part in frame.groupby(EXPERIMENT, sort=True)]
     for part in experiments:
         check(part, metrics)
@@ -175,3 +176,5 @@ def report_folder(folder: Path, metrics: Sequence[str] = ()) -> None:
         report(part, folder / f"report-{re.sub(r'[^A-Za-z0-9=.,_-]+', '-', name)}.png", metrics)
         if number + 1 < len(experiments):
             print()
+    for note in notes:
+        print(note)

@@ -35,7 +35,7 @@ def collect(folder: Path, into: Path) -> list[str]:
         raise InputError("DIR", str(folder), "a folder with runs")
     if into.exists() and not into.is_dir():
         raise InputError("--into", str(into), "a folder, new or with results")
-    found, notes = _readable(folder)
+    found, notes = readable(folder)
     if not found:
         why = f" ({notes[0].removeprefix('missing: ')})" if notes else ""
         raise InputError("DIR", str(folder), f"a folder with at least one finished run{why}")
@@ -62,7 +62,7 @@ def collect(folder: Path, into: Path) -> list[str]:
     return lines + notes + missing(folder)
 
 
-def _readable(folder: Path) -> tuple[list[Run], list[str]]:
+def readable(folder: Path) -> tuple[list[Run], list[str]]:
     """The finished runs below ``folder``, one a chain, and what is to be said of the others."""
     newest: dict[tuple, tuple[str, Run]] = {}
     notes = []
@@ -70,7 +70,7 @@ def _readable(folder: Path) -> tuple[list[Run], list[str]]:
         try:
             run = read_run(run_dir)
         except RunError as problem:
-            notes.append(f"missing: {run_dir}: marked DONE but unreadable ({problem})")
+            notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
             continue
         notes += run.notes
         names = ("section", "preset", *CHAIN)

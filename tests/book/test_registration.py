@@ -118,9 +118,12 @@ def test_a_margin_that_is_changed_and_changed_back_counts_from_the_last_change(r
 
 def test_a_claim_that_names_a_prediction_was_registered_with_it(repository):
     path, entry = repository.root / "results" / "p.yml", "- {id: q, metric: m, expect: %s}\n"
-    for hour, expected in ((1, "a rise"), (2, "a fall"), (4, "a fall")):
-        path.write_text(entry % expected + f"- {{id: another, metric: m{hour}}}\n")
+    first = path.with_name("first.yml")
+    for hour, expected in ((1, "a rise"), (2, "a fall")):
+        first.write_text(entry % expected + f"- {{id: another, metric: m{hour}}}\n")
         repository.commit(hour)
+    first.rename(path)  # under another name it is the same prediction
+    repository.commit(4)
     named = CLAIMS.replace("statement: A,", "statement: A, predicted: p.yml#q,")
     repository.commit(6, named, chains=[("replace", 0, 10, 5)])
     assert repository.registered()["a"] == (2, ["cpu-x"])

@@ -13,16 +13,7 @@ import pytest
 from reading import banned
 
 ROOT = Path(__file__).resolve().parents[2]
-UNREVISED = {
-    "book/how_to_run.md",
-    "book/long_runs.md",
-    "book/planning.md",
-    "book/versions.md",
-    "notebooks/02_language.ipynb",
-    "notebooks/03_images.ipynb",
-    "notebooks/04_molecules.ipynb",
-    "notebooks/05_own_model.ipynb",
-}
+UNREVISED = {"notebooks/03_images.ipynb", "notebooks/04_molecules.ipynb"}
 SOURCES = [
     *(ROOT / "book").glob("*.md"),
     *(ROOT / "book" / "_generated").glob("*.md"),
@@ -57,4 +48,4 @@ def test_the_unrevised_sources_are_there():
 def test_a_banned_expression_is_found_across_a_line_end(tmp_path):
     file = tmp_path / "page.md"
     file.write_text("A bias leads\nto a loss. The counter-attack understands it.")
-    assert banned(prose(file)) == ["... A bias leads to a loss. The counter-at ..."]
+    assert banned(prose(file)) == ["... A bias leads to a loss. The counter ..."]

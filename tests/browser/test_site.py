@@ -94,7 +94,7 @@ def test_a_complaint_would_be_heard(home, visit):
 
 
 def test_mathematics_was_there_to_typeset(home, visit):
-    page, _ = visit(f"{home}/book/intro.html")
+    page, _ = visit(f"{home}/notebooks/01_linear.html")
     assert page.locator("mjx-container").count() > 0
 
 
@@ -116,6 +116,34 @@ def test_a_figure_of_several_panels_keeps_its_letters_readable_on_a_phone(home, 
         .map(i => i.clientWidth / i.naturalWidth)"""
     )
     assert scales and min(scales) > 0.55  # drawn at 12 points, 18 pixels: 10 pixels at the least
+
+
+def test_in_dark_mode_plots_are_dark_and_faces_stay_as_they_are(home, visit):
+    page, _ = visit(f"{home}/notebooks/03_images.html", mode="dark")
+    shown = page.evaluate(
+        """[...document.querySelectorAll('.cell_output img')].filter(i => i.clientWidth)
+        .map(i => ['photo' in i.dataset, getComputedStyle(i).filter])"""
+    )
+    assert [False, "invert(0.92) hue-rotate(180deg)"] in shown
+    assert all((style == "none") is photo for photo, style in shown)
+
+
+def test_dropdowns_are_open_in_print_alone(home, visit):
+    page, _ = visit(f"{home}/book/data.html")
+    count = "document.querySelectorAll('details.sd-dropdown[open]').length"
+    total = page.locator("details.sd-dropdown").count()
+    assert total > 0 == page.evaluate(count)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(count) == total
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(count) == 0
+
+
+def test_what_scrolls_on_a_phone_says_so_and_takes_the_focus(home, visit):
+    page, _ = visit(f"{home}/book/data.html", "phone")
+    box = page.locator(".pst-scrollable-table-container").first
+    hint = "(box) => [box.tabIndex, getComputedStyle(box, '::before').content]"
+    assert box.evaluate(hint) == [0, '"↔ scroll sideways"']
 
 
 def test_a_browser_need_not_fetch_the_shape_that_it_does_not_show(site):

@@ -146,6 +146,14 @@ def test_a_run_directory_that_status_would_not_see_is_refused(tmp_path):
         run_chain(toy.Gaussian(CHAIN.config), CHAIN, tmp_path / ".hidden")
 
 
+def test_a_seed_may_be_an_integer_of_numpy(tmp_path):
+    rows = [
+        run_chain(toy.Gaussian(CHAIN.config), toy.chain(seed=seed), tmp_path / str(number))
+        for number, seed in enumerate((3, np.int64(3)))
+    ]
+    assert rows[0] == rows[1]
+
+
 def test_a_block_is_hashed_once_in_a_process(tmp_path, monkeypatch):
     seen = []
     original = files._file_checksum

@@ -1,5 +1,7 @@
 """The report on an own model: the words it uses, and what it refuses."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from collapse_utils import own
 from collapse_utils.durable.metrics import KEY
 from collapse_utils.errors import InputError
 from collapse_utils.pages import report
+from collapse_utils.templates.numpy_model import MyModel
 
 SLOPES = {"replace": 1.0, "accumulate": -0.5, "accumulate_subsample": 0.0}
 
@@ -88,3 +91,17 @@ def test_an_unknown_metric_and_a_file_that_cannot_be_written_are_named(tmp_path)
     for name in ("absent/plot.png", "plot.what"):
         with pytest.raises(InputError, match="file: "):
             own.report(frame(), tmp_path / name)
+
+
+def test_a_folder_with_copies_and_damage_is_reported_and_says_so(tmp_path, capsys):
+    """Of two copies of a chain one counts; a damaged chain is left out by name."""
+    options = {"iterations": 2, "seeds": range(3), "regimes": ["replace"], "check": False}
+    own.experiment(MyModel(20), tmp_path / "runs", **options)
+    shutil.copytree(tmp_path / "runs/replace/seed-0", tmp_path / "runs/copy")
+    record = tmp_path / "runs/replace/seed-2/iteration-02/metrics.json"
+    record.write_text(record.read_text().replace("1", "2"))
+    capsys.readouterr()
+    report.report_folder(tmp_path / "runs")
+    told = capsys.readouterr().out
+    assert told.startswith("own: 2 seeds, 2 fits") and "twice: " in told
+    assert "missing: " in told and "seed-2" in told
