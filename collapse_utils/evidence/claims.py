@@ -82,7 +82,7 @@ class Claim:
 
     @property
     def ratio(self) -> bool:
-        return (self.scale or self.page.scale) == "ratio"
+        return (self.scale or self.page.scale) == "ratio" and self.test not in shares.TESTS
 
     @property
     def effect(self) -> str:
@@ -91,7 +91,7 @@ class Claim:
 
     def unit_of(self, metric: str) -> str:
         """The unit of an effect on ``metric``; empty for a ratio or a test without unit."""
-        if self.unit or self.ratio or self.test in UNITLESS:
+        if self.unit or self.ratio or self.test in (*UNITLESS, *shares.TESTS):
             return self.unit
         return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
 
