@@ -82,7 +82,7 @@ class Claim:
 
     @property
     def ratio(self) -> bool:
-        return (self.scale or self.page.scale) == "ratio" and self.test not in shares.TESTS
+        return (self.scale or self.page.scale) == "ratio" and self.test not in shares.NO_RATIOS
 
     @property
     def effect(self) -> str:

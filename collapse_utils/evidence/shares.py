@@ -115,6 +115,7 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
         kinds_alike,
     )
 }
+NO_RATIOS = ("falls_with_share", "closer_to_bias", "share_outweighs_number")  # a slope, differences
 EFFECTS = {
     "falls_with_share": "slope of the rise over the share of real items",
     "closer_to_bias": "squared distance to noise - squared distance to bias",
