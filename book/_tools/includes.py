@@ -34,7 +34,7 @@ MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"  # around what is generated in 
 NO_RESULTS = "No results have been collected into `results/` yet: `make reference` makes them.\n"
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 LEGEND = (
-    "(a) What each fit trains on: real data dark, generations paler. (b-e) Loss on held-out real "
+    "(a) What each fit trains on, to scale. (b-e) Loss on held-out real "
     "data / loss of the first fit. Filled: our means over seeds (repeats in b) with 95% "
     "intervals. Open: the paper's values (Llama 12M, faces, local loss of molecules)."
 )

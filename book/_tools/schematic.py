@@ -26,8 +26,8 @@ ROOM = 0.45  # over a training set, for its size
 FILLS = ("#33373d", "#8b7fb8", "#bdb4da", "#e4dff2")
 INKS = ("white", "white", "#1d1d1d", "#1d1d1d")
 CAPTION = (
-    "What iterations 1 to 4 train on, to scale. Real data are dark, generations paler; the numbers "
-    "say which generation a block is, and n is the size of the real training set."
+    "What iterations 1 to 4 train on, to scale. The numbers say which generation a block is, and n "
+    "is the size of the real training set."
 )
 WORDS = {
     "replace": "only what the last model sampled",
