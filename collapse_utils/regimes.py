@@ -56,8 +56,7 @@ def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
 
 def training_size(regime: str, iteration: int) -> int:
     """How many items iteration t trains on, in units of n; ``picks.rows`` says which ones."""
-    blocks = len(trains_on(regime, iteration))
-    return 1 if picks.takes_part(regime) else blocks
+    return 1 if picks.takes_part(regime) else len(trains_on(regime, iteration))
 
 
 def blocks_sampled(regime: str, iteration: int) -> int:
