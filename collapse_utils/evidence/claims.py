@@ -33,6 +33,7 @@ DETAILS = {  # tests that say more about a claim than its own test -> what they 
     "levels_off": "it levels off, within a factor of {limit}",
 }
 EQUIVALENCE = ("stays_equal", "stays_near", "levels_off")  # tests of two sides of a margin
+NEAR_ONE = ("follows_theory", "kinds_alike")  # tests whose limit is a distance from 1
 UNITLESS = ("trends_up", "makes_share", "second_fit_share")  # tests whose effects have no unit
 
 
@@ -82,7 +83,8 @@ class Claim:
 
     @property
     def ratio(self) -> bool:
-        return (self.scale or self.page.scale) == "ratio"
+        scale = self.scale or self.page.scale
+        return scale == "ratio" and self.test not in shares.DIFFERENCES
 
     @property
     def effect(self) -> str:
@@ -99,20 +101,17 @@ class Claim:
         """Where the effect is claimed to lie, such as ``> 0 nats per token``."""
         unit = f" {self.unit_of(self.metric or self.page.metric)}".rstrip()
         limit = self.options.get("limit")
-        if self.test == "follows_theory":
+        if self.test in NEAR_ONE:
             return f"within {limit:.0%} of 1"
         if self.test in EQUIVALENCE:
-            return (
-                f"from {1 / limit:.3g} to {limit:.3g}"
-                if self.ratio
-                else f"within {limit:.3g}{unit} of 0"
-            )
+            between = f"from {1 / limit:.3g} to {limit:.3g}"
+            return between if self.ratio else f"within {limit:.3g}{unit} of 0"
         return f"{'>' if verdict.sign > 0 else '<'} {verdict.threshold:.3g}{unit}"
 
     def claimed_range(self, verdict: Verdict) -> tuple[float, float]:
         """The same range as numbers; an open end is infinite."""
         limit = self.options.get("limit")
-        if self.test == "follows_theory":
+        if self.test in NEAR_ONE:
             return 1 / (1 + limit), 1 + limit
         if self.test in EQUIVALENCE:
             return (1 / limit, limit) if self.ratio else (-limit, limit)

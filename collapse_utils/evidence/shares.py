@@ -115,9 +115,10 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
         kinds_alike,
     )
 }
+DIFFERENCES = ("falls_with_share", "closer_to_bias", "share_outweighs_number")  # of logarithms
 EFFECTS = {
     "falls_with_share": "slope of the rise over the share of real items",
     "closer_to_bias": "squared distance to noise - squared distance to bias",
     "share_outweighs_number": "effect of twice the share - effect of twice the number",
-    "kinds_alike": "final loss, the same real items / others each time",
+    "kinds_alike": "final loss with the same real items / with redrawn ones",
 }
