@@ -63,7 +63,7 @@ class Chain:
     def __post_init__(self) -> None:
         regimes.check(self.regime, shares=True)
         seeds.sequence(self.seed)
-        object.__setattr__(self, "seed", int(self.seed))  # an integer of NumPy is none of JSON
+        object.__setattr__(self, "seed", int(self.seed))  # JSON has no integers of NumPy
 
 
 def iterate(

@@ -212,11 +212,11 @@ TORTURE = {
 }
 BAD = ("different", "traceback", "hang")
 ENDINGS = {
-    "the same bits": "the same bits as without it",
-    "ended before the kill": "ended before the kill",
-    "named in one line": "one line that names the file",
-    "one line, status 2": "one line, exit status 2, nothing on the disk",
-    "refused in one line": "refused in one line, nothing read or written outside",
+    "the same bits": "ended with the same bits",
+    "ended before the kill": "had ended before the kill",
+    "named in one line": "stopped with one line that names the file",
+    "one line, status 2": "refused with one line and exit status 2, nothing on the disk",
+    "refused in one line": "refused with one line, nothing read or written outside",
 }
 
 

@@ -81,13 +81,9 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
     ]
     names = " and ".join(NAMES[panel.section] for panel in rises)
     return [
-        "**Part of that is more training data.** Cut back to the size of the first training set, "
+        "**Part of that is more training data.** At the size of the first training set, "
         f"accumulation ends at {_span(panels, 'accumulate_subsample')} times the first loss"
-        + (
-            f"; it is above its start for {names} (the 95% intervals do not overlap)."
-            if names
-            else "."
-        ),
+        + (f", above its start for {names} (95% intervals)." if names else "."),
     ]
 
 
@@ -105,9 +101,8 @@ def _cold(judged: scorecard.Judged) -> list[str]:
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "
-        f"accumulation lie {claims.text(loss.effect)} {unit} above the first fit on average, while "
-        f"the samples of the final fit keep {variety.effect.mean:.0%} of their variety (distinct "
-        "word pairs)."
+        f"accumulation lie {claims.text(loss.effect)} {unit} above the first, while samples of the "
+        f"final fit keep {variety.effect.mean:.0%} of their variety (distinct word pairs)."
     ]
 
 

@@ -35,9 +35,8 @@ NO_RESULTS = "No results have been collected into `results/` yet: `make referenc
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 LEGEND = (
     "(a) What each fit trains on: real data dark, generations paler. (b-e) Loss on held-out real "
-    "data, divided by that of the first fit, on logarithmic axes; lower is better. Filled marks "
-    "are our means over seeds with 95% intervals (over repeats in linear regression). Open marks "
-    "are the paper's values: Llama 12M, faces, and the local loss of molecules."
+    "data / loss of the first fit. Filled: our means over seeds (repeats in b) with 95% "
+    "intervals. Open: the paper's values (Llama 12M, faces, local loss of molecules)."
 )
 # of a picture: the end of its name, and how many panels are in a row
 SHAPES = {"": 2, "-phone": 1}
@@ -76,7 +75,7 @@ def for_readme(panels: list[Panel], judged: scorecard.Judged) -> str:
     path = (GENERATED / "headline.png").as_posix()
     alt = "Loss relative to the first fit, under three regimes, in the four experiments."
     image = f'<a href="{path}"><img src="{path}" alt="{alt}"></a>'
-    caption = f"**Figure 1.** {LEGEND.partition(' Filled')[0]}"
+    caption = f"**Figure 1.** {LEGEND.partition(' Filled:')[0]}"
     return f"{image}\n\n{caption}\n\n{front.readme(first_of_each(panels), judged)}"
 
 

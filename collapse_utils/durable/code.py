@@ -14,12 +14,13 @@ LIBRARIES = ("numpy", "torch", "transformers")
 # Parts of the package that read numbers and show them, or start chains, and compute none.
 NO_NUMBERS = (
     "__main__.py",
-    "commands",
+    "commands.py",
     "errors.py",
     "evidence",
     "own.py",
     "pages",
     "sweeps",
+    "templates",
     "theory",
 )
 

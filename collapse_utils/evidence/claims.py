@@ -46,8 +46,7 @@ class Page:
     scale: str
     results: tuple[str, ...]  # real data first, then the built-in default
     units: dict[str, str] = field(default_factory=dict)  # metric -> unit of a difference
-    # name -> the fields of a variant that choose it
-    models: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)  # name -> fields of the variant it is
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def planned(out: Path) -> dict[Path, str]:
             texts = [job.get(key) for key in ("run_dir", "chain")] if isinstance(job, dict) else []
             if not all(isinstance(text, str) for text in texts or [None]):
                 raise RunError(f"{path}: is not the plan of a sweep")
-            if not files.inside(texts[0]):
-                raise RunError(f"{path}: names a run directory outside its folder")
-            labels[out / texts[0]] = texts[1]
+            # a path that leaves the folder is read as a name, which nothing there has
+            place = texts[0] if files.inside(texts[0]) else folder_name(texts[0])
+            labels[out / place] = texts[1]
     return labels

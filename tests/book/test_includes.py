@@ -187,14 +187,17 @@ def test_the_opening_figure_shows_relative_losses_beside_the_papers_in_the_colou
     found = first_of_each(panels(ROOT / "results"))
     assert [panel.section for panel in found] == ["linear", "language", "images", "molecules"]
     figure = opening(found, columns).draw()
-    assert len(figure.axes) == 4
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+    drawings, shown = figure.axes[: len(REGIMES)], figure.axes[len(REGIMES) :]
+    for regime, ax in zip(REGIMES, drawings, strict=True):
+        assert LABELS[regime] in [text.get_text() for text in ax.texts]
+    assert [text.get_text() for text in figure.subfigs[1].legends[0].get_texts()] == [
         LABELS[regime] for regime in REGIMES
     ]
-    for panel, ax in zip(found, figure.axes, strict=True):
+    for letter, panel, ax in zip("bcde", found, shown, strict=True):
         assert panel.measure in ax.get_ylabel() and ax.get_yscale() == "log"
         words = [text.get_text() for text in ax.texts]
-        assert panel.name in words and any(panel.data in word for word in words)
+        assert f"({letter}) {panel.name.capitalize()}" in words
+        assert any(panel.data in word for word in words)
         for regime in REGIMES:
             ours, paper = (line for line in ax.lines if line.get_color() == COLOURS[regime])
             assert list(ours.get_ydata()) == list(panel.relative(regime)["mean"])

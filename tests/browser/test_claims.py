@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = "book/claims.html"
 KINDS = "(rows) => rows.map((row) => row.dataset.outcome)"
 SHOWN = "(rows) => rows.filter((row) => row.getClientRects().length).length"
@@ -22,9 +20,9 @@ SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 @pytest.fixture(scope="module")
-def published() -> list[dict]:
-    """The claims of ``claims.json`` without their details."""
-    text = (ROOT / "book/_generated/claims.json").read_text(encoding="utf-8")
+def published(site) -> list[dict]:
+    """The claims of the site's ``claims.json`` without their details."""
+    text = (site / "claims.json").read_text(encoding="utf-8")
     return [claim for claim in json.loads(text)["claims"] if not claim["detail_of"]]
 
 

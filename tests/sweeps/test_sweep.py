@@ -17,6 +17,7 @@ import pytest
 from collapse_utils.__main__ import main
 from collapse_utils.durable import files, leases, progress
 from collapse_utils.durable.leases import process_began
+from collapse_utils.durable.run_dir import fingerprint
 from collapse_utils.errors import InputError, Occupied
 from collapse_utils.sweeps import jobs, live, local, status
 from collapse_utils.sweeps.local import explain, start
@@ -313,8 +314,11 @@ def run_dir_of(job, **state):
         "regime": job.regime,
         "seed": job.seed,
         "config": {"iterations": 4},
+        "preset": "smoke",
+        "data": {"source": "gaussian", "train_items": 1, "test_items": 1, "train": "", "test": ""},
     }
-    files.write_json(job.run_dir / "config.json", description)
+    sealed = {**description, "fingerprint": fingerprint(description)}
+    files.write_json(job.run_dir / "config.json", sealed)
     files.write_json(job.run_dir / "progress.json", {**STATE, **state})
     return job.run_dir
 

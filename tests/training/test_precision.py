@@ -9,10 +9,11 @@ from tiny import TINY
 from collapse_utils import sections
 from collapse_utils.__main__ import main
 from collapse_utils.durable.checkpoints import Checkpoint
+from collapse_utils.durable.reading import read_curve
 from collapse_utils.errors import InputError
 from collapse_utils.presets import PRECISIONS
 from collapse_utils.training import precision
-from collapse_utils.training.loop import Plan, read_curve, train
+from collapse_utils.training.loop import Plan, train
 
 CPU = torch.device("cpu")
 STEPS = 200
