@@ -8,10 +8,10 @@ each time; the rest are from the last generation.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from . import seeds
+if TYPE_CHECKING:
+    import numpy as np
 
 SHARED = ("fixed_real=SHARE", "redrawn_real=SHARE")
 _SHARE = re.compile(r"(?:fixed_real|redrawn_real)=(0|1|0\.\d*[1-9])")  # one spelling for each share
@@ -36,6 +36,10 @@ def rows(regime: str, iteration: int, blocks: int, n: int, seed: int) -> np.ndar
     """
     if blocks == 1 or not takes_part(regime):
         return None
+    import numpy as np  # here, for a command line that only asks which regimes there are
+
+    from . import seeds
+
     share = share_of_real(regime)
     if share is None:
         rng = seeds.generator(seed, "iteration", iteration, "subsample")

@@ -35,9 +35,7 @@ Row = tuple[str, str, str, str, str]
 
 
 def rows(root: Path, judged: Judged) -> list[Row]:
-    """Chains, question, what we expected, what came out, and the effect; without what was not
-    run.
-    """
+    """Chains, question, what we expected, what came out, and the effect, of what was run."""
     return [*_of_language(root, judged), *_of_statistics(root)]
 
 
@@ -48,6 +46,8 @@ def _of_language(root: Path, judged: Judged) -> list[Row]:
         for claim, found in judged.get("language", [])
         if TRAINED in found
     }
+    if not (root / LANGUAGE).is_file():
+        return []
     entries = yaml.safe_load((root / LANGUAGE).read_text(encoding="utf-8"))["predictions"]
     made = []
     for entry in entries:
@@ -62,7 +62,9 @@ def _of_language(root: Path, judged: Judged) -> list[Row]:
 def _of_statistics(root: Path) -> list[Row]:
     table = predictions.outcomes(root / "results")
     made = []
-    for each in table[table["outcome"] != predictions.NOT_RUN].to_dict("records"):
+    for each in table.to_dict("records"):
+        if each["outcome"] == predictions.NOT_RUN:
+            continue
         over = CHAINS.get(each["over"], each["over"].replace("_", "-"))
         question = QUESTIONS[each["statistic"]].format(over=over)
         chains = f"{CHAINS[each['id']]} ({DATA.get(each['source'], each['source'])})"

@@ -88,8 +88,9 @@ def outcome(statistic: str, values: list[float]) -> tuple[Estimate, str]:
 
 
 def read(given: str | Path | None = None) -> list[dict[str, Any]]:
-    """The entries of the file; InputError for a statistic that it does not define."""
-    entries = yaml.safe_load((results.root(given) / FILE).read_text(encoding="utf-8"))
+    """The entries of the file, none without it; InputError for a statistic it does not define."""
+    path = results.root(given) / FILE
+    entries = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else []
     for entry in entries:
         for prediction in entry["predictions"]:
             if prediction["statistic"] not in {*STATISTICS, "final_gap"}:

@@ -15,7 +15,8 @@ from book._tools import lecture
 from book._tools.pictures import Picture
 
 CONFIG = "title: A Book\nhtml: {baseurl: 'https://example.org/book/'}\n"
-TOC = "root: book/intro\nchapters:\n  - file: notebooks/01_first\n  - file: notebooks/02_second\n"
+PAGES = "chapters:\n  - file: notebooks/01_first\n  - file: notebooks/02_second\n"
+TOC = f"format: jb-book\nroot: book/intro\n{PAGES}"
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([1, 2], label='a')\nplt.show()"
 INTRO = '<h1>The Book<a class="headerlink">#</a></h1><img src="../_images/headline.png" alt="ours">'
 FIRST = """<h1>First</h1><figure id="fig-one"><img src="x.png" alt="a line"><figcaption>
