@@ -117,7 +117,7 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
         "reproduced at reduced scale<br>0.5000 [0.5000,\u00a00.5000]<br>(1.000 nats per token per "
         "fit)"
     )
-    assert f"| TinyStories: {rise}<br>exploratory; 4 of 4 steps rise; Llama |" in scores
+    assert f"| TinyStories, one epoch: {rise}<br>exploratory; 4 of 4 steps rise; Llama |" in scores
     readme = (root / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
     assert "The final loss is 2 (language models)" in readme
