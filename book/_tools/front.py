@@ -44,13 +44,11 @@ def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
 def _span(panels: list[Panel], regime: str) -> str:
     """The smallest and the largest final loss / first loss over panels, with experiments."""
     in_order = sorted(panels, key=lambda panel: panel.growth(regime))
-    low, high = in_order[0], in_order[-1]
-    if low is high:
-        return f"{low.growth(regime):.2g} ({NAMES[low.section]})"
-    return (
-        f"{low.growth(regime):.2g} ({NAMES[low.section]}) to {high.growth(regime):.2g} "
-        f"({NAMES[high.section]})"
-    )
+    names = [NAMES[s] for s in dict.fromkeys((in_order[0].section, in_order[-1].section))]
+    low, high = in_order[0].growth(regime), in_order[-1].growth(regime)
+    if f"{low:.2g}" == f"{high:.2g}":
+        return f"{low:.2g} ({' and '.join(names)})"
+    return f"{low:.2g} ({names[0]}) to {high:.2g} ({names[-1]})"
 
 
 def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:

@@ -127,10 +127,12 @@ def test_a_changed_result_makes_them_stale(tmp_path):
     root = small_book(tmp_path)
     includes.update(root, write=True)
     path = root / "results/language/cpu-tinystories/metrics.csv"
-    path.write_text(path.read_text(encoding="utf-8").replace("4.1", "4.3"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("4.1", "5.3"), encoding="utf-8")
     assert [stale.name for stale in includes.update(root, write=False)] == [
         "headline.png",
         "headline-phone.png",
+        "headline.svg",
+        "front.md",
         "headline.md",
         "scorecard.md",
         "claim_details.md",
@@ -163,7 +165,7 @@ def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_cl
     assert (
         len(lines) == 4
         and "Part of that is more training data" in lines[2]
-        and "molecules" in lines[2]
+        and "language models and faces" in lines[2]
     )
     outcomes = front.papers_claims(judged)
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
@@ -198,13 +200,14 @@ def test_the_opening_figure_shows_relative_losses_beside_the_papers_in_the_colou
         words = [text.get_text() for text in ax.texts]
         assert f"({letter}) {panel.name.capitalize()}" in words
         assert any(panel.data in word for word in words)
-        for regime in REGIMES:
+        assert list(panel.curves) == [regime for regime in REGIMES if regime in panel.curves]
+        for regime in panel.curves:
             ours, paper = (line for line in ax.lines if line.get_color() == COLOURS[regime])
             assert list(ours.get_ydata()) == list(panel.relative(regime)["mean"])
             assert list(paper.get_ydata()) == list(
                 panel.paper[panel.paper["regime"] == regime]["value"]
             )
-        assert len(ax.collections) == 3  # an interval around each line
+        assert len(ax.collections) == len(panel.curves) >= 2  # an interval around each line
 
 
 @pytest.mark.parametrize("columns", [1, 2])
