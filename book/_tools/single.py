@@ -88,6 +88,8 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
         tag.decompose()
     for tag in text.find_all(id=True):
         tag["id"] = anchor(page, tag["id"])
+    for tag in text.select("input[type=radio][name]"):  # of the tabs of this page alone
+        tag["name"] = anchor(page, tag["name"])
     for name in REFERRING:
         for tag in text.find_all(attrs={name: True}):
             tag[name] = " ".join(anchor(page, part) for part in tag[name].split())

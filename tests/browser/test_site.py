@@ -14,7 +14,7 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 from chromium import barriers, html_pages
 
-from book._tools import downloads
+from book._tools import downloads, lecture
 from book._tools.contents import pages
 from book._tools.single import anchor
 
@@ -286,6 +286,8 @@ def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(o
         "[...document.querySelectorAll('a.download')].map(a => [a.download, a.href])"
     )
     assert len(ids) == len(set(ids))
+    sets = ".sd-tab-set"
+    assert page.locator(sets).count() == page.locator(f"{sets} > input:checked").count() > 0
     assert {anchor(name) for name in pages(ROOT)} <= set(ids)
     assert [
         link for link in links if not link.startswith(("#", "data:", "https://", "http://"))
@@ -293,7 +295,9 @@ def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(o
     assert [link for link in links if link.startswith("#") and link[1:] not in ids] == []
     offered = {(name, base64.b64decode(address.partition(",")[2])) for name, address in data}
     opening = ROOT / "book" / "_generated" / "headline.png"  # the front page offers its figure, too
-    assert offered == {
+    drawn = {path.name: path.read_bytes() for path in (ROOT / lecture.FOLDER).glob("*.svg")}
+    drawn |= {Path(name).name: content for name, content in lecture.png_files(ROOT).items()}
+    assert offered == {*drawn.items()} | {
         (downloads.saved_as(downloads.offered(path).relative_to(ROOT)), downloads.content(path))
         for path in [*downloads.files(ROOT), opening]
     }
