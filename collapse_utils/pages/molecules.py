@@ -78,6 +78,20 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def own_sampler(frame: pd.DataFrame) -> str:
+    """A sentence on the chains that GeoDiff's own sampler made; empty where there are none."""
+    variants = [name for name in frame["variant"].unique() if "sampler=langevin" in name]
+    if not variants:
+        return ""
+    replace, accumulate = (
+        _final(frame, "local_loss", regime, variants[0]) for regime in ("replace", "accumulate")
+    )
+    return (
+        "- These chains use a fast sampler. With GeoDiff's own sampler, replace ends at "
+        f"{replace} times its first fit and accumulate at {accumulate} times."
+    )
+
+
 def parameters(config: MoleculesConfig, environments: int = 0, kinds: int = 0) -> int:
     """How many numbers a model of these sizes learns; a preconditioned one has some for each kind
     of atom and distance beside them.
