@@ -33,7 +33,8 @@ DETAILS = {  # tests that say more about a claim than its own test -> what they 
     "levels_off": "it levels off, within a factor of {limit}",
 }
 EQUIVALENCE = ("stays_equal", "stays_near", "levels_off")  # tests of two sides of a margin
-UNITLESS = ("trends_up", "makes_share", "second_fit_share")  # tests whose effects have no unit
+SHARES = ("makes_share", "second_fit_share")  # tests whose effect is a share of a rise
+UNITLESS = ("trends_up", *SHARES)  # tests whose effects have no unit
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class Claim:
 
     @property
     def ratio(self) -> bool:
-        return (self.scale or self.page.scale) == "ratio" and self.test not in shares.NO_RATIOS
+        differences = (*SHARES, *shares.NO_RATIOS)
+        return (self.scale or self.page.scale) == "ratio" and self.test not in differences
 
     @property
     def effect(self) -> str:
