@@ -1,7 +1,6 @@
 """What a reader meets on the pages: captions, numbers, plain words, whole lines of code.
 
-``UNREVISED`` names the pages that are still to be rewritten.  Strike a page out when it is clean;
-`python tests/browser/reading.py` lists what is left.
+Every page meets every check; `python tests/browser/reading.py` lists what a page lacks.
 """
 
 from __future__ import annotations
@@ -14,31 +13,6 @@ from reading import ASSIGNMENT, CHECKS, excerpts
 from book._tools.contents import pages
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = {"notebooks/05_own_model"}
-BOOK = {
-    f"book/{name}"
-    for name in (
-        "errata",
-        "speed",
-        "data",
-    )
-} | {"book/glossary", "book/references"}
-
-REFERENCE = {f"book/{name}" for name in ("errata", "speed", "data", "glossary", "references")}
-
-# Check -> the pages that it does not hold for yet.
-THEORY = {
-    f"notebooks/{name}"
-    for name in ("07_bias", "08_gaussian", "09_families", "10_mixing", "11_sharpening")
-}
-UNREVISED: dict[str, set[str]] = {
-    "captions": CHAPTERS | THEORY | BOOK - REFERENCE,
-    "numbers": THEORY | {"notebooks/05_own_model"},
-    "words": (CHAPTERS | THEORY | BOOK) - {"notebooks/01_linear"} - REFERENCE,
-    "code": CHAPTERS | THEORY,
-    "printed": CHAPTERS | THEORY,
-    "search": set(),
-}
 SEARCHES = ("replace", "accumulate", "subsample", "seeds", "recompute")
 
 PAGE = """<html><body><article>
@@ -63,9 +37,8 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", pages(ROOT))
 def test_a_page_reads_well(home, visit, name):
-    checks = {label: check for label, check in CHECKS.items() if name not in UNREVISED[label]}
     page, _ = visit(f"{home}/{name}.html")
-    assert {label: found for label, check in checks.items() if (found := check(page))} == {}
+    assert {label: found for label, check in CHECKS.items() if (found := check(page))} == {}
 
 
 @pytest.mark.parametrize("query", SEARCHES)
