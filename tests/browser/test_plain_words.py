@@ -1,6 +1,5 @@
 """No source that a reader reads has an expression that slows him down.
 
-``UNREVISED`` names the sources that are still to be rewritten; strike one out when it is clean.
 The built pages, with what their cells print, are checked by ``test_reading.py``.
 """
 
@@ -13,7 +12,6 @@ import pytest
 from reading import banned
 
 ROOT = Path(__file__).resolve().parents[2]
-UNREVISED = {"notebooks/03_images.ipynb", "notebooks/04_molecules.ipynb"}
 SOURCES = [
     *(ROOT / "book").glob("*.md"),
     *(ROOT / "book" / "_generated").glob("*.md"),
@@ -36,13 +34,9 @@ def prose(path: Path) -> str:
     return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in UNREVISED])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_source_is_written_in_plain_words(name):
     assert banned(prose(ROOT / name)) == []
-
-
-def test_the_unrevised_sources_are_there():
-    assert set(NAMES) >= UNREVISED
 
 
 def test_a_banned_expression_is_found_across_a_line_end(tmp_path):
