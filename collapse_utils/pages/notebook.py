@@ -50,6 +50,11 @@ class Opened:
         return self.committed[self.reference_name]
 
     @property
+    def published(self) -> pd.DataFrame:
+        """The reference with every regime, whichever the parameters name: sentences rest on it."""
+        return results.named(self.section, self.reference_name, self.results_root)
+
+    @property
     def judged(self) -> pd.DataFrame:
         """The frame of the page's tables: this run's if it has seeds enough, else the reference."""
         return self.run if self.run is not None and _enough(self.run) else self.reference
