@@ -19,23 +19,20 @@ import dataclasses
 import json
 import platform
 import statistics
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import rivals
 import torch
+from rivals import clock
 
 from collapse_utils import sections
-from collapse_utils.durable.checkpoints import Checkpoint
-from collapse_utils.language.batches import NAME, batch, token_losses
 from collapse_utils.language.config import PRESETS
 from collapse_utils.language.model import build
 from collapse_utils.language.sampler.gpu import precision
 from collapse_utils.language.sampler.sample import sample_stories
 from collapse_utils.sweeps import estimate
-from collapse_utils.training.loop import Plan, train
 
 OUT = Path(__file__).parent / "results" / "gpu.json"
 SHAPES = {"gpt2 9M": "gpt2", "llama 12M": "llama"}
@@ -85,120 +82,30 @@ def batches_of(size: Size, vocabulary: int) -> list[tuple[np.ndarray, np.ndarray
     return batches
 
 
-def predicted(batches: list) -> int:
-    return sum(len(values) - len(offsets) + 1 for values, offsets in batches)
-
-
-def clock(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def training_ours(model: torch.nn.Module, batches: list, size: Size) -> float:
-    """Tokens per second of ``collapse_utils.training``, the making of the batches included."""
-    model.set_attn_implementation(NAME)
-    plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0)
-    device, started = model.device, 0.0
-
-    def batch_at(step: int):
-        nonlocal started
-        if step == size.warm:
-            started = clock(device)
-        return batch(*batches[step]).to(device)
-
-    with tempfile.TemporaryDirectory() as scratch:
-        train(
-            model,
-            batch_at,
-            lambda model, batch: token_losses(model, batch).mean(),
-            plan,
-            seed=0,
-            checkpoint=Checkpoint(Path(scratch)),
-            items_a_step=size.batch,
-        )
-        seconds = clock(device) - started
-    return predicted(batches[size.warm :]) / seconds
-
-
-def training_theirs(model: torch.nn.Module, batches: list, size: Size) -> float:
-    """Tokens per second of ``transformers.Trainer`` on the same batches, padding masked."""
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-
-    pad, device = torch.nn.utils.rnn.pad_sequence, model.device
-    ready, marks = [], {}
-    for values, offsets in batches:
-        rows = [torch.from_numpy(row.astype("int64")) for row in np.split(values, offsets[1:-1])]
-        ids = pad(rows, batch_first=True)
-        mask = pad([torch.ones_like(row) for row in rows], batch_first=True)
-        labels = ids.masked_fill(mask == 0, -100)
-        ready.append({"input_ids": ids, "attention_mask": mask, "labels": labels})
-
-    class Clock(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            if state.global_step in (size.warm, len(ready)):
-                marks[state.global_step] = clock(device)
-
-    with tempfile.TemporaryDirectory() as scratch:
-        arguments = TrainingArguments(
-            output_dir=scratch,
-            per_device_train_batch_size=1,
-            max_steps=len(ready),
-            learning_rate=1e-3,
-            weight_decay=0.1,
-            max_grad_norm=1.0,
-            optim="adamw_torch_fused",
-            save_strategy="no",
-            report_to="none",
-            logging_strategy="no",
-            use_cpu=device.type == "cpu",
-            disable_tqdm=True,
-            remove_unused_columns=False,
-        )
-        options = {"data_collator": lambda rows: rows[0], "callbacks": [Clock()]}
-        Trainer(model, arguments, train_dataset=ready, **options).train()
-    return predicted(batches[size.warm :]) / (marks[len(ready)] - marks[size.warm])
-
-
 def sampling_ours(model: torch.nn.Module, size: Size) -> float:
     """Tokens per second of our sampler."""
-    options = {"max_length": size.length, "bos": END, "eos": END, "batch": size.slots}
-    sample_stories(model, min(size.slots, size.stories), seed=0, **options)  # graphs are captured
-    started = clock(model.device)
-    _, offsets = sample_stories(model, size.stories, seed=1, **options)
-    return float(offsets[-1] - size.stories) / (clock(model.device) - started)
+
+    def tell(stories: int) -> np.ndarray:
+        options = {"max_length": size.length, "bos": END, "eos": END, "batch": size.slots}
+        return np.diff(sample_stories(model, stories, seed=1, **options)[1])
+
+    return rate(tell, model.device, size)
 
 
 def sampling_theirs(model: torch.nn.Module, size: Size) -> float:
     """Tokens per second of ``generate`` in the same number format."""
     model.set_attn_implementation("sdpa")
     model = model.to(precision(model.device)).eval()
+    options = {"length": size.length, "batch": size.slots, "cache": "static", "end": END}
+    return rate(lambda stories: rivals.generate(model, stories, **options), model.device, size)
 
-    def tell(count: int) -> int:
-        told = 0
-        for first in range(0, count, size.slots):
-            start = torch.full((min(size.slots, count - first), 1), END, device=model.device)
-            with torch.inference_mode():
-                tokens = model.generate(
-                    start,
-                    attention_mask=torch.ones_like(start),
-                    do_sample=True,
-                    top_k=0,
-                    top_p=1.0,
-                    max_length=size.length,
-                    eos_token_id=END,
-                    pad_token_id=END,
-                    cache_implementation="static",
-                )[:, 1:]
-            ended = (tokens == END).int()
-            drawn = torch.where(ended.any(1), ended.argmax(1) + 1, tokens.shape[1])
-            told += int(drawn.sum())
-        return told
 
-    tell(min(size.slots, size.stories))
-    started = clock(model.device)
-    told = tell(size.stories)
-    return told / (clock(model.device) - started)
+def rate(tell: Callable[[int], np.ndarray], device: torch.device, size: Size) -> float:
+    """Tokens per second of ``tell``, which samples stories and returns their lengths."""
+    tell(min(size.slots, size.stories))  # graphs are captured, caches made
+    started = clock(device)
+    lengths = tell(size.stories)
+    return float(lengths.sum() - size.stories) / (clock(device) - started)
 
 
 def peak(device: torch.device, dtype: torch.dtype, size: Size) -> float:
@@ -213,15 +120,10 @@ def peak(device: torch.device, dtype: torch.dtype, size: Size) -> float:
 
 
 def summary(ours: list[float], theirs: list[float], operations: float, best: float) -> dict:
-    ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
     return {
         "tokens_per_s": round(statistics.median(ours)),
         "transformers_tokens_per_s": round(statistics.median(theirs)),
-        "ratio": {
-            "median": round(statistics.median(ratios), 2),
-            "low": round(ratios[0], 2),
-            "high": round(ratios[-1], 2),
-        },
+        "ratio": rivals.ratio(ours, theirs),
         "share_of_peak": round(operations * statistics.median(ours) / best, 4),
     }
 
@@ -238,8 +140,8 @@ def against_transformers(device: torch.device, size: Size, rounds: int, small: b
         parameters = sum(p.numel() for p in model.parameters())
         batches = batches_of(size, model.config.vocab_size)
         sides: dict[str, Callable[[], float]] = {
-            "training": lambda: training_ours(fresh(), batches, size),  # noqa: B023
-            "trainer": lambda: training_theirs(fresh(), batches, size),  # noqa: B023
+            "training": lambda: rivals.train_ours(fresh(), batches, size.warm),  # noqa: B023
+            "trainer": lambda: rivals.train_theirs(fresh(), batches, size.warm),  # noqa: B023
             "sampling": lambda: sampling_ours(fresh(), size),
             "generate": lambda: sampling_theirs(fresh(), size),
         }
@@ -265,6 +167,7 @@ def presets(preset: str) -> dict:
         section, _ = sections.make(name, preset=preset, regime="replace", seed=0)
         rates = estimate.measure(section)
         found[name] = {
+            # none where every fit has the same number of steps, whatever it trains on
             "trained_items_per_s": round(1 / rates.fit_item_s, 1) if rates.fit_item_s else None,
             "sampled_items_per_s": round(1 / rates.sample_item_s, 1),
         }

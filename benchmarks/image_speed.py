@@ -219,11 +219,12 @@ def main() -> None:
 
 
 def summary(network: str, found: dict[str, list[dict]], options: argparse.Namespace) -> dict:
+    from rivals import ratio
+
     from collapse_utils.images.config import PRESETS
 
     rates = {side: [run["images_per_s"] for run in runs] for side, runs in found.items()}
     better = max(("loader", "loader_2_workers"), key=lambda side: statistics.median(rates[side]))
-    ratios = sorted(a / b for a, b in zip(rates["ours"], rates[better], strict=True))
     middle = {key: statistics.median(run[key] for run in found["ours"]) for key in found["ours"][0]}
     epochs = PRESETS[network].epochs
     return {
@@ -231,12 +232,7 @@ def summary(network: str, found: dict[str, list[dict]], options: argparse.Namesp
         "rounds": options.rounds,
         **settings(network),
         **{f"{side}_images_per_s": round(statistics.median(rates[side])) for side in SIDES},
-        "ours / better loader": {
-            "median": round(statistics.median(ratios), 2),
-            "low": round(ratios[0], 2),
-            "high": round(ratios[-1], 2),
-            "better": better,
-        },
+        "ours / better loader": {**ratio(rates["ours"], rates[better]), "better": better},
         "sampled_per_s": round(middle["sampled_per_s"]),
         # A generation of n images is sampled in n / sampled_per_s, a fit under replace takes n *
         # epochs / images_per_s.

@@ -103,6 +103,7 @@ def sample(side: str, name: str, batch: int, cache: str, count: int, threads: in
     """One measurement, in this process."""
     import numpy as np
     import torch
+    from rivals import generate
     from transformers import AutoModelForCausalLM
 
     from collapse_utils.language.sampler.sample import sample_stories
@@ -110,28 +111,8 @@ def sample(side: str, name: str, batch: int, cache: str, count: int, threads: in
     torch.set_num_threads(threads)
     model = AutoModelForCausalLM.from_pretrained(folder(name), attn_implementation="sdpa").eval()
 
-    def generate(stories: int, length: int) -> np.ndarray:
-        lengths = []
-        while len(lengths) < stories:
-            start = torch.full((min(batch, stories - len(lengths)), 1), END)
-            with torch.inference_mode():
-                tokens = model.generate(
-                    start,
-                    attention_mask=torch.ones_like(start),
-                    do_sample=True,
-                    temperature=1.0,
-                    top_k=0,
-                    top_p=1.0,
-                    max_length=length,
-                    eos_token_id=END,
-                    pad_token_id=END,
-                    use_cache=True,
-                    cache_implementation=cache,
-                )
-            ended = (tokens[:, 1:] == END).int()
-            drawn = torch.where(ended.any(1), ended.argmax(1) + 1, tokens.shape[1] - 1)
-            lengths.extend((drawn + 1).tolist())
-        return np.array(lengths)
+    def theirs(stories: int, length: int) -> np.ndarray:
+        return generate(model, stories, length=length, batch=batch, cache=cache, end=END)
 
     def ours(stories: int, length: int) -> np.ndarray:
         _, offsets = sample_stories(
@@ -139,7 +120,7 @@ def sample(side: str, name: str, batch: int, cache: str, count: int, threads: in
         )
         return np.diff(offsets)
 
-    run = {"ours": ours, "generate": generate}[side]
+    run = {"ours": ours, "generate": theirs}[side]
     torch.manual_seed(1)
     run(4, 16)  # libraries load
     loaded, watch = memory_mb(), Watch()
@@ -223,6 +204,8 @@ def sweep(name: str, threads: int) -> None:
 
 def race(name: str, rounds: int, threads: int) -> None:
     """Rounds of both sides, and the summary of all rounds so far."""
+    from rivals import ratio
+
     report = record()
     if name not in report["models"]:
         raise SystemExit(f"sweep {name!r} first")
@@ -234,23 +217,15 @@ def race(name: str, rounds: int, threads: int) -> None:
             size = OURS if side == "ours" else int(batch)
             pair[side] = measure(side, name, size, cache, STORIES["race"], threads)
         mine["rounds"].append(pair)
-        ratio = pair["ours"]["stories_per_s"] / pair["generate"]["stories_per_s"]
-        print(name, f"{ratio:.2f}", pair, flush=True)
-        ratios = [
-            one["ours"]["stories_per_s"] / one["generate"]["stories_per_s"]
-            for one in mine["rounds"]
-        ]
+        rates = {side: [one[side]["stories_per_s"] for one in mine["rounds"]] for side in pair}
+        print(name, f"{rates['ours'][-1] / rates['generate'][-1]:.2f}", pair, flush=True)
         apart = [
             (one["ours"]["mean_length"] - one["generate"]["mean_length"])
             / (one["ours"]["standard_error"] ** 2 + one["generate"]["standard_error"] ** 2) ** 0.5
             for one in mine["rounds"]
         ]
         mine["summary"] = {
-            "ratio": {
-                "median": round(statistics.median(ratios), 2),
-                "low": round(min(ratios), 2),
-                "high": round(max(ratios), 2),
-            },
+            "ratio": ratio(rates["ours"], rates["generate"]),
             **{
                 side: {
                     field: statistics.median(one[side][field] for one in mine["rounds"])

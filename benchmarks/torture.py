@@ -29,14 +29,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "tests" / name) for name in ("helpers", "durable")]
+sys.path.insert(0, str(HERE.parent / "tests" / "helpers"))
 
 import bad_input  # noqa: E402
 import damages  # noqa: E402
 import forgeries  # noqa: E402
-import molecule_toys  # noqa: E402
-import numpy as np  # noqa: E402
-from test_kills import Driver, outcome  # noqa: E402
+from kills import Driver, outcome  # noqa: E402
 
 from collapse_utils.__main__ import main  # noqa: E402
 from collapse_utils.durable.provenance import processor  # noqa: E402
@@ -98,18 +96,7 @@ def silent(act: Callable[[], str]) -> str:
 
 
 def kills(count: int, counts: Counts, home: Path) -> None:
-    rng = np.random.default_rng(0)
-    words = ["".join(rng.choice(list("abcdefgh"), 4)) for _ in range(60)]
-    stories = [json.dumps({"text": " ".join(rng.choice(words, 8))}) for _ in range(48)]
-    (home / "stories.jsonl").write_text("\n".join(stories) + "\n")
-    molecule_toys.write_sdf(home / "toys.sdf")
-    data = {
-        "linear": [],
-        "images": [],
-        "language": ["--data", str(home / "stories.jsonl")],
-        "molecules": ["--data", str(home / "toys.sdf")],
-    }
-    driver = Driver(data)
+    driver = Driver(home)
     try:
         whole = {}
         for section in SECTIONS:

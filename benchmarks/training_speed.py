@@ -15,15 +15,12 @@ first steps, in which libraries load, are not counted.  Writes
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 
 OUT = Path(__file__).parent / "results" / "training_speed.json"
@@ -83,97 +80,15 @@ def prepared(name: str, *, grouped: bool = False):
     return model, batches
 
 
-def predicted(batches: list) -> int:
-    """Tokens that the counted steps predict."""
-    return sum(len(values) - len(offsets) + 1 for values, offsets in batches[WARM:])
-
-
-def ours(name: str, threads: int) -> float:
-    """Tokens per second of ``collapse_utils.training.train``, batches included."""
+def one(side: str, name: str, threads: int) -> float:
+    """Tokens per second of a side, in this process."""
+    import rivals
     import torch
 
-    from collapse_utils.durable.checkpoints import Checkpoint
-    from collapse_utils.language.batches import NAME, batch, token_losses
-    from collapse_utils.training.loop import Plan, train
-
     torch.set_num_threads(threads)
-    model, batches = prepared(name)
-    model.set_attn_implementation(NAME)
-    plan = Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0)
-    marks = {}
-
-    def batch_at(step: int):
-        marks[step] = time.perf_counter()
-        return batch(*batches[step])
-
-    with tempfile.TemporaryDirectory() as scratch:
-        checkpoint = Checkpoint(
-            Path(scratch),
-            report=lambda step, steps, figures: marks.update({step: time.perf_counter()}),
-        )
-        train(
-            model,
-            batch_at,
-            lambda model, batch: token_losses(model, batch).mean(),
-            plan,
-            seed=0,
-            checkpoint=checkpoint,
-            items_a_step=STORIES,
-        )
-    return predicted(batches) / (marks[len(batches)] - marks[WARM])
-
-
-def trainer(name: str, threads: int, *, grouped: bool = False) -> float:
-    """Tokens per second of ``transformers.Trainer``, padding masked as its users do."""
-    import torch
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-
-    torch.set_num_threads(threads)
-    model, batches = prepared(name, grouped=grouped)
-    ready = []
-    for values, offsets in batches:
-        rows = [torch.from_numpy(values[a:b].astype("int64")) for a, b in pairwise(offsets)]
-        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        mask = torch.nn.utils.rnn.pad_sequence(
-            [torch.ones_like(row) for row in rows], batch_first=True
-        )
-        ready.append(
-            {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)}
-        )
-    marks = {}
-
-    class Clock(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            marks[state.global_step] = time.perf_counter()
-
-    with tempfile.TemporaryDirectory() as scratch:
-        arguments = TrainingArguments(
-            output_dir=scratch,
-            per_device_train_batch_size=1,
-            max_steps=len(ready),
-            learning_rate=1e-3,
-            lr_scheduler_type="cosine",
-            warmup_steps=round(0.1 * len(ready)),
-            weight_decay=0.1,
-            max_grad_norm=1.0,
-            optim="adamw_torch_fused",
-            save_strategy="no",
-            report_to="none",
-            logging_strategy="no",
-            use_cpu=True,
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-            remove_unused_columns=False,
-            train_sampling_strategy="sequential",
-        )
-        Trainer(
-            model,
-            arguments,
-            train_dataset=ready,
-            data_collator=lambda rows: rows[0],
-            callbacks=[Clock()],
-        ).train()
-    return predicted(batches) / (marks[len(ready)] - marks[WARM])
+    model, batches = prepared(name, grouped=side == "trainer_grouped")
+    train = rivals.train_ours if side == "ours" else rivals.train_theirs
+    return train(model, batches, WARM)
 
 
 def matmul_flops(threads: int) -> float:
@@ -199,16 +114,6 @@ def measure(side: str, name: str, threads: int) -> float:
     return float(done.stdout.strip().splitlines()[-1])
 
 
-def _ratio(ours: list[float], theirs: list[float]) -> dict[str, float]:
-    """Median and range of the ratios of runs that stood next to each other."""
-    ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
-    return {
-        "median": round(statistics.median(ratios), 3),
-        "low": round(ratios[0], 3),
-        "high": round(ratios[-1], 3),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -224,13 +129,10 @@ def main() -> None:
         print(matmul_flops(options.threads))
         return
     if options.one:
-        sides = {
-            "ours": ours,
-            "trainer": trainer,
-            "trainer_grouped": functools.partial(trainer, grouped=True),
-        }
-        print(sides[options.one](options.model, options.threads))
+        print(one(options.one, options.model, options.threads))
         return
+    from rivals import ratio
+
     report = {
         "threads": options.threads,
         "rounds": options.rounds,
@@ -252,7 +154,7 @@ def main() -> None:
                 for side in ("ours", "trainer", "trainer_grouped")
             },
             **{
-                f"ours / {side}": _ratio(sides["ours"], sides[side])
+                f"ours / {side}": ratio(sides["ours"], sides[side], 3)
                 for side in ("trainer", "trainer_grouped")
             },
             # Six operations a parameter and token: forward, and backward twice that.

@@ -195,8 +195,14 @@ def gpu(root: Path) -> str:
             f"{name} at `colab`",
             "",
             "",
-            f"{rates['trained_items_per_s']:,} items/s trained, "
-            f"{rates['sampled_items_per_s']:,} sampled",
+            "; ".join(
+                f"{rates[step]:,} items/s {word}"
+                for step, word in (
+                    ("trained_items_per_s", "trained"),
+                    ("sampled_items_per_s", "sampled"),
+                )
+                if rates[step]  # none where fits have a fixed number of steps
+            ),
         )
         for name, rates in measured["presets"].items()
     ]

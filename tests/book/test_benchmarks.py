@@ -15,7 +15,10 @@ def test_the_page_says_what_a_gpu_does_once_it_is_measured(tmp_path):
     found = {
         "device": "NVIDIA T4",
         "models": {"llama 12M": {"training": rates, "sampling": rates}},
-        "presets": {"images": {"trained_items_per_s": 10_000.0, "sampled_items_per_s": 50_000.0}},
+        "presets": {
+            "images": {"trained_items_per_s": 10_000.0, "sampled_items_per_s": 50_000.0},
+            "molecules": {"trained_items_per_s": None, "sampled_items_per_s": 700.0},
+        },
     }
     folder = tmp_path / benchmarks.RESULTS
     folder.mkdir(parents=True)
@@ -23,4 +26,5 @@ def test_the_page_says_what_a_gpu_does_once_it_is_measured(tmp_path):
     shown = benchmarks.gpu(tmp_path)
     assert "NVIDIA T4" in shown and "not yet measured" not in shown
     assert "training, llama 12M" in shown and "1.50 (1.40\u00a0to\u00a01.60)" in shown
-    assert "2,000,000 tokens/s; 21.0% of peak" in shown and "50,000.0 sampled" in shown
+    assert "2,000,000 tokens/s; 21.0% of peak" in shown and "50,000.0 items/s sampled" in shown
+    assert "molecules at `colab`" in shown and "None" not in shown

@@ -1,19 +1,15 @@
 """The files that ``collapse new`` writes are run as they are written."""
 
-import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from kills import Process
 
 from collapse_utils import own, templates
 from collapse_utils.errors import InputError
 from collapse_utils.regimes import REGIMES
 from collapse_utils.templates import numpy_model, torch_model
-
-DRIVER = Path(__file__).parents[1] / "helpers" / "kill_driver.py"
 
 
 def test_the_numpy_template_is_short():
@@ -35,18 +31,13 @@ def ask(tmp_path):
     templates.write(model, "torch")
     words = ["run", f"{model}:MyModel", "--arg", "steps=30", "--set", "iterations=3", "--quiet"]
     words += ["--regime", "accumulate", "--checkpoint-s", "0"]
-    with subprocess.Popen(
-        [sys.executable, str(DRIVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as driver:
+    process = Process()
 
-        def answer(run_dir: Path, **request) -> dict:
-            request["argv"] = [*words, "--run-dir", str(run_dir)]
-            driver.stdin.write(json.dumps({**request, "cache": str(tmp_path)}) + "\n")
-            driver.stdin.flush()
-            return json.loads(driver.stdout.readline())
+    def answer(run_dir: Path, **request) -> dict:
+        return process.ask([*words, "--run-dir", str(run_dir)], tmp_path, **request)
 
-        yield answer
-        driver.stdin.close()
+    yield answer
+    process.close()
 
 
 def test_the_torch_template_is_killed_and_resumed_to_the_same_bits(ask, tmp_path):

@@ -4,85 +4,22 @@ bits.
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import molecule_toys
 import numpy as np
 import pytest
+from kills import Driver, outcome
 from tiny import TINY
 
-DRIVER = Path(__file__).parents[1] / "helpers" / "kill_driver.py"
 PHASES = ("prepare", "fit", "checkpoint", "sample", "generation", "evaluate", "metrics")
-
-
-class Driver:
-    """The process that runs the command line in children and kills them."""
-
-    def __init__(self, data: dict[str, list[str]]):
-        self.data = data
-        self.process = subprocess.Popen(
-            [sys.executable, str(DRIVER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "COLLAPSE_WORKERS": "1"},
-        )
-
-    def __call__(self, section: str, folder: Path, **request) -> dict:
-        """Run a tiny chain in ``folder``, with a cache and a shared folder of its own."""
-        argv = [
-            "run",
-            section,
-            *TINY[section],
-            *self.data[section],
-            "--seed",
-            "3",
-            "--checkpoint-s",
-            "0",
-            "--quiet",
-        ]
-        argv += ["--regime", request.pop("regime", "accumulate"), "--run-dir", str(folder / "run")]
-        request = {"argv": argv, "cache": str(folder / "cache"), **request}
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    home = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    words = ["".join(rng.choice(list("abcdefgh"), 4)) for _ in range(60)]
-    stories = [json.dumps({"text": " ".join(rng.choice(words, 8))}) for _ in range(48)]
-    (home / "stories.jsonl").write_text("\n".join(stories) + "\n")
-    molecule_toys.write_sdf(home / "toys.sdf")
-    data = {
-        "linear": [],
-        "images": [],
-        "language": ["--data", str(home / "stories.jsonl")],
-        "molecules": ["--data", str(home / "toys.sdf")],
-    }
-    driver = Driver(data)
+    driver = Driver(tmp_path_factory.mktemp("data"))
     yield driver
     driver.close()
-
-
-def outcome(folder: Path) -> tuple[bytes, dict[str, bytes]]:
-    """What must be equal: the metrics, and the final weights of every iteration."""
-    weights = {}
-    for iteration in sorted((folder / "run").glob("iteration-*")):
-        for state in sorted(iteration.glob("state-*"))[-1:]:
-            weights[f"{iteration.name}/{state.name}"] = (state / "model.safetensors").read_bytes()
-    return (folder / "run" / "metrics.csv").read_bytes(), weights
 
 
 @pytest.fixture(scope="module")

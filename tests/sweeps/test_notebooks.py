@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+import processes
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from collapse_utils.__main__ import main
-from collapse_utils.durable import leases, progress
+from collapse_utils.durable import leases
 from collapse_utils.sweeps import jobs, notebooks
 from collapse_utils.sweeps.execute import finished, read_notebook, write_notebook
 
@@ -41,19 +40,13 @@ def toy(tmp_path, *code):
     return path
 
 
-def sweep(out, notebook, *options):
-    arguments = [
-        "sweep",
-        "linear",
-        "--set",
-        "iterations=2",
-        "--set",
-        "repeats=4",
-        "--out",
-        str(out),
-        "--quiet",
-    ]
-    return main([*arguments, f"--notebook={notebook}", *options])
+def sweep(out, *options):
+    words = ["sweep", "linear", "--set", "iterations=2", "--set", "repeats=4", "--quiet"]
+    return main([*words, "--out", str(out), *options])
+
+
+def sweep_pages(out, notebook, *options):
+    return sweep(out, f"--notebook={notebook}", *options)
 
 
 def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_others(
@@ -62,7 +55,7 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
     fails = "if regimes == ['replace'] and seeds == [1]:\n    raise RuntimeError('out of luck')"
     notebook, out = toy(tmp_path, TRAIN, fails), tmp_path / "out"
     arguments = ["--seeds", "0-1", "--regimes", "replace,accumulate"]
-    assert sweep(out, notebook, *arguments) == 1
+    assert sweep_pages(out, notebook, *arguments) == 1
     told = capsys.readouterr()
     assert "3 of 4 chains are done" in told.out
     assert told.err.count("failed: ") == 1 and "RuntimeError: out of luck" in told.err
@@ -87,23 +80,7 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
     assert b"\0" not in b"".join(path.read_bytes() for path in home.rglob("*.log"))
 
     # The chain is the one that a bare sweep runs, in the same place.
-    assert (
-        main(
-            [
-                "sweep",
-                "linear",
-                "--set",
-                "iterations=2",
-                "--set",
-                "repeats=4",
-                "--out",
-                str(tmp_path / "bare"),
-                "--quiet",
-                *arguments,
-            ]
-        )
-        == 0
-    )
+    assert sweep(tmp_path / "bare", *arguments) == 0
     for path in (tmp_path / "bare").rglob("metrics.csv"):
         assert (out / path.relative_to(tmp_path / "bare")).read_bytes() == path.read_bytes()
 
@@ -111,7 +88,7 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
     capsys.readouterr()
     stamp = (home / "accumulate/seed-1.ipynb").stat().st_mtime_ns
     toy(tmp_path, TRAIN, "print('in luck')")
-    assert sweep(out, notebook, *arguments) == 0
+    assert sweep_pages(out, notebook, *arguments) == 0
     assert (home / "accumulate/seed-1.ipynb").stat().st_mtime_ns == stamp
     assert (
         finished(home / "replace/seed-1.ipynb")
@@ -121,7 +98,7 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
 
 def test_a_kernel_that_dies_is_a_failure_with_what_it_has_left(tmp_path, capsys):
     notebook = toy(tmp_path, "print('before')", "import os\nos._exit(3)")
-    assert sweep(tmp_path / "out", notebook, "--regimes", "replace") == 1
+    assert sweep_pages(tmp_path / "out", notebook, "--regimes", "replace") == 1
     assert "0 of 1 chains are done" in capsys.readouterr().out
     (failed,) = (tmp_path / "out").rglob("*.ipynb")
     assert failed.name == "seed-0.failed.ipynb" and "before" in failed.read_text()
@@ -142,13 +119,13 @@ def test_a_notebook_that_does_not_take_the_parameters_is_refused_before_any_work
     write_notebook(
         path, new_notebook(cells=[new_code_cell(content, metadata={"tags": ["parameters"]})])
     )
-    assert sweep(tmp_path / "out", path) == 2
+    assert sweep_pages(tmp_path / "out", path) == 2
     assert told in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_a_file_that_is_no_notebook_is_refused(tmp_path, capsys):
     (tmp_path / "toy.ipynb").write_text("{ cut sh")
-    assert sweep(tmp_path / "out", tmp_path / "toy.ipynb") == 2
+    assert sweep_pages(tmp_path / "out", tmp_path / "toy.ipynb") == 2
     assert "--notebook" in capsys.readouterr().err
 
 
@@ -163,24 +140,10 @@ def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
     (job,) = jobs.plan(
         ["linear"], "smoke", [0], ["replace"], tmp_path / "out", assignments=slow[1:4:2]
     )
-    words = [
-        sys.executable,
-        "-m",
-        "collapse_utils",
-        "sweep",
-        "linear",
-        *slow,
-        "--out",
-        str(tmp_path / "out"),
-        "--quiet",
-        f"--notebook={toy(tmp_path, TRAIN)}",
-    ]
-    process = subprocess.Popen(
-        words, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
-    while progress.fraction(progress.read(job.run_dir)) < 2:
-        assert process.poll() is None
-        time.sleep(0.02)
+    words = ["sweep", "linear", *slow, "--out", tmp_path / "out", "--quiet"]
+    words += [f"--notebook={toy(tmp_path, TRAIN)}"]
+    process = processes.start(*words, stderr=subprocess.PIPE)
+    processes.wait_for_fits(job.run_dir, process)
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode == 143
@@ -189,7 +152,7 @@ def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
     while leases.held(job.run_dir) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not leases.held(job.run_dir) and not (job.run_dir / "DONE").exists()
-    assert subprocess.run(words, cwd=ROOT).returncode == 0
+    assert processes.start(*words).wait() == 0
     assert finished(notebooks.NotebookJob.of(job, tmp_path / "toy.ipynb").record)
     assert not list((tmp_path / "out").rglob("*.partial.ipynb"))
 

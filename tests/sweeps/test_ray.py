@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
+import processes
 import psutil
 import pytest
 
@@ -173,29 +173,11 @@ def test_results_are_copied_back_from_nodes_that_share_no_folder(
 
 def test_stopping_the_sweep_stops_its_chains_on_the_nodes(cluster, tmp_path):
     (job, _) = planned(tmp_path, [0], 60)
-    words = [
-        sys.executable,
-        "-m",
-        "collapse_utils",
-        "sweep",
-        "linear",
-        "--set",
-        "iterations=60",
-        "--set",
-        "repeats=40",
-        "--regimes",
-        "accumulate",
-        "--out",
-        str(tmp_path),
-        "--engine",
-        "ray",
-        "--address",
-        cluster.address,
-    ]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    while progress.fraction(progress.read(job.run_dir)) < 3:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
+    words = ["sweep", "linear", "--set", "iterations=60", "--set", "repeats=40"]
+    words += ["--regimes", "accumulate", "--out", tmp_path]
+    words += ["--engine", "ray", "--address", cluster.address]
+    process = processes.start(*words, stderr=subprocess.PIPE)
+    processes.wait_for_fits(job.run_dir, process, 3)
     process.send_signal(signal.SIGTERM)
     told = process.communicate()[1]
     assert process.returncode == 143 and "the same command goes on" in told

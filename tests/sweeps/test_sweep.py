@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import processes
 import psutil
 import pytest
 
@@ -186,22 +187,9 @@ def test_slurm_s_warning_stops_a_task_and_the_same_task_goes_on(tmp_path):
     assert job.done()
 
 
-def start_sweep(out, *options):
-    words = [
-        sys.executable,
-        "-m",
-        "collapse_utils",
-        "sweep",
-        "linear",
-        *SLOW,
-        "--regimes",
-        "replace",
-        "--out",
-        str(out),
-    ]
-    return subprocess.Popen(
-        [*words, *options, "--quiet"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+def start_sweep(out, *options, **pipes):
+    words = ["sweep", "linear", *SLOW, "--regimes", "replace", "--out", out]
+    return processes.start(*words, *options, **(pipes or {"stdout": subprocess.PIPE}))
 
 
 @pytest.mark.skipif(
@@ -209,37 +197,21 @@ def start_sweep(out, *options):
 )
 def test_the_chains_of_a_killed_sweep_stop_and_the_next_one_goes_on(tmp_path):
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=SLOW[1::2])
-    first = start_sweep(tmp_path)
-    while progress.fraction(progress.read(job.run_dir)) < 2:
-        time.sleep(0.02)
+    first = start_sweep(tmp_path, "--quiet")
+    processes.wait_for_fits(job.run_dir, first)
     chain = psutil.Process(leases.owner(job.run_dir).pid)
     first.kill()
     chain.wait(20)
     assert not job.done()
-    second = start_sweep(tmp_path)
+    second = start_sweep(tmp_path, "--quiet")
     assert "1 of 1 chains are done" in second.communicate()[0] and job.done()
 
 
 def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
     """The terminal interrupts the sweep's process group, and the sweep its chains."""
     (job,) = jobs.plan(["linear"], "smoke", [0], ["replace"], tmp_path, assignments=SLOW[1::2])
-    words = [
-        sys.executable,
-        "-m",
-        "collapse_utils",
-        "sweep",
-        "linear",
-        *SLOW,
-        "--regimes",
-        "replace",
-        "--out",
-        str(tmp_path),
-    ]
-    process = subprocess.Popen(
-        words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    while progress.fraction(progress.read(job.run_dir)) < 2:
-        time.sleep(0.02)
+    process = start_sweep(tmp_path, stderr=subprocess.PIPE, start_new_session=True)
+    processes.wait_for_fits(job.run_dir, process)
     os.killpg(process.pid, signal.SIGINT)
     assert (
         process.communicate()[1].strip() == "stopped; the same command goes on from here"
@@ -267,7 +239,7 @@ def test_a_chain_that_another_process_finished_meanwhile_is_done_and_not_failed(
 
 
 def test_two_sweeps_on_one_folder_share_the_work(tmp_path):
-    together = [start_sweep(tmp_path, "--seeds", "0-2", "--jobs", "1") for _ in range(2)]
+    together = [start_sweep(tmp_path, "--seeds", "0-2", "--jobs", "1", "--quiet") for _ in range(2)]
     assert ["3 of 3" in process.communicate()[0] for process in together] == [True, True]
 
 

@@ -169,20 +169,15 @@ def test_no_decay_on_vectors():
     assert decayed["weight_decay"] == 0.01 and free["weight_decay"] == 0
 
 
+# The third validation in a row without a better loss halves the rate.
+PLATEAU = dataclasses.replace(
+    PLAN, warmup=0.0, final_rate=0.0, weight_decay=0.0, decay=0.5, patience=2, validations=20
+)
+
+
 def test_the_learning_rate_falls_when_the_validation_loss_stops_falling(tmp_path):
-    plan = Plan(
-        steps=40,
-        learning_rate=0.05,
-        warmup=0.0,
-        final_rate=0.0,
-        weight_decay=0.0,
-        clip=1.0,
-        decay=0.5,
-        patience=2,
-        validations=20,
-    )
     falling = iter([5.0, 4.0] + [4.0] * 18)
-    fit(tmp_path / "through", plan=plan, validate=lambda network: next(falling))
+    fit(tmp_path / "through", plan=PLATEAU, validate=lambda network: next(falling))
     rates = {
         row["step"]: row["learning_rate"]
         for row in read_curve(tmp_path / "through")
@@ -193,24 +188,15 @@ def test_the_learning_rate_falls_when_the_validation_loss_stops_falling(tmp_path
 
 
 def test_a_plateau_is_remembered_across_an_interruption(tmp_path):
-    plan = Plan(
-        steps=40,
-        learning_rate=0.05,
-        warmup=0.0,
-        final_rate=0.0,
-        weight_decay=0.0,
-        clip=1.0,
-        decay=0.5,
-        patience=2,
-        validations=20,
-    )
-    through = fit(tmp_path / "through", plan=plan, validate=lambda network: 1.0)
+    through = fit(tmp_path / "through", plan=PLATEAU, validate=lambda network: 1.0)
     with pytest.raises(Interrupted):
         fit(
             tmp_path / "stopped",
             loss=stop_after(21),
             every_s=0.0,
-            plan=plan,
+            plan=PLATEAU,
             validate=lambda network: 1.0,
         )
-    assert torch.equal(fit(tmp_path / "stopped", plan=plan, validate=lambda network: 1.0), through)
+    assert torch.equal(
+        fit(tmp_path / "stopped", plan=PLATEAU, validate=lambda network: 1.0), through
+    )
