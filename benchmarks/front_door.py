@@ -34,10 +34,8 @@ def memory_mb(process: psutil.Process) -> float:
     for one in [process, *process.children(recursive=True)]:
         try:
             total += one.memory_full_info().pss
-        except (
-            psutil.Error,
-            AttributeError,
-        ):  # it has ended, or the system knows no proportional shares
+        # it has ended, or the system knows no proportional shares
+        except (psutil.Error, AttributeError):
             continue
     return total / 1e6
 

@@ -25,6 +25,7 @@ import sys
 from pathlib import Path
 
 from . import __version__, commands
+from .durable.exits import exit_status
 from .errors import InputError
 from .sections import DEFAULT
 
@@ -229,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         return options.command(options)
 
-    return commands.exit_status(work)
+    return exit_status(work)
 
 
 if __name__ == "__main__":

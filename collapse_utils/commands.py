@@ -7,15 +7,14 @@ function, so that ``collapse --help`` and a listing start at once.
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from . import loading, regimes
 from . import sections as experiments
-from .durable.signals import listen, stopped
-from .errors import InputError, Occupied, RunError, integer, plain
+from .durable.signals import listen
+from .errors import InputError, integer, plain
 from .training.threads import use_threads
 
 if TYPE_CHECKING:
@@ -41,43 +40,6 @@ def _number(name: str, text: str) -> float:
     if not 0 <= value < float("inf"):
         raise InputError(name, text, "a number >= 0")
     return value
-
-
-MOST_SHOWN = 2000  # characters of an error
-# what the system says of a path that a user cannot use, rather than of a disk that fails
-UNUSABLE = (
-    errno.EACCES,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EPERM,
-)
-
-
-def _status(problem: Exception) -> int:
-    if isinstance(problem, Occupied):
-        return Occupied.STATUS
-    usage = isinstance(problem, InputError)
-    return 2 if usage or (isinstance(problem, OSError) and problem.errno in UNUSABLE) else 1
-
-
-def exit_status(work: Callable[[], int]) -> int:
-    """What ``work`` returns; for an error, one line on stderr and the exit status of its kind."""
-    try:
-        return work()
-    except BrokenPipeError:  # the reader of a listing has seen enough
-        sys.stderr.close()
-        return 0
-    except (InputError, RunError, OSError, MemoryError) as problem:
-        words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
-        line = plain(f"error: {words}")
-        print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
-        return _status(problem)
-    except KeyboardInterrupt as interrupt:
-        return stopped(interrupt)
 
 
 def _preset(options: argparse.Namespace) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from collapse_utils import regimes, seeds
-from collapse_utils.commands import exit_status
+from collapse_utils.durable.exits import exit_status
 from collapse_utils.durable.run_dir import name_problem
 from collapse_utils.errors import InputError
 
@@ -65,12 +65,6 @@ def parser() -> argparse.ArgumentParser:
         "single", help="write a built book as one HTML file that opens without a network"
     )
     one.add_argument(
-        "--site",
-        type=Path,
-        default=Path("_build/html"),
-        help="the built pages (default: _build/html)",
-    )
-    one.add_argument(
         "--output", type=Path, default=Path("build/book.html"), help="default: build/book.html"
     )
 
@@ -78,15 +72,17 @@ def parser() -> argparse.ArgumentParser:
         "release", help="put the built book beside the wheel in dist/, and write the checksums"
     )
     attached.add_argument(
-        "--site",
-        type=Path,
-        default=Path("_build/html"),
-        help="the built pages (default: _build/html)",
-    )
-    attached.add_argument(
         "--single", type=Path, default=Path("build/book.html"), help="default: build/book.html"
     )
     attached.add_argument("--output", type=Path, default=Path("dist"), help="default: dist")
+
+    for command in (one, attached):
+        command.add_argument(
+            "--site",
+            type=Path,
+            default=Path("_build/html"),
+            help="the built pages (default: _build/html)",
+        )
 
     text = commands.add_parser(
         "includes", help="write book/_generated and the README's table from results/"

@@ -59,8 +59,7 @@ class Scale:
         low, high = ran[0]["claimed_range"]
         numbers = [result["effect"][name] for result in ran for name in ("mean", "low", "high")]
         every = [v for v in (low, high, *numbers, *papers(claim)) if v is not None]
-        positive = min(every) > 0 and claim["test"]["name"] != "makes_share"
-        self.log = claim["ratio"] and positive
+        self.log = claim["ratio"] and min(every) > 0
         self.sign = 1 if low is not None else -1
         self.edge = self._value(low if low is not None else high)
         self.other = self._value(high) if low is not None and high is not None else None

@@ -13,8 +13,9 @@ import html
 import io
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup
 
 FOLDER = Path("book") / "_generated" / "figures"
-FRONT = "book/intro"  # the page of the figures that no notebook draws
-ELSEWHERE = {"regimes": "book/ten_minutes"}  # of these, the one that is on another page
+# figures that no notebook draws -> the page that shows them and what it is called
+FRONT = {"headline": ("intro", "Front page"), "regimes": ("ten_minutes", "One loop, four regimes")}
 SLIDES = "book/slides.html"
 MARK = "<!-- drawn for {} -->"
 AS_SVG = """%matplotlib inline
@@ -63,19 +64,28 @@ def licence(root: Path) -> str:
     return f"Figure from {config['title']}, {address}, CC BY 4.0"
 
 
-def main_figure(path: Path) -> tuple[int, str, str] | None:
-    """Of the first numbered figure that a cell has drawn: the cell's place, name and caption."""
+@dataclass(frozen=True)
+class Main:
+    """The main figure of a committed notebook: the first numbered one that a cell shows."""
+
+    notebook: Path
+    place: int  # of the cell that draws it
+    caption: str
+    png: bytes
+
+
+def of_notebooks(root: Path) -> dict[str, Main]:
+    """Name -> main figure of every notebook that has one, in reading order."""
+    return {name: main for path in notebooks(root) for name, main in _main(path)}
+
+
+def _main(path: Path) -> Iterator[tuple[str, Main]]:
     for place, cell in enumerate(read_notebook(path).cells):
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
-        if figure.get("name", "").startswith("fig") and _pictures(cell):
-            return place, figure["name"], " ".join(figure.get("caption", "").split())
-    return None
-
-
-def of_notebooks(root: Path) -> dict[str, Path]:
-    """Name of a main figure -> its notebook, in reading order."""
-    found = {path: main_figure(path) for path in notebooks(root)}
-    return {one[1]: path for path, one in found.items() if one}
+        if figure.get("name", "").startswith("fig") and (shown := _pictures(cell)):
+            caption = " ".join(figure.get("caption", "").split())
+            yield figure["name"], Main(path, place, caption, base64.b64decode(shown[0]))
+            return
 
 
 def _pictures(cell: nbformat.NotebookNode) -> list[str]:
@@ -84,18 +94,13 @@ def _pictures(cell: nbformat.NotebookNode) -> list[str]:
     return [one["image/png"] for one in data if "image/png" in one]
 
 
-def _png(path: Path, place: int) -> bytes:
-    """The picture that a cell of a committed notebook shows."""
-    return base64.b64decode(_pictures(read_notebook(path).cells[place])[0])
-
-
-def drawn_by(path: Path, place: int) -> str:
-    """Run a notebook up to a cell, which reads results and trains nothing; the cell's SVG."""
+def drawn_by(main: Main) -> str:
+    """Run a notebook up to its main figure, which reads results and trains nothing; the SVG."""
     import papermill
 
-    notebook = read_notebook(path)
+    path, notebook = main.notebook, read_notebook(main.notebook)
     setup = nbformat.v4.new_code_cell(AS_SVG)
-    notebook.cells = [setup, *notebook.cells[: place + 1]]
+    notebook.cells = [setup, *notebook.cells[: main.place + 1]]
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, path.name)
         nbformat.write(notebook, copy)
@@ -104,12 +109,6 @@ def drawn_by(path: Path, place: int) -> str:
         )
     data = [output.get("data", {}) for output in run.cells[-1].outputs]
     return next(one["image/svg+xml"] for one in data if "image/svg+xml" in one)
-
-
-def _drawing(path: Path) -> Drawing:
-    place, *_ = main_figure(path)
-    mark = hashlib.sha256(_png(path, place)).hexdigest()
-    return Drawing(mark, lambda: drawn_by(path, place))
 
 
 def _of_picture(picture: Picture) -> Drawing:
@@ -124,46 +123,42 @@ def _of_picture(picture: Picture) -> Drawing:
 def drawings(root: Path, pictures: dict[Path, Picture]) -> dict[Path, Drawing]:
     """Path -> every main figure as SVG; ``pictures`` are the generated ones."""
     front = {p.stem: _of_picture(one) for p, one in pictures.items() if "-phone" not in p.stem}
-    cells = {name: _drawing(path) for name, path in of_notebooks(root).items()}
+    cells = {
+        name: Drawing(hashlib.sha256(main.png).hexdigest(), partial(drawn_by, main))
+        for name, main in of_notebooks(root).items()
+    }
     return {root / FOLDER / f"{name}.svg": one for name, one in {**front, **cells}.items()}
+
+
+def _drawn(root: Path) -> dict[str, Main | None]:
+    """Names of the figures that were drawn, those of the front pages (None) first."""
+    cells = of_notebooks(root)
+    every = {**dict.fromkeys(FRONT), **cells}
+    return {n: main for n, main in every.items() if (root / FOLDER / f"{n}.svg").is_file()}
 
 
 def png_files(root: Path) -> dict[str, bytes]:
     """Path from the root -> the PNG of every main figure that was drawn."""
-    of_cells, found = of_notebooks(root), {}
-    for path in sorted((root / FOLDER).glob("*.svg")):
-        name = path.stem
-        if name in of_cells:
-            found[name] = _png(of_cells[name], main_figure(of_cells[name])[0])
-        else:
-            found[name] = (root / FOLDER.parent / f"{name}.png").read_bytes()
-    return {(FOLDER / f"{name}.png").as_posix(): content for name, content in found.items()}
-
-
-def _links(root: Path, name: str) -> str:
-    """Downloads of a figure; empty while it was not drawn."""
-    if not (root / FOLDER / f"{name}.svg").is_file():
-        return ""
-    place = f"/{FOLDER.as_posix()}/{name}"
-    return f"{{download}}`{name}.svg <{place}.svg>`, {{download}}`{name}.png <{place}.png>`"
+    return {
+        (FOLDER / f"{name}.png").as_posix(): main.png
+        if main
+        else (root / FOLDER.parent / f"{name}.png").read_bytes()
+        for name, main in _drawn(root).items()
+    }
 
 
 def listing(root: Path) -> str:
     """The main figures with their downloads and captions, for the lecturer's page."""
-    front = [path.stem for path in sorted((root / FOLDER).glob("*.svg"))]
-    cells = of_notebooks(root)
-    lines = [
-        f"- [Front page](intro): {_links(root, name)}" for name in front if name.startswith("head")
-    ]
-    lines += [
-        f"- [One loop, four regimes](ten_minutes): {_links(root, name)}"
-        for name in front
-        if name.startswith("regimes")
-    ]
-    for name, path in cells.items():
-        links, caption = _links(root, name), main_figure(path)[2]
-        if links:
-            lines.append(f"- {{numref}}`{name}`, [](../notebooks/{path.stem}): {links}. {caption}")
+    lines = []
+    for name, main in _drawn(root).items():
+        place = f"/{FOLDER.as_posix()}/{name}"
+        links = f"{{download}}`{name}.svg <{place}.svg>`, {{download}}`{name}.png <{place}.png>`"
+        if main is None:
+            page, title = FRONT[name]
+            lines.append(f"- [{title}]({page}): {links}")
+        else:
+            where = f"{{numref}}`{name}`, [](../notebooks/{main.notebook.stem})"
+            lines.append(f"- {where}: {links}. {main.caption}")
     return "\n".join([*lines, ""])
 
 
@@ -251,16 +246,14 @@ def slides(root: Path, site: Path) -> str:
     def title(soup: BeautifulSoup) -> str:
         return html.escape(soup.select_one("h1").find(string=True).strip())
 
-    cells, line = of_notebooks(root), html.escape(licence(root))
-    drawn = {path.stem: path for path in sorted((root / FOLDER).glob("*.svg"))}
-    order = [*(name for name in drawn if name not in cells), *(n for n in cells if n in drawn)]
-    book = title(read(FRONT))
+    line, first = html.escape(licence(root)), f"book/{FRONT['headline'][0]}"
+    book = title(read(first))
     parts = [f'<section id="slide-1"><h1>{book}</h1><p class="licence">{line}</p></section>']
-    for number, name in enumerate(order, 2):
-        page = f"notebooks/{cells[name].stem}" if name in cells else ELSEWHERE.get(name, FRONT)
+    for number, (name, main) in enumerate(_drawn(root).items(), 2):
+        page = f"notebooks/{main.notebook.stem}" if main else f"book/{FRONT[name][0]}"
         soup = read(page)
         words, alt = _caption(soup, name)
-        picture = base64.b64encode(drawn[name].read_bytes()).decode()
+        picture = base64.b64encode((root / FOLDER / f"{name}.svg").read_bytes()).decode()
         parts.append(
             f'<section id="slide-{number}"><h2>{title(soup)}</h2>'
             f'<img src="data:image/svg+xml;base64,{picture}" alt="{html.escape(alt)}">'

@@ -141,9 +141,8 @@ def writing(
             changes = [*code_changes(directory), change]
             write_checked(directory / "changed-code.json", {"changes": changes})
         yield lease
-    except (
-        OSError
-    ) as problem:  # from the small things that no other function tells of, such as making a folder
+    # from the small things that no other function tells of, such as making a folder
+    except OSError as problem:
         if problem.errno not in REFUSALS:
             raise
         raise RunError(

@@ -153,12 +153,8 @@ def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
                     else ""
                 )
                 yield f"record {number}" + (f" ({name})" if name else ""), molecule
-        except (
-            OSError,
-            EOFError,
-            UnicodeDecodeError,
-            SystemError,
-        ) as reason:  # RDKit turns a reader's error into the last
+        # RDKit turns a reader's error into the last
+        except (OSError, EOFError, UnicodeDecodeError, SystemError) as reason:
             cause = reason.__cause__ or reason
             raise InputError("--data", str(path), f"an SDF or SDF.gz ({cause})") from None
 

@@ -26,11 +26,8 @@ PAPER = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersiz
 NO_LINE = {"linestyle": "none"}
 WIDTH, LINE = 7.2, 0.21  # inches: of the figure, and of a line of text
 LETTERS = 92  # of a statement, on a line
-LEFT, RIGHT, END = (
-    -2.5,
-    1.2,
-    5.5,
-)  # where names and numbers begin, and the right edge; bars: -1 to 1
+# where names and numbers begin, and the right edge; bars are from -1 to 1
+LEFT, RIGHT, END = -2.5, 1.2, 5.5
 
 
 def plot(

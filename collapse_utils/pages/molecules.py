@@ -33,7 +33,6 @@ __all__ = [
 
 LOSSES = ("local_loss", "global_loss", "total_loss")
 LOSS_NAMES = [name.replace("_", " ") for name in LOSSES]
-LANGEVIN = "sampler=langevin,sampling_steps=1000"  # the variant that samples as GeoDiff does
 
 
 def losses(

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import sections
+from ..durable.exits import exit_status
 from ..durable.leases import Lease
-from ..durable.signals import listen, stopped
+from ..durable.signals import listen
 from ..errors import InputError, RunError
 from ..paths import SOURCE_TREE, book_root
 from . import execute as papermill_run
@@ -152,9 +153,8 @@ def execute(source: Path, target: Path, values: dict) -> str:
             return ""  # made by another process while we waited
         try:
             return papermill_run.execute(root, source, target, values)
-        except (
-            Exception
-        ) as problem:  # a kernel that died has run no handler of ours: keep what it has left
+        # a kernel that died has run no handler of ours: keep what it has left
+        except Exception as problem:
             partial = target.with_name(f".{target.stem}.partial.ipynb")
             if partial.exists():
                 os.replace(partial, target.with_name(f"{target.stem}.failed.ipynb"))
@@ -164,15 +164,13 @@ def execute(source: Path, target: Path, values: dict) -> str:
 def main(arguments: list[str]) -> int:
     source, target, values = arguments
     listen()
-    try:
+
+    def work() -> int:
         if reason := execute(Path(source), Path(target), json.loads(values)):
-            print(f"error: {reason}", file=sys.stderr)
-        return 1 if reason else 0
-    except (InputError, RunError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as interrupt:
-        return stopped(interrupt)
+            raise RunError(reason)
+        return 0
+
+    return exit_status(work)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from ..durable.exits import exit_status
 from ..errors import InputError
 from . import published
 
@@ -22,17 +24,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main() -> None:
+def main() -> int:
     given = parser().parse_args()
-    try:
+
+    def work() -> int:
         if given.seeds < 1:
             raise InputError("--seeds", given.seeds, "an integer >= 1")
         for chapter in given.chapters or published.CHAPTERS:
             folder = published.write(chapter, given.preset, list(range(given.seeds)), given.out)
             print(f"{folder / 'metrics.csv'}: {given.seeds} seeds")
-    except InputError as problem:
-        parser().exit(2, f"{problem}\n")
+        return 0
+
+    return exit_status(work)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -84,10 +84,8 @@ def moments(regime: str, n: int, iterations: int, *, unbiased: bool = False) -> 
     regimes.check(regime)
     keeps = regime in ("accumulate", "accumulate_subsample")
     fits = []
-    V, P = (
-        1 - 1 / n,
-        1 / n,
-    )  # covariance (divisor: number of items) and error of the mean, training set
+    V = 1 - 1 / n  # covariance of the training set (divisor: number of items)
+    P = 1 / n  # error of its mean
     for t in range(1, iterations + 1):
         pool = n * (1 if regime == "replace" else t)
         stray = V * (t - 1) / (pool - 1) if regime == "accumulate_subsample" else 0.0

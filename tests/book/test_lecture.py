@@ -71,7 +71,8 @@ def drawn(root) -> dict:
 
 
 def test_a_main_figure_is_the_first_numbered_one_of_a_notebook(root):
-    assert lecture.of_notebooks(root) == {"fig-one": root / "notebooks" / "01_first.ipynb"}
+    mains = {name: main.notebook for name, main in lecture.of_notebooks(root).items()}
+    assert mains == {"fig-one": root / "notebooks" / "01_first.ipynb"}
     names = {path.name for path in drawn(root)}
     assert names == {"headline.svg", "fig-one.svg"}
 

@@ -82,10 +82,8 @@ def test_logits_of_the_padded_cache_equal_the_models(architecture):
     decoder = Decoder(weights, cache, 4)
     tokens = torch.randint(100, (4, 40), generator=torch.Generator().manual_seed(1))
     reference = model(tokens).logits
-    kept, position = (
-        torch.arange(4),
-        torch.tensor([0, -3, -7, 0]),
-    )  # two start later, over what the slot held before
+    # two start later, over what the slot held before
+    kept, position = torch.arange(4), torch.tensor([0, -3, -7, 0])
     for step in range(40):
         if step == 20:
             kept, position = kept[[3, 1]], position[[3, 1]]

@@ -59,10 +59,8 @@ def test_limits():
     at = gaussian.retained("replace_multiple", 10, 10_000)
     assert at[-1] / at[999] == pytest.approx(10**-0.1, rel=1e-3)
     late = gaussian.retained("accumulate_subsample", 100, 2000)
-    assert 100 * (1 - late[-1]) == pytest.approx(
-        np.pi**2 / 2 - 2,
-        abs=0.1,
-    )  # as in linear regression
+    # as in linear regression
+    assert 100 * (1 - late[-1]) == pytest.approx(np.pi**2 / 2 - 2, abs=0.1)
 
 
 def test_the_unbiased_variance():

@@ -1,0 +1,46 @@
+"""How a command ends: its exit status, and one line on stderr for an error."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable
+
+from ..errors import InputError, Occupied, RunError, plain
+from .signals import stopped
+
+MOST_SHOWN = 2000  # characters of an error
+# what the system says of a path that a user cannot use, rather than of a disk that fails
+UNUSABLE = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+)
+
+
+def _status(problem: Exception) -> int:
+    if isinstance(problem, Occupied):
+        return Occupied.STATUS
+    usage = isinstance(problem, InputError)
+    return 2 if usage or (isinstance(problem, OSError) and problem.errno in UNUSABLE) else 1
+
+
+def exit_status(work: Callable[[], int]) -> int:
+    """What ``work`` returns; for an error, one line on stderr and the exit status of its kind."""
+    try:
+        return work()
+    except BrokenPipeError:  # the reader of a listing has seen enough
+        sys.stderr.close()
+        return 0
+    except (InputError, RunError, OSError, MemoryError) as problem:
+        words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
+        line = plain(f"error: {words}")
+        print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
+        return _status(problem)
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt)
