@@ -192,7 +192,7 @@ class About:
 
 
 def listing(root: Path) -> str:
-    """The main figures with their downloads and captions, for the lecturer's page."""
+    """The main figures with their downloads, for the lecturer's page."""
     lines = []
     for name, main in _drawn(root).items():
         place = f"/{FOLDER.as_posix()}/{name}"
@@ -202,7 +202,7 @@ def listing(root: Path) -> str:
             lines.append(f"- [{title}]({page}): {links}")
         else:
             where = f"{{numref}}`{name}`, [](../notebooks/{main.notebook.stem})"
-            lines.append(f"- {where}: {links}. {main.caption}")
+            lines.append(f"- {where}: {links}")
     return "\n".join([*lines, ""])
 
 
