@@ -9,6 +9,7 @@ lists of texts; the chain stores arrays and data sets, and the model gets back w
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError
+from .errors import InputError, named_values
 from .presets import Config, setting
 
 if TYPE_CHECKING:
@@ -99,15 +100,12 @@ def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
     """``["bandwidth=0.3", "kernel=gaussian"]`` as keyword arguments; Python literals, and text for
     the rest.
     """
-    arguments = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign or not name.strip().isidentifier():
-            raise InputError("--arg", text, "NAME=VALUE")
-        try:
-            arguments[name.strip()] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            arguments[name.strip()] = value
+    arguments: dict[str, Any] = named_values("--arg", texts)
+    for name, value in arguments.items():
+        if not name.isidentifier():
+            raise InputError("--arg", name, "the name of an argument, as in NAME=VALUE")
+        with contextlib.suppress(ValueError, SyntaxError):
+            arguments[name] = ast.literal_eval(value)
     return arguments
 
 
@@ -148,6 +146,7 @@ def identity(section: object) -> str:
 
 
 Convert = Callable[[Any], Any]
+KINDS = "a NumPy array, a torch tensor, a Hugging Face data set, or a list of texts (not empty)"
 
 
 def _same(items: Any) -> Any:
@@ -193,10 +192,7 @@ def conversion(items: object, where: str) -> tuple[Convert, Convert]:
         return _stored_tensor, _tensor
     if isinstance(items, (list, tuple)) and items and all(isinstance(text, str) for text in items):
         return _stored_texts, _texts
-    allowed = (
-        "a NumPy array, a torch tensor, a Hugging Face data set, or a list of texts (not empty)"
-    )
-    raise InputError(where, type(items).__name__, allowed)
+    raise InputError(where, type(items).__name__, KINDS)
 
 
 class Adapted:
@@ -214,10 +210,13 @@ class Adapted:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise InputError("real_data", type(pair).__name__, "two data sets: (train, test)")
         for name, part in zip(("train", "test"), pair, strict=True):
-            if not hasattr(part, "__len__") or len(part) == 0:
-                raise InputError(
-                    f"real_data, {name}", type(part).__name__, "a data set with at least one item"
+            if not hasattr(part, "__len__"):
+                reason = (
+                    f"{KINDS}; what is read only once, such as a generator, becomes one of them"
                 )
+                raise InputError(f"real_data, {name}", type(part).__name__, reason)
+            if len(part) == 0:
+                raise InputError(f"real_data, {name}", "no item", "at least one item")
         store, self._back = conversion(pair[0], "real_data")
         return tuple(store(part) for part in pair)
 

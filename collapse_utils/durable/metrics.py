@@ -40,8 +40,8 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
             raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
         if diverged is None and not math.isfinite(value):
             raise RunError(
-                f"evaluate: metric {name!r} is {value}; expected a finite number, or --set "
-                "diverged=record"
+                f"evaluate: metric {name!r} is {value}; expected a finite number "
+                "(diverged=record keeps it as the outcome of this iteration)"
             )
     found = {
         name: float(value) if math.isfinite(value) else math.inf for name, value in metrics.items()

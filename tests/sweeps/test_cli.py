@@ -7,31 +7,27 @@ import sys
 import time
 
 import pytest
+from tiny import settings
 
 from collapse_utils.__main__ import main
 
-TINY = [
-    "--set",
-    "stories=40",
-    "--set",
-    "test_stories=8",
-    "--set",
-    "validation_stories=4",
-    "--set",
-    "vocabulary=300",
-    "--set",
-    "max_length=24",
-    "--set",
-    "passage_words=12",
-    "--set",
-    "hidden=16",
-    "--set",
-    "heads=2",
-    "--set",
-    "ffn=16",
-    "--set",
-    "evaluation_stories=8",
-]
+TINY = {
+    "stories": 40,
+    "test_stories": 8,
+    "validation_stories": 4,
+    "vocabulary": 300,
+    "max_length": 24,
+    "passage_words": 12,
+    "hidden": 16,
+    "heads": 2,
+    "ffn": 16,
+    "evaluation_stories": 8,
+}
+
+
+def tiny(**changes):
+    """The options of a tiny language chain."""
+    return settings(**TINY | changes)
 
 
 def story_file(tmp_path, lines):
@@ -114,7 +110,9 @@ def test_bad_input_is_one_line_and_changes_nothing(
 def test_bad_stories_are_named_by_line(tmp_path, capsys, monkeypatch, lines, told):
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
     data = story_file(tmp_path, lines)
-    assert main(["run", "language", *TINY, "--data", data, "--run-dir", str(tmp_path / "run")]) == 2
+    assert (
+        main(["run", "language", *tiny(), "--data", data, "--run-dir", str(tmp_path / "run")]) == 2
+    )
     assert told in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     assert [path for path in tmp_path.rglob("*") if path.suffix == ".arrow"] == []
@@ -145,7 +143,7 @@ def test_run_status_sweep_collect(tmp_path, capsys, monkeypatch):
     arguments = [
         "sweep",
         "language",
-        *TINY,
+        *tiny(),
         "--set",
         "iterations=2",
         "--seeds",
@@ -171,7 +169,7 @@ def test_run_status_sweep_collect(tmp_path, capsys, monkeypatch):
     alone = [
         "run",
         "language",
-        *TINY,
+        *tiny(),
         "--set",
         "iterations=2",
         "--seed",
@@ -226,11 +224,7 @@ def _start(tmp_path, run_dir):
     arguments = [
         "run",
         "language",
-        *TINY,
-        "--set",
-        "iterations=3",
-        "--set",
-        "stories=400",
+        *tiny(iterations=3, stories=400),
         "--run-dir",
         str(run_dir),
     ]
@@ -273,7 +267,7 @@ def test_sections_lists_what_there_is(capsys):
 
 def test_estimate_prints_time_memory_and_disk(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
-    assert main(["estimate", "language", "--preset", "smoke", *list(TINY)]) == 0
+    assert main(["estimate", "language", "--preset", "smoke", *tiny()]) == 0
     told = capsys.readouterr().out
     assert all(
         word in told for word in ("time ", "memory", "disk", "fits 400 items and samples 120")
