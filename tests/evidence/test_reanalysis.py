@@ -470,22 +470,7 @@ CLAIMS = {
         end("modes", True, "replace", "accumulate", variant=STEPS, sign=-1),
     ),
     "faces-accumulate-samples": last("frechet_distance", True, "accumulate", 1, variant=STEPS),
-    "images-replace-above-first": of_one(
-        "test_loss",
-        True,
-        lambda table: [(later(table, True)[t], 1, 1) for t in table.columns[1:]],
-        "replace",
-    ),
-    "images-gap": end("test_loss", True, "replace", "accumulate"),
     "images-accumulate-rises": last("test_loss", True, "accumulate", 1),
-    "images-steps-accumulate-rises": last(
-        "test_loss", True, "accumulate", 1, variant="protocol=steps"
-    ),
-    "images-variety": together(
-        end("sample_variance_ratio", True, "replace", "accumulate", sign=-1),
-        end("modes", True, "replace", "accumulate", sign=-1),
-    ),
-    "images-accumulate-samples": last("frechet_distance", True, "accumulate", 1),
     "images-subsample": end("test_loss", True, "replace", "accumulate_subsample"),
     "images-subsample-rises": last("test_loss", True, "accumulate_subsample", 1),
     "long-accumulate-growth": harmonic("accumulate"),
