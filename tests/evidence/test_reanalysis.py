@@ -31,6 +31,7 @@ LANGEVIN, GEOMETRY = (
 )
 # faces with a fixed number of training steps: CelebA has own photographs for each seed
 STEPS = {"cpu-celeba_89x109": "draw=by_seed,protocol=steps", "cpu-orl": "protocol=steps"}
+SUBSAMPLE = {**STEPS, "cpu-orl": ""}  # always n items, so every fit has as many steps
 
 
 @functools.cache
@@ -471,8 +472,8 @@ CLAIMS = {
     ),
     "faces-accumulate-samples": last("frechet_distance", True, "accumulate", 1, variant=STEPS),
     "images-accumulate-rises": last("test_loss", True, "accumulate", 1),
-    "images-subsample": end("test_loss", True, "replace", "accumulate_subsample"),
-    "images-subsample-rises": last("test_loss", True, "accumulate_subsample", 1),
+    "faces-subsample": end("test_loss", True, "replace", "accumulate_subsample", variant=SUBSAMPLE),
+    "faces-subsample-rises": last("test_loss", True, "accumulate_subsample", 1, variant=SUBSAMPLE),
     "long-accumulate-growth": harmonic("accumulate"),
     "long-accumulate-rises": late("accumulate", (1, 1)),
     "long-accumulate-rises.levels_off": late("accumulate", (1 / 1.05, 1), (1.05, -1)),
