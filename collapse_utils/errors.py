@@ -51,16 +51,16 @@ def named_values(option: str, texts: Iterable[str], form: str = "NAME=VALUE") ->
     """``["a=1", "b=2"]``, the values of an option, by name; InputError for a text without a name,
     and for a name that is given twice, of which one value would be lost.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for text in texts:
         name, sign, value = text.partition("=")
         name = name.strip()
         if not (name and sign):
             raise InputError(option, text, form)
-        if name in found:
-            raise InputError(option, text, f"{name} once; it was given as {found[name]!r} before")
-        found[name] = value
-    return found
+        if name in values:
+            raise InputError(option, text, f"{name} once; it was given as {values[name]!r} before")
+        values[name] = value
+    return values
 
 
 def integer(field: str, text: str, least: int, most: int = 10**18) -> int:

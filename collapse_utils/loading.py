@@ -56,13 +56,13 @@ def model_class(spec: str) -> type:
     """The class that ``spec`` names; InputError says which part of it was not found."""
     place, _, name = spec.rpartition(":")
     module = _file_module(Path(place)) if place.endswith(".py") else _package_module(spec, place)
-    found = getattr(module, name, None)
-    if not inspect.isclass(found):
+    attribute = getattr(module, name, None)
+    if not inspect.isclass(attribute):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise InputError(
             "model", spec, f"a class of {place}: {', '.join(classes) or 'it defines none'}"
         )
-    return found
+    return attribute
 
 
 def _file_module(path: Path) -> ModuleType:
@@ -92,8 +92,8 @@ def section_name(spec: str) -> str:
     """The name of an own model in results and folders: its attribute ``NAME``, or its class in
     snake case.
     """
-    found = model_class(spec)
-    return getattr(found, "NAME", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", found.__name__).lower())
+    model = model_class(spec)
+    return getattr(model, "NAME", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower())
 
 
 def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
@@ -113,14 +113,14 @@ def construct(spec: str, arguments: Iterable[str] = ()) -> Any:
     """An object of the class, made with ``arguments``; InputError if its constructor does not take
     them.
     """
-    found, keywords = model_class(spec), arguments_of(arguments)
+    model, keywords = model_class(spec), arguments_of(arguments)
     try:
-        inspect.signature(found).bind(**keywords)
+        inspect.signature(model).bind(**keywords)
     except TypeError as problem:
         raise InputError(
-            "--arg", ", ".join(keywords) or "nothing", f"{found.__name__}(...): {problem}"
+            "--arg", ", ".join(keywords) or "nothing", f"{model.__name__}(...): {problem}"
         ) from None
-    return found(**keywords)
+    return model(**keywords)
 
 
 def identity(section: object) -> str:

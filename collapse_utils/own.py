@@ -152,10 +152,10 @@ def before_sweep(jobs: Sequence[Job], check: str = "exact", tolerance: float = 1
         section = construct(spec, arguments)
         begun = [folder for folder in folders if (folder / "config.json").exists()]
         for folder in begun:
-            there = read_json(folder / "config.json")["config"].get("model")
-            if there != (here := identity(section)):
+            begun_with = read_json(folder / "config.json")["config"].get("model")
+            if begun_with != (model := identity(section)):
                 raise InputError(
-                    "model", here, f"{there}, with which {folder} was begun; or another --out"
+                    "model", model, f"{begun_with}, with which {folder} was begun; or another --out"
                 )
         if check != "off" and not begun:
             trial(section, check, tolerance, diverged)

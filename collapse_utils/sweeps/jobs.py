@@ -204,6 +204,6 @@ def planned(out: Path) -> dict[Path, str]:
             if not all(isinstance(text, str) for text in texts or [None]):
                 raise RunError(f"{path}: is not the plan of a sweep")
             # a path that leaves the folder is read as a name, which nothing there has
-            place = texts[0] if files.inside(texts[0]) else folder_name(texts[0])
-            labels[out / place] = texts[1]
+            folder = texts[0] if files.inside(texts[0]) else folder_name(texts[0])
+            labels[out / folder] = texts[1]
     return labels

@@ -91,8 +91,8 @@ def test_what_cannot_be_found_or_made_is_named_before_any_work(
     tmp_path, capsys, name, options, message
 ):
     assert main(["run", name, "--run-dir", str(tmp_path / "run"), *options]) == 2
-    told = capsys.readouterr().err
-    assert message in told and told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert message in output and output.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 

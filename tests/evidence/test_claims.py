@@ -46,14 +46,14 @@ def made_up(slopes, metrics, variant="", seeds=3):
 def every_variant(section, slopes, metrics, seeds=3):
     """The same for every variant that claims read; growth is twice as fast at τ = 0.3."""
     models = claims.page(section).models.values() or [""]
-    wanted = {
+    expected = {
         joined(model, variant)
         for claim in claims.of(section)
         for variant in reported.variants(claim)
         for model in models
     }
     parts = []
-    for variant in wanted:
+    for variant in expected:
         factor = 2 if "temperature=0.3" in variant else 1
         parts.append(
             made_up(
@@ -137,11 +137,11 @@ def test_results_like_the_papers_support_every_claim(section):
 
 @pytest.mark.parametrize("section", METRICS)
 def test_results_the_other_way_round_contradict_every_claim(section):
-    found = outcomes(section, every_variant(section, TURNED, METRICS[section]))
+    result = outcomes(section, every_variant(section, TURNED, METRICS[section]))
     # Where everything falls a little, accumulate does stay near its first fit.
     kept = {claim.id for claim in every(section) if claim.test in KEPT}
-    assert {found.pop(name) for name in kept} <= {REPRODUCED}
-    assert set(found.values()) == {NOT_REPRODUCED}
+    assert {result.pop(name) for name in kept} <= {REPRODUCED}
+    assert set(result.values()) == {NOT_REPRODUCED}
 
 
 @pytest.mark.parametrize("section", METRICS)

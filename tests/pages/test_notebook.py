@@ -82,9 +82,9 @@ def test_what_is_printed_holds_no_number_and_names_the_results(capsys):
     notebook.print_directions(opened(made_up(-1.0, seeds=1), "cpu-orl"))
     assert f"  not as claimed in this run: {GAP}\n" in capsys.readouterr().out
     notebook.print_directions(opened(made_up(-1.0), "colab-orl"))
-    told = capsys.readouterr().out
-    assert told.startswith("on this run, colab-orl:\n")
-    assert f"\n  {NOT_REPRODUCED}: {first}\n" in told
+    output = capsys.readouterr().out
+    assert output.startswith("on this run, colab-orl:\n")
+    assert f"\n  {NOT_REPRODUCED}: {first}\n" in output
     notebook.print_directions(opened())
     assert "no chain was trained here" in capsys.readouterr().out
 
