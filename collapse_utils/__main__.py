@@ -27,7 +27,8 @@ from pathlib import Path
 from . import __version__, commands
 from .durable.exits import exit_status
 from .errors import InputError
-from .sections import DEFAULT
+from .presets import NAMES
+from .sections import DEFAULT, DEFAULT_PRESET
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,7 +38,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _chain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--preset", help="smoke, cpu, colab or paper (default: smoke; an own model has one, own)"
+        "--preset",
+        help=f"one of {', '.join(NAMES)}; of language also trained (default: {DEFAULT_PRESET}; "
+        "an own model has one, own)",
     )
     parser.add_argument(
         "--set",

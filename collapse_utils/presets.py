@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from .errors import InputError, named_values
 
-NAMES = ("smoke", "cpu", "colab", "paper")
+NAMES = ("smoke", "cpu", "colab", "paper")  # of every section; a section may have others
 MOST = 10**12  # of any whole number of a configuration
 MOST_DIGITS = 40  # characters of a number
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")  # of training a network

@@ -1,5 +1,5 @@
 // A box that scrolls sideways can be reached with the keyboard, and says that it scrolls (book.css).
-// On paper every dropdown is open; folded code is left out.
+// A link opens the dropdown that holds its target.  On paper every dropdown is open; folded code is left out.
 "use strict";
 
 (() => {
@@ -19,6 +19,17 @@
   });
   addEventListener("resize", mark);
   document.addEventListener("toggle", mark, true); // of a dropdown
+
+  // A link to what is inside a dropdown opens it; not every browser does so by itself.
+  function reveal() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let closed = target?.parentElement?.closest("details:not([open])");
+    if (!closed) return;
+    for (; closed; closed = target.parentElement.closest("details:not([open])")) closed.open = true;
+    target.scrollIntoView();
+  }
+  addEventListener("load", reveal);
+  addEventListener("hashchange", reveal);
 
   const FOLDED = "details:is(.sd-dropdown, .below-input):not([open])";
   let opened = [];

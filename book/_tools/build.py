@@ -44,7 +44,7 @@ def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
                 contents[path.relative_to(root).as_posix()] = path.read_bytes()
     for path in downloads.files(root):
         contents[downloads.offered(path).relative_to(root).as_posix()] = downloads.content(path)
-    contents |= lecture.png_files(root)
+    contents |= lecture.files(root)
     for committed in notebooks(root):
         path = folder / committed.name
         if check_done and not finished(path):

@@ -59,7 +59,7 @@ def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:
         if panel.section != "linear" and "accumulate_subsample" in panel.curves
     ]
     lines = [
-        "**Replacing** real data with synthetic data makes every model worse. The final loss is "
+        "**Replacing** real data with synthetic data makes every model worse: the final loss is "
         f"{_span(first, 'replace')} times the first.",
         "**Accumulating** synthetic data beside the real data prevents most of it: "
         f"{_span(first, 'accumulate')} times.",
@@ -79,9 +79,9 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
     ]
     names = " and ".join(NAMES[panel.section] for panel in rises)
     return [
-        "**Part of that is more training data.** At the size of the first training set, "
-        f"accumulation ends at {_span(panels, 'accumulate_subsample')} times the first loss"
-        + (f", above its start for {names} (95% intervals)." if names else "."),
+        "**Part of that is more training data.** At the first training set's size, accumulation "
+        f"ends at {_span(panels, 'accumulate_subsample')} times"
+        + (f", significantly above its start for {names}." if names else "."),
     ]
 
 
@@ -98,9 +98,9 @@ def _cold(judged: scorecard.Judged) -> list[str]:
     (_, variety), (claim, loss) = judgements[COLD], judgements[COLD_LOSS]
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
-        "**The loss does not see everything.** At sampling temperature 0.3 the later fits under "
-        f"accumulation lie {claims.text(loss.effect)} {unit} above the first, while samples of the "
-        f"final fit keep {variety.effect.mean:.0%} of their variety (distinct word pairs)."
+        "**The loss does not see everything.** At sampling temperature 0.3, accumulation changes "
+        f"the loss by {claims.text(loss.effect)} {unit}, while samples keep "
+        f"{variety.effect.mean:.0%} of their variety (distinct word pairs)."
     ]
 
 
@@ -113,7 +113,7 @@ def count(outcomes: list[Outcome]) -> str:
         if outcome.verdict.outcome == NOT_REPRODUCED
     ]
     text = (
-        f"Of the {len(outcomes)} claims of the paper that we test, {counts[REPRODUCED]} are "
+        f"Of the paper's {len(outcomes)} claims that we test, {counts[REPRODUCED]} are "
         f"reproduced, {counts[UNDECIDED]} undecided and {counts[NOT_REPRODUCED]} not reproduced"
     )
     return text + (f" ({'; '.join(failed)})." if failed else ".")
@@ -140,9 +140,9 @@ def smallness(root: Path) -> str:
     count = parameters(build(ours.architecture, **shape, seed=0)) / 1e6
     sizes = sorted(size.parameters / 1e6 for size in PAPER_SIZES.values())
     return (
-        f"Our runs are small: our language models have {count:.1f} million parameters and read "
+        f"Our runs are small: language models have {count:.1f} million parameters and read "
         f"{ours.stories:,} stories, the paper's {sizes[0]:.0f} to {sizes[-1]:.0f} million and "
-        f"{int(assumed['language_items']):,}. Directions can be compared; sizes of effects cannot."
+        f"{int(assumed['language_items']):,}. Compare directions, not sizes of effects."
     )
 
 

@@ -137,18 +137,62 @@ def _drawn(root: Path) -> dict[str, Main | None]:
     return {n: main for n, main in every.items() if (root / FOLDER / f"{n}.svg").is_file()}
 
 
-def png_files(root: Path) -> dict[str, bytes]:
-    """Path from the root -> the PNG of every main figure that was drawn."""
-    return {
-        (FOLDER / f"{name}.png").as_posix(): main.png
-        if main
-        else (root / FOLDER.parent / f"{name}.png").read_bytes()
-        for name, main in _drawn(root).items()
-    }
+def files(root: Path) -> dict[str, bytes]:
+    """Path from the root -> the SVG and the PNG of every main figure that was drawn, as the build
+    offers them: with title, caption and licence inside.
+    """
+    made = {}
+    for name, main in _drawn(root).items():
+        about = About(*_title_and_caption(root, name, main), licence(root))
+        svg = (root / FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+        png = main.png if main else (root / FOLDER.parent / f"{name}.png").read_bytes()
+        path = (FOLDER / name).as_posix()
+        made |= {f"{path}.svg": about.in_svg(svg).encode(), f"{path}.png": about.in_png(png)}
+    return made
+
+
+def _title_and_caption(root: Path, name: str, main: Main | None) -> tuple[str, str]:
+    """The title of the page that shows a figure, and the caption of the figure."""
+    if main:
+        lines = "\n".join(cell.source for cell in read_notebook(main.notebook).cells).splitlines()
+        title = next((line[2:] for line in lines if line.startswith("# ")), name)
+        return title, main.caption
+    path = root / FOLDER.parent / f"{name}.md"  # with the figure and its caption, as generated
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    caption = re.search(rf":name: fig-{name}\n\n(.*?)\n```", text, re.S)
+    return FRONT[name][1], " ".join(caption[1].split()) if caption else ""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a figure's file says of itself, so that a copy still names its source and licence."""
+
+    title: str
+    caption: str
+    licence: str
+
+    def in_svg(self, text: str) -> str:
+        """The SVG with a title, and with caption and licence as its description."""
+        title, words = (html.escape(one) for one in (self.title, f"{self.caption} {self.licence}"))
+        start, head, rest = re.split(r"(<svg\b[^>]*>)", text, maxsplit=1)
+        return f"{start}{head}\n <title>{title}</title>\n <desc>{words.strip()}</desc>{rest}"
+
+    def in_png(self, content: bytes) -> bytes:
+        """The PNG with the same pixels, and with the keywords that PNG has for these texts."""
+        from PIL import Image
+        from PIL.PngImagePlugin import PngInfo
+
+        texts, written = PngInfo(), io.BytesIO()
+        with Image.open(io.BytesIO(content)) as image:
+            named = {"Title": self.title, "Description": self.caption, "Copyright": self.licence}
+            for keyword, words in named.items():
+                texts.add_itxt(keyword, words)
+            image.save(written, "PNG", pnginfo=texts, optimize=True)
+        return written.getvalue()
 
 
 def listing(root: Path) -> str:
-    """The main figures with their downloads and captions, for the lecturer's page."""
+    """The main figures with their downloads, for the lecturer's page."""
     lines = []
     for name, main in _drawn(root).items():
         place = f"/{FOLDER.as_posix()}/{name}"
@@ -158,7 +202,7 @@ def listing(root: Path) -> str:
             lines.append(f"- [{title}]({page}): {links}")
         else:
             where = f"{{numref}}`{name}`, [](../notebooks/{main.notebook.stem})"
-            lines.append(f"- {where}: {links}. {main.caption}")
+            lines.append(f"- {where}: {links}")
     return "\n".join([*lines, ""])
 
 

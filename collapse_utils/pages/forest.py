@@ -24,7 +24,7 @@ STYLES = {  # outcome -> colour and mark; the mark says it without colour
 }
 PAPER = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersize": 5}
 NO_LINE = {"linestyle": "none"}
-WIDTH, LINE = 7.2, 0.21  # inches: of the figure, and of a line of text
+WIDTH, LINE = 7.2, 0.19  # inches: of the figure, and of a line of text
 LETTERS = 92  # of a statement, on a line
 # where names and numbers begin, and the right edge; bars are from -1 to 1
 LEFT, RIGHT, END = -2.5, 1.2, 5.5
@@ -61,7 +61,7 @@ def plot(
         }
         if verdicts:
             rows.append((claim, verdicts))
-    heights = [len(_wrapped(claim)) + len(verdicts) + 0.5 for claim, verdicts in rows]
+    heights = [len(_wrapped(claim)) + len(verdicts) + 0.4 for claim, verdicts in rows]
     size = (WIDTH, LINE * (sum(heights) + 2))
     figure = plt.figure(figsize=size, layout="none")
     ax = figure.add_axes((0.01, 0.3 / size[1], 0.98, 1 - 0.3 / size[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
@@ -46,7 +47,13 @@ def root(tmp_path):
     (tmp_path / "_config.yml").write_text(CONFIG)
     (tmp_path / "_toc.yml").write_text(TOC)
     (tmp_path / "notebooks").mkdir()
-    first = [cell("x = 1", "tab-one"), cell(DRAW, "fig-one", png("red")), cell("1 / 0", "fig-two")]
+    title = nbformat.v4.new_markdown_cell("# First: a line")
+    first = [
+        title,
+        cell("x = 1", "tab-one"),
+        cell(DRAW, "fig-one", png("red")),
+        cell("1 / 0", "fig-two"),
+    ]
     for name, cells in (("01_first", first), ("02_second", [cell("1 / 0")])):
         notebook = nbformat.v4.new_notebook(cells=cells)
         nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
@@ -87,22 +94,40 @@ def test_a_figure_is_drawn_as_svg_and_goes_stale_with_its_notebook(root):
     notebook = root / "notebooks" / "01_first.ipynb"
     changed = nbformat.read(notebook, as_version=4)
     data = {"image/png": base64.b64encode(png("green")).decode()}
-    changed.cells[1].outputs[0]["data"] = data
+    changed.cells[2].outputs[0]["data"] = data
     nbformat.write(changed, notebook)
     assert not lecture.drawings(root, {})[path].is_current(path)
 
 
-def test_every_drawn_figure_is_offered_with_its_picture_and_its_caption(root):
+def test_every_drawn_figure_is_offered_as_svg_and_png(root):
     drawn(root)
     (root / lecture.FOLDER / "fig-one.svg").write_text("<svg/>")
-    files = lecture.png_files(root)
-    assert files == {
-        "book/_generated/figures/headline.png": png("blue"),
-        "book/_generated/figures/fig-one.png": png("red"),
-    }
+    names = {Path(name).name for name in lecture.files(root)}
+    assert names == {"headline.svg", "headline.png", "fig-one.svg", "fig-one.png"}
     first, second = lecture.listing(root).splitlines()
     assert "headline.svg" in first and "headline.png" in first
-    assert "{numref}`fig-one`" in second and second.endswith("Of fig-one. Two lines.")
+    assert all(part in second for part in ("{numref}`fig-one`", "fig-one.svg", "fig-one.png"))
+
+
+def test_a_figure_file_has_its_title_its_caption_and_the_licence_inside(root):
+    drawn(root)
+    (root / lecture.FOLDER / "fig-one.svg").write_text('<svg xmlns="x" a="1"><g/></svg>')
+    figure = ":name: fig-headline\n\nLosses < 1.\n```\n"
+    (root / lecture.FOLDER.parent / "headline.md").write_text(figure)
+    line = "Figure from A Book, https://example.org/book, CC BY 4.0"
+    files = {Path(name).name: content for name, content in lecture.files(root).items()}
+    for name, title, caption, colour in (
+        ("fig-one", "First: a line", "Of fig-one. Two lines.", "red"),
+        ("headline", "Front page", "Losses < 1.", "blue"),
+    ):
+        first, second, *_ = ElementTree.fromstring(files[f"{name}.svg"])
+        assert [part.tag.rpartition("}")[2] for part in (first, second)] == ["title", "desc"]
+        assert [first.text, second.text] == [title, f"{caption} {line}"]
+        with Image.open(io.BytesIO(files[f"{name}.png"])) as image:
+            texts = {"Title": title, "Description": caption, "Copyright": line}
+            assert image.text == texts
+            with Image.open(io.BytesIO(png(colour))) as original:
+                assert image.convert("RGB").tobytes() == original.convert("RGB").tobytes()
 
 
 def test_the_slides_have_every_figure_with_its_caption_and_the_licence(root, tmp_path):

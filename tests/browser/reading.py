@@ -1,4 +1,4 @@
-"""Checks of what a reader meets on a page: captions, numbers, words, code that is cut off, search.
+"""Checks of what a reader meets on a page: length, captions, numbers, words, cut code, search.
 
 Each check takes a page in a browser and returns its findings, one string each.  To list the
 findings of some pages:
@@ -77,6 +77,25 @@ CUT = """(boxes) => [...document.querySelectorAll('article :is(' + boxes + ')')]
     .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
     .map(e => [e.scrollWidth - e.clientWidth, e.textContent.trim().slice(0, 50)])
     .map(([excess, text]) => excess + ' pixels too wide: ' + text)"""
+# Visible words of headings, text and captions; of tables, code, formulas and interactives none.
+LENGTH = """() => {
+    const silent = 'pre, code, script, style, button, table, svg, mjx-container, .headerlink, '
+      + '[data-interactive]';
+    const article = document.querySelector('article');
+    const texts = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
+    let words = 0;
+    while (texts.nextNode()) {
+      const around = texts.currentNode.parentElement;
+      if (around.checkVisibility() && !around.closest(silent))
+        words += (texts.currentNode.data.match(/[\\p{L}\\p{N}]\\S*/gu) ?? []).length;
+    }
+    return [document.documentElement.scrollHeight, words];
+}"""
+MOST = (6000, 1200)  # pixels and words of a page at 1280 pixels, its dropdowns closed
+# Pages with limits of their own.
+LIMITS = {
+    "book/intro": (1800, 350),  # two screens
+}
 OPENED = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 SEARCH_IN_VIEW = """() => {
     const entries = '.search-button, .search-button-field, form.bd-search';
@@ -87,6 +106,14 @@ SEARCH_IN_VIEW = """() => {
 DESKTOP = {"width": 1280, "height": 900}
 SHEET = {"width": 718, "height": 1047}  # A4 with margins of 1 cm, in CSS pixels
 SCREENS = ({"width": 1366, "height": 768}, {"width": 390, "height": 844})
+
+
+def length(page: Page) -> list[str]:
+    """More pixels or words than a page may have, as a reader first sees it."""
+    page.set_viewport_size(DESKTOP)
+    name = "/".join(page.url.partition("#")[0].removesuffix(".html").split("/")[-2:])
+    counts = zip(page.evaluate(LENGTH), LIMITS.get(name, MOST), ("pixels", "words"), strict=True)
+    return [f"{count} {unit}, more than {most}" for count, most, unit in counts if count > most]
 
 
 def captions(page: Page) -> list[str]:
@@ -143,7 +170,7 @@ def search(page: Page) -> list[str]:
 
 
 CHECKS: dict[str, Callable[[Page], list[str]]] = {
-    check.__name__: check for check in (captions, numbers, words, code, printed, search)
+    check.__name__: check for check in (length, captions, numbers, words, code, printed, search)
 }
 
 

@@ -295,8 +295,7 @@ def test_the_single_file_holds_every_page_and_every_link_in_it_leads_somewhere(o
     assert [link for link in links if link.startswith("#") and link[1:] not in ids] == []
     offered = {(name, base64.b64decode(address.partition(",")[2])) for name, address in data}
     opening = ROOT / "book" / "_generated" / "headline.png"  # the front page offers its figure, too
-    drawn = {path.name: path.read_bytes() for path in (ROOT / lecture.FOLDER).glob("*.svg")}
-    drawn |= {Path(name).name: content for name, content in lecture.png_files(ROOT).items()}
+    drawn = {Path(name).name: content for name, content in lecture.files(ROOT).items()}
     assert offered == {*drawn.items()} | {
         (downloads.saved_as(downloads.offered(path).relative_to(ROOT)), downloads.content(path))
         for path in [*downloads.files(ROOT), opening]

@@ -102,6 +102,15 @@ def test_a_section_has_every_preset(name):
 
 
 @EVERY_SECTION
+@pytest.mark.parametrize("command", ["run", "sweep", "estimate"])
+def test_the_help_of_a_command_names_every_preset(name, command, capsys):
+    with pytest.raises(SystemExit):
+        command_line.parser().parse_args([command, "--help"])
+    text = re.search(r"--preset PRESET\s+(one of .*?)\n +--", capsys.readouterr().out, re.S)[1]
+    assert set(sections.preset_names(name)) <= set(re.findall(r"\w+", text))
+
+
+@EVERY_SECTION
 def test_a_source_has_an_origin_and_is_a_value_of_data(name):
     sources = sections.module(name).SOURCES
     assert sections.default_source(name) in sources
