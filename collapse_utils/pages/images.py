@@ -79,10 +79,17 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
         return float(table[table.columns[fit]].mean())
 
     names = [name for name in regimes.REGIMES if growth(frame, name).size]
+    steps = fixed_steps(frame)
+    # n images at every fit: both protocols are one, and chains with their own photographs say more
+    alike = {
+        name: last(name, steps)
+        for name in ("replace", "accumulate_subsample")
+        if growth(frame, name, steps).size
+    }
     accumulate = reported[reported["regime"] == "accumulate"].set_index("iteration")["value"]
     return {
-        **{name: last(name).text(2) for name in names},
-        "steps": last("accumulate", fixed_steps(frame)).text(2),
+        **{name: alike.get(name, last(name)).text(2) for name in names},
+        "steps": last("accumulate", steps).text(2),
         "paper_dip": f"{accumulate.min() / accumulate[1]:.2f}",
         "paper_end": f"{accumulate.iloc[-1] / accumulate[1]:.2f}",
         "variance_first": f"{mean('sample_variance_ratio', 0, 'replace'):.2f}",

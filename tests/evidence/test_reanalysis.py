@@ -471,6 +471,7 @@ CLAIMS = {
         end("modes", True, "replace", "accumulate", variant=STEPS, sign=-1),
     ),
     "faces-accumulate-samples": last("frechet_distance", True, "accumulate", 1, variant=STEPS),
+    "images-gap": end("test_loss", True, "replace", "accumulate"),
     "images-accumulate-rises": last("test_loss", True, "accumulate", 1),
     "faces-subsample": end("test_loss", True, "replace", "accumulate_subsample", variant=SUBSAMPLE),
     "faces-subsample-rises": last("test_loss", True, "accumulate_subsample", 1, variant=SUBSAMPLE),
