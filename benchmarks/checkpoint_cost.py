@@ -130,12 +130,12 @@ def main() -> None:
     parser.add_argument("--stories", type=int, default=400)
     options = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    found = {
+    results = {
         "language smoke": smoke(options.rounds, options.stories),
         "language paper": paper(2 * options.rounds),
     }
-    OUT.write_text(json.dumps(found, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+    OUT.write_text(json.dumps(results, indent=2) + "\n")
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def summary(ours: list[float], theirs: list[float], operations: float, best: flo
 
 
 def against_transformers(device: torch.device, size: Size, rounds: int, small: bool) -> dict:
-    half, found = precision(device), {}
+    half, measured = precision(device), {}
     best = {dtype: peak(device, dtype, size) for dtype in {torch.float32, half}}
     for name in SHAPES:
 
@@ -149,30 +149,30 @@ def against_transformers(device: torch.device, size: Size, rounds: int, small: b
         for number in range(rounds):
             for side in list(sides) if number % 2 else reversed(sides):
                 rates[side].append(sides[side]())
-        found[name] = {
+        measured[name] = {
             "parameters": parameters,
             "training": summary(
                 rates["training"], rates["trainer"], 6 * parameters, best[torch.float32]
             ),
             "sampling": summary(rates["sampling"], rates["generate"], 2 * parameters, best[half]),
         }
-        print(name, json.dumps(found[name]), flush=True)
-    return found
+        print(name, json.dumps(measured[name]), flush=True)
+    return measured
 
 
 def presets(preset: str) -> dict:
     """Items per second of every neural section: a pass of training over them, and sampling."""
-    found = {}
+    measured = {}
     for name in ("language", "images", "molecules"):
         section, _ = sections.make(name, preset=preset, regime="replace", seed=0)
         rates = estimate.measure(section)
-        found[name] = {
+        measured[name] = {
             # none where every fit has the same number of steps, whatever it trains on
             "trained_items_per_s": round(1 / rates.fit_item_s, 1) if rates.fit_item_s else None,
             "sampled_items_per_s": round(1 / rates.sample_item_s, 1),
         }
-        print(name, json.dumps(found[name]), flush=True)
-    return found
+        print(name, json.dumps(measured[name]), flush=True)
+    return measured
 
 
 def main() -> None:

@@ -208,11 +208,11 @@ def main() -> None:
         photos.mkdir()
         write_photos(photos)
         for network in [options.network] if options.network else NETWORKS:
-            found = {side: [] for side in SIDES}
+            rates = {side: [] for side in SIDES}
             for _ in range(options.rounds):
                 for side in SIDES:
-                    found[side].append(measure(side, network, photos, options.threads))
-            report[network] = summary(network, found, options)
+                    rates[side].append(measure(side, network, photos, options.threads))
+            report[network] = summary(network, rates, options)
             print(network, report[network])
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(report, indent=2) + "\n")

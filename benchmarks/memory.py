@@ -122,12 +122,12 @@ def main() -> None:
             done = subprocess.run(words, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(done.stderr)
-            found = json.loads(done.stdout.strip().splitlines()[-1])
+            peaks = json.loads(done.stdout.strip().splitlines()[-1])
             row = {
                 f"t = {t}": dict(
                     zip(
                         ("resident_mb", "without_mapped_files_mb"),
-                        found["peaks"][str(t)],
+                        peaks["peaks"][str(t)],
                         strict=True,
                     )
                 )
@@ -135,7 +135,7 @@ def main() -> None:
             }
             report[f"{section} {regime}"] = {
                 **row,
-                "generations_on_disk_mb": round(found["generations_mb"], 1),
+                "generations_on_disk_mb": round(peaks["generations_mb"], 1),
             }
             print(f"{section} {regime}: {report[f'{section} {regime}']}")
     OUT.parent.mkdir(exist_ok=True)

@@ -47,12 +47,12 @@ def main() -> None:
         started = time.perf_counter()
         made.conformations(model, test["molecule"], 1)
         seconds = time.perf_counter() - started
-        found = made.evaluate(model, test)
+        metrics = made.evaluate(model, test)
         rows.append(
             {
                 "sampler": name,
                 "samples_per_second": len(test) / seconds,
-                **{key: found[key] for key in SHOWN},
+                **{key: metrics[key] for key in SHOWN},
             }
         )
     OUT.parent.mkdir(parents=True, exist_ok=True)

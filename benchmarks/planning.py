@@ -232,7 +232,7 @@ def main() -> None:
     import pandas as pd
 
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    place = {name: index for index, name in enumerate((*NAMES, *PRESETS))}
+    order = {name: index for index, name in enumerate((*NAMES, *PRESETS))}
     for section in options.section or NAMES:
         done = subprocess.run(
             [sys.executable, __file__, "--one", section],
@@ -246,10 +246,10 @@ def main() -> None:
         print(*rows, sep="\n", flush=True)
         frame = pd.DataFrame(rows)
         if OUT.exists():
-            there = pd.read_csv(OUT)
-            frame = pd.concat([there[there["section"] != section], frame])
+            earlier = pd.read_csv(OUT)
+            frame = pd.concat([earlier[earlier["section"] != section], frame])
         frame["core_gflops"] = frame["core_gflops"].max()  # other processes can only lower it
-        frame = frame.sort_values(["section", "preset"], key=lambda column: column.map(place))
+        frame = frame.sort_values(["section", "preset"], key=lambda column: column.map(order))
         frame.to_csv(OUT, index=False, lineterminator="\n")
     print(OUT)
 

@@ -178,13 +178,13 @@ def write(report: dict) -> None:
 
 def sweep(name: str, threads: int) -> None:
     """The fastest setting of ``generate``."""
-    found = {}
+    rates = {}
     for cache, batches in BATCHES.items():
         for batch in batches:
-            found[f"{cache} {batch}"] = measure(
+            rates[f"{cache} {batch}"] = measure(
                 "generate", name, batch, cache, STORIES["sweep"], threads
             )["stories_per_s"]
-            print(name, cache, batch, found[f"{cache} {batch}"], flush=True)
+            print(name, cache, batch, rates[f"{cache} {batch}"], flush=True)
     report = record()
     report.update(
         {
@@ -195,8 +195,8 @@ def sweep(name: str, threads: int) -> None:
         }
     )
     report["models"][name] = {
-        "generate_settings": found,
-        "best": max(found, key=found.get),
+        "generate_settings": rates,
+        "best": max(rates, key=rates.get),
         "rounds": [],
     }
     write(report)

@@ -59,9 +59,9 @@ class Counts(dict):
 
     def save(self) -> None:
         minutes = round((time.monotonic() - self.began) / 60, 1)
-        found = json.loads(OUT.read_text()) if OUT.exists() else {}
-        found[self.part] = {**self, "minutes": minutes, "processor": processor()}
-        OUT.write_text(json.dumps(found, indent=2) + "\n")
+        record = json.loads(OUT.read_text()) if OUT.exists() else {}
+        record[self.part] = {**self, "minutes": minutes, "processor": processor()}
+        OUT.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def trial(counts: Counts, words: str, act: Callable[[], str]) -> None:
@@ -159,10 +159,10 @@ def inputs(count: int, counts: Counts, home: Path) -> None:
 
         def act(words: list[str] = words) -> str:
             before = sorted(home.rglob("*"))
-            told = io.StringIO()
-            with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+            output = io.StringIO()
+            with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
                 status = main(words)
-            line = told.getvalue()
+            line = output.getvalue()
             assert status == 2 and line.startswith("error: ") and line.count("\n") == 1, line[:300]
             assert sorted(home.rglob("*")) == before, "something is left on the disk"
             return "one line, status 2"
@@ -202,12 +202,12 @@ def forged_runs(count: int, counts: Counts, home: Path) -> None:
             secret.write_text("a secret")
             forge(folder / "run")
             before = sorted(path for path in home.rglob("*"))
-            told = io.StringIO()
-            with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+            output = io.StringIO()
+            with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
                 status = main(["collect", str(folder / "run"), "--into", str(folder / "results")])
                 seen = main(["status", str(folder / "run")])
-            assert (status, seen) == (2, 0), told.getvalue()
-            assert "\x1b" not in told.getvalue() and "a secret" not in told.getvalue()
+            assert (status, seen) == (2, 0), output.getvalue()
+            assert "\x1b" not in output.getvalue() and "a secret" not in output.getvalue()
             assert sorted(path for path in home.rglob("*")) == before
             return "refused in one line"
 

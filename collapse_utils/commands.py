@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from . import loading, regimes
 from . import sections as experiments
 from .durable.signals import listen
-from .errors import InputError, integer, plain
+from .errors import InputError, integer, named_values, plain
 from .training.threads import use_threads
 
 if TYPE_CHECKING:
@@ -149,10 +149,10 @@ def _planned(options: argparse.Namespace) -> list[Job]:
     if options.plan is not None:
         from .evidence import plan
 
-        sources = dict(pair.partition("=")[::2] for pair in options.source)
-        for name, data in sources.items():
-            if not data:
-                raise InputError("--source", name, "NAME=DATA, such as tinystories=stories.jsonl")
+        form = "NAME=DATA, such as tinystories=stories.jsonl"
+        sources = named_values("--source", options.source, form)
+        if missing := [name for name, data in sources.items() if not data]:
+            raise InputError("--source", missing[0], form)
         return jobs.jobs_of(plan.read(options.plan), options.out, sources)
     names = (
         list(experiments.NAMES)

@@ -104,15 +104,15 @@ class Pool:
         """The rows of ``key`` (an integer, a slice, or integer or boolean indices) as an ordinary
         array.
         """
-        wanted = np.arange(len(self))[key]
-        rows = np.atleast_1d(wanted if self._rows is None else self._rows[wanted])
+        positions = np.arange(len(self))[key]
+        rows = np.atleast_1d(positions if self._rows is None else self._rows[positions])
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         owner = np.searchsorted(self._ends, rows, side="right")
         for index in np.unique(owner):
-            here = owner == index
+            inside = owner == index
             start = self._ends[index] - len(self._blocks[index])
-            out[here] = self._blocks[index][rows[here] - start]
-        return out if np.ndim(wanted) else out[0]
+            out[inside] = self._blocks[index][rows[inside] - start]
+        return out if np.ndim(positions) else out[0]
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         rows = self[:]

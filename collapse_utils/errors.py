@@ -6,6 +6,8 @@ line prints the line and exits with status 2; a notebook shows it as the last li
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MOST_SHOWN = 300  # characters of a value in a message
 
 
@@ -43,6 +45,22 @@ class Occupied(RunError):
     """Another living process writes in the run directory; the command works once it has ended."""
 
     STATUS = 75  # the exit status of the command line: EX_TEMPFAIL of sysexits.h, "try again later"
+
+
+def named_values(option: str, texts: Iterable[str], form: str = "NAME=VALUE") -> dict[str, str]:
+    """``["a=1", "b=2"]``, the values of an option, by name; InputError for a text without a name,
+    and for a name that is given twice, of which one value would be lost.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        name = name.strip()
+        if not (name and sign):
+            raise InputError(option, text, form)
+        if name in values:
+            raise InputError(option, text, f"{name} once; it was given as {values[name]!r} before")
+        values[name] = value
+    return values
 
 
 def integer(field: str, text: str, least: int, most: int = 10**18) -> int:

@@ -9,6 +9,7 @@ lists of texts; the chain stores arrays and data sets, and the model gets back w
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError
+from .errors import InputError, named_values
 from .presets import Config, setting
 
 if TYPE_CHECKING:
@@ -55,13 +56,13 @@ def model_class(spec: str) -> type:
     """The class that ``spec`` names; InputError says which part of it was not found."""
     place, _, name = spec.rpartition(":")
     module = _file_module(Path(place)) if place.endswith(".py") else _package_module(spec, place)
-    found = getattr(module, name, None)
-    if not inspect.isclass(found):
+    attribute = getattr(module, name, None)
+    if not inspect.isclass(attribute):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise InputError(
             "model", spec, f"a class of {place}: {', '.join(classes) or 'it defines none'}"
         )
-    return found
+    return attribute
 
 
 def _file_module(path: Path) -> ModuleType:
@@ -91,23 +92,20 @@ def section_name(spec: str) -> str:
     """The name of an own model in results and folders: its attribute ``NAME``, or its class in
     snake case.
     """
-    found = model_class(spec)
-    return getattr(found, "NAME", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", found.__name__).lower())
+    model = model_class(spec)
+    return getattr(model, "NAME", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower())
 
 
 def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
     """``["bandwidth=0.3", "kernel=gaussian"]`` as keyword arguments; Python literals, and text for
     the rest.
     """
-    arguments = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign or not name.strip().isidentifier():
-            raise InputError("--arg", text, "NAME=VALUE")
-        try:
-            arguments[name.strip()] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            arguments[name.strip()] = value
+    arguments: dict[str, Any] = named_values("--arg", texts)
+    for name, value in arguments.items():
+        if not name.isidentifier():
+            raise InputError("--arg", name, "the name of an argument, as in NAME=VALUE")
+        with contextlib.suppress(ValueError, SyntaxError):
+            arguments[name] = ast.literal_eval(value)
     return arguments
 
 
@@ -115,14 +113,14 @@ def construct(spec: str, arguments: Iterable[str] = ()) -> Any:
     """An object of the class, made with ``arguments``; InputError if its constructor does not take
     them.
     """
-    found, keywords = model_class(spec), arguments_of(arguments)
+    model, keywords = model_class(spec), arguments_of(arguments)
     try:
-        inspect.signature(found).bind(**keywords)
+        inspect.signature(model).bind(**keywords)
     except TypeError as problem:
         raise InputError(
-            "--arg", ", ".join(keywords) or "nothing", f"{found.__name__}(...): {problem}"
+            "--arg", ", ".join(keywords) or "nothing", f"{model.__name__}(...): {problem}"
         ) from None
-    return found(**keywords)
+    return model(**keywords)
 
 
 def identity(section: object) -> str:
@@ -148,6 +146,7 @@ def identity(section: object) -> str:
 
 
 Convert = Callable[[Any], Any]
+KINDS = "a NumPy array, a torch tensor, a Hugging Face data set, or a list of texts (not empty)"
 
 
 def _same(items: Any) -> Any:
@@ -193,10 +192,7 @@ def conversion(items: object, where: str) -> tuple[Convert, Convert]:
         return _stored_tensor, _tensor
     if isinstance(items, (list, tuple)) and items and all(isinstance(text, str) for text in items):
         return _stored_texts, _texts
-    allowed = (
-        "a NumPy array, a torch tensor, a Hugging Face data set, or a list of texts (not empty)"
-    )
-    raise InputError(where, type(items).__name__, allowed)
+    raise InputError(where, type(items).__name__, KINDS)
 
 
 class Adapted:
@@ -214,10 +210,13 @@ class Adapted:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise InputError("real_data", type(pair).__name__, "two data sets: (train, test)")
         for name, part in zip(("train", "test"), pair, strict=True):
-            if not hasattr(part, "__len__") or len(part) == 0:
-                raise InputError(
-                    f"real_data, {name}", type(part).__name__, "a data set with at least one item"
+            if not hasattr(part, "__len__"):
+                reason = (
+                    f"{KINDS}; what is read only once, such as a generator, becomes one of them"
                 )
+                raise InputError(f"real_data, {name}", type(part).__name__, reason)
+            if len(part) == 0:
+                raise InputError(f"real_data, {name}", "no item", "at least one item")
         store, self._back = conversion(pair[0], "real_data")
         return tuple(store(part) for part in pair)
 

@@ -48,7 +48,7 @@ from .data import Data, is_array
 from .durable.checkpoints import Checkpoint, at_once
 from .durable.files import read_json
 from .durable.metrics import checked, frame_of
-from .errors import InputError, RunError
+from .errors import InputError, RunError, named_values
 from .evidence import claims
 from .evidence.verdicts import Verdict
 from .loading import Adapted, OwnConfig, construct, identity, is_own
@@ -73,6 +73,7 @@ def experiment(
     name: str = "own",
     check: str | bool = "exact",
     tolerance: float = 1e-3,
+    diverged: str = "stop",
 ) -> pd.DataFrame:
     """Run one chain for each regime and seed, and return their metrics as one tidy frame.
 
@@ -86,6 +87,8 @@ def experiment(
         "exact" on a CPU; "close", within ``tolerance``, on a GPU, which may add numbers in another
         order each time; False for a model whose first fit takes too long to be made twice more.
         Where a chain was begun already, nothing is compared.
+    diverged : what a metric that is not finite does: "stop" the chain with an error, or "record" it
+        as that iteration's outcome and go on.
 
     Returns
     -------
@@ -93,20 +96,21 @@ def experiment(
 
     Raises
     ------
-    InputError : an unknown regime, a seed that is not an integer >= 0, or a folder in which another
-        model was run; the same class with other code is another model.
+    InputError : a class in place of its object, an unknown regime, a seed that is not an integer
+        >= 0, or a folder in which another model was run; the same class with other code is another
+        model.
     RunError : the section broke its contract; the message names the method, or what differed
         between two equal runs.
     """
+    if isinstance(section, type):
+        made = f"an object of the class, as {section.__name__}()"
+        raise InputError("section", section.__name__, made)
     seed_list = list(seeds)
-    chains = [
-        Chain(name, regime, seed, OwnConfig(iterations=iterations, model=identity(section)))
-        for regime in regimes
-        for seed in seed_list
-    ]
+    config = OwnConfig(iterations=iterations, model=identity(section), diverged=diverged)
+    chains = [Chain(name, regime, seed, config) for regime in regimes for seed in seed_list]
     folders = [Path(out) / chain.regime / f"seed-{chain.seed}" for chain in chains]
     if check and not any((folder / "config.json").exists() for folder in folders):
-        trial(section, "exact" if check is True else check, tolerance)
+        trial(section, "exact" if check is True else check, tolerance, diverged)
     rows = [
         _Row(f"{chain.section} {chain.regime} seed {chain.seed}", chain.regime) for chain in chains
     ]
@@ -139,24 +143,27 @@ def before_sweep(jobs: Sequence[Job], check: str = "exact", tolerance: float = 1
     InputError : another model, or an earlier version of the file, was run in a job's folder.
     RunError : a model broke its contract, see :func:`trial`.
     """
-    models: dict[tuple[str, tuple[str, ...]], list[Path]] = {}
+    models: dict[tuple[str, tuple[str, ...], str], list[Path]] = {}
     for job in jobs:
         if is_own(job.section):
-            models.setdefault((job.section, job.arguments), []).append(job.run_dir)
-    for (spec, arguments), folders in models.items():
+            diverged = named_values("--set", job.assignments).get("diverged", "stop")
+            models.setdefault((job.section, job.arguments, diverged), []).append(job.run_dir)
+    for (spec, arguments, diverged), folders in models.items():
         section = construct(spec, arguments)
         begun = [folder for folder in folders if (folder / "config.json").exists()]
         for folder in begun:
-            there = read_json(folder / "config.json")["config"].get("model")
-            if there != (here := identity(section)):
+            begun_with = read_json(folder / "config.json")["config"].get("model")
+            if begun_with != (model := identity(section)):
                 raise InputError(
-                    "model", here, f"{there}, with which {folder} was begun; or another --out"
+                    "model", model, f"{begun_with}, with which {folder} was begun; or another --out"
                 )
         if check != "off" and not begun:
-            trial(section, check, tolerance)
+            trial(section, check, tolerance, diverged)
 
 
-def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> None:
+def trial(
+    section: Section, check: str = "exact", tolerance: float = 1e-3, diverged: str = "stop"
+) -> None:
     """Fit and sample twice with one seed, before hours are spent: first whether every metric is a
     finite number, then whether the two are the same.
 
@@ -164,6 +171,7 @@ def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> No
     ----------
     check : "exact" (equal bits, as on a CPU) or "close" (samples and metrics within ``tolerance``,
         relative to the largest value: a GPU may add in another order).
+    diverged : "record" lets a metric that is not finite pass, as in :func:`experiment`.
 
     Raises
     ------
@@ -185,7 +193,8 @@ def trial(section: Section, check: str = "exact", tolerance: float = 1e-3) -> No
             for model in (models[0], models[0], models[1])
         ]
         # finite numbers, first of all
-        measured = [checked(section.evaluate(model, test), None) for model in models]
+        recorded = False if diverged == "record" else None
+        measured = [checked(section.evaluate(model, test), recorded) for model in models]
     margin = 0.0 if check == "exact" else tolerance
     if not _alike(samples[0], samples[1], margin):
         raise RunError(

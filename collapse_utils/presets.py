@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-from .errors import InputError
+from .errors import InputError, named_values
 
 NAMES = ("smoke", "cpu", "colab", "paper")  # of every section; a section may have others
 MOST = 10**12  # of any whole number of a configuration
@@ -130,13 +130,10 @@ def parse(config: Config, name: str, text: str) -> Any:
 
 def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
     """``config`` with ``field=value`` assignments applied together, checked as a whole."""
-    changes: dict[str, Any] = {}
-    for assignment in assignments:
-        name, sign, text = assignment.partition("=")
-        if not sign:
-            raise InputError("--set", assignment, "field=value")
-        changes[name.strip()] = parse(config, name.strip(), text)
-    return dataclasses.replace(config, **changes)
+    given = named_values("--set", assignments, "field=value")
+    return dataclasses.replace(
+        config, **{name: parse(config, name, text) for name, text in given.items()}
+    )
 
 
 def choose(presets: Mapping[str, ConfigT], name: str) -> ConfigT:

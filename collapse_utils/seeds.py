@@ -40,7 +40,7 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
 def parse(text: str) -> list[int]:
     """``0-4`` or ``0,3,7`` or a mixture, as a list; InputError for anything else."""
     allowed = f"at most {MOST:,} integers >= 0 and ranges with two ends, such as 0-4 or 0,2,5-7"
-    found: set[int] = set()
+    numbers: set[int] = set()
     try:
         for part in text.split(","):
             low, dash, high = part.strip().partition("-")
@@ -48,7 +48,7 @@ def parse(text: str) -> list[int]:
             last = integer("--seeds", high, first) if dash else first
             if last - first >= MOST:
                 raise InputError("--seeds", text, allowed)
-            found.update(range(first, last + 1))
+            numbers.update(range(first, last + 1))
     except InputError:
         raise InputError("--seeds", text, allowed) from None
-    return sorted(found)
+    return sorted(numbers)

@@ -42,10 +42,10 @@ def place(data: str | Path, names: Iterable[str]) -> Path:
     """The local file or folder ``data``; InputError if it is not there, or is a whole disk."""
     path = Path(data)
     try:
-        there = path.exists()
+        exists = path.exists()
     except OSError:  # such as a name that is too long
-        there = False
-    if not there:
+        exists = False
+    if not exists:
         allowed = f"one of {', '.join(names)}, or a file or folder that exists"
         raise InputError("--data", str(data), allowed)
     if path.resolve().parent == path.resolve():

@@ -14,7 +14,7 @@ from collapse_utils.errors import InputError
 
 from . import build as building
 from . import execute, includes, registration, release, repository, single
-from .contents import book_root, literal, notebooks, strip
+from .contents import book_root, notebooks, parameters, strip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
     """What the options say, as the notebooks' parameters."""
-    parameters = {
+    given = {
         "preset": options.preset,
         "seeds": seeds.parse(options.seeds),
         "regimes": list(regimes.parse(options.regimes)),
@@ -117,8 +117,8 @@ def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
         "runs": str((root / (options.runs or f"build/{options.name}/runs")).resolve()),
     }
     if options.data is not None:
-        parameters["data"] = options.data
-    return {**parameters, **dict(literal(assignment) for assignment in options.parameter)}
+        given["data"] = options.data
+    return given | parameters(options.parameter)
 
 
 def _command(root: Path, options: argparse.Namespace) -> int:

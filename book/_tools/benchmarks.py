@@ -228,11 +228,11 @@ ENDINGS = {
 
 def torture(root: Path) -> str:
     """How the trials of ``make torture`` ended, a row a kind; empty if there were none."""
-    found = read(root, "torture")
+    trials = read(root, "torture")
     rows = []
     for name, words in TORTURE.items():
-        if name in found:
-            counts = found[name]
+        if name in trials:
+            counts = trials[name]
             ends = [f"{counts[end]:,} {text}" for end, text in ENDINGS.items() if end in counts]
             bad = sum(counts.get(end, 0) for end in BAD)
             rows.append((words, f"{counts['tried']:,}", "; ".join(ends), f"{bad:,}"))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from collapse_utils.errors import InputError
+from collapse_utils.errors import InputError, named_values
 from collapse_utils.sweeps.execute import read_notebook, small_pictures, write_notebook
 
 
@@ -45,15 +46,13 @@ def page_of(root: Path, section: str) -> str | None:
     return path.relative_to(root).as_posix() if path else None
 
 
-def literal(assignment: str) -> tuple[str, Any]:
-    """``name=value`` of --parameter; the value is a JSON literal or, failing that, plain text."""
-    name, sign, text = assignment.partition("=")
-    if not sign or not name.strip().isidentifier():
-        raise InputError("--parameter", assignment, "NAME=VALUE")
-    try:
-        return name.strip(), json.loads(text)
-    except ValueError:
-        return name.strip(), text
+def parameters(texts: Iterable[str]) -> dict[str, Any]:
+    """``name=value`` of --parameter; a value is a JSON literal or, failing that, plain text."""
+    given: dict[str, Any] = named_values("--parameter", texts)
+    for name, text in given.items():
+        with contextlib.suppress(ValueError):
+            given[name] = json.loads(text)
+    return given
 
 
 def select(root: Path, only: Sequence[str]) -> list[Path]:

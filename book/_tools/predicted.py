@@ -77,14 +77,14 @@ def _of_statistics(root: Path) -> list[Row]:
 
 def text(root: Path, judged: Judged) -> str:
     """How many predictions came true, and the table."""
-    found = rows(root, judged)
-    if not found:
+    scored = rows(root, judged)
+    if not scored:
         return ""
-    right = sum(expected.partition(" (")[0] == outcome for _, _, expected, outcome, _ in found)
-    unclear = sum(outcome == predictions.UNDECIDED for *_, outcome, _ in found)
+    right = sum(expected.partition(" (")[0] == outcome for _, _, expected, outcome, _ in scored)
+    unclear = sum(outcome == predictions.UNDECIDED for *_, outcome, _ in scored)
     sentence = (
-        f"We wrote down {len(found)} predictions before their chains were run. Came true: {right}; "
-        f"undecided: {unclear}; wrong: {len(found) - right - unclear}."
+        f"We wrote down {len(scored)} predictions before their chains were run. "
+        f"Came true: {right}; undecided: {unclear}; wrong: {len(scored) - right - unclear}."
     )
     head = ("chains", "prediction about", "expected", "came out", "effect")
     caption = (
@@ -92,4 +92,4 @@ def text(root: Path, judged: Judged) -> str:
         "95% intervals; the rules are in `results/predictions.yml` and "
         "`results/language/predictions.yml`."
     )
-    return f"{sentence}\n\n{captioned(markdown(head, found), caption, 'table-predictions')}"
+    return f"{sentence}\n\n{captioned(markdown(head, scored), caption, 'table-predictions')}"

@@ -24,30 +24,30 @@ def code_changes(directory: Path) -> list[dict]:
     path = directory / "changed-code.json"
     if not path.exists():
         return []
-    found = read_checked(path).get("changes")
-    if not isinstance(found, list) or not all(isinstance(change, dict) for change in found):
+    changes = read_checked(path).get("changes")
+    if not isinstance(changes, list) or not all(isinstance(change, dict) for change in changes):
         raise reading.changed(path)
-    return found
+    return changes
 
 
 def check_code(directory: Path, description: dict) -> str | None:
     """How the code of ``description`` differs from that which last worked in ``directory``."""
     changes = code_changes(directory)
-    there = changes[-1].get("code") if changes else reading.read_config(directory).get("code")
-    return code.difference(there, description["code"])
+    stored = changes[-1].get("code") if changes else reading.read_config(directory).get("code")
+    return code.difference(stored, description["code"])
 
 
-def _difference(there: Any, here: Any, name: str = "") -> tuple[str, Any, Any] | None:
+def _difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any] | None:
     """The first field in which two descriptions differ, dotted for nested ones, with both
     values.
     """
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in sorted({*there, *here}):
-            found = _difference(there.get(key), here.get(key), f"{name}.{key}" if name else key)
-            if found:
-                return found
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            difference = _difference(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+            if difference:
+                return difference
         return None
-    return None if there == here else (name, there, here)
+    return None if old == new else (name, old, new)
 
 
 def _without_code(description: dict) -> dict:
@@ -68,15 +68,15 @@ def check_run(directory: Path, description: dict) -> None:
             "a name that does not begin with a dot: status and collect pass over such folders",
         )
     if (directory / "config.json").exists():
-        there = reading.read_config(directory)
-        found = _difference(_without_code(there), _without_code(description))
+        stored = reading.read_config(directory)
+        difference = _difference(_without_code(stored), _without_code(description))
         # changed by hand: then the fingerprint alone differs, or its own field does
-        if not found and not reading.sealed(there):
-            found = "fingerprint", there["fingerprint"], description["fingerprint"]
-        if found:
-            field, before, here = found
+        if not difference and not reading.sealed(stored):
+            difference = "fingerprint", stored["fingerprint"], description["fingerprint"]
+        if difference:
+            field, old, new = difference
             raise InputError(
-                field, here, f"{before!r}, with which {directory} was begun (or another --run-dir)"
+                field, new, f"{old!r}, with which {directory} was begun (or another --run-dir)"
             )
         return
     if directory.exists() and not directory.is_dir():

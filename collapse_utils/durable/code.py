@@ -55,13 +55,13 @@ def of(section: str) -> dict:
     return {"digest": digest(section), **{name: installed(name) for name in LIBRARIES}}
 
 
-def difference(there: dict, here: dict) -> str | None:
-    """How the code ``here`` differs from the code with which a run was begun, in words."""
-    if not isinstance(there, dict):
+def difference(old: dict, new: dict) -> str | None:
+    """How the code ``new`` differs from the code with which a run was begun, in words."""
+    if not isinstance(old, dict):
         return "no digest of its code"
     for name in (*LIBRARIES, "digest"):
-        if there.get(name) != here[name]:
-            what = "other code of this package" if name == "digest" else f"{name} {there.get(name)}"
-            now = "" if name == "digest" else f" (here {here[name]})"
+        if old.get(name) != new[name]:
+            what = "other code of this package" if name == "digest" else f"{name} {old.get(name)}"
+            now = "" if name == "digest" else f" (here {new[name]})"
             return what + now
     return None

@@ -156,7 +156,7 @@ class Lease:
             "began": process_began(pid),
             "started": psutil.Process().create_time(),
         }
-        told = False
+        announced = False
         while True:
             candidate = self.path.with_name(f".lease.{self._token}.tmp")
             try:
@@ -176,9 +176,9 @@ class Lease:
                 name = f"process {owner['pid']} on {owner['host']}" if owner else "another process"
                 if not self._wait:
                     raise Occupied(f"{self.path.parent}: {name} is writing here") from None
-                if not told:
+                if not announced:
                     self._waiting(name)
-                    told = True
+                    announced = True
                 time.sleep(0.2)
             finally:
                 candidate.unlink(missing_ok=True)
@@ -264,5 +264,5 @@ def owner(run_dir: Path) -> Owner | None:
 
 def held(run_dir: Path) -> bool:
     """Whether a living process writes in ``run_dir``."""
-    found = owner(run_dir)
-    return found is not None and found.alive
+    holder = owner(run_dir)
+    return holder is not None and holder.alive

@@ -40,16 +40,16 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
             raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
         if diverged is None and not math.isfinite(value):
             raise RunError(
-                f"evaluate: metric {name!r} is {value}; expected a finite number, or --set "
-                "diverged=record"
+                f"evaluate: metric {name!r} is {value}; expected a finite number "
+                "(diverged=record keeps it as the outcome of this iteration)"
             )
-    found = {
+    values = {
         name: float(value) if math.isfinite(value) else math.inf for name, value in metrics.items()
     }
     return (
-        found
+        values
         if diverged is None
-        else {**found, "diverged": float(diverged or math.inf in found.values())}
+        else {**values, "diverged": float(diverged or math.inf in values.values())}
     )
 
 
@@ -104,8 +104,8 @@ def preview_damage(run_dir: Path, t: int) -> str | None:
     """What is wrong with the preview of iteration t, or None."""
     description = reading.read_config(run_dir)
     try:
-        wanted = reading.read_record(run_dir, description, t).get("preview", False)
-        reading.preview_files(run_dir, description, t, bool(wanted))
+        expected = reading.read_record(run_dir, description, t).get("preview", False)
+        reading.preview_files(run_dir, description, t, bool(expected))
     except RunError as problem:
         return str(problem)
     return None
@@ -173,8 +173,8 @@ KEY = ["section", "preset", "data", "variant", "regime", "seed", "iteration", "m
 def frame_of(runs: Iterable[Path | reading.Run]) -> pd.DataFrame:
     """The metrics of finished runs as one tidy frame, with the columns ``data`` and ``variant``."""
     rows = []
-    for found in runs:
-        run = reading.read_run(found) if isinstance(found, Path) else found
+    for item in runs:
+        run = reading.read_run(item) if isinstance(item, Path) else item
         description = run.description
         extra = {"data": description["data"]["source"], "variant": description["variant"]}
         rows += [{**row, **extra} for row in run.rows]

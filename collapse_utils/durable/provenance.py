@@ -69,10 +69,10 @@ def precision() -> str:
     torch = sys.modules.get("torch")
     if torch is None:
         return "float64"
-    found = str(torch.get_default_dtype()).removeprefix("torch.")
+    name = str(torch.get_default_dtype()).removeprefix("torch.")
     if torch.cuda.is_available():
-        found += f" (matrix products: {torch.get_float32_matmul_precision()})"
-    return found
+        name += f" (matrix products: {torch.get_float32_matmul_precision()})"
+    return name
 
 
 def collect(threads: int, *, wall_s: float) -> dict:
@@ -81,7 +81,7 @@ def collect(threads: int, *, wall_s: float) -> dict:
         "package_version": __version__,
         "commit": commit(),
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _installed(name))},
+        "versions": {name: version for name in PACKAGES if (version := _installed(name))},
         "platform": platform.platform(),
         "machine": platform.machine(),
         "processor": processor(),

@@ -59,38 +59,40 @@ def _typed(path: Path, record: Any, kinds: dict[str, Any]) -> None:
 def read_config(run_dir: Path) -> dict:
     """``config.json`` with fields of the right types; its fingerprint is not looked at."""
     path = run_dir / "config.json"
-    found = files.read_json(path)
+    description = files.read_json(path)
     texts = dict.fromkeys(("section", "preset", "variant", "regime", "fingerprint"), str)
-    _typed(path, found, {**texts, "seed": int, "config": dict, "data": dict})
-    _typed(path, found["config"], {"iterations": int})
+    _typed(path, description, {**texts, "seed": int, "config": dict, "data": dict})
+    _typed(path, description["config"], {"iterations": int})
     counts = {"train_items": int, "test_items": int}
-    _typed(path, found["data"], {**counts, "source": str, "train": str, "test": str})
-    return found
+    _typed(path, description["data"], {**counts, "source": str, "train": str, "test": str})
+    return description
 
 
 def read_description(run_dir: Path) -> dict:
     """``config.json``, as it was written and with names that can be names of folders."""
     path = run_dir / "config.json"
-    found = read_config(run_dir)
-    if not sealed(found):
+    description = read_config(run_dir)
+    if not sealed(description):
         raise changed(path)
     for name, text in (
-        ("section", found["section"]),
-        ("preset", found["preset"]),
-        ("regime", found["regime"]),
-        ("source", found["data"]["source"]),
+        ("section", description["section"]),
+        ("preset", description["preset"]),
+        ("regime", description["regime"]),
+        ("source", description["data"]["source"]),
     ):
         if problem := name_problem(text):
             raise RunError(f"{path}: its {name} {text[:100]!r} {problem}")
-    if found["variant"] and not found["variant"].isprintable():
-        raise RunError(f"{path}: its variant {found['variant'][:100]!r} has control characters")
+    if description["variant"] and not description["variant"].isprintable():
+        raise RunError(
+            f"{path}: its variant {description['variant'][:100]!r} has control characters"
+        )
     try:
-        regimes.check(found["regime"], shares=True)
+        regimes.check(description["regime"], shares=True)
     except InputError:
-        raise RunError(f"{path}: its regime {found['regime'][:100]!r} is not known") from None
-    if found["seed"] < 0 or not 1 <= found["config"]["iterations"] <= MOST_ITERATIONS:
+        raise RunError(f"{path}: its regime {description['regime'][:100]!r} is not known") from None
+    if description["seed"] < 0 or not 1 <= description["config"]["iterations"] <= MOST_ITERATIONS:
         raise RunError(f"{path}: its seed or its number of iterations is out of range")
-    return found
+    return description
 
 
 def sealed(description: dict) -> bool:
@@ -102,12 +104,12 @@ def sealed(description: dict) -> bool:
 def read_done(run_dir: Path, description: dict) -> dict:
     """The provenance in ``DONE``.  It has a checksum where the run noted the package's code."""
     path = run_dir / "DONE"
-    found = files.read_json(path)
-    if not isinstance(found, dict):
+    record = files.read_json(path)
+    if not isinstance(record, dict):
         raise changed(path)
-    if "checksum" in found or "code" in description:
+    if "checksum" in record or "code" in description:
         return files.read_checked(path)
-    return found
+    return record
 
 
 def read_record(run_dir: Path, description: dict, t: int) -> dict:
@@ -135,12 +137,12 @@ def _no_link(folder: Path) -> None:
 def _checksums(folder: Path) -> dict[str, str]:
     """``checksums.json`` of a folder, whose names stay in it."""
     path = folder / "checksums.json"
-    found = files.read_json(path)
-    if not isinstance(found, dict) or not all(
-        isinstance(expected, str) and files.inside(name) for name, expected in found.items()
+    sums = files.read_json(path)
+    if not isinstance(sums, dict) or not all(
+        isinstance(expected, str) and files.inside(name) for name, expected in sums.items()
     ):
         raise changed(path)
-    return found
+    return sums
 
 
 def _whole(path: Path, expected: str | None, most: int = files.MOST_BYTES) -> bytes:
@@ -180,32 +182,32 @@ def _curve(path: Path, content: bytes) -> list[dict]:
     return rows
 
 
-def preview_files(run_dir: Path, description: dict, t: int, wanted: bool) -> dict[str, Path]:
-    """The files of the preview of iteration t by name, which there must be if it is ``wanted``.
+def preview_files(run_dir: Path, description: dict, t: int, expected: bool) -> dict[str, Path]:
+    """The files of the preview of iteration t by name, which must exist if they are ``expected``.
     They have checksums where the run noted the package's code.
     """
     folder = iteration_dir(run_dir, t) / "preview"
     _no_link(folder)
     if not folder.is_dir():
-        if wanted:
+        if expected:
             raise RunError(f"{folder}: is missing")
         return {}
-    found = {
+    paths = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
         if path.is_symlink() or not path.is_dir()
     }
-    for name, path in found.items():
+    for name, path in paths.items():
         if not files.inside(name):
             raise RunError(f"{path}: {name_problem(path.name) or 'is no file of a preview'}")
     sums: dict[str, str] | None = None
-    if found.pop("checksums.json", None) is not None or "code" in description:
+    if paths.pop("checksums.json", None) is not None or "code" in description:
         sums = _checksums(folder)
-        if extra := sorted(found.keys() ^ sums.keys()):
+        if extra := sorted(paths.keys() ^ sums.keys()):
             raise RunError(f"{folder / extra[0]}: is missing, or was not written by the run")
-    for name, path in found.items():
+    for name, path in paths.items():
         _whole(path, sums[name] if sums is not None else None, MOST_PREVIEW_BYTES)
-    return found
+    return paths
 
 
 def read_run(run_dir: Path) -> Run:

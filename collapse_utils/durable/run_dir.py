@@ -45,8 +45,8 @@ def block_dir(run_dir: Path, block: Block) -> Path:
 
 def iterations(run_dir: Path, name: str) -> dict[int, Path]:
     """The file ``name`` of every iteration that has one, by t, in order."""
-    found = (ITERATION.fullmatch(path.name) for path in run_dir.glob("iteration-*"))
-    numbers = sorted({int(match[1]) for match in found if match})
+    matches = (ITERATION.fullmatch(path.name) for path in run_dir.glob("iteration-*"))
+    numbers = sorted({int(match[1]) for match in matches if match})
     paths = {t: iteration_dir(run_dir, t) / name for t in numbers}
     return {t: path for t, path in paths.items() if path.exists()}
 

@@ -53,12 +53,6 @@ def never_falls(rows: Rows, of: Arm, limit: float) -> list[Part]:
     ]
 
 
-def stays_above_first(rows: Rows, of: Arm) -> list[Part]:
-    """Every later fit lies above the first."""
-    later = rows.effect(rows.changes(of))
-    return [rows.part(later[t]) for t in later.columns]
-
-
 def ends_above_first(rows: Rows, of: Arm, limit: float | None = None) -> list[Part]:
     """The final fit lies above the first, by more than ``limit`` if there is one."""
     later = rows.effect(rows.changes(of))
@@ -217,7 +211,6 @@ TESTS: dict[str, Callable[..., list[Part]]] = {
         slopes_up,
         trends_up,
         never_falls,
-        stays_above_first,
         ends_above_first,
         ends_below_first,
         does_not_rise,
@@ -254,7 +247,6 @@ EFFECTS = {
     "slopes_up": "slope over the fits{factor}",
     "trends_up": "rank correlation of loss and iteration",
     "never_falls": "lowest step, fit t + 1 {vs} fit t",
-    "stays_above_first": "least certain later fit {vs} the first fit",
     "ends_above_first": "final fit {vs} first fit",
     "ends_below_first": "final fit {vs} first fit",
     "does_not_rise": "mean of the later fits {vs} first fit",

@@ -215,18 +215,18 @@ def _celeba_parquet(name: str, files: list[Path]) -> Album:
         raise InputError("--data", str(files[0]), allowed) from None
 
 
-def _hub_files(wanted: dict[str, int]) -> dict[str, list[str]]:
+def _hub_files(needed: dict[str, int]) -> dict[str, list[str]]:
     """The files of each part that hold the wanted number of photographs; all, for the number 0."""
-    found = {}
+    patterns = {}
     for part, rows in HUB_ROWS.items():
-        count = math.ceil(SPARE * wanted.get(part, 0) / rows)
+        count = math.ceil(SPARE * needed.get(part, 0) / rows)
         names = [f"{number:05d}-of-*" for number in range(count)] or ["*"]
-        found[part] = [f"{HUB_FOLDER}/{part}-{name}.parquet" for name in names]
-    return found
+        patterns[part] = [f"{HUB_FOLDER}/{part}-{name}.parquet" for name in names]
+    return patterns
 
 
-def _celeba_hub(wanted: dict[str, int]) -> Album:
-    source, names = SOURCES["celeba"], _hub_files(wanted)
+def _celeba_hub(needed: dict[str, int]) -> Album:
+    source, names = SOURCES["celeba"], _hub_files(needed)
     try:
         # no checks: the sizes on the hub are those of all files, and the revision is pinned
         options = {"revision": source.revision, "verification_mode": "no_checks"}
@@ -237,7 +237,7 @@ def _celeba_hub(wanted: dict[str, int]) -> Album:
             "COLLAPSE_DATA=DIR"
         )
         raise InputError("--data", "celeba", f"{hint} ({type(problem).__name__})") from None
-    part = "".join(f", {len(files)} {part}" for part, files in names.items() if wanted.get(part))
+    part = "".join(f", {len(files)} {part}" for part, files in names.items() if needed.get(part))
     return _celeba_rows("celeba", source.revision + part, dict(tables))
 
 
@@ -266,7 +266,7 @@ def _local(name: str, path: Path) -> Album:
     return album
 
 
-def locate(data: str | Path, wanted: dict[str, int] | None = None) -> Album:
+def locate(data: str | Path, needed: dict[str, int] | None = None) -> Album:
     """The album that ``data`` names: a source (first in ``COLLAPSE_DATA``), a file or a folder.
 
     Of CelebA on the hub, only the first files are fetched that hold as many photographs of a part,
@@ -281,6 +281,6 @@ def locate(data: str | Path, wanted: dict[str, int] | None = None) -> Album:
         for path in local_copy(str(data)):
             if path.suffix == ".tar" or path.name.startswith(str(data)):
                 return _local(str(data), path)
-        return _celeba_hub(wanted or {})
+        return _celeba_hub(needed or {})
     path = place(data, SOURCES)
     return _local(path.stem, path)

@@ -178,8 +178,8 @@ def test_error(
     for size in {
         (int(features), int(rows)) for features, rows in zip(d_.flat, T_.flat, strict=True)
     }:
-        here = (size[0] == d_) & (size[1] == T_)
-        ratio[here] = subsample_growth(n_[here], *size)
+        cells = (size[0] == d_) & (size[1] == T_)
+        ratio[cells] = subsample_growth(n_[cells], *size)
     return (first * ratio)[()]
 
 

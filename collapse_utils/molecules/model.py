@@ -124,9 +124,9 @@ class SchNetConvolution(nn.Module):
         message = self.inside(h)
         total = at_least_float32(torch.zeros_like(message))
         for weight, i, j in parts:
-            there, back = weight * rows(message, j), weight * rows(message, i)
-            total = total.index_add(0, i, at_least_float32(there))
-            total = total.index_add(0, j, at_least_float32(back))
+            to_i, to_j = weight * rows(message, j), weight * rows(message, i)
+            total = total.index_add(0, i, at_least_float32(to_i))
+            total = total.index_add(0, j, at_least_float32(to_j))
         return h + self.last(shifted_softplus(self.outside(total)))
 
 

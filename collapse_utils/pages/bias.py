@@ -61,12 +61,12 @@ def measured(name: str, root: Path) -> dict[str, pd.DataFrame]:
     Regimes that the results ``name`` do not hold are left out.
     """
     frame, variants = results.named("images", name, root), FACES[name][1]
-    found = {}
+    tables = {}
     for regime, variant in variants.items():
         table = by_seed(frame, VARIETY, regime=regime, variant=variant)
         if table.size:
-            found[regime] = table
-    return found
+            tables[regime] = table
+    return tables
 
 
 def spectrum_of(name: str, root: Path) -> pd.DataFrame:
@@ -76,8 +76,8 @@ def spectrum_of(name: str, root: Path) -> pd.DataFrame:
 
 def available(root: Path) -> list[str]:
     """The names of ``FACES`` with chains and a spectrum."""
-    there = [name for name in FACES if (root / "bias" / name / "spectrum.csv").is_file()]
-    return [name for name in there if measured(name, root)]
+    names = [name for name in FACES if (root / "bias" / name / "spectrum.csv").is_file()]
+    return [name for name in names if measured(name, root)]
 
 
 def face_errors(name: str, root: Path, spectrum: pd.DataFrame) -> pd.DataFrame:
@@ -95,9 +95,9 @@ def face_errors(name: str, root: Path, spectrum: pd.DataFrame) -> pd.DataFrame:
             for t, value in zip(values.index[1:], average, strict=True):
                 rows.append((regime, seed, t, "prediction_error", float(f"{value:.6g}")))
     preset, _, data = name.partition("-")
-    found = pd.DataFrame(rows, columns=["regime", "seed", "iteration", "metric", "value"])
-    found = found.assign(section="bias", preset=preset, data=data, variant="")
-    return found[[*KEY, "value"]]
+    frame = pd.DataFrame(rows, columns=["regime", "seed", "iteration", "metric", "value"])
+    frame = frame.assign(section="bias", preset=preset, data=data, variant="")
+    return frame[[*KEY, "value"]]
 
 
 def faces(axes: Sequence[Axes], root: Path) -> None:
@@ -118,35 +118,35 @@ def faces(axes: Sequence[Axes], root: Path) -> None:
 
 def numbers(root: Path) -> dict[str, float]:
     """The numbers that the chapter's sentences hold: measured and predicted variance shares."""
-    found = {}
+    values = {}
     for name in available(root):
         title, spectrum = FACES[name][0], spectrum_of(name, root)
         for regime, table in measured(name, root).items():
             means = table.mean()
             predicted = predicted_variety(spectrum, means.iloc[0], regime, len(means))
-            found |= {
+            values |= {
                 f"{title}_first": means.iloc[0],
                 f"{title}_{regime}": means.iloc[-1],
                 f"{title}_{regime}_predicted": predicted[-1],
                 f"{title}_{regime}_10": means.iloc[9],
                 f"{title}_{regime}_10_predicted": predicted[9],
             }
-    return found
+    return values
 
 
 def law_table(root: Path) -> pd.DataFrame:
     """R^2 of the mean curve under accumulate on three laws of growth."""
     names = {"cpu-celeba_89x109": "CelebA", "cpu-orl": "ORL"}
-    shown = {VARIETY: "variance", "frechet_distance": "Fréchet distance"}
-    wanted = [
+    metrics = {VARIETY: "variance", "frechet_distance": "Fréchet distance"}
+    curves = [
         (("images", name, "protocol=steps", metric), f"{title}, {words}")
-        for metric, words in shown.items()
+        for metric, words in metrics.items()
         for name, title in names.items()
     ]
     own = ("own_model", "own-own", "", "negative_log_likelihood")
-    wanted.append((own, "own model, log-likelihood"))
+    curves.append((own, "own model, log-likelihood"))
     rows = {}
-    for (section, name, variant, metric), label in wanted:
+    for (section, name, variant, metric), label in curves:
         frame = results.named(section, name, root)
         mean = by_iteration(frame, metric, regime="accumulate", variant=variant)["mean"]
         i = np.arange(1.0, len(mean) + 1)

@@ -53,21 +53,21 @@ def plot(
     chosen = [claim for claim in claims.of(section) if not only or claim.id in only]
     rows = []
     for claim in chosen:
-        found = {
+        verdicts = {
             names[name]: verdict
             for name in names
             for verdict in judged.get(name, ())
             if verdict.claim == claim.statement and verdict.outcome != NOT_RUN
         }
-        if found:
-            rows.append((claim, found))
-    heights = [len(_wrapped(claim)) + len(found) + 0.4 for claim, found in rows]
+        if verdicts:
+            rows.append((claim, verdicts))
+    heights = [len(_wrapped(claim)) + len(verdicts) + 0.4 for claim, verdicts in rows]
     size = (WIDTH, LINE * (sum(heights) + 2))
     figure = plt.figure(figsize=size, layout="none")
     ax = figure.add_axes((0.01, 0.3 / size[1], 0.98, 1 - 0.3 / size[1]))
     at = 0.0
-    for (claim, found), height in zip(rows, heights, strict=True):
-        _claim(ax, at, claim, found, results_root)
+    for (claim, verdicts), height in zip(rows, heights, strict=True):
+        _claim(ax, at, claim, verdicts, results_root)
         at += height
     ax.set(xlim=(LEFT, END), ylim=(at, -0.3))
     ax.set_axis_off()
@@ -80,7 +80,7 @@ def _wrapped(claim: Claim) -> list[str]:
 
 
 def _claim(
-    ax: Axes, at: float, claim: Claim, found: Mapping[str, Verdict], root: Path | None
+    ax: Axes, at: float, claim: Claim, verdicts: Mapping[str, Verdict], root: Path | None
 ) -> None:
     """One claim: its statement from line ``at``, then its rows."""
     lines = _wrapped(claim)
@@ -89,25 +89,25 @@ def _claim(
     values = (
         reported.paper_effects(claim, root) if reported.paper_metric(claim, root) == own else []
     )
-    sides = {name: _side(claim, verdict) for name, verdict in found.items()}
+    sides = {name: _side(claim, verdict) for name, verdict in verdicts.items()}
     ends = [
         abs(side(value))
         for name, side in sides.items()
-        for value in (*_bounds(found[name]), *values)
+        for value in (*_bounds(verdicts[name]), *values)
         if math.isfinite(side(value))
     ]
     scale = max(ends, default=0) or 1.0
-    for place, (name, verdict) in enumerate(found.items()):
-        y = at + len(lines) + place + 0.4
+    for row, (name, verdict) in enumerate(verdicts.items()):
+        y = at + len(lines) + row + 0.4
         side, style = sides[name], STYLES[verdict.outcome]
         ax.plot([0, 0], [y - 0.45, y + 0.45], color="black", linewidth=1)
         ax.plot([-1, 1], [y, y], color="#e3e3e3", linewidth=1, zorder=0)
         bounds = [min(max(side(value) / scale, -1), 1) for value in _bounds(verdict)]
         ax.plot(bounds, [y, y], color=style["color"], linewidth=2.2)
         ax.plot(side(verdict.effect.mean) / scale, y, label=verdict.outcome, **style, **NO_LINE)
-        if place == 0 and values:
-            there = [side(value) / scale for value in values]
-            ax.plot(there, [y] * len(values), label="the paper", **PAPER, **NO_LINE)
+        if row == 0 and values:
+            points = [side(value) / scale for value in values]
+            ax.plot(points, [y] * len(values), label="the paper", **PAPER, **NO_LINE)
         ax.text(LEFT, y, name, va="center", fontsize=9, color=figures.REPORTED)
         ax.text(RIGHT, y, _numbers(verdict), va="center", fontsize=9)
 

@@ -80,15 +80,15 @@ class Opened:
         variant, where it has seeds enough; so the verdicts of a fresh run can be compared with the
         committed ones.
         """
-        found = {}
+        verdicts = {}
         for name, frame in self.committed.items():
             if self.run is not None and self.run_name == name:
                 fresh = [part for _, part in self.run.groupby("variant") if _enough(part)]
                 kept = frame[~frame["variant"].isin({part["variant"].iloc[0] for part in fresh})]
                 frame = pd.concat([kept, *fresh], ignore_index=True)
-            asked = [claims.on(each, name) for each in self._claims(name)]
-            found[name] = [claims.judge(each, frame) for each in asked]
-        return found
+            held = [claims.on(each, name) for each in self._claims(name)]
+            verdicts[name] = [claims.judge(each, frame) for each in held]
+        return verdicts
 
     def own_verdicts(self) -> list[Verdict]:
         """The verdicts on this run alone."""

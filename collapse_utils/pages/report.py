@@ -46,20 +46,20 @@ def check(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> list[str]:
     if count > 1:
         allowed = f"one experiment: one {', '.join(EXPERIMENT[:-1])} and {EXPERIMENT[-1]}"
         raise InputError("frame", f"{count} experiments", allowed)
-    there = list(dict.fromkeys(frame["metric"]))
+    names = list(dict.fromkeys(frame["metric"]))
     for name in metrics:
-        if name not in there:
-            raise InputError("metric", name, "one of " + ", ".join(there))
-    return list(dict.fromkeys(metrics)) or there
+        if name not in names:
+            raise InputError("metric", name, "one of " + ", ".join(names))
+    return list(dict.fromkeys(metrics)) or names
 
 
 def _verdict(parts: list) -> tuple[str, str]:
     """The outcome and the effect with its interval; undecided with fewer seeds than a verdict
     needs.
     """
-    found = decide("", parts)
-    enough = found.effect.n >= VERDICT_SEEDS
-    return found.outcome if enough else UNDECIDED, text(found.effect)
+    verdict = decide("", parts)
+    enough = verdict.effect.n >= VERDICT_SEEDS
+    return verdict.outcome if enough else UNDECIDED, text(verdict.effect)
 
 
 def table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -67,19 +67,19 @@ def table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     verdict on the change.
     """
     rows = Rows(frame, metric, "difference", variant=frame["variant"].iloc[0])
-    found = {}
+    cells = {}
     for regime in regimes.REGIMES:
         values = rows.table(regime)
         if values.shape[1] < 2 or not len(values):
             continue
         if not np.isfinite(values.to_numpy()).all():  # a fit that has diverged
-            found[named(regime)] = ["not finite"] * 3 + [RISES[UNDECIDED]]
+            cells[named(regime)] = ["not finite"] * 3 + [RISES[UNDECIDED]]
             continue
         outcome, change = _verdict(ends_above_first(rows, regime))
         first, final = (f"{values[t].mean():.4g}" for t in values.columns[[0, -1]])
-        found[named(regime)] = [first, final, change, RISES[outcome]]
+        cells[named(regime)] = [first, final, change, RISES[outcome]]
     heads = ["first", "final", "change", "verdict"]
-    return pd.DataFrame.from_dict(found, orient="index", columns=heads)
+    return pd.DataFrame.from_dict(cells, orient="index", columns=heads)
 
 
 def comparisons(frame: pd.DataFrame, metric: str) -> list[str]:

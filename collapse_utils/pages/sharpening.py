@@ -84,7 +84,7 @@ def language_change(frame: pd.DataFrame, regime: str) -> tuple[Estimate, Estimat
     """
     where = {"regime": regime, "variant": VARIANT}
     tables = [by_seed(frame, metric, **where) for metric in (*LOSSES, "distinct_2")]
-    first, final = ([table.iloc[:, place] for table in tables] for place in (0, -1))
+    first, final = ([table.iloc[:, column] for table in tables] for column in (0, -1))
     changes = [estimate(b - a) for a, b in zip(first[:2], final[:2], strict=True)]
     return *changes, estimate(final[2] / first[2], log=True)
 

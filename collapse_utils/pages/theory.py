@@ -80,13 +80,15 @@ def z_scores(ax: Axes, frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[frame["metric"] == "z"]
     cells = rows.groupby(["variant", "regime", "seed"])
     groups = [cell.sort_values("iteration") for _, cell in cells]
-    chosen = pd.concat([cell.iloc[[(3 * place) % len(cell)]] for place, cell in enumerate(groups)])
+    chosen = pd.concat(
+        [cell.iloc[[(3 * number) % len(cell)]] for number, cell in enumerate(groups)]
+    )
     chosen = chosen.sort_values("value")
     quantiles = stats.norm.ppf((np.arange(len(chosen)) + 0.5) / len(chosen))
     for regime in figures.LABELS:
-        here = (chosen["regime"] == regime).to_numpy()
+        of_regime = (chosen["regime"] == regime).to_numpy()
         style = {"color": figures.COLOURS[regime], "label": figures.LABELS[regime], "markersize": 4}
-        ax.plot(quantiles[here], chosen["value"][here], figures.MARKS[regime], **style)
+        ax.plot(quantiles[of_regime], chosen["value"][of_regime], figures.MARKS[regime], **style)
     ends = np.array([-3.0, 3.0])
     ax.plot(ends, ends, color=figures.REPORTED, linewidth=1)
     ax.set(xlabel="quantile of N(0, 1)", ylabel="(simulation - formula) / standard error")

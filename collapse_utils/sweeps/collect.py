@@ -35,12 +35,12 @@ def collect(folder: Path, into: Path) -> list[str]:
         raise InputError("DIR", str(folder), "a folder with runs")
     if into.exists() and not into.is_dir():
         raise InputError("--into", str(into), "a folder, new or with results")
-    found, notes = readable(folder)
-    if not found:
+    finished, notes = readable(folder)
+    if not finished:
         why = f" ({notes[0].removeprefix('missing: ')})" if notes else ""
         raise InputError("DIR", str(folder), f"a folder with at least one finished run{why}")
     groups: dict[tuple[str, str], list[Run]] = {}
-    for run in found:
+    for run in finished:
         description = run.description
         name = f"{description['preset']}-{description['data']['source']}"
         groups.setdefault((description["section"], name), []).append(run)
@@ -103,11 +103,11 @@ def _merge(path: Path, frame: pd.DataFrame, key: list[str]) -> int:
     it had there.
     """
     if path.exists():
-        there = read_csv(path)
+        old = read_csv(path)
         chain = [name for name in key if name in CHAIN]
-        brought = pd.MultiIndex.from_frame(frame[chain])
+        new_chains = pd.MultiIndex.from_frame(frame[chain])
         frame = pd.concat(
-            [there[~pd.MultiIndex.from_frame(there[chain]).isin(brought)], frame], ignore_index=True
+            [old[~pd.MultiIndex.from_frame(old[chain]).isin(new_chains)], frame], ignore_index=True
         )
     frame = frame.drop_duplicates(key, keep="last").sort_values(key, kind="stable")
     files.write_text(path, frame.to_csv(index=False, lineterminator="\n"))

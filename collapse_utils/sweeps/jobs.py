@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import regimes, sections
 from ..durable import files
 from ..durable.run_dir import fingerprint, folder_name
-from ..errors import InputError, RunError
+from ..errors import InputError, RunError, named_values
 from ..evidence.plan import Sweep
 
 
@@ -80,12 +80,8 @@ class Job:
 
 def parse_variants(vary: Iterable[str]) -> list[tuple[str, ...]]:
     """``["temperature=1.0,0.3", "architecture=llama,gpt2"]`` as all combinations of assignments."""
-    axes = []
-    for assignment in vary:
-        name, sign, text = assignment.partition("=")
-        if not sign:
-            raise InputError("--vary", assignment, "field=value,value,...")
-        axes.append([f"{name}={value}" for value in text.split(",")])
+    given = named_values("--vary", vary, "field=value,value,...")
+    axes = [[f"{name}={value}" for value in text.split(",")] for name, text in given.items()]
     return [tuple(combination) for combination in itertools.product(*axes)]
 
 
@@ -208,6 +204,6 @@ def planned(out: Path) -> dict[Path, str]:
             if not all(isinstance(text, str) for text in texts or [None]):
                 raise RunError(f"{path}: is not the plan of a sweep")
             # a path that leaves the folder is read as a name, which nothing there has
-            place = texts[0] if files.inside(texts[0]) else folder_name(texts[0])
-            labels[out / place] = texts[1]
+            folder = texts[0] if files.inside(texts[0]) else folder_name(texts[0])
+            labels[out / folder] = texts[1]
     return labels

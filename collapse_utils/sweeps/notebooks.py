@@ -59,10 +59,10 @@ def find(names: list[str], given: str) -> dict[str, Path]:
     )
     for name in names:
         if name not in pages:
-            there = ", ".join(page for page in pages if page in sections.NAMES)
+            listed = ", ".join(page for page in pages if page in sections.NAMES)
             allowed = (
-                f"a section with a page: {there}"
-                if there
+                f"a section with a page: {listed}"
+                if listed
                 else "a call from the book's source tree, or a file"
             )
             raise InputError("--notebook", name, f"{allowed} (or --notebook FILE)")

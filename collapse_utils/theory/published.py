@@ -123,12 +123,14 @@ def gaussian_rows(size: Size, seed: int) -> Rows:
                 case, N = f"n={n},d={d}", size.fits(regime)
                 rng = seeds.generator(seed, "gaussian", case, regime)
                 repeats = size.repeats * (5 if d > 1 or subsample else 40)
-                found, log_dets = gaussian.simulate(regime, n, d, N, repeats, rng)
+                simulated, log_dets = gaussian.simulate(regime, n, d, N, repeats, rng)
                 if regime == "replace":  # a few lucky chains make the mean of V
                     drift, _ = gaussian.log_drift(n, d)
                     yield from _rows(case, regime, log_dets / d, drift / d * np.arange(1.0, N + 1))
                 else:
-                    yield from _rows(case, regime, found.variance, gaussian.retained(regime, n, N))
+                    yield from _rows(
+                        case, regime, simulated.variance, gaussian.retained(regime, n, N)
+                    )
     yield from _discrete_rows(size, seed)
 
 
@@ -276,15 +278,15 @@ def sharpening_rows(size: Size, seed: int) -> Rows:
                 share=share,
                 repeats=2 * size.repeats,
             )
-            found, p = sharpening.simulate(config, seed), sharpening.zipf(config.words)
+            simulated, p = sharpening.simulate(config, seed), sharpening.zipf(config.words)
             weights = [sharpening.depths(t, regime, share) for t in fits]
             depth = np.array([w @ np.arange(len(w)) for w in weights])
-            mean_depths = found["depths"] @ np.arange(len(depth))
+            mean_depths = simulated["depths"] @ np.arange(len(depth))
             yield from _rows(f"depth,tau={tau}", name, mean_depths, depth)
             words = [sharpening.sampled_words(p, tau, t, regime, share)[0] for t in fits]
-            first = found["words"][..., 0] / found["words"].sum(axis=2)
+            first = simulated["words"][..., 0] / simulated["words"].sum(axis=2)
             yield from _rows(f"words,tau={tau}", name, first, np.array(words))
-            rise = found["loss"] - found["loss"][:, :1]
+            rise = simulated["loss"] - simulated["loss"][:, :1]
             yield from _rows(f"rise,tau={tau}", name, rise, np.zeros(len(fits)))
 
 

@@ -12,7 +12,7 @@ def test_the_page_says_what_a_gpu_does_once_it_is_measured(tmp_path):
         "ratio": {"median": 1.5, "low": 1.4, "high": 1.6},
         "share_of_peak": 0.21,
     }
-    found = {
+    result = {
         "device": "NVIDIA T4",
         "models": {"llama 12M": {"training": rates, "sampling": rates}},
         "presets": {
@@ -22,7 +22,7 @@ def test_the_page_says_what_a_gpu_does_once_it_is_measured(tmp_path):
     }
     folder = tmp_path / benchmarks.RESULTS
     folder.mkdir(parents=True)
-    (folder / "gpu.json").write_text(json.dumps(found))
+    (folder / "gpu.json").write_text(json.dumps(result))
     shown = benchmarks.gpu(tmp_path)
     assert "NVIDIA T4" in shown and "not yet measured" not in shown
     assert "training, llama 12M" in shown and "1.50 (1.40\u00a0to\u00a01.60)" in shown

@@ -27,11 +27,11 @@ def test_the_committed_includes_are_up_to_date():
 
 
 def test_every_include_that_a_page_asks_for_is_generated():
-    wanted = {path.name for path in includes.texts(ROOT, panels(ROOT / "results"))}
+    expected = {path.name for path in includes.texts(ROOT, panels(ROOT / "results"))}
     for page in (ROOT / "book").glob("*.md"):
         for line in page.read_text(encoding="utf-8").splitlines():
             if "_generated/" in line:
-                assert line.partition("_generated/")[2].rstrip("` }") in wanted, page
+                assert line.partition("_generated/")[2].rstrip("` }") in expected, page
 
 
 def small_book(root: Path) -> Path:
@@ -98,9 +98,9 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     # The largest preset of the fetched data, without the variant.
     (panel,) = panels(root / "results")
     assert (panel.data, panel.about, panel.fits) == ("TinyStories", "preset cpu, 2 seeds", 3)
-    found = panels(root / "results")
-    assert digest_of(root / "book/_generated/headline.png") == opening(found, 2).digest
-    assert digest_of(root / "book/_generated/headline-phone.png") == opening(found, 1).digest
+    result = panels(root / "results")
+    assert digest_of(root / "book/_generated/headline.png") == opening(result, 2).digest
+    assert digest_of(root / "book/_generated/headline-phone.png") == opening(result, 1).digest
     front = (root / "book/_generated/front.md").read_text(encoding="utf-8")
     # 4.05 / 2.05 and 2.05 / 2.05; the control of equal size was not run.
     assert "The final loss is 2 (language models) times the first." in front
@@ -147,21 +147,21 @@ def test_a_changed_result_makes_them_stale(tmp_path):
 def test_fetched_data_come_first_and_the_embedded_default_stays_beside_them(tmp_path):
     root = small_book(tmp_path)
     add_language_results(root, "smoke", "bible", 10.0)
-    found = panels(root / "results")
-    assert [(panel.data, panel.offline) for panel in found] == [
+    result = panels(root / "results")
+    assert [(panel.data, panel.offline) for panel in result] == [
         ("TinyStories", False),
         ("Bible in Basic English", True),
     ]
     # the figure shows one of the two
-    assert [panel.data for panel in first_of_each(found)] == ["TinyStories"]
-    assert [panel.about for panel in found] == ["preset cpu, 2 seeds", "preset smoke, 2 seeds"]
-    assert found[1].fit("replace", 0).text(1).startswith("12.1 [")
-    assert "10" not in front.bullets(first_of_each(found), {})[0]
+    assert [panel.data for panel in first_of_each(result)] == ["TinyStories"]
+    assert [panel.about for panel in result] == ["preset cpu, 2 seeds", "preset smoke, 2 seeds"]
+    assert result[1].fit("replace", 0).text(1).startswith("12.1 [")
+    assert "10" not in front.bullets(first_of_each(result), {})[0]
 
 
 def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_claims():
-    found, judged = first_of_each(panels(ROOT / "results")), scorecard.judged(ROOT)
-    lines = front.bullets(found, judged)
+    result, judged = first_of_each(panels(ROOT / "results")), scorecard.judged(ROOT)
+    lines = front.bullets(result, judged)
     assert (
         len(lines) == 4
         and "Part of that is more training data" in lines[2]
@@ -186,16 +186,16 @@ def test_a_preset_under_way_is_not_shown(tmp_path):
 def test_the_opening_figure_shows_relative_losses_beside_the_papers_in_the_colours_of_the_regimes(
     columns,
 ):
-    found = first_of_each(panels(ROOT / "results"))
-    assert [panel.section for panel in found] == ["linear", "language", "images", "molecules"]
-    figure = opening(found, columns).draw()
+    result = first_of_each(panels(ROOT / "results"))
+    assert [panel.section for panel in result] == ["linear", "language", "images", "molecules"]
+    figure = opening(result, columns).draw()
     drawings, shown = figure.axes[: len(REGIMES)], figure.axes[len(REGIMES) :]
     for regime, ax in zip(REGIMES, drawings, strict=True):
         assert LABELS[regime] in [text.get_text() for text in ax.texts]
     assert [text.get_text() for text in figure.subfigs[1].legends[0].get_texts()] == [
         LABELS[regime] for regime in REGIMES
     ]
-    for letter, panel, ax in zip("bcde", found, shown, strict=True):
+    for letter, panel, ax in zip("bcde", result, shown, strict=True):
         assert panel.measure in ax.get_ylabel() and ax.get_yscale() == "log"
         words = [text.get_text() for text in ax.texts]
         assert f"({letter}) {panel.name.capitalize()}" in words

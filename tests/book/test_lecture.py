@@ -71,10 +71,10 @@ def drawn(root) -> dict:
     """The front page's figure alone is drawn; its PNG is there."""
     generated = root / lecture.FOLDER.parent
     pictures = {generated / f"headline{s}.png": Picture("d1", headline) for s in ("", "-phone")}
-    found = lecture.drawings(root, pictures)
-    found[root / lecture.FOLDER / "headline.svg"].save(root / lecture.FOLDER / "headline.svg")
+    result = lecture.drawings(root, pictures)
+    result[root / lecture.FOLDER / "headline.svg"].save(root / lecture.FOLDER / "headline.svg")
     (generated / "headline.png").write_bytes(png("blue"))
-    return found
+    return result
 
 
 def test_a_main_figure_is_the_first_numbered_one_of_a_notebook(root):

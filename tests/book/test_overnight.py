@@ -43,8 +43,8 @@ def test_the_page_shows_what_the_commands_print(model, capsys):
     assert main([*words, "--quiet"]) == 0
     capsys.readouterr()
     assert main(["report", "runs"]) == 0
-    told = capsys.readouterr().out.strip().splitlines()
-    assert "\n".join(told[:-1]) == SHOWN[0]
+    output = capsys.readouterr().out.strip().splitlines()
+    assert "\n".join(output[:-1]) == SHOWN[0]
     names = re.findall(r"^\| `([^`]*)`", PAGE, re.M)
     assert len(names) == 3
     for name in names:
@@ -84,7 +84,7 @@ def test_the_template_of_the_page_is_the_one_that_the_command_writes(model):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "output"),
     [
         (
             ["report", "absent"],
@@ -97,8 +97,8 @@ def test_the_template_of_the_page_is_the_one_that_the_command_writes(model):
         ([*SWEEP, "--check", "twice"], "--check: got 'twice'; allowed: one of exact, close, off"),
     ],
 )
-def test_bad_input_is_one_line_with_status_2_and_leaves_nothing(model, words, told, capsys):
+def test_bad_input_is_one_line_with_status_2_and_leaves_nothing(model, words, output, capsys):
     assert main(words) == 2
     said = capsys.readouterr().err
-    assert told in said and said.count("\n") == 1
+    assert output in said and said.count("\n") == 1
     assert [path.name for path in Path().iterdir()] == ["my_model.py"]

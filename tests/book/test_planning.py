@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def row(section="language", preset="paper", fixed_steps=False, **changes):
-    found = {
+    result = {
         "section": section,
         "preset": preset,
         "items": 100,
@@ -35,7 +35,7 @@ def row(section="language", preset="paper", fixed_steps=False, **changes):
         "package_version": "1",
         "date": "2026-11-23",
     }
-    return pd.Series({**found, **changes})
+    return pd.Series({**result, **changes})
 
 
 def test_accumulate_trains_on_more_with_every_iteration_and_replace_does_not():
@@ -64,11 +64,11 @@ def test_a_gpu_is_a_range_between_two_shares_of_its_peak():
 
 
 @pytest.mark.parametrize(
-    "seconds, told",
+    "seconds, output",
     [(40, "40 s"), (600, "10 min"), (7200, "2.0 h"), (40_000, "11 h"), (3_600_000, "1,000 h")],
 )
-def test_hours(seconds, told):
-    assert costs.hours(seconds) == told
+def test_hours(seconds, output):
+    assert costs.hours(seconds) == output
 
 
 def test_the_committed_rates_are_whole_and_the_page_names_what_is_absent():
@@ -76,8 +76,8 @@ def test_the_committed_rates_are_whole_and_the_page_names_what_is_absent():
     sections = [section for section in costs.TITLES if section in set(frame["section"])]
     rows = [(section, preset) for section in sections for preset in ("colab", "paper")]
     assert sorted(zip(frame["section"], frame["preset"], strict=True)) == sorted(rows)
-    told = planning.pages(ROOT)["planning.md"]
-    assert ("Not measured yet" in told) == (len(sections) < len(costs.TITLES))
+    output = planning.pages(ROOT)["planning.md"]
+    assert ("Not measured yet" in output) == (len(sections) < len(costs.TITLES))
     assert (frame[["sample_item_s", "evaluate_s", "item_bytes", "core_gflops"]] > 0).all().all()
     assert (frame["fit_fixed_s"] + frame["fit_item_s"] > 0).all()
     kinds = pd.read_csv(ROOT / "results/planning/assumptions.csv").set_index("name")["kind"]

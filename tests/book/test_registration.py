@@ -134,9 +134,9 @@ def test_results_confirm_a_claim_if_every_chain_that_it_reads_was_begun_after_it
     repository.commit(
         9, chains=[("replace", 0, 10, 7), ("replace", 1, 10, 8), ("accumulate", 0, 10, 5)]
     )
-    found = repository.registered()
+    result = repository.registered()
     # accumulate finished at 5, begun half an hour before
-    assert found["a"] == (5, ["cpu-x"]) and found["b"] == (5, [])
+    assert result["a"] == (5, ["cpu-x"]) and result["b"] == (5, [])
 
 
 def test_a_chain_that_is_run_again_was_known_since_it_was_run_first(repository):
@@ -148,8 +148,8 @@ def test_a_chain_that_is_run_again_was_known_since_it_was_run_first(repository):
     repository.commit(5, CLAIMS)
     # the second with another recipe
     repository.commit(9, chains=[("replace", 0, 10, 8), ("accumulate", 0, 20, 8)])
-    found = repository.registered()
-    assert found["a"][1] == [] and found["b"][1] == ["cpu-x"]
+    result = repository.registered()
+    assert result["a"][1] == [] and result["b"][1] == ["cpu-x"]
 
 
 def test_a_history_that_is_cut_short_is_refused(repository, tmp_path_factory):

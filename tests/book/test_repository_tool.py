@@ -22,15 +22,15 @@ OTHERS = tuple(
 
 def addresses(text: str) -> set[str]:
     """The repositories that a text points to: on GitHub, in Colab links, as GitHub Pages."""
-    found = {"/".join(match) for match in re.findall(r"github\.com/([\w-]+)/([\w.-]*\w)", text)}
-    found |= {
+    result = {"/".join(match) for match in re.findall(r"github\.com/([\w-]+)/([\w.-]*\w)", text)}
+    result |= {
         "/".join(match)
         for match in re.findall(r"colab\.research\.google\.com/github/([\w-]+)/([\w.-]*\w)", text)
     }
-    found |= {
+    result |= {
         "/".join(match) for match in re.findall(r"https://([\w-]+)\.github\.io/([\w.-]*\w)", text)
     }
-    return {name.removesuffix(".git") for name in found}
+    return {name.removesuffix(".git") for name in result}
 
 
 def test_every_place_repeats_the_same_address():

@@ -33,7 +33,7 @@ def test_the_scorecard_shows_every_claim_with_its_page_and_the_commit_that_regis
     assert (
         "For the test loss, we test whether replace / accumulate at the final fit is > 1." in text
     )
-    commit = registration.read(ROOT)["images-gap"]["commit"]
+    commit = registration.read(ROOT)["faces-gap"]["commit"]
     assert (
         f"registered in [{commit[:7]}](https://github.com/" in text and f"/commit/{commit})" in text
     )

@@ -53,12 +53,12 @@ def results(root: Path, **sections: list[dict]) -> Path:
 def cells(text: str, first: str) -> list[list[str]]:
     """The rows of a table whose first cell is ``first``."""
     lines = text.replace("\u00a0", " ").splitlines()
-    found = [
+    result = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in lines
         if line.startswith("|")
     ]
-    return [row for row in found if row[0] == first]
+    return [row for row in result if row[0] == first]
 
 
 def small(root: Path) -> Path:

@@ -26,13 +26,13 @@ def published(site) -> list[dict]:
     return [claim for claim in json.loads(text)["claims"] if not claim["detail_of"]]
 
 
-def results(published: list[dict], **wanted: str) -> list[dict]:
+def results(published: list[dict], **expected: str) -> list[dict]:
     """The results that were run, with these values."""
     return [
         result | {"claim": claim["id"]}
         for claim in published
         for result in claim["results"]
-        if "effect" in result and all(result[name] == value for name, value in wanted.items())
+        if "effect" in result and all(result[name] == value for name, value in expected.items())
     ]
 
 

@@ -204,7 +204,7 @@ class Mulberry:
 def gaussian_chain(regime: str, n: int, seed: int, fits: int) -> list[tuple[float, float]]:
     """(mean, standard deviation) of every fit, by the definition of the regime."""
     rng = Mulberry(seed, 0, 1)
-    blocks, found = [[rng.normal() for _ in range(n)]], []
+    blocks, result = [[rng.normal() for _ in range(n)]], []
     for t in range(1, fits + 1):
         items = blocks[-1] if regime == "replace" else [x for block in blocks for x in block]
         if regime == "accumulate_subsample":
@@ -216,8 +216,8 @@ def gaussian_chain(regime: str, n: int, seed: int, fits: int) -> list[tuple[floa
         mean, sd = float(np.mean(items)), float(np.std(items))
         rng = Mulberry(seed, t, 1)
         blocks.append([mean + sd * rng.normal() for _ in range(n)])
-        found.append((mean, sd))
-    return found
+        result.append((mean, sd))
+    return result
 
 
 @pytest.mark.parametrize("regime", ["replace", "accumulate", "accumulate_subsample"])

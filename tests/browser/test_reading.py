@@ -45,7 +45,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", pages(ROOT))
 def test_a_page_reads_well(home, visit, name):
     page, _ = visit(f"{home}/{name}.html")
-    assert {label: found for label, check in CHECKS.items() if (found := check(page))} == {}
+    assert {label: result for label, check in CHECKS.items() if (result := check(page))} == {}
 
 
 @pytest.mark.parametrize("query", SEARCHES)
@@ -59,8 +59,8 @@ def test_each_check_finds_its_fault_and_none_in_a_good_page(tmp_path, visit, fau
     file = tmp_path / "page.html"
     file.write_text(PAGE.replace(*FAULTS[fault]) if fault else PAGE, encoding="utf-8")
     page, _ = visit(file.as_uri())
-    found = {label for label, check in CHECKS.items() if check(page)}
-    assert found == {None: set(), "code": {"code", "printed"}}.get(fault, {fault})
+    result = {label for label, check in CHECKS.items() if check(page)}
+    assert result == {None: set(), "code": {"code", "printed"}}.get(fault, {fault})
 
 
 def test_a_page_that_is_too_high_is_found(tmp_path, visit):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import own_models
 import pytest
 
@@ -90,14 +91,46 @@ def test_what_cannot_be_found_or_made_is_named_before_any_work(
     tmp_path, capsys, name, options, message
 ):
     assert main(["run", name, "--run-dir", str(tmp_path / "run"), *options]) == 2
-    told = capsys.readouterr().err
-    assert message in told and told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert message in output and output.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
 def test_a_metric_that_is_not_finite_is_named_before_sameness_is_asked():
     with pytest.raises(RunError, match="metric 'loss' is nan; expected a finite number"):
         own.trial(own_models.NotANumber())
+
+
+def test_a_loss_that_is_not_finite_is_recorded_where_that_is_asked_for(tmp_path, capsys):
+    asked = ("--regimes", "replace", "--set", "diverged=record")
+    assert sweep("NotANumber", tmp_path / "sweep", *asked) == 0
+    frame = own.experiment(
+        own_models.NotANumber(), tmp_path / "own", iterations=2, seeds=[0], regimes=["replace"],
+        diverged="record",
+    )  # fmt: skip
+    values = frame.set_index("metric").value
+    assert (values["loss"] == np.inf).all() and (values["diverged"] == 1).all()
+
+
+@pytest.mark.parametrize("option", ["--set", "--arg", "--vary"])
+def test_a_name_that_is_given_twice_is_refused(option, tmp_path, capsys):
+    name = "items" if option == "--arg" else "iterations"
+    twice = (option, f"{name}=2", option, f"{name}=3")
+    assert main(["sweep", f"{FILE}:Normal", "--out", str(tmp_path / "sweep"), *twice]) == 2
+    assert f"{option}: got '{name}=3'; allowed: {name} once" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_generator_and_a_class_are_answered_with_what_to_give(tmp_path):
+    class Once(own_models.Normal):
+        def real_data(self):
+            return tuple((row for row in part) for part in super().real_data())
+
+    with pytest.raises(InputError, match=r"got 'generator'; .* such as a generator, becomes one"):
+        own.trial(Once())
+    with pytest.raises(InputError, match=r"section: got 'Normal'; .* as Normal\(\)"):
+        own.experiment(own_models.Normal, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_rounding_differences_pass_only_where_close_is_asked_for():
@@ -117,7 +150,7 @@ def test_an_experiment_that_was_begun_is_resumed_without_another_trial(tmp_path,
         own.experiment(
             own_models.Normal(), tmp_path, iterations=2, seeds=[0], regimes=regimes, check="close"
         )
-    assert trials == [("close", 1e-3)]
+    assert trials == [("close", 1e-3, "stop")]
 
 
 @pytest.mark.parametrize("given", [([], []), (1, 2), None, [[1, 2], [3]]])

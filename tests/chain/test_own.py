@@ -101,7 +101,7 @@ class NotANumber(Mine):
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "output"),
     [
         (NoSample, "NoSample: has no method sample"),
         (ForgetsInSample, "sample: two calls with one model and one seed returned different items"),
@@ -117,8 +117,8 @@ class NotANumber(Mine):
         (NotANumber, r"evaluate: metric 'negative_log_likelihood' is 'low'; expected a number"),
     ],
 )
-def test_mistakes_are_told_by_name(tmp_path, kind, told):
-    with pytest.raises(RunError, match=told):
+def test_mistakes_are_told_by_name(tmp_path, kind, output):
+    with pytest.raises(RunError, match=output):
         own.experiment(kind(), tmp_path, iterations=3, seeds=[0], regimes=["replace"])
 
 

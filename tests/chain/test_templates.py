@@ -45,9 +45,9 @@ def test_the_torch_template_is_killed_and_resumed_to_the_same_bits(ask, tmp_path
     once in each of the three fits.
     """
     whole, killed = tmp_path / "whole/run", tmp_path / "killed/run"
-    told = ask(whole, count=True)
-    assert told["status"] == 0, told["output"]
-    saves = told["events"]["checkpoint"]
+    output = ask(whole, count=True)
+    assert output["status"] == 0, output["output"]
+    saves = output["events"]["checkpoint"]
     assert len(saves) == 3 * 30
     event = sum(saves[:24]) + saves[24] // 2
     assert ask(killed, phase="checkpoint", event=event)["status"] == -signal.SIGKILL

@@ -97,8 +97,8 @@ def test_damaged_pieces_are_named_and_made_again(tmp_path, capsys, harm):
     again, section = run(tmp_path / "killed")
     assert len(section.made) == 15 - 8 + 2  # of the three pieces kept, the second was damaged
     assert again == whole and bits(tmp_path / "killed") == bits(tmp_path / "whole")
-    told = capsys.readouterr().err
-    assert "from-000001" in told and "sampled again from here" in told
+    output = capsys.readouterr().err
+    assert "from-000001" in output and "sampled again from here" in output
 
 
 def test_pieces_of_several_arrays_come_back_as_they_were(tmp_path):

@@ -72,13 +72,13 @@ def test_the_digest_is_of_what_a_section_computes_with(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("field", "told"), [("digest", "other code of this package"), ("torch", "torch 0.0")]
+    ("field", "output"), [("digest", "other code of this package"), ("torch", "torch 0.0")]
 )
-def test_a_run_that_other_code_began_is_refused_by_name_or_goes_on(stopped, field, told):
+def test_a_run_that_other_code_began_is_refused_by_name_or_goes_on(stopped, field, output):
     noted = {**code.of("gaussian"), field: "0.0"}
     forged.describe(stopped / "run", code=noted)
     before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()}
-    with pytest.raises(InputError, match=rf"{told}.*--allow-changed-code"):
+    with pytest.raises(InputError, match=rf"{output}.*--allow-changed-code"):
         run(stopped)
     assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()} == before
     rows = run(stopped, allow_changed_code=True)

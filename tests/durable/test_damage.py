@@ -81,7 +81,7 @@ HARMS = [flip, truncate, empty, remove]
 
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize(
-    "name, told",
+    "name, output",
     [
         ("iteration-03/state-000000007/model.safetensors", "goes on from state-000000006"),
         ("iteration-03/state-000000007/training.pt", "goes on from state-000000006"),
@@ -91,22 +91,24 @@ HARMS = [flip, truncate, empty, remove]
         ("metrics.csv", "written again from the records"),
     ],
 )
-def test_a_damaged_file_is_named_and_made_again(whole, stopped, capsys, harm, name, told):
+def test_a_damaged_file_is_named_and_made_again(whole, stopped, capsys, harm, name, output):
     path = stopped / "run" / name
     harm(path)
     run(stopped)
     assert (stopped / "run/metrics.csv").read_bytes() == (whole / "run/metrics.csv").read_bytes()
     said = capsys.readouterr().err
-    if told is None:
+    if output is None:
         assert said == ""
     else:
-        assert said.startswith("warning: ") and name.partition("/model")[0] in said and told in said
+        assert (
+            said.startswith("warning: ") and name.partition("/model")[0] in said and output in said
+        )
         assert said.count("\n") == 1
         assert outcome(stopped) == outcome(whole)
 
 
 @pytest.mark.parametrize(
-    "names, told",
+    "names, output",
     [
         (
             ["iteration-03/state-000000007"],
@@ -131,12 +133,12 @@ def test_a_damaged_file_is_named_and_made_again(whole, stopped, capsys, harm, na
         (["iteration-02"], ["iteration-02/metrics.json: is missing; measured again"]),
     ],
 )
-def test_what_is_missing_is_named_and_made_again(whole, stopped, capsys, names, told):
+def test_what_is_missing_is_named_and_made_again(whole, stopped, capsys, names, output):
     for name in names:
         remove(stopped / "run" / name)
     run(stopped)
     said = capsys.readouterr().err
-    assert all(words in said for words in told), said
+    assert all(words in said for words in output), said
     assert outcome(stopped) == outcome(whole)
 
 
@@ -263,11 +265,13 @@ def test_the_command_line_tells_a_full_disk_in_one_line(disk, tmp_path):
         "iterations=30",
         "--quiet",
     ]
-    told = subprocess.run(
+    output = subprocess.run(
         [*command, "--run-dir", str(disk / "run")], capture_output=True, text=True, timeout=300
     ).stderr
     assert (
-        told.count("\n") == 1 and told.startswith("error: ") and "No space left on device" in told
+        output.count("\n") == 1
+        and output.startswith("error: ")
+        and "No space left on device" in output
     )
 
 

@@ -84,10 +84,10 @@ def refused(words: list[str], tmp: Path, capsys) -> None:
     """One line on stderr, status 2, nothing on stdout, and nothing on the disk."""
     before, here = sorted(tmp.rglob("*")), sorted(os.listdir())
     status = main(words)
-    told = capsys.readouterr()
-    assert status == 2, (words, told)
-    assert told.err.startswith("error: ") and told.err.count("\n") == 1, (words, told)
-    assert told.err.rstrip("\n").isprintable() and len(told.err) < 3000 and told.out == ""
+    output = capsys.readouterr()
+    assert status == 2, (words, output)
+    assert output.err.startswith("error: ") and output.err.count("\n") == 1, (words, output)
+    assert output.err.rstrip("\n").isprintable() and len(output.err) < 3000 and output.out == ""
     assert sorted(tmp.rglob("*")) == before and sorted(os.listdir()) == here, words
 
 

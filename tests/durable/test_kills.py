@@ -25,15 +25,15 @@ def driver(tmp_path_factory):
 @pytest.fixture(scope="module")
 def uninterrupted(driver, tmp_path_factory):
     """The outcome of a section's whole run, and the events of every call of every phase."""
-    found = {}
+    result = {}
 
     def get(section: str) -> tuple[tuple, dict[str, list[int]], float]:
-        if section not in found:
+        if section not in result:
             folder = tmp_path_factory.mktemp(section)
-            told = driver(section, folder, count=True)
-            assert told["status"] == 0, told["output"]
-            found[section] = outcome(folder), told["events"], told["wall_s"]
-        return found[section]
+            output = driver(section, folder, count=True)
+            assert output["status"] == 0, output["output"]
+            result[section] = outcome(folder), output["events"], output["wall_s"]
+        return result[section]
 
     return get
 
@@ -51,13 +51,13 @@ def kill_and_finish(driver, uninterrupted, section: str, folder: Path, phases, r
     kills = 0
     for name in phases:
         if name in events:
-            told = driver(section, folder, phase=name, event=moment(events[name], rng))
-            assert told["status"] in (-signal.SIGKILL, 0), told["output"]
-            assert told["status"] or (folder / "run" / "DONE").exists()
-            kills += told["status"] != 0
-    told = driver(section, folder)
-    assert told["status"] == 0, told["output"]
-    assert "warning" not in told["output"]  # a kill damages nothing
+            output = driver(section, folder, phase=name, event=moment(events[name], rng))
+            assert output["status"] in (-signal.SIGKILL, 0), output["output"]
+            assert output["status"] or (folder / "run" / "DONE").exists()
+            kills += output["status"] != 0
+    output = driver(section, folder)
+    assert output["status"] == 0, output["output"]
+    assert "warning" not in output["output"]  # a kill damages nothing
     assert outcome(folder) == expected
     left = [
         path.name
@@ -128,8 +128,8 @@ def test_a_signal_stops_any_phase_with_one_line(
 ):
     expected, events, _ = uninterrupted(section)
     event = moment(events[name], np.random.default_rng(0))
-    told = driver(section, tmp_path, phase=name, event=event, signal=signum)
-    assert (told["status"], told["output"]) == (
+    output = driver(section, tmp_path, phase=name, event=event, signal=signum)
+    assert (output["status"], output["output"]) == (
         status,
         "stopped; the same command goes on from here\n",
     )

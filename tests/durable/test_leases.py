@@ -136,9 +136,9 @@ def test_two_processes_on_one_folder(tmp_path):
     wait_for(tmp_path / "run" / "generation-02", owner)
     owner.send_signal(signal.SIGSTOP)  # alive, and slow
     second = start(tmp_path / "run", *LONG)
-    told = second.communicate(timeout=300)[1]
+    output = second.communicate(timeout=300)[1]
     assert second.returncode == Occupied.STATUS
-    assert told == (
+    assert output == (
         f"error: {tmp_path / 'run'}: process {owner.pid} on {socket.gethostname()} is writing "
         "here\n"
     )
@@ -178,10 +178,10 @@ def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch):
         before = snapshot(tmp_path / "run")
     finally:
         orphan.send_signal(signal.SIGCONT)
-    told = orphan.communicate(timeout=300)[1]
+    output = orphan.communicate(timeout=300)[1]
     assert orphan.returncode == Occupied.STATUS
     assert (
-        told
+        output
         == f"error: {tmp_path / 'run'}: this process has lost its lease; it stops without writing\n"
     )
     after = snapshot(tmp_path / "run")

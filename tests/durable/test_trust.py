@@ -113,8 +113,10 @@ def test_every_load_refuses_pickles():
     loads = [call for call in calls() if call[1] in ("torch.load", "np.load")]
     assert {name for _, name, _ in loads} == {"torch.load", "np.load"}
     for path, name, options in loads:
-        option, wanted = ("weights_only", True) if name == "torch.load" else ("allow_pickle", False)
-        assert options.get(option) is wanted, (path, name)
+        option, expected = (
+            ("weights_only", True) if name == "torch.load" else ("allow_pickle", False)
+        )
+        assert options.get(option) is expected, (path, name)
     # the optimiser of a checkpoint, here and in the template of an own model
     saves = sorted(path for path, name, _ in calls() if name == "torch.save")
     assert saves == ["templates/torch_model.py", "training/loop.py"]
@@ -205,8 +207,8 @@ def test_a_pickle_given_as_data_is_refused(tmp_path, monkeypatch, mark, capsys, 
     (folder / "dataset_infos.json").write_text("{}")
     for path in (folder / name, folder):
         assert main(["run", section, "--data", str(path), "--run-dir", str(tmp_path / "run")]) == 2
-        told = capsys.readouterr().err.strip()
-        assert told.splitlines()[-1].startswith("error: --data: got ")
+        output = capsys.readouterr().err.strip()
+        assert output.splitlines()[-1].startswith("error: --data: got ")
         assert not (tmp_path / "run").exists()
 
 

@@ -89,10 +89,10 @@ def test_chains_that_were_not_run_give_no_effects(test, options):
 
 
 def test_a_claim_reads_the_chains_that_its_test_compares():
-    found = {claim.id: claims.every_arm(claim) for claim in claims.of("mixing")}
+    result = {claim.id: claims.every_arm(claim) for claim in claims.of("mixing")}
     fixed = {(regime, "") for regime in effects.regimes_of("fixed_real").values()}
-    assert found["mixing-faces-bias"] == fixed and len(fixed) == 6
+    assert result["mixing-faces-bias"] == fixed and len(fixed) == 6
     both = fixed | {(regime, "") for regime in effects.regimes_of("redrawn_real").values()}
-    assert found["mixing-faces-alike"] == both and len(both) == 10
-    assert len(found["mixing-faces-share"]) == 20
-    assert found["mixing-fresh"] == {("fresh", "r=1,s=4")}
+    assert result["mixing-faces-alike"] == both and len(both) == 10
+    assert len(result["mixing-faces-share"]) == 20
+    assert result["mixing-fresh"] == {("fresh", "r=1,s=4")}

@@ -70,8 +70,8 @@ def test_stories_have_the_models_distribution(architecture):
     expected = enumerate_stories(model, 6, 1.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu, "precision", lambda device: torch.float32)
-        told = stories(model.cuda(), 6000, max_length=6, slots=64)
-    assert -3.5 < chi_square_z(told, expected) < 3.5
+        output = stories(model.cuda(), 6000, max_length=6, slots=64)
+    assert -3.5 < chi_square_z(output, expected) < 3.5
 
 
 def test_stories_in_half_precision_are_near_those_of_float32():

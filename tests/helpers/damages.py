@@ -98,26 +98,26 @@ def harm(path: Path, kind: str, place: float, choice: int) -> None:
         os.mkfifo(path)
 
 
-def one_line(told: str, folder: Path) -> None:
-    assert plain(told) == told and len(told) < 2000, told
-    assert str(folder / "run") in told, told
+def one_line(output: str, folder: Path) -> None:
+    assert plain(output) == output and len(output) < 2000, output
+    assert str(folder / "run") in output, output
 
 
 def read_everywhere(folder: Path, expected: dict[str, bytes]) -> bool:
     """``collect`` and ``status`` of a damaged finished run; whether it was collected, whole."""
     try:
-        found = tables(folder)
+        result = tables(folder)
     except InputError as problem:
         one_line(str(problem), folder)
-        found = None
+        result = None
     (row,) = status.rows(folder / "run")
-    assert (row.state == "done") == (found is not None), str(row)
+    assert (row.state == "done") == (result is not None), str(row)
     assert "\n" not in str(row)
-    if found is None:
+    if result is None:
         return False
-    if found != expected:  # a curve whose state is gone is missed and said to be
-        assert found["metrics.csv"] == expected["metrics.csv"]
-        assert found["provenance.json"] == expected["provenance.json"]
+    if result != expected:  # a curve whose state is gone is missed and said to be
+        assert result["metrics.csv"] == expected["metrics.csv"]
+        assert result["provenance.json"] == expected["provenance.json"]
         lines = collect.collect(folder / "run", folder / "results")
         assert any("no learning curve" in line for line in lines), lines
     return True
@@ -134,8 +134,8 @@ def go_on(folder: Path, expected: dict[str, bytes]) -> bool:
     into = folder / "check"
     shutil.rmtree(into, ignore_errors=True)
     collect.collect(folder / "run", into)
-    found = (into / "gaussian" / "own-own" / "metrics.csv").read_bytes()
-    assert found == expected["metrics.csv"]
+    result = (into / "gaussian" / "own-own" / "metrics.csv").read_bytes()
+    assert result == expected["metrics.csv"]
     frame = read_csv(into / "gaussian" / "own-own" / "metrics.csv")
     assert sorted(row["value"] for row in rows) == sorted(frame["value"])
     return True

@@ -12,11 +12,11 @@ from collapse_utils.durable.run_dir import fingerprint
 def describe(run_dir: Path, **changes) -> None:
     """Change fields of ``config.json``; ``data`` is merged into the old one."""
     path = run_dir / "config.json"
-    found = json.loads(path.read_text())
-    del found["fingerprint"]
-    changes["data"] = {**found["data"], **changes.get("data", {})}
-    found.update(changes)
-    files.write_json(path, {**found, "fingerprint": fingerprint(found)})
+    result = json.loads(path.read_text())
+    del result["fingerprint"]
+    changes["data"] = {**result["data"], **changes.get("data", {})}
+    result.update(changes)
+    files.write_json(path, {**result, "fingerprint": fingerprint(result)})
 
 
 def measure(path: Path, **changes) -> None:

@@ -31,7 +31,7 @@ EVENTS: dict[str, list[int]] = {}  # events of every call of a phase so far
 
 
 @contextlib.contextmanager
-def phase(name: str, wanted: tuple[str, int] | None, signum: int, count: bool):
+def phase(name: str, expected: tuple[str, int] | None, signum: int, count: bool):
     """Count the events of a phase; those of a phase inside it are not its own."""
     EVENTS.setdefault(name, []).append(0)
     PHASES.append(name)
@@ -41,10 +41,10 @@ def phase(name: str, wanted: tuple[str, int] | None, signum: int, count: bool):
             return
         calls = EVENTS[PHASES[-1]]
         calls[-1] += 1
-        if wanted and PHASES[-1] == wanted[0] and sum(calls) == wanted[1]:
+        if expected and PHASES[-1] == expected[0] and sum(calls) == expected[1]:
             os.kill(os.getpid(), signum)
 
-    if count or wanted:
+    if count or expected:
         sys.setprofile(event)
     try:
         yield
@@ -54,14 +54,14 @@ def phase(name: str, wanted: tuple[str, int] | None, signum: int, count: bool):
             sys.setprofile(None)
 
 
-def instrument(wanted: tuple[str, int] | None, signum: int, count: bool) -> None:
+def instrument(expected: tuple[str, int] | None, signum: int, count: bool) -> None:
     from collapse_utils import sections
     from collapse_utils.durable import checkpoints, store
 
     def inside(name, function):
         @functools.wraps(function)
         def wrapped(*arguments, **options):
-            with phase(name, wanted, signum, count):
+            with phase(name, expected, signum, count):
                 return function(*arguments, **options)
 
         return wrapped
@@ -70,7 +70,7 @@ def instrument(wanted: tuple[str, int] | None, signum: int, count: bool) -> None
 
     @contextlib.contextmanager
     def watched_saving(self, step):
-        with phase("checkpoint", wanted, signum, count), saving(self, step) as folder:
+        with phase("checkpoint", expected, signum, count), saving(self, step) as folder:
             yield folder
 
     def make(*arguments, **options):
@@ -97,10 +97,10 @@ def child(request: dict, out: str) -> None:
         os.dup2(file.fileno(), 2)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["COLLAPSE_CACHE"] = request["cache"]
-    wanted = (request["phase"], request["event"]) if "phase" in request else None
+    expected = (request["phase"], request["event"]) if "phase" in request else None
     count = bool(request.get("count"))
-    if wanted or count:
-        instrument(wanted, request.get("signal", signal.SIGKILL), count)
+    if expected or count:
+        instrument(expected, request.get("signal", signal.SIGKILL), count)
     from collapse_utils.__main__ import main
 
     status = main(request["argv"])
@@ -129,13 +129,13 @@ def answer(request: dict, folder: str) -> dict:
         time.sleep(request["after_s"])
         os.kill(pid, request.get("signal", signal.SIGKILL))
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    told = {"status": status, "wall_s": time.monotonic() - started}
+    output = {"status": status, "wall_s": time.monotonic() - started}
     with open(out) as file:
-        told["output"] = file.read()[-4000:]
+        output["output"] = file.read()[-4000:]
     if request.get("count") and status == 0:
         with open(out + ".events") as file:
-            told["events"] = json.load(file)
-    return told
+            output["events"] = json.load(file)
+    return output
 
 
 def serve() -> None:

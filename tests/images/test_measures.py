@@ -71,8 +71,8 @@ def test_precision_and_recall_against_a_loop():
                     break
         return inside / len(points)
 
-    found = measures.precision_and_recall(samples, real, 3)
-    assert found == (share(samples, real[:40], 3), share(real[:40], samples, 3))
+    result = measures.precision_and_recall(samples, real, 3)
+    assert result == (share(samples, real[:40], 3), share(real[:40], samples, 3))
 
 
 def test_what_precision_and_recall_say_of_collapse():

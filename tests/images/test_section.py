@@ -244,8 +244,8 @@ def test_the_test_loss_is_its_two_terms_whatever_the_batch(cache):
     for sample_batch in (3, 256):
         section = ImagesSection(ImagesConfig(**SMALL, sample_batch=sample_batch), "orl", cache)
         values.append(section.evaluate(model_of_section(section), section.real_data()[1]))
-    for found in values:
-        assert found["test_loss"] == found["reconstruction_error"] + 0.00025 * found["kl"]
+    for result in values:
+        assert result["test_loss"] == result["reconstruction_error"] + 0.00025 * result["kl"]
     assert values[0]["test_loss"] == pytest.approx(values[1]["test_loss"], rel=1e-6)
 
 

@@ -106,8 +106,8 @@ def test_the_hub_layout_is_read_from_a_local_copy(tmp_path, monkeypatch):
         )
     monkeypatch.setenv("COLLAPSE_DATA", str(tmp_path))
     config = LanguageConfig(stories=60, validation_stories=10, test_stories=30, vocabulary=270)
-    name, found = data.prepare(config, "tinystories", tmp_path / "cache")
-    assert name == "tinystories" and found.info["different"] == 100
+    name, result = data.prepare(config, "tinystories", tmp_path / "cache")
+    assert name == "tinystories" and result.info["different"] == 100
 
 
 def test_tokens_give_the_text_back(tmp_path):
@@ -164,14 +164,14 @@ def test_losses_and_gradients_are_those_of_each_story_alone(architecture):
         np.concatenate(rows).astype(np.uint16),
         np.concatenate([[0], np.cumsum(lengths)]),
     )
-    found = token_losses(ours, batch(values, offsets))
+    result = token_losses(ours, batch(values, offsets))
     alone = []
     for row in rows:
         ids = torch.tensor(row)[None]
         alone.append(F.cross_entropy(plain(ids).logits[0, :-1], ids[0, 1:], reduction="none"))
-    assert len(found) == sum(lengths) - 4  # each token once, the first of a story never
-    torch.testing.assert_close(found, torch.cat(alone), atol=1e-5, rtol=1e-5)
-    found.mean().backward()
+    assert len(result) == sum(lengths) - 4  # each token once, the first of a story never
+    torch.testing.assert_close(result, torch.cat(alone), atol=1e-5, rtol=1e-5)
+    result.mean().backward()
     torch.cat(alone).mean().backward()
     for (name, a), b in zip(ours.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4, msg=name)
@@ -196,9 +196,9 @@ def test_cross_entropy_is_the_mean_over_tokens(language):
 
 def test_diversity_of_texts_that_are_known():
     values = np.array([0, 1, 2, 1, 2, 0, 0, 3, 3, 3])
-    found = diversity(values, np.array([0, 6, 10]), real_tokens=np.array([0, 1, 2, 4]))
+    result = diversity(values, np.array([0, 6, 10]), real_tokens=np.array([0, 1, 2, 4]))
     # Pairs 01 12 21 12 20 | 03 33 33: 6 different of 8, the pair across the stories is none.
-    assert found == {
+    assert result == {
         "distinct_2": 6 / 8,
         "vocabulary_share": 3 / 4,
         "mean_length": 5.0,
@@ -224,7 +224,7 @@ def test_presets_are_valid_and_grow():
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "output"),
     [
         (b"[" * 50_000, "on every line"),
         (b'{"text": "\\ud800"}', "halves of surrogate pairs"),
@@ -233,10 +233,10 @@ def test_presets_are_valid_and_grow():
         (b'{"text": "' + b"x" * 2000 + b'"}', "lines of at most 1,000 bytes"),
     ],
 )
-def test_a_line_that_is_no_story_is_named(tmp_path, monkeypatch, line, told):
+def test_a_line_that_is_no_story_is_named(tmp_path, monkeypatch, line, output):
     monkeypatch.setattr(sources, "MOST_LINE", 1000 if len(line) < 50_000 else sources.MOST_LINE)
     (tmp_path / "x.jsonl").write_bytes(b'{"text": "a story"}\n' + line + b"\n")
-    with pytest.raises(InputError, match=told) as problem:
+    with pytest.raises(InputError, match=output) as problem:
         list(sources.locate(tmp_path / "x.jsonl", 150)[2])
     assert "line 2" in str(problem.value) or len(line) == 50_000
 

@@ -136,22 +136,22 @@ def test_the_reference_is_one_model_for_all_seeds_and_architectures(section, cac
 
 def test_a_full_measurement_adds_to_the_basic_one_and_repeats_itself(section, tmp_path):
     model = section.fit(section.stories.train, 7, Checkpoint(tmp_path))
-    found = section.evaluate(model, section.stories.test)
-    assert found == section.evaluate(model, section.stories.test)
+    result = section.evaluate(model, section.stories.test)
+    assert result == section.evaluate(model, section.stories.test)
     basic = LanguageSection(
         dataclasses.replace(FULL, measures="basic"), "bible", section.cache, seed=1
     )
-    assert basic.evaluate(model, basic.stories.test).items() <= found.items()
-    assert found["cross_entropy_sampling_temperature"] == pytest.approx(
-        found["cross_entropy"], rel=1e-6
+    assert basic.evaluate(model, basic.stories.test).items() <= result.items()
+    assert result["cross_entropy_sampling_temperature"] == pytest.approx(
+        result["cross_entropy"], rel=1e-6
     )
     tokens = section.stories.info["test_tokens"] - FULL.test_stories
-    assert found["nats_per_story"] * FULL.test_stories == pytest.approx(
-        found["cross_entropy"] * tokens
+    assert result["nats_per_story"] * FULL.test_stories == pytest.approx(
+        result["cross_entropy"] * tokens
     )
     predicted = np.sum(section.stories.train["length"]) - FULL.stories
-    assert found["trained_tokens"] == FULL.epochs * predicted  # 40 stories are five whole batches
+    assert result["trained_tokens"] == FULL.epochs * predicted  # 40 stories are five whole batches
     real = section.stories.test[: FULL.evaluation_stories]["tokens"]
-    assert found["mean_length_real"] == np.mean([len(story) for story in real])
-    assert found["share_ended_real"] == np.mean([story[-1] == data.END_ID for story in real])
-    assert 0 < found["vocabulary_share_real"] < 1
+    assert result["mean_length_real"] == np.mean([len(story) for story in real])
+    assert result["share_ended_real"] == np.mean([story[-1] == data.END_ID for story in real])
+    assert 0 < result["vocabulary_share_real"] < 1

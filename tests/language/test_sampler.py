@@ -279,8 +279,8 @@ def test_a_step_that_cannot_be_captured_is_taken_eagerly_with_one_line(monkeypat
     with torch.inference_mode():
         gpu.run(model, Request(20, 1.0, 80, BOS, EOS, seed=3, first=0), 7, collector)
     assert same(collector.result(), expected) and len(tries) == 1
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1 and "without CUDA graphs" in told[0] and "not permitted" in told[0]
+    output = capsys.readouterr().err.splitlines()
+    assert len(output) == 1 and "without CUDA graphs" in output[0] and "not permitted" in output[0]
 
 
 def test_marks_and_lengths():

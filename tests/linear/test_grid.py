@@ -59,17 +59,17 @@ def test_committed_cells_come_out_again(regime, T, x):
         if (r["regime"], r["T"], r["sigma2"], r["x"]) == (regime, str(T), "1", x)
     ]
     assert len(rows) == 50
-    found = grid.cell(Linear(T=T, x=x, repeats=int(rows[0]["repeats"])), regime, seed=0)
-    for expected, row in zip(rows, found, strict=True):
+    result = grid.cell(Linear(T=T, x=x, repeats=int(rows[0]["repeats"])), regime, seed=0)
+    for expected, row in zip(rows, result, strict=True):
         assert row["mean"] == pytest.approx(float(expected["mean"]), rel=1e-4)
         assert row["theory"] == pytest.approx(float(expected["theory"]), rel=1e-4)
 
 
 def test_committed_z_are_what_chance_gives():
     z = np.array([float(row["z"]) for row in committed("zscores.csv")])
-    found = grid.chance(z)
-    assert found["cells"] == 60
-    assert abs(found["chi2_z"]) < 3.3 and found["ks_p"] > 0.001 and found["largest"] < 4
+    result = grid.chance(z)
+    assert result["cells"] == 60
+    assert abs(result["chi2_z"]) < 3.3 and result["ks_p"] > 0.001 and result["largest"] < 4
 
 
 def test_chance_knows_normal_from_other():

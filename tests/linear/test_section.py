@@ -28,14 +28,14 @@ def run(tmp_path, config, regime, seed=0):
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_chain_reproduces_the_theorems(tmp_path, regime):
-    found = run(tmp_path, SMALL, regime)
+    result = run(tmp_path, SMALL, regime)
     expected = theory.test_error(regime, np.arange(1, 7), 4, 24, 1.0)
-    standard_error = found["test_error_sd"] / np.sqrt(SMALL.repeats)
+    standard_error = result["test_error_sd"] / np.sqrt(SMALL.repeats)
     # Repeats of a chain share the picks of a subsample, which adds a little to the error of their
     # mean.
     slack = 0.05 * expected if regime == "accumulate_subsample" else 0.0
-    assert np.all(np.abs(found["test_error"] - expected) < 4 * standard_error + slack)
-    assert np.all(found["test_error_median"] <= found["test_error_max"])
+    assert np.all(np.abs(result["test_error"] - expected) < 4 * standard_error + slack)
+    assert np.all(result["test_error_median"] <= result["test_error_max"])
 
 
 def test_same_seed_same_bits(tmp_path):

@@ -163,10 +163,10 @@ def independent_z(offset=0.0):
 
 
 def test_z_scores_are_what_chance_gives():
-    found = chance(independent_z())
-    assert abs(found["chi2_z"]) < 3.3
-    assert found["ks_p"] > 0.001
-    assert found["inside_95"] > 0.87
+    result = chance(independent_z())
+    assert abs(result["chi2_z"]) < 3.3
+    assert result["ks_p"] > 0.001
+    assert result["inside_95"] > 0.87
     wrong = chance(independent_z(offset=1.0))  # the (n + 1) base of the authors' site figure
     assert wrong["chi2_z"] > 20 and wrong["ks_p"] < 1e-6
 
@@ -227,8 +227,8 @@ def test_intervals_cover():
     truth = theory.base(4, 30, 1.0)
     inside = 0
     for seed in range(400):
-        found = simulation.summary(simulation.simulate(config, "replace", seed))
-        inside += found["low"][0] <= truth <= found["high"][0]
+        result = simulation.summary(simulation.simulate(config, "replace", seed))
+        inside += result["low"][0] <= truth <= result["high"][0]
     assert 0.90 < inside / 400 < 0.98
 
 

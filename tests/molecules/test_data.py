@@ -34,12 +34,12 @@ def test_sdf_to_arrays_and_back(tmp_path):
     write_sdf(tmp_path / "in.sdf", made)
     read = [molecule for _, molecule in sources.read_sdf(tmp_path / "in.sdf")]
     assert all(sources.problem_of(molecule) is None for molecule in read)
-    found = sources.grouped(read, most=2)
-    assert [m.GetNumConformers() for m in found] == [2] * len(made)
-    array = to_array(found, range(len(found)), 20)
+    result = sources.grouped(read, most=2)
+    assert [m.GetNumConformers() for m in result] == [2] * len(made)
+    array = to_array(result, range(len(result)), 20)
     back = [
-        with_positions(found[n], array["positions"][array["molecule"] == n])
-        for n in range(len(found))
+        with_positions(result[n], array["positions"][array["molecule"] == n])
+        for n in range(len(result))
     ]
     write_sdf(tmp_path / "out.sdf", back)
     again = sources.grouped(

@@ -92,19 +92,19 @@ def test_the_loss_does_not_depend_on_the_order_of_atoms_nor_of_molecules():
     order = np.concatenate([starts[k] + orders[n] for k, n in enumerate(items["molecule"])])
     other_batch, other_positions, _, _ = prepared(other, other_items)
     assert torch.allclose(other_positions, positions[order])
-    found = losses(model, other_batch, other_positions, levels, noise[order])
-    assert all(close(a, b[order]) for a, b in zip(found, plain, strict=True))
+    result = losses(model, other_batch, other_positions, levels, noise[order])
+    assert all(close(a, b[order]) for a, b in zip(result, plain, strict=True))
 
     reverse = np.arange(len(items))[::-1].copy()
     atoms = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in reverse])
-    found = losses(
+    result = losses(
         model,
         graphs.batch(items["molecule"][reverse]),
         positions[atoms],
         levels[reverse],
         noise[atoms],
     )
-    assert all(close(a, b[atoms]) for a, b in zip(found, plain, strict=True))
+    assert all(close(a, b[atoms]) for a, b in zip(result, plain, strict=True))
 
 
 def test_the_sampler_turns_with_its_noise_up_to_the_choice_of_axes():
@@ -172,9 +172,9 @@ def test_the_loss_is_geodiffs_by_its_definition():
         for _ in range(2):  # both directions of the edge
             part[i] += miss * direction
             part[j] -= miss * direction
-    found = losses(model, batch, positions, level, noise)
-    assert torch.allclose(found[0].double(), 5 * local.square().sum(1), rtol=1e-3)
-    assert torch.allclose(found[1].double(), 2 * far.square().sum(1), rtol=1e-3)
+    result = losses(model, batch, positions, level, noise)
+    assert torch.allclose(result[0].double(), 5 * local.square().sum(1), rtol=1e-3)
+    assert torch.allclose(result[1].double(), 2 * far.square().sum(1), rtol=1e-3)
     assert far.abs().max() > 0
 
 
@@ -238,13 +238,13 @@ def test_two_atoms_of_two_lengths_reach_the_optimal_denoiser():
     noise = torch.from_numpy(rng.standard_normal(positions.shape, np.float32))
     sigma = model.sigma[levels]
     pairs = pairs_within(batch, positions + sigma[batch.molecule][:, None] * noise, model.cutoff)
-    found = (pairs.distance + sigma * model(batch, pairs, sigma)).detach().numpy()
+    result = (pairs.distance + sigma * model(batch, pairs, sigma)).detach().numpy()
     best = posterior_mean(
         pairs.distance.numpy().astype(float), sigma.numpy().astype(float), lengths
     )
     real = np.linalg.norm(items["positions"][:, 0] - items["positions"][:, 1], axis=1)
-    assert np.abs(found - best).mean() < 0.05  # angstrom; the two lengths are 1 apart
-    assert np.mean((found - real) ** 2) < 1.1 * np.mean((best - real) ** 2)
+    assert np.abs(result - best).mean() < 0.05  # angstrom; the two lengths are 1 apart
+    assert np.mean((result - real) ** 2) < 1.1 * np.mean((best - real) ** 2)
     assert np.mean((best - real) ** 2) < 0.8 * real.var()  # the optimum is far from knowing nothing
 
 
@@ -252,11 +252,11 @@ def test_positions_fit_exact_distances():
     graphs, items = graphs_and_items()
     rows = items[::2]
     batch, positions, _, noise = prepared(graphs, rows)
-    wanted = (positions[batch.i] - positions[batch.j]).norm(dim=-1)
+    expected = (positions[batch.i] - positions[batch.j]).norm(dim=-1)
     start = positions + 0.3 * noise
-    fitted = DistanceFit(batch)(start, batch.i, batch.j, wanted, torch.ones_like(wanted), 100)
-    error = ((fitted[batch.i] - fitted[batch.j]).norm(dim=-1) - wanted).abs()
-    before = ((start[batch.i] - start[batch.j]).norm(dim=-1) - wanted).abs()
+    fitted = DistanceFit(batch)(start, batch.i, batch.j, expected, torch.ones_like(expected), 100)
+    error = ((fitted[batch.i] - fitted[batch.j]).norm(dim=-1) - expected).abs()
+    before = ((start[batch.i] - start[batch.j]).norm(dim=-1) - expected).abs()
     assert error.mean() < 0.02 * before.mean()
 
 
@@ -266,14 +266,14 @@ def test_statistics_of_distances_are_means_and_a_kind_without_data_takes_its_fam
     kinds, types = graphs.arrays["kind"], graphs.arrays["type"]
     ends = np.cumsum(graphs.pairs)
     kind = np.bincount(kinds[types == 1]).argmax()  # the commonest kind of single bond, by hand
-    found = []
+    result = []
     for number, positions in items:
         at = slice(ends[number] - graphs.pairs[number], ends[number])
         of_kind = kinds[at] == kind
         i, j = graphs.arrays["i"][at][of_kind], graphs.arrays["j"][at][of_kind]
-        found.extend(np.linalg.norm(positions[i] - positions[j], axis=1))
-    assert len(found) > 10
-    assert mean[kind] == pytest.approx(np.mean(found), abs=0.01)
+        result.extend(np.linalg.norm(positions[i] - positions[j], axis=1))
+    assert len(result) > 10
+    assert mean[kind] == pytest.approx(np.mean(result), abs=0.01)
     # no chlorobenzene: C-Cl was never seen
     fewer, _ = graphs.distance_statistics(items[items["molecule"] != 1])
     chlorine = (

@@ -162,7 +162,7 @@ def test_langevin_follows_geodiffs_update(source):
     batch = made.real.graphs.batch(np.array([0, 1]))
     first, second = torch.randn(batch.atoms, 3), torch.randn(batch.atoms, 3)
     draws = iter([first, second])
-    found = sampling.langevin(model, batch, made.config, lambda *_: next(draws))
+    result = sampling.langevin(model, batch, made.config, lambda *_: next(draws))
     sigma = model.sigma[-1]
     start = sampling.centred(sigma * first, batch)
     pairs = sampling.pairs_within(batch, start, model.cutoff)
@@ -172,7 +172,7 @@ def test_langevin_follows_geodiffs_update(source):
     force = sampling.forces(s[near], pairs, near, batch.atoms)
     step = 1e-6 * (sigma / 0.01) ** 2
     assert torch.allclose(
-        found,
+        result,
         sampling.centred(start + step * force / sigma + (2 * step).sqrt() * second, batch),
         atol=1e-4,
     )
@@ -192,15 +192,15 @@ def test_broken_samples_are_counted_and_never_left_out(source):
     assert measures.broken(samples, bonds).tolist() == [False, False, True, True, True]
     low = made.real.info["lowest_energy"][list(np.unique(test["molecule"])).index(number)]
     good = measures.measure_samples([molecule], [real], [real], [low])
-    found = measures.measure_samples([molecule], [real], [samples], [low])
-    assert found["broken_share"] == 0.6 and good["broken_share"] == 0
+    result = measures.measure_samples([molecule], [real], [samples], [low])
+    assert result["broken_share"] == 0.6 and good["broken_share"] == 0
     assert (
         good["coverage"] == 1
         and good["matching"] < 1e-3
         and good["bond_error"] < 0.01
         and good["strain"] < 2
     )
-    assert found["strain"] > 100  # the median of five, of which three are broken
+    assert result["strain"] > 100  # the median of five, of which three are broken
     hopeless = measures.measure_samples([molecule], [real], [np.repeat(lost, 4, axis=0)], [low])
     assert (
         hopeless["broken_share"] == 1

@@ -32,9 +32,9 @@ def test_the_claimed_side_is_on_the_right(tmp_path, sign, inside, outside):
         ]
     }
     figure = forest.plot("images", judged, {"here": "faces"}, results_root=tmp_path)
-    found = marks(figure)
+    result = marks(figure)
     plt.close(figure)
-    assert found[REPRODUCED] > 0 > found[NOT_REPRODUCED]
+    assert result[REPRODUCED] > 0 > result[NOT_REPRODUCED]
 
 
 def test_claims_that_were_not_run_or_not_asked_for_are_left_out(tmp_path):

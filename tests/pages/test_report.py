@@ -35,8 +35,8 @@ def test_the_verdicts_are_told_in_three_words():
         "accumulate": "does not rise",
         "accumulate-subsample": "undecided",
     }
-    told = report.comparisons(frame(), "loss")
-    assert [line.partition(",")[0] for line in told] == [
+    output = report.comparisons(frame(), "loss")
+    assert [line.partition(",")[0] for line in output] == [
         "replace against accumulate: above",
         "replace against accumulate-subsample: above",
     ]
@@ -50,9 +50,9 @@ def test_two_seeds_decide_nothing_and_the_report_says_how_many_are_needed():
 
 def test_the_report_prints_the_table_and_writes_the_plot(tmp_path, capsys):
     own.report(frame(variant="scale=2.0"), tmp_path / "plot.png")
-    told = capsys.readouterr().out
-    assert told.startswith("mine, scale=2.0: 5 seeds, 4 fits") and "does not rise" in told
-    assert told.splitlines()[-1] == str(tmp_path / "plot.png")
+    output = capsys.readouterr().out
+    assert output.startswith("mine, scale=2.0: 5 seeds, 4 fits") and "does not rise" in output
+    assert output.splitlines()[-1] == str(tmp_path / "plot.png")
     assert Image.open(tmp_path / "plot.png").width > 300
 
 
@@ -66,13 +66,13 @@ def test_a_fit_that_has_diverged_decides_nothing(tmp_path, capsys):
     rows = frame()
     rows.loc[(rows["regime"] == "replace") & (rows["iteration"] == 4), "value"] = np.inf
     own.report(rows, tmp_path / "plot.png")
-    told = capsys.readouterr().out
-    assert "not finite" in told and "replace against" not in told
+    output = capsys.readouterr().out
+    assert "not finite" in output and "replace against" not in output
     assert report.table(rows, "loss")["verdict"]["replace"] == "undecided"
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "output"),
     [
         (None, "NoneType without section"),
         (frame().drop(columns="seed"), "DataFrame without seed"),
@@ -80,8 +80,8 @@ def test_a_fit_that_has_diverged_decides_nothing(tmp_path, capsys):
         (pd.concat([frame(), frame(variant="scale=2.0")]), "2 experiments"),
     ],
 )
-def test_what_is_not_one_experiment_is_refused(given, told):
-    with pytest.raises(InputError, match=told):
+def test_what_is_not_one_experiment_is_refused(given, output):
+    with pytest.raises(InputError, match=output):
         own.report(given)
 
 
@@ -102,6 +102,6 @@ def test_a_folder_with_copies_and_damage_is_reported_and_says_so(tmp_path, capsy
     record.write_text(record.read_text().replace("1", "2"))
     capsys.readouterr()
     report.report_folder(tmp_path / "runs")
-    told = capsys.readouterr().out
-    assert told.startswith("own: 2 seeds, 2 fits") and "twice: " in told
-    assert "missing: " in told and "seed-2" in told
+    output = capsys.readouterr().out
+    assert output.startswith("own: 2 seeds, 2 fits") and "twice: " in output
+    assert "missing: " in output and "seed-2" in output

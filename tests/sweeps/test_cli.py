@@ -7,31 +7,27 @@ import sys
 import time
 
 import pytest
+from tiny import settings
 
 from collapse_utils.__main__ import main
 
-TINY = [
-    "--set",
-    "stories=40",
-    "--set",
-    "test_stories=8",
-    "--set",
-    "validation_stories=4",
-    "--set",
-    "vocabulary=300",
-    "--set",
-    "max_length=24",
-    "--set",
-    "passage_words=12",
-    "--set",
-    "hidden=16",
-    "--set",
-    "heads=2",
-    "--set",
-    "ffn=16",
-    "--set",
-    "evaluation_stories=8",
-]
+TINY = {
+    "stories": 40,
+    "test_stories": 8,
+    "validation_stories": 4,
+    "vocabulary": 300,
+    "max_length": 24,
+    "passage_words": 12,
+    "hidden": 16,
+    "heads": 2,
+    "ffn": 16,
+    "evaluation_stories": 8,
+}
+
+
+def tiny(**changes):
+    """The options of a tiny language chain."""
+    return settings(**TINY | changes)
 
 
 def story_file(tmp_path, lines):
@@ -94,14 +90,14 @@ def test_bad_input_is_one_line_and_changes_nothing(
     if arguments[0] == "sweep":
         arguments = [*arguments, "--out", "runs"]
     assert main(arguments) == 2
-    told = capsys.readouterr().err.strip()
-    assert told.count("\n") == 0, told
-    assert told.startswith(f"error: {field}: got ") and allowed in told
+    output = capsys.readouterr().err.strip()
+    assert output.count("\n") == 0, output
+    assert output.startswith(f"error: {field}: got ") and allowed in output
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    "lines, told",
+    "lines, output",
     [
         ([b'{"text": "\xff\xfe"}'], "stories.jsonl, line 1'; allowed: UTF-8 text"),
         ([b'{"text": "fine"}', b'{"txt": "?"}'], 'line 2\'; allowed: {"text": "..."}'),
@@ -111,11 +107,13 @@ def test_bad_input_is_one_line_and_changes_nothing(
         ([b'{"text": "one story"}'] * 500, "different stories or more"),
     ],
 )
-def test_bad_stories_are_named_by_line(tmp_path, capsys, monkeypatch, lines, told):
+def test_bad_stories_are_named_by_line(tmp_path, capsys, monkeypatch, lines, output):
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
     data = story_file(tmp_path, lines)
-    assert main(["run", "language", *TINY, "--data", data, "--run-dir", str(tmp_path / "run")]) == 2
-    assert told in capsys.readouterr().err
+    assert (
+        main(["run", "language", *tiny(), "--data", data, "--run-dir", str(tmp_path / "run")]) == 2
+    )
+    assert output in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     assert [path for path in tmp_path.rglob("*") if path.suffix == ".arrow"] == []
 
@@ -145,7 +143,7 @@ def test_run_status_sweep_collect(tmp_path, capsys, monkeypatch):
     arguments = [
         "sweep",
         "language",
-        *TINY,
+        *tiny(),
         "--set",
         "iterations=2",
         "--seeds",
@@ -156,8 +154,8 @@ def test_run_status_sweep_collect(tmp_path, capsys, monkeypatch):
     assert main([*arguments, "--out", str(out), "--quiet"]) == 0
     assert "4 of 4 chains are done" in capsys.readouterr().out
     assert main(["status", str(out)]) == 0
-    told = capsys.readouterr().out
-    assert told.count("done     2/2") == 4 and "accumulate seed 1" in told
+    output = capsys.readouterr().out
+    assert output.count("done     2/2") == 4 and "accumulate seed 1" in output
 
     assert main(["collect", str(out), "--into", str(tmp_path / "results")]) == 0
     table = next((tmp_path / "results").glob("language/smoke-bible/metrics.csv"))
@@ -171,7 +169,7 @@ def test_run_status_sweep_collect(tmp_path, capsys, monkeypatch):
     alone = [
         "run",
         "language",
-        *TINY,
+        *tiny(),
         "--set",
         "iterations=2",
         "--seed",
@@ -213,11 +211,11 @@ def test_a_chain_that_fails_does_not_stop_the_others(tmp_path, capsys):
         )
         == 1
     )
-    told = capsys.readouterr()
-    assert "1 of 2 chains are done" in told.out
+    output = capsys.readouterr()
+    assert "1 of 2 chains are done" in output.out
     assert (
-        told.err.startswith("failed: linear iterations=2 replace seed 0: error: --run-dir")
-        and "thesis.tex" in told.err
+        output.err.startswith("failed: linear iterations=2 replace seed 0: error: --run-dir")
+        and "thesis.tex" in output.err
     )
     assert (blocked / "thesis.tex").read_text() == "years of work"
 
@@ -226,11 +224,7 @@ def _start(tmp_path, run_dir):
     arguments = [
         "run",
         "language",
-        *TINY,
-        "--set",
-        "iterations=3",
-        "--set",
-        "stories=400",
+        *tiny(iterations=3, stories=400),
         "--run-dir",
         str(run_dir),
     ]
@@ -253,11 +247,11 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, signum, status):
     while process.poll() is None and not (tmp_path / "run" / "progress.json").exists():
         time.sleep(0.01)
     process.send_signal(signum)
-    _, told = process.communicate()
+    _, output = process.communicate()
     assert process.returncode == status
     assert not (tmp_path / "run" / "DONE").exists()
     if status > 0:
-        assert told.strip().splitlines()[-1] == "stopped; the same command goes on from here"
+        assert output.strip().splitlines()[-1] == "stopped; the same command goes on from here"
     resumed = _start(tmp_path, tmp_path / "run")
     resumed.communicate()
     assert resumed.returncode == 0
@@ -267,14 +261,14 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, signum, status):
 
 def test_sections_lists_what_there_is(capsys):
     assert main(["sections"]) == 0
-    told = capsys.readouterr().out
-    assert "language:" in told and "bible (default)" in told and "temperature" in told
+    output = capsys.readouterr().out
+    assert "language:" in output and "bible (default)" in output and "temperature" in output
 
 
 def test_estimate_prints_time_memory_and_disk(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
-    assert main(["estimate", "language", "--preset", "smoke", *list(TINY)]) == 0
-    told = capsys.readouterr().out
+    assert main(["estimate", "language", "--preset", "smoke", *tiny()]) == 0
+    output = capsys.readouterr().out
     assert all(
-        word in told for word in ("time ", "memory", "disk", "fits 400 items and samples 120")
+        word in output for word in ("time ", "memory", "disk", "fits 400 items and samples 120")
     )

@@ -60,11 +60,11 @@ def test_a_partial_sweep_is_collected_and_what_is_missing_is_named(tmp_path):
     (out / "replace" / "seed-3.log").write_text("Traceback ...\nValueError: no such thing\n")
     lines = collect.collect(out, tmp_path / "results")
     assert "12 rows, 1 finished chains read" in lines[0]
-    told = "\n".join(lines[1:])
+    output = "\n".join(lines[1:])
     assert len(lines) == 4 and all(line.startswith("missing: ") for line in lines[1:])
-    assert "gaussian replace seed 1" in told and "stopped" in told
-    assert "waiting  0        gaussian replace seed 2" in told
-    assert "failed   0        gaussian replace seed 3: ValueError: no such thing" in told
+    assert "gaussian replace seed 1" in output and "stopped" in output
+    assert "waiting  0        gaussian replace seed 2" in output
+    assert "failed   0        gaussian replace seed 3: ValueError: no such thing" in output
 
 
 def test_rows_come_once_and_a_newer_run_takes_the_place_of_the_older(tmp_path):
@@ -162,13 +162,13 @@ def test_chains_that_read_other_data_are_not_mixed_into_a_table(tmp_path, regime
 
 def alone(tmp_path, run_dir) -> str:
     """What ``collect`` says when it refuses the one run that there is; nothing is written."""
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as output:
         collect.collect(tmp_path / "out", tmp_path / "results")
     assert not (tmp_path / "results").exists()
     (row,) = status.rows(tmp_path / "out")
     assert row.state == "failed"
-    assert "\n" not in str(told.value) and str(run_dir) in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(output.value) and str(run_dir) in str(output.value)
+    return str(output.value)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_changed_configuration_is_not_filed_under_another_name(tmp_path, old, 
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "output"),
     [
         ({"section": "../../EVIL"}, "its section '../../EVIL' has a slash"),
         ({"section": ".."}, "its section '..' is empty, begins with a dot"),
@@ -203,10 +203,10 @@ def test_a_changed_configuration_is_not_filed_under_another_name(tmp_path, old, 
         ({"data": {"train": 7}}, "'train'"),
     ],
 )
-def test_a_strangers_names_are_refused(tmp_path, changes, told):
+def test_a_strangers_names_are_refused(tmp_path, changes, output):
     run_dir = finished(tmp_path / "out")
     forged.describe(run_dir, **changes)
-    assert told in alone(tmp_path, run_dir)
+    assert output in alone(tmp_path, run_dir)
 
 
 @pytest.mark.parametrize(

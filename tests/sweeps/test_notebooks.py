@@ -56,9 +56,9 @@ def test_every_chain_leaves_its_notebook_and_a_failed_one_does_not_stop_the_othe
     notebook, out = toy(tmp_path, TRAIN, fails), tmp_path / "out"
     arguments = ["--seeds", "0-1", "--regimes", "replace,accumulate"]
     assert sweep_pages(out, notebook, *arguments) == 1
-    told = capsys.readouterr()
-    assert "3 of 4 chains are done" in told.out
-    assert told.err.count("failed: ") == 1 and "RuntimeError: out of luck" in told.err
+    output = capsys.readouterr()
+    assert "3 of 4 chains are done" in output.out
+    assert output.err.count("failed: ") == 1 and "RuntimeError: out of luck" in output.err
     home = out / "linear/smoke-gaussian/iterations=2,repeats=4"
     names = {path.relative_to(home).as_posix() for path in home.rglob("*.ipynb")}
     assert names == {
@@ -105,7 +105,7 @@ def test_a_kernel_that_dies_is_a_failure_with_what_it_has_left(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    "content, told",
+    "content, output",
     [
         ("x = 1", "parameter of toy.ipynb: got 'preset'"),
         (PARAMETERS.replace("seeds = [0, 1]", "seeds = 3"), "seeds in toy.ipynb: got [0]"),
@@ -113,14 +113,14 @@ def test_a_kernel_that_dies_is_a_failure_with_what_it_has_left(tmp_path, capsys)
     ],
 )
 def test_a_notebook_that_does_not_take_the_parameters_is_refused_before_any_work(
-    tmp_path, capsys, content, told
+    tmp_path, capsys, content, output
 ):
     path = tmp_path / "toy.ipynb"
     write_notebook(
         path, new_notebook(cells=[new_code_cell(content, metadata={"tags": ["parameters"]})])
     )
     assert sweep_pages(tmp_path / "out", path) == 2
-    assert told in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert output in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_a_file_that_is_no_notebook_is_refused(tmp_path, capsys):

@@ -53,13 +53,13 @@ def planned(out: Path, seeds, iterations: int) -> list[jobs.Job]:
 
 def files(out: Path) -> dict[str, bytes | None]:
     """Every file that is part of a result; the content of those that must not differ in any bit."""
-    found = {}
+    result = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(out).parts):
             same = path.suffix in (".csv", ".npy") or path.name == "config.json"
-            found[name] = path.read_bytes() if same else None
-    return found
+            result[name] = path.read_bytes() if same else None
+    return result
 
 
 def lives(pid: int) -> bool:
@@ -155,9 +155,9 @@ def test_results_are_copied_back_from_nodes_that_share_no_folder(
     def watch():
         while not ended.wait(0.05):
             if (tmp_path / "back").is_dir() and (
-                found := [row for row in status.rows(tmp_path / "back") if row.words]
+                result := [row for row in status.rows(tmp_path / "back") if row.words]
             ):
-                seen.append(str(found[0]))
+                seen.append(str(result[0]))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -179,8 +179,8 @@ def test_stopping_the_sweep_stops_its_chains_on_the_nodes(cluster, tmp_path):
     process = processes.start(*words, stderr=subprocess.PIPE)
     processes.wait_for_fits(job.run_dir, process, 3)
     process.send_signal(signal.SIGTERM)
-    told = process.communicate()[1]
-    assert process.returncode == 143 and "the same command goes on" in told
+    output = process.communicate()[1]
+    assert process.returncode == 143 and "the same command goes on" in output
     assert not leases.held(job.run_dir) and not job.done()
     assert progress.last_line(job.log) == "stopped; the same command goes on from here"
 
@@ -209,8 +209,8 @@ def test_a_chain_that_fails_on_a_node_says_why(cluster, tmp_path, capsys):
         str(tmp_path / "runs"),
     ]
     assert main([*arguments, *ray_options]) == 1
-    told = capsys.readouterr()
-    assert "1 of 2 chains are done" in told.out and "thesis.tex" in told.err
+    output = capsys.readouterr()
+    assert "1 of 2 chains are done" in output.out and "thesis.tex" in output.err
     # the copy would take the place of what is there
     assert main([*arguments, *ray_options, "--copy-back"]) == 2
     assert "--copy-back" in capsys.readouterr().err

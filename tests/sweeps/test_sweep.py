@@ -80,8 +80,10 @@ def test_bad_options_are_one_line_and_change_nothing(
         )
         == 2
     )
-    told = capsys.readouterr().err.strip()
-    assert told.count("\n") == 0 and told.startswith(f"error: {field}: got ") and allowed in told
+    output = capsys.readouterr().err.strip()
+    assert (
+        output.count("\n") == 0 and output.startswith(f"error: {field}: got ") and allowed in output
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -115,9 +117,9 @@ def test_the_list_runs_nothing(tmp_path, capsys):
     assert main([*arguments, "--list"]) == 0
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["-", "done"]
     assert main(["status", str(out)]) == 0  # the other part is known to be wanted, too
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("waiting  0") and told[1].startswith("done     2/2")
-    assert told[2] == "2 chains: 1 waiting, 1 done"
+    output = capsys.readouterr().out.splitlines()
+    assert output[0].startswith("waiting  0") and output[1].startswith("done     2/2")
+    assert output[2] == "2 chains: 1 waiting, 1 done"
 
 
 def test_a_slurm_array_makes_what_a_local_sweep_makes(tmp_path):
@@ -125,7 +127,7 @@ def test_a_slurm_array_makes_what_a_local_sweep_makes(tmp_path):
     arguments = ["linear", *TINY, "--seeds", "0-1", "--regimes", "replace,accumulate"]
     assert main(["sweep", *arguments, "--out", str(tmp_path / "local"), "--quiet"]) == 0
     script = str(ROOT / "book" / "slurm" / "sweep.sbatch")
-    told = []
+    output = []
     for task in range(1, 4):  # an array need not begin at 0
         environment = {
             **os.environ,
@@ -142,8 +144,8 @@ def test_a_slurm_array_makes_what_a_local_sweep_makes(tmp_path):
             check=True,
             cwd=ROOT,
         )
-        told.append(done.stdout.split(" chains")[0])
-    assert told == ["2 of 2", "1 of 1", "1 of 1"]
+        output.append(done.stdout.split(" chains")[0])
+    assert output == ["2 of 2", "1 of 1", "1 of 1"]
     local, slurm = (sorted((tmp_path / name).rglob("metrics.csv")) for name in ("local", "slurm"))
     assert len(local) == 4 and [path.read_bytes() for path in local] == [
         path.read_bytes() for path in slurm
@@ -268,8 +270,8 @@ def test_time_left_counts_that_accumulate_trains_longer_with_every_iteration():
 
 
 def test_a_running_chain_in_words():
-    told = "iteration 2, fitting, step 30/60, loss 2.5, 812.3 items/s, 4 min left"
-    assert progress.describe(STATE, "replace") == told
+    output = "iteration 2, fitting, step 30/60, loss 2.5, 812.3 items/s, 4 min left"
+    assert progress.describe(STATE, "replace") == output
     exact = {key: value for key, value in STATE.items() if key not in ("loss", "items_per_s")}
     assert progress.describe({**exact, "steps": 0, "step": 0, "iteration": 3}, "replace") == (
         "iteration 3, fitting, 65 s an iteration, 2 min left"
@@ -349,9 +351,9 @@ def test_status_of_a_silent_run_and_of_a_damaged_one(tmp_path):
     files.write_json(run_dir_of(first) / "lease.json", lease)
     os.utime(first.run_dir / "progress.json", (time.time() - 600, time.time() - 600))
     (run_dir_of(second) / "config.json").write_text("{ cut sh")
-    told = [str(row) for row in status.rows(tmp_path)]
-    assert any("silent for 10 min" in line for line in told)
-    assert any(line.startswith("failed") and "not readable as JSON" in line for line in told)
+    output = [str(row) for row in status.rows(tmp_path)]
+    assert any("silent for 10 min" in line for line in output)
+    assert any(line.startswith("failed") and "not readable as JSON" in line for line in output)
 
 
 def test_a_chain_that_is_killed_says_by_what(tmp_path):
@@ -378,13 +380,13 @@ def test_the_live_table_in_a_terminal(tmp_path, monkeypatch, capsys):
     shown.ended(second, failed=True)
     shown.ended(first, failed=False)
     shown.close()
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert (
-        "linear accumulate seed 0" in told
-        and "iteration 2, fitting, step 30/60, loss 2.5, 812.3 items/s" in told
+        "linear accumulate seed 0" in output
+        and "iteration 2, fitting, step 30/60, loss 2.5, 812.3 items/s" in output
     )
-    assert "failed: linear replace seed 0: error: out of luck" in told
-    assert "1/2" in told and "1 failed" in told
+    assert "failed: linear replace seed 0: error: out of luck" in output
+    assert "1/2" in output and "1 failed" in output
 
 
 def test_the_live_table_in_a_file_and_quiet(tmp_path, capsys):

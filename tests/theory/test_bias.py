@@ -121,17 +121,17 @@ def test_linear_vae_until_a_direction_dies(regime):
     """Infinite data, covariances averaged and decomposed one fit after another."""
     rotation = np.linalg.qr(np.random.default_rng(5).normal(size=(2, 2)))[0]
     covariances = [rotation @ np.diag([5.0, 2.0]) @ rotation.T]
-    found = []
+    result = []
     for _ in range(100):
         training = covariances[-1] if regime == "replace" else sum(covariances) / len(covariances)
         values, vectors = np.linalg.eigh(training)
         kept = np.maximum(values - 1.0, 0.0)
         covariances.append(vectors @ np.diag(kept) @ vectors.T)
-        found.append(kept[::-1])
-    found = np.array(found).T
+        result.append(kept[::-1])
+    result = np.array(result).T
     expected = bias.vae_eigenvalue([5.0, 2.0], 1.0, regime, 100)
-    assert found == pytest.approx(expected, abs=1e-9)
-    for eigenvalue, row in zip([5.0, 2.0], found, strict=True):
+    assert result == pytest.approx(expected, abs=1e-9)
+    for eigenvalue, row in zip([5.0, 2.0], result, strict=True):
         first_dead = 1 + int(np.argmax(row < 1e-9))
         assert first_dead == int(np.ceil(bias.vae_death(eigenvalue, 1.0, regime) - 1e-9))
     assert bias.vae_death(5.0, 1.0, "accumulate") == pytest.approx(np.exp(5 - bias.EULER), abs=0.52)

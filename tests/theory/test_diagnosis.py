@@ -21,13 +21,13 @@ def test_a_models_errors_are_told_apart(regime):
     """400 experiments of 6 seeds: the interval covers b in 95% of them, within 4.5 sd (4.9%)."""
     rng = np.random.default_rng(8)
     errors = bias.simulate_kernel(np.full(6, 0.05), 100, 2400, regime, rng) - 1
-    found = [diagnosis.errors_accumulate(part, regime) for part in errors.reshape(400, 6, 6)]
-    covered = np.mean([one.low <= 0.05 <= one.high for one in found])
+    result = [diagnosis.errors_accumulate(part, regime) for part in errors.reshape(400, 6, 6)]
+    covered = np.mean([one.low <= 0.05 <= one.high for one in result])
     assert abs(covered - 0.95) < Z * np.sqrt(0.95 * 0.05 / 400)
-    estimates = np.array([one.bias_per_fit for one in found])
+    estimates = np.array([one.bias_per_fit for one in result])
     assert abs(estimates.mean() - 0.05) < Z * estimates.std() / 20
-    assert found[0].bias_at_horizon == pytest.approx(
-        found[0].bias_per_fit * bias.growth(regime, 1000)[-1],
+    assert result[0].bias_at_horizon == pytest.approx(
+        result[0].bias_per_fit * bias.growth(regime, 1000)[-1],
     )
 
 
@@ -35,9 +35,9 @@ def test_no_bias_is_found_where_there_is_none():
     """500 unbiased experiments of 4 seeds: 5% intervals exclude zero, within 4.5 sd (4.4%)."""
     rng = np.random.default_rng(9)
     errors = bias.simulate_shrinkage(np.ones(5), 50, 2000, "accumulate", rng) - 1
-    found = [diagnosis.errors_accumulate(part, "accumulate") for part in errors.reshape(500, 4, 5)]
-    assert abs(np.mean([one.biased for one in found]) - 0.05) < Z * np.sqrt(0.05 * 0.95 / 500)
-    noise2 = np.mean([one.noise_per_fit**2 for one in found])
+    result = [diagnosis.errors_accumulate(part, "accumulate") for part in errors.reshape(500, 4, 5)]
+    assert abs(np.mean([one.biased for one in result]) - 0.05) < Z * np.sqrt(0.05 * 0.95 / 500)
+    noise2 = np.mean([one.noise_per_fit**2 for one in result])
     assert noise2 == pytest.approx(1 / 50, rel=0.15)
 
 
@@ -92,6 +92,6 @@ def test_the_recipe_of_the_chapter_from_an_own_model_to_its_diagnosis(tmp_path):
     real = float(np.mean(Blurred().real_data()[0] ** 2))
     for regime, bounded in (("replace", "accumulates"), ("accumulate", "averages out")):
         errors = by_seed(frame, "second_moment", regime=regime) - real
-        found = diagnosis.errors_accumulate(errors, regime)
-        assert found.biased and abs(found.bias_per_fit - 0.25) < 0.13
-        assert str(found).startswith("bias accumulates") and f"noise {bounded}" in str(found)
+        result = diagnosis.errors_accumulate(errors, regime)
+        assert result.biased and abs(result.bias_per_fit - 0.25) < 0.13
+        assert str(result).startswith("bias accumulates") and f"noise {bounded}" in str(result)

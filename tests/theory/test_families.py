@@ -43,7 +43,7 @@ def test_families_drawn_item_by_item(name, regime):
             return [int(rng.random() < mean) for _ in range(size)]
         return [-mean * np.log(rng.random()) for _ in range(size)]
 
-    found = []
+    result = []
     for _ in range(2000):
         data = draw(family.mean, 8)
         for t in range(1, 5):
@@ -51,8 +51,8 @@ def test_families_drawn_item_by_item(name, regime):
             mean = sum(used) / len(used)
             new = draw(mean, 8 * (t + 1) if regime == "replace_multiple" else 8)
             data = data + new if regime.startswith("accumulate") else new
-        found.append((mean - family.mean) ** 2 / family.variance(family.mean))
-    assert abs(z_scores(np.array(found), families.mean_risk(family.v2, 8, regime, 4)[-1])) < Z
+        result.append((mean - family.mean) ** 2 / family.variance(family.mean))
+    assert abs(z_scores(np.array(result), families.mean_risk(family.v2, 8, regime, 4)[-1])) < Z
 
 
 @pytest.mark.parametrize("v2", [-1.0, 0.0, 1.0])
@@ -87,7 +87,7 @@ def test_uniform(regime):
 
 @pytest.mark.parametrize("regime", WHOLE)
 def test_uniform_drawn_item_by_item(regime):
-    rng, found = np.random.default_rng(3), []
+    rng, result = np.random.default_rng(3), []
     for _ in range(2000):
         data = [rng.random() for _ in range(5)]
         for t in range(1, 5):
@@ -95,8 +95,8 @@ def test_uniform_drawn_item_by_item(regime):
             size = 5 * (t + 1) if regime == "replace_multiple" else 5
             new = [theta * rng.random() for _ in range(size)]
             data = data + new if regime == "accumulate" else new
-        found.append((theta - 1) ** 2)
-    assert abs(z_scores(np.array(found), families.uniform_risk(5, regime, 4)[-1])) < Z
+        result.append((theta - 1) ** 2)
+    assert abs(z_scores(np.array(result), families.uniform_risk(5, regime, 4)[-1])) < Z
 
 
 # The family in which accumulation collapses

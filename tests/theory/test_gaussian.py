@@ -39,14 +39,14 @@ def one_chain(regime, n, iterations, rng, divisor):
 @pytest.mark.parametrize("n", [2, 10, 1000])
 @pytest.mark.parametrize("regime", WHOLE)
 def test_the_product_is_what_the_recursion_of_moments_gives(regime, n):
-    found = gaussian.moments(regime, n, 200)
-    assert found.variance == pytest.approx(gaussian.retained(regime, n, 200), rel=1e-12)
+    result = gaussian.moments(regime, n, 200)
+    assert result.variance == pytest.approx(gaussian.retained(regime, n, 200), rel=1e-12)
 
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_the_mean_strays_by_what_the_variance_loses(regime):
-    found = gaussian.moments(regime, 7, 300)
-    assert found.mean_error + found.variance == pytest.approx(np.ones(300), rel=1e-12)
+    result = gaussian.moments(regime, 7, 300)
+    assert result.mean_error + result.variance == pytest.approx(np.ones(300), rel=1e-12)
 
 
 def test_limits():
@@ -66,8 +66,8 @@ def test_limits():
 def test_the_unbiased_variance():
     k = np.arange(2, 101)
     expected = np.cumprod(1 - 1 / (k * (10 * k - 1.0)))
-    found = gaussian.moments("accumulate", 10, 100, unbiased=True)
-    assert found.variance[0] == pytest.approx(1) and found.variance[1:] == pytest.approx(expected)
+    result = gaussian.moments("accumulate", 10, 100, unbiased=True)
+    assert result.variance[0] == pytest.approx(1) and result.variance[1:] == pytest.approx(expected)
     replace = gaussian.moments("replace", 10, 100, unbiased=True)
     assert replace.variance == pytest.approx(np.ones(100))
     assert replace.mean_error == pytest.approx(np.arange(1, 101) / 10)
@@ -131,15 +131,15 @@ def test_heterozygosity_falls_as_the_variance_does(regime):
 @pytest.mark.parametrize("regime", REGIMES)
 def test_heterozygosity_of_chains_drawn_item_by_item(regime):
     rng = np.random.default_rng(4)
-    found = []
+    result = []
     for _ in range(1500):
         data = list(rng.choice(3, size=6, p=[0.5, 0.3, 0.2]))
         for t in range(1, 5):
             used = data if regime != "accumulate_subsample" else list(rng.permutation(data)[:6])
             new = list(rng.choice(used, size=6 * (t + 1) if regime == "replace_multiple" else 6))
             data = data + new if regime.startswith("accumulate") else new
-        found.append(1 - sum((used.count(state) / len(used)) ** 2 for state in range(3)))
-    assert abs(z_scores(np.array(found), 0.62 * gaussian.retained(regime, 6, 4)[-1])) < Z
+        result.append(1 - sum((used.count(state) / len(used)) ** 2 for state in range(3)))
+    assert abs(z_scores(np.array(result), 0.62 * gaussian.retained(regime, 6, 4)[-1])) < Z
 
 
 def copies(n):

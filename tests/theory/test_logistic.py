@@ -31,8 +31,8 @@ def test_fit_equals_a_general_optimiser(penalty):
     rng = np.random.default_rng(1)
     trials = rng.integers(0, 4, (4, 25))
     successes = rng.binomial(trials, 0.6)
-    found = logistic.fit(X, successes, trials, penalty)
-    for theta, ones, total in zip(found, successes, trials, strict=True):
+    result = logistic.fit(X, successes, trials, penalty)
+    for theta, ones, total in zip(result, successes, trials, strict=True):
         labels = [(row, int(i < ones[row])) for row in range(25) for i in range(total[row])]
         assert theta == pytest.approx(fitted_by_scipy(X, labels, penalty), abs=1e-4)
 
@@ -51,11 +51,11 @@ def test_the_excess_is_d_over_2n_times_the_variance(regime):
     """n = 4,000, d = 4: within 4.5 standard errors, and 5% for the terms of higher order."""
     X, y = table(4000, 4)
     theta = logistic.chain(X, y, regime, 6, 200, np.random.default_rng(2))
-    found = logistic.excess(theta, X)
-    assert np.all(found[:, 0] == 0)
+    result = logistic.excess(theta, X)
+    assert np.all(result[:, 0] == 0)
     expected = logistic.expected_rise(4, 4000, regime, 6)
-    error = np.abs(found.mean(axis=0) - expected)
-    assert np.all(error < 4.5 * found.std(axis=0, ddof=1) / np.sqrt(200) + 0.05 * expected + 1e-15)
+    error = np.abs(result.mean(axis=0) - expected)
+    assert np.all(error < 4.5 * result.std(axis=0, ddof=1) / np.sqrt(200) + 0.05 * expected + 1e-15)
 
 
 @pytest.mark.parametrize("regime", REGIMES)

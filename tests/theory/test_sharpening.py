@@ -76,17 +76,17 @@ def test_depths_against_every_ancestry(regime, share):
         else:
             real = share or Fraction(0)
             parents = [(real, 0), (1 - real, t - 1)]
-        found = []
+        result = []
         for chance, g in parents:
-            found += [(chance, 0)] if g == 0 else [(chance * c, j + 1) for c, j in ancestry(g)]
-        return found
+            result += [(chance, 0)] if g == 0 else [(chance * c, j + 1) for c, j in ancestry(g)]
+        return result
 
     for t in range(1, 8):
         exact = np.zeros(t)
         for chance, depth in ancestry(t):
             exact[depth] += chance
-        found = sharpening.depths(t, regime, share and float(share))
-        assert found == pytest.approx(exact, abs=1e-12)
+        result = sharpening.depths(t, regime, share and float(share))
+        assert result == pytest.approx(exact, abs=1e-12)
 
 
 def test_depth_under_accumulate():

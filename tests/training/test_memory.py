@@ -52,10 +52,10 @@ def test_a_step_in_parts_is_the_same_step_up_to_rounding(tmp_path, capsys):
     assert torch.allclose(parted, whole, rtol=1e-4, atol=1e-5) and not torch.equal(
         parted, torch.zeros_like(parted)
     )
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     # 32 items, 10 fit
-    assert "taken in 2 parts" in told and "taken in 4 parts (lower batch_size" in told
-    assert told.count("\n") == 2  # the size that fits is kept
+    assert "taken in 2 parts" in output and "taken in 4 parts (lower batch_size" in output
+    assert output.count("\n") == 2  # the size that fits is kept
 
 
 def test_a_run_that_resumes_stays_in_parts(tmp_path, capsys):
@@ -114,7 +114,7 @@ def test_a_real_allocator_that_refuses_is_recognised():
 
 
 @pytest.mark.parametrize(
-    "method, error, told",
+    "method, error, output",
     [
         ("fit", CUDA, "fit: out of memory; lower batch_size"),
         ("fit", MemoryError(), "lower batch_size (now 8): --set batch_size=... (MemoryError)"),
@@ -130,7 +130,7 @@ def test_a_real_allocator_that_refuses_is_recognised():
         ),
     ],
 )
-def test_the_message_names_the_field_to_lower(tmp_path, method, error, told):
+def test_the_message_names_the_field_to_lower(tmp_path, method, error, output):
     import dataclasses
 
     @dataclasses.dataclass(frozen=True)
@@ -147,7 +147,7 @@ def test_the_message_names_the_field_to_lower(tmp_path, method, error, told):
     setattr(section, method, failing)
     with pytest.raises(RunError) as refused:
         run_chain(section, toy.Chain("gaussian", "replace", 0, config), tmp_path / "run")
-    assert told in str(refused.value) and "\n" not in str(refused.value)
+    assert output in str(refused.value) and "\n" not in str(refused.value)
 
 
 def gradient(model, loss_of, split, batch, parts):

@@ -4,7 +4,7 @@ import molecule_toys
 import pandas as pd
 import pytest
 import torch
-from tiny import TINY
+from tiny import tiny
 
 from collapse_utils import sections
 from collapse_utils.__main__ import main
@@ -135,11 +135,11 @@ def test_a_section_learns_in_bfloat16_what_it_learns_in_float32(name, tmp_path, 
     monkeypatch.setenv("COLLAPSE_CACHE", str(tmp_path / "cache"))
     options = {"language": [], "images": [], "molecules": ["--data", str(tmp_path / "toys.sdf")]}
     molecule_toys.write_sdf(tmp_path / "toys.sdf")
-    found = []
+    result = []
     for value in ("float32", "bfloat16"):
         folder = tmp_path / value / "run"
-        words = ["run", name, *TINY[name], *options[name], "--set", "iterations=1", "--quiet"]
+        words = ["run", name, *tiny(name, iterations=1), *options[name], "--quiet"]
         assert main([*words, "--set", f"precision={value}", "--run-dir", str(folder)]) == 0
         table = pd.read_csv(folder / "metrics.csv").set_index("metric")["value"]
-        found.append(table[sections.headline(name)])
-    assert found[1] == pytest.approx(found[0], rel=0.02) and found[1] != found[0]
+        result.append(table[sections.headline(name)])
+    assert result[1] == pytest.approx(result[0], rel=0.02) and result[1] != result[0]

@@ -68,9 +68,9 @@ def test_a_loss_that_is_not_finite_stops_the_chain_and_names_the_step(tmp_path, 
     def failing(network, batch):
         return loss_of(network, batch) * (bad if next(calls) == 13 else 1.0)
 
-    with pytest.raises(RunError, match=r"at step 13 of 40 \(learning rate 0\.0") as told:
+    with pytest.raises(RunError, match=r"at step 13 of 40 \(learning rate 0\.0") as output:
         fit(tmp_path, failing, every_s=0)
-    assert "state-0000000" in str(told.value)
+    assert "state-0000000" in str(output.value)
 
 
 def failing_at(call, bad=float("nan")):
