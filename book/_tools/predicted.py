@@ -30,6 +30,7 @@ CHAINS = {  # an entry of that file -> its chains
     "langevin-molecules": "GeoDiff's own sampler",
     "geometry-molecules": "rough geometry alone",
     "faces-by-seed": "faces, own photographs for each seed",
+    "faces-by-seed-subsample": "faces, own photographs for each seed",
 }
 Row = tuple[str, str, str, str, str]
 
