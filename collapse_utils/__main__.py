@@ -167,6 +167,12 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="ray: OUT is not shared; finished runs are copied back",
     )
+    sweep.add_argument(
+        "--divide",
+        metavar="N",
+        help="ray: up to N processes sample one generation, the chain's own among them "
+        "(default: 1)",
+    )
 
     status = command("status", "how far runs have come")
     status.add_argument("directory", type=_path)

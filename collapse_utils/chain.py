@@ -15,7 +15,7 @@ A section gives the loop four methods:
 
 and may give more: ``preview(data, folder)`` writes a few samples for people to look at, ``notes()``
 returns what the provenance should say of the run (JSON), and ``resumable_sampling = True`` says
-that ``sample`` takes a fourth argument to resume, :class:`~.durable.checkpoints.Pieces`.
+that ``sample`` takes :class:`~.durable.checkpoints.Pieces` too, to resume and to share its work.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 from . import data, picks, regimes, seeds
 from .durable.begin import writing
-from .durable.checkpoints import Checkpoint
+from .durable.checkpoints import Checkpoint, Divide, in_order
 from .durable.run_dir import describe_run
 from .durable.store import RunDirectory, Store, finished_rows
 from .errors import RunError
@@ -155,6 +155,7 @@ def run_chain(
     report: Callable[[dict], None] = lambda state: None,
     checkpoint_s: float = 60.0,
     allow_changed_code: bool = False,
+    divide: Divide = in_order,
 ) -> list[dict]:
     """Run ``chain`` in ``run_dir`` to its end, from wherever it stopped, and return its metrics.
 
@@ -166,6 +167,7 @@ def run_chain(
     report : called at most twice a second with the state of the run (iteration, phase, step, ...).
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
     allow_changed_code : resume a run of other code or library versions; the provenance says so.
+    divide : makes the pieces of a generation of a resumable sampler; by default, this process.
 
     Returns
     -------
@@ -183,7 +185,7 @@ def run_chain(
     if (rows := finished_rows(run_dir, description)) is not None:
         return rows
     with writing(run_dir, description, allow_changed_code) as lease:
-        fits = Path(shared or run_dir.parent / ".shared")
-        store = RunDirectory(run_dir, fits, lease, description, chain.config, report, checkpoint_s)
+        settings = chain.config, report, checkpoint_s, divide
+        store = RunDirectory(run_dir, shared, lease, description, *settings)
         iterate(section, chain, real_train, real_test, store)
         return store.finish(section.notes() if hasattr(section, "notes") else None)

@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
         data=options.data,
     )
     from .chain import run_chain
+    from .sweeps import divided
 
     with _Bar(config.iterations, options.quiet) as bar:
         rows = run_chain(
@@ -76,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
             report=bar,
             checkpoint_s=every,
             allow_changed_code=options.allow_changed_code,
+            divide=divided.from_environment(),
         )
     headline = experiments.headline(options.section) or rows[0]["metric"]
     values = [f"{row['value']:.4g}" for row in rows if row["metric"] == headline]
@@ -191,6 +193,7 @@ def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]
         "--gpus-per-job": options.gpus_per_job,
         "--retries": options.retries,
         "--copy-back": options.copy_back or None,
+        "--divide": options.divide,
     }
     if options.engine == "ray":
         from .sweeps import ray_engine
@@ -205,6 +208,7 @@ def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]
             gpus=_number("--gpus-per-job", options.gpus_per_job or "0"),
             retries=_integer("--retries", options.retries, 0, default=5),
             copy_back=options.copy_back,
+            divide=_integer("--divide", options.divide, 1, default=1),
             quiet=options.quiet,
         )
     if options.engine != "local":

@@ -31,9 +31,8 @@ class Block(NamedTuple):
 def check(regime: str, shares: bool = False) -> str:
     """``regime``, or an InputError that lists them; ``shares``: those with a parameter as well."""
     if regime not in REGIMES and not (shares and picks.share_of_real(regime) is not None):
-        raise InputError(
-            "regime", regime, "one of " + ", ".join((*REGIMES, *picks.SHARED * shares))
-        )
+        names = ", ".join((*REGIMES, *picks.SHARED * shares))
+        raise InputError("regime", regime, f"one of {names}")
     return regime
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from collapse_utils import regimes
+from collapse_utils import regimes, sections
 from collapse_utils.pages.costs import (
     GPUS,
     SIZES,
@@ -32,6 +32,9 @@ from collapse_utils.pages.costs import (
 from .tables import captioned, markdown
 
 SEEDS = 3  # what a verdict asks for
+TOGETHER = 8  # GPUs that train one model in the table of links
+# GB/s that one GPU or node sends; NVIDIA's data sheet of the A100 gives NVLink's both ways together
+LINKS = {"NVLink of an A100": 600.0 / 2, "PCIe 4.0, 16 lanes": 31.5, "Ethernet, 10 Gbit/s": 1.25}
 
 
 def disk(size: float) -> str:
@@ -121,6 +124,47 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
     )
 
 
+def data_parallel(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
+    """What it would cost to train one language model on several GPUs, at the paper's size."""
+    from collapse_utils.language.model import PAPER_SIZES  # loads torch and transformers
+
+    row = frame[(frame["section"] == "language") & (frame["preset"] == "paper")].iloc[0]
+    config, _ = sections.configuration("language", "paper")
+    weights = PAPER_SIZES["llama-12m"].parameters
+    items = int(assumed["language_items"])
+    steps = [
+        config.epochs * (items * regimes.training_size("accumulate", t) // config.batch_size)
+        for t in range(1, config.iterations + 1)
+    ]
+    low, high = gpu_factors(row, assumed, "A100")
+    one = [config.batch_size * row["fit_item_s"] / factor for factor in (high, low)]
+    rows = []
+    for link, rate in LINKS.items():
+        sums = 2 * (TOGETHER - 1) / TOGETHER * 4 * weights / (rate * 1e9)
+        gains = [seconds / (seconds / TOGETHER + sums) for seconds in one]
+        cells = f"{rate:g} GB/s", f"{1e3 * sums:.2g} ms", hours(sum(steps) * sums)
+        rows.append((link, *cells, f"{gains[0]:.1f} to {gains[1]:.1f} times"))
+    numbers = "rate", "sum of a step", "sums of a chain", "gain"
+    caption = (
+        f"Training one model on {TOGETHER} A100s, at the preset `paper` under accumulate. The "
+        "rates of links and the shares of a GPU's peak are assumed. *Gain* is the speed of "
+        "training compared with one A100."
+    )
+    table = markdown(("link", *numbers), rows, right=numbers)
+    return (
+        f"The model of the preset has {weights:,} weights (the paper's Llama 12M). The gradients "
+        f"of a step are therefore 4 x {weights:,} bytes = {4 * weights / 1e6:.0f} MB. A step "
+        f"trains on {config.batch_size} stories of at most {config.max_length} tokens, which takes "
+        f"{1e3 * one[0]:.0f} to {1e3 * one[1]:.0f} ms on one A100, by the rates of the "
+        "[planning page](planning). A fit of all "
+        f"{items:,} stories has {steps[0]:,} steps and reads at most "
+        f"{config.epochs * items * config.max_length / 1e9:.1f} billion tokens. The final fit "
+        f"under accumulate has {steps[-1]:,} steps, and all fits of the chain have "
+        f"{sum(steps):,}.\n\n"
+        f"{captioned(table, caption, 'table-data-parallel')}"
+    )
+
+
 def machine(frame: pd.DataFrame) -> str:
     row = frame.iloc[0]
     absent = [title for section, title in TITLES.items() if section not in set(frame["section"])]
@@ -183,4 +227,5 @@ def pages(root: Path) -> dict[str, str]:
         "planning.md": "\n".join(parts) + "\n",
         "planning_parts.md": f"{shares}\n{first_to_shard(frame, assumed)}",
         "planning_assumptions.md": values,
+        "data_parallel.md": data_parallel(frame, assumed),
     }

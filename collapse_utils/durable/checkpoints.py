@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..errors import RunError
 from . import files
 
-Arrays = TypeVar("Arrays", np.ndarray, tuple[np.ndarray, ...])
+Piece = np.ndarray | tuple[np.ndarray, ...]
+Make = Callable[[], Piece]
+# What a sampler is handed as ``kept``: from all pieces to be made to (number, piece), in any order.
+Kept = Callable[[Iterable[Make]], Iterable[tuple[int, Any]]]
+# Makes numbered pieces, in any order and anywhere, and hands each to a function that keeps it.
+Divide = Callable[[Iterable[tuple[int, Make]], Callable[[int, Piece], None]], Iterator]
 
 
 class Checkpoint:
@@ -100,82 +106,105 @@ class Checkpoint:
         self._last = time.monotonic()
 
 
-def at_once(make: Callable[[], Arrays]) -> Arrays:
+def at_once(makes: Iterable[Make]) -> Iterator[tuple[int, Any]]:
     """What a sampler gets in the place of :class:`Pieces` when nothing is kept."""
-    return make()
+    return enumerate(make() for make in makes)
+
+
+def in_order(
+    missing: Iterable[tuple[int, Make]], keep: Callable[[int, Piece], None]
+) -> Iterator[tuple[int, Piece]]:
+    """Make the pieces here, one after another."""
+    for number, make in missing:
+        piece = make()
+        keep(number, piece)
+        yield number, piece
 
 
 class Pieces:
     """What one call of a sampler has made so far, piece by piece, kept on disk until the whole is
     there.
 
-    A sampler that makes its items in pieces asks for every one with ``kept(make)``, always in the
-    same order, where ``make()`` returns an array or a tuple of arrays.  A piece that an earlier
-    process has made comes from the disk; a new one is written with those before it once ``every_s``
-    seconds have gone, so that a kill loses no more than these seconds and one piece.  What a piece
-    is must not depend on what was read and what was made: then the whole is the same to the last
-    bit.
+    A sampler that makes its items in pieces asks for all of them at once, ``kept(makes)``, where
+    every ``make()`` returns an array or a tuple of arrays.  It gets (number, piece) in any order
+    and puts the pieces into theirs.  A piece that an earlier process has made comes from the disk;
+    a new one is written with those before it once ``every_s`` seconds have gone, so that a kill
+    loses no more than these seconds and the pieces under way.  What a piece is must depend on
+    nothing but its own ``make``: then the whole is the same to the last bit.
 
     Parameters
     ----------
-    folder, every_s, guard : as for :class:`Checkpoint`; pieces a .. b - 1 are the subfolder
-        ``from-<a>``.
+    folder, every_s, guard : as for :class:`Checkpoint`; the subfolder ``from-<a>`` was written
+        when there were a pieces on disk.
+    divide : makes the pieces that are missing; other processes may help.
     """
 
     def __init__(
-        self, folder: Path, *, every_s: float = 60.0, guard: Callable[[], None] = lambda: None
+        self,
+        folder: Path,
+        *,
+        every_s: float = 60.0,
+        guard: Callable[[], None] = lambda: None,
+        divide: Divide = in_order,
     ):
-        self.folder, self.every_s, self.guard = folder, every_s, guard
-        self._stored = self._read()
-        self._pending: list[tuple[np.ndarray, ...] | np.ndarray] = []
-        self._saved = 0  # pieces on disk, once all of them have been read
+        self.folder, self.every_s, self.guard, self.divide = folder, every_s, guard, divide
+        self._on_disk: set[int] = set()
+        self._pending: dict[int, Piece] = {}
+        self._saving = threading.RLock()  # a piece of another process is kept in a thread
         self._last = time.monotonic()
 
-    def _read(self) -> Iterator[np.ndarray | tuple[np.ndarray, ...]]:
-        while (part := self.folder / f"from-{self._saved:06d}").is_dir():
+    def __call__(self, makes: Iterable[Make]) -> Iterator[tuple[int, Piece]]:
+        """Every piece with its number: those on disk, then what ``divide`` makes of the others."""
+        yield from self._read()
+        stored = frozenset(self._on_disk)
+        missing = ((number, make) for number, make in enumerate(makes) if number not in stored)
+        yield from self.divide(missing, self._keep)
+
+    def _read(self) -> Iterator[tuple[int, Piece]]:
+        while (part := self.folder / f"from-{len(self._on_disk):06d}").is_dir():
             if problem := files.damage(part):
                 files.warn(f"{problem}; sampled again from here")
                 break
             with np.load(part / "pieces.npz", allow_pickle=False) as file:
-                for number in range(len({name.split(".")[0] for name in file.files})):
-                    arrays = [
-                        file[name] for name in file.files if name.split(".")[0] == str(number)
-                    ]
-                    single = f"{number}.array" in file.files
-                    self._saved += 1
-                    yield arrays[0] if single else tuple(arrays)
+                names: dict[int, list[str]] = {}
+                for name in file.files:
+                    names.setdefault(int(name.split(".")[0]), []).append(name)
+                if not self._on_disk.isdisjoint(names):
+                    files.warn(f"{part}: an earlier version numbered it; sampled again from here")
+                    break
+                for number, own in names.items():
+                    arrays = tuple(file[name] for name in own)
+                    self._on_disk.add(number)
+                    yield number, arrays[0] if own == [f"{number}.array"] else arrays
         # behind a damaged one
         for part in self.folder.glob("from-*") if self.folder.is_dir() else ():
-            if not part.name[5:].isdecimal() or int(part.name[5:]) >= self._saved:
+            if not part.name[5:].isdecimal() or int(part.name[5:]) >= len(self._on_disk):
                 self.guard()
                 files.remove_folder(part)
 
-    def __call__(self, make: Callable[[], Arrays]) -> Arrays:
-        """The next piece: the one on disk, or what ``make()`` returns."""
-        stored = next(self._stored, None)
-        if stored is not None:
-            return stored
-        piece = make()
-        self._pending.append(piece)
-        if time.monotonic() - self._last >= self.every_s:
-            self.save()
-        return piece
+    def _keep(self, number: int, piece: Piece) -> None:
+        with self._saving:
+            self._pending[number] = piece
+            if time.monotonic() - self._last >= self.every_s:
+                self.save()
 
     def save(self) -> None:
         """Write the pieces made since the last time."""
-        if not self._pending:
-            return
-        self.guard()
-        arrays = {}
-        for number, piece in enumerate(self._pending):
-            if isinstance(piece, tuple):
-                arrays |= {f"{number}.{place}": array for place, array in enumerate(piece)}
-            else:
-                arrays[f"{number}.array"] = piece
-        with files.new_folder(self.folder / f"from-{self._saved:06d}", self.guard) as folder:
-            np.savez(folder / "pieces.npz", **arrays)
-        self._saved += len(self._pending)
-        self._pending, self._last = [], time.monotonic()
+        with self._saving:
+            if not self._pending:
+                return
+            self.guard()
+            arrays = {}
+            for number, piece in self._pending.items():
+                if isinstance(piece, tuple):
+                    arrays |= {f"{number}.{place}": array for place, array in enumerate(piece)}
+                else:
+                    arrays[f"{number}.array"] = piece
+            part = self.folder / f"from-{len(self._on_disk):06d}"
+            with files.new_folder(part, self.guard) as folder:
+                np.savez(folder / "pieces.npz", **arrays)
+            self._on_disk |= self._pending.keys()
+            self._pending, self._last = {}, time.monotonic()
 
     def remove(self) -> None:
         """The whole is there: the pieces are not needed any more."""

@@ -23,7 +23,7 @@ from ..presets import Config
 from ..regimes import Block
 from . import files, provenance, run_dir
 from .begin import check_run, code_changes
-from .checkpoints import Checkpoint, Pieces, at_once
+from .checkpoints import Checkpoint, Divide, Pieces, at_once, in_order
 from .leases import Lease
 from .metrics import (
     checked,
@@ -95,28 +95,31 @@ class RunDirectory:
 
     Parameters
     ----------
-    path, shared : the run directory; the folder of first fits and first blocks.
+    path, shared : the run directory; the folder of first fits and first blocks, by default
+        ``.shared`` beside it.
     description : the content of ``config.json``.
     report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a
         second.
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
+    divide : makes the pieces of a resumable sampler, see Pieces.
     """
 
     def __init__(
         self,
         path: Path,
-        shared: Path,
+        shared: str | Path | None,
         lease: Lease,
         description: dict,
         config: Config,
         report: Callable[[dict], None],
         checkpoint_s: float,
+        divide: Divide = in_order,
     ):
         self.path, self.lease, self.config, self.regime = path, lease, config, description["regime"]
         self.n = description["data"]["train_items"]
-        self.checkpoint_s = checkpoint_s
+        self.checkpoint_s, self.divide = checkpoint_s, divide
         self.shared_fit, self.shared_block = run_dir.shared_folders(
-            shared, description, config.SAMPLING_FIELDS
+            Path(shared or path.parent / ".shared"), description, config.SAMPLING_FIELDS
         )
         # the last one: all of them may not fit into memory
         self._model: tuple[int, Any] = (0, None)
@@ -233,7 +236,12 @@ class RunDirectory:
         files.copy_folder(self.shared_block, folder, self.lease.check)
 
     def _write_block(self, folder: Path, fitted: Any, sample: Sample, lease: Lease) -> None:
-        pieces = Pieces(_pieces_dir(folder), every_s=self.checkpoint_s, guard=lease.check)
+        pieces = Pieces(
+            _pieces_dir(folder),
+            every_s=self.checkpoint_s,
+            guard=lease.check,
+            divide=self.divide,
+        )
         try:
             items = sample(fitted, pieces)
         except KeyboardInterrupt:

@@ -8,7 +8,7 @@ loss that was trained, its two terms, and on a few hundred samples what collapse
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .. import seeds
 from ..data import Data, Pool
-from ..durable.checkpoints import Checkpoint, at_once
+from ..durable.checkpoints import Checkpoint, Kept, Make, at_once
 from ..training import loop
 from ..training.allocator import keep_memory
 from ..training.batches import Batches
@@ -118,10 +118,7 @@ class ImagesSection:
         )
         return model
 
-    @torch.no_grad()
-    def sample(
-        self, model: VAE, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once
-    ) -> np.ndarray:
+    def sample(self, model: VAE, size: int, seed: int, kept: Kept = at_once) -> np.ndarray:
         """``size`` images decoded from standard normal z, uint8 (size, C, size, size).
 
         With ``sample_noise`` a pixel is a draw from the decoder's Gaussian, not its mean.
@@ -130,15 +127,21 @@ class ImagesSection:
         model.eval()
         device = next(model.parameters()).device
         noise = seeds.generator(seed, "latent")
-        channels = self.images.train.shape[1]
+        channels, most = self.images.train.shape[1], config.sample_batch
+
+        def makes() -> Iterator[Make]:
+            for start in range(0, size, most):
+                z = noise.standard_normal((min(most, size - start), config.latent), np.float32)
+                pixels = (
+                    seeds.generator(seed, "pixel noise", start) if config.sample_noise else None
+                )
+                yield partial(
+                    _decoded, model, torch.from_numpy(z), device, config.kl_weight, pixels
+                )
+
         out = np.empty((size, channels, config.size, config.size), np.uint8)
-        for start in range(0, size, config.sample_batch):
-            part = out[start : start + config.sample_batch]
-            z = noise.standard_normal((len(part), config.latent), np.float32)
-            pixels = seeds.generator(seed, "pixel noise", start) if config.sample_noise else None
-            part[:] = kept(
-                partial(_decoded, model, torch.from_numpy(z), device, config.kl_weight, pixels)
-            )
+        for number, piece in kept(makes()):
+            out[number * most : (number + 1) * most] = piece
         return out
 
     @torch.no_grad()
@@ -188,6 +191,7 @@ class ImagesSection:
             save_grid(self._reconstructions, columns, folder / "reconstructions.png")
 
 
+@torch.no_grad()
 def _decoded(
     model: VAE, z: Tensor, device: torch.device, kl_weight: float, noise: np.random.Generator | None
 ) -> np.ndarray:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +21,7 @@ import torch
 
 from .. import seeds
 from ..data import Data
-from ..durable.checkpoints import Checkpoint, at_once
+from ..durable.checkpoints import Checkpoint, Kept, at_once
 from ..training.loop import device
 from . import fit, measures
 from .config import LanguageConfig
@@ -75,40 +74,35 @@ class LanguageSection:
             model.trained_tokens = fit.trained_tokens(self.config, training_data, seed)
         return model
 
-    def sample(
-        self,
-        model: torch.nn.Module,
-        size: int,
-        seed: int,
-        kept: Callable[..., tuple[np.ndarray, ...]] = at_once,
-    ) -> Data:
+    def sample(self, model: torch.nn.Module, size: int, seed: int, kept: Kept = at_once) -> Data:
         """``size`` stories at the configured temperature, as token lists like the real ones.
 
         Which stories share a batch changes how their logits are rounded, so the pieces that a
         killed sampler starts again from are a part of what is sampled: ``PIECE_BATCHES`` times
-        ``sample_batch`` stories each, one after another.
+        ``sample_batch`` stories each.  No piece depends on another.
         """
         config = self.config
-        pieces, most = [], PIECE_BATCHES * config.sample_batch
-        for first in range(0, size, most):
-            sample_piece = partial(
-                sample_stories,
-                model,
-                min(most, size - first),
-                temperature=config.temperature,
-                max_length=config.max_length,
-                bos=END_ID,
-                eos=END_ID,
-                seed=seed,
-                first=first,
-                batch=config.sample_batch,
+        most = PIECE_BATCHES * config.sample_batch
+        pieces = dict(
+            kept(
+                partial(
+                    sample_stories,
+                    model,
+                    min(most, size - first),
+                    temperature=config.temperature,
+                    max_length=config.max_length,
+                    bos=END_ID,
+                    eos=END_ID,
+                    seed=seed,
+                    first=first,
+                    batch=config.sample_batch,
+                )
+                for first in range(0, size, most)
             )
-            pieces.append(kept(sample_piece))
-        lengths = np.concatenate([np.diff(offsets) for _, offsets in pieces])
-        return as_dataset(
-            np.concatenate([values for values, _ in pieces]),
-            np.concatenate([[0], np.cumsum(lengths)]),
         )
+        values, offsets = zip(*(pieces[number] for number in sorted(pieces)), strict=True)
+        lengths = np.concatenate([np.diff(part) for part in offsets])
+        return as_dataset(np.concatenate(values), np.concatenate([[0], np.cumsum(lengths)]))
 
     def evaluate(self, model: torch.nn.Module, real_test: Data) -> dict[str, float]:
         """Cross-entropy on real stories, and the diversity of ``evaluation_stories`` samples.

@@ -10,12 +10,13 @@ noise level is reached by keeping the direction of the noise, as in DDIM.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
 from .. import seeds
-from ..durable.checkpoints import at_once
+from ..durable.checkpoints import Kept, at_once
 from .config import MoleculesConfig
 from .graphs import Batch, Graphs
 from .model import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
@@ -180,7 +181,7 @@ def sample_positions(
     width: int,
     config: MoleculesConfig,
     seed: int,
-    kept: Callable[..., np.ndarray] = at_once,
+    kept: Kept = at_once,
 ) -> np.ndarray:
     """A conformation for each of ``molecules`` (numbers): (len(molecules), width, 3).
 
@@ -188,21 +189,38 @@ def sample_positions(
     of its own, so that the result depends on the arguments alone, and every block is a piece
     for ``kept``.  What the sampler could not keep finite comes back as it is.
     """
-    device = model.sigma.device
     result = np.zeros((len(molecules), width, 3), np.float32)
     order = np.argsort(graphs.atoms[molecules], kind="stable")
-    for number, begin in enumerate(range(0, len(order), config.sample_batch)):
-        rows = order[begin : begin + config.sample_batch]
-        rng = seeds.generator(seed, "sample", number)
+    parts = [
+        order[begin : begin + config.sample_batch]
+        for begin in range(0, len(order), config.sample_batch)
+    ]
 
-        def draw(*shape: int, rng: np.random.Generator = rng) -> torch.Tensor:
-            return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(device)
-
-        def block(rows: np.ndarray = rows, draw: Callable[..., torch.Tensor] = draw) -> np.ndarray:
-            batch = graphs.batch(molecules[rows]).to(device)
-            return SAMPLERS[config.sampler](model, batch, config, draw).cpu().numpy()
-
+    blocks = (
+        partial(_block, model, graphs, molecules[rows], config, seed, number)
+        for number, rows in enumerate(parts)
+    )
+    for number, positions in kept(blocks):
+        rows = parts[number]
         padded = np.zeros((len(rows), width, 3), np.float32)
-        padded[graphs.real_atoms(molecules[rows], width)] = kept(block)
+        padded[graphs.real_atoms(molecules[rows], width)] = positions
         result[rows] = padded
     return result
+
+
+def _block(
+    model: GeoDiff,
+    graphs: Graphs,
+    molecules: np.ndarray,
+    config: MoleculesConfig,
+    seed: int,
+    number: int,
+) -> np.ndarray:
+    """Block ``number``: the positions (atoms, 3) of conformations of these ``molecules``."""
+    device, rng = model.sigma.device, seeds.generator(seed, "sample", number)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.from_numpy(rng.standard_normal(shape, np.float32)).to(device)
+
+    batch = graphs.batch(molecules).to(device)
+    return SAMPLERS[config.sampler](model, batch, config, draw).cpu().numpy()

@@ -9,7 +9,6 @@ samples for those molecules what a chemist would look at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from rdkit import Chem
 
 from .. import seeds
 from ..data import Data, Pool
-from ..durable.checkpoints import Checkpoint, at_once
+from ..durable.checkpoints import Checkpoint, Kept, at_once
 from ..errors import RunError
 from ..training import loop
 from .config import MoleculesConfig
@@ -155,9 +154,7 @@ class MoleculesSection:
         )
         return model
 
-    def sample(
-        self, model: GeoDiff, size: int, seed: int, kept: Callable[..., np.ndarray] = at_once
-    ) -> Data:
+    def sample(self, model: GeoDiff, size: int, seed: int, kept: Kept = at_once) -> Data:
         """A new conformation of the molecule of each of the first ``size`` real training items."""
         train_items = self.real.train
         items = np.zeros(size, item_type(train_items["positions"].shape[1]))
@@ -170,7 +167,7 @@ class MoleculesSection:
         model: GeoDiff,
         molecules: np.ndarray,
         seed: int,
-        kept: Callable[..., np.ndarray] = at_once,
+        kept: Kept = at_once,
     ) -> np.ndarray:
         width = self.real.train["positions"].shape[1]
         return sample_positions(

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..durable import leases, progress
@@ -93,10 +93,12 @@ def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
     return second
 
 
-def start(job: Job) -> subprocess.Popen:
-    """Start the process of a job, with its log; it stops when this process dies."""
+def start(job: Job, variables: Mapping[str, str] | None = None) -> subprocess.Popen:
+    """Start the process of a job, with its log and more ``variables`` in its environment; it stops
+    when this process dies.
+    """
     job.run_dir.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    environment = {**os.environ, "TQDM_DISABLE": "1", **(variables or {})}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(job.threads)
     # A session of its own: Ctrl-C in a terminal reaches every process of the terminal's group, and

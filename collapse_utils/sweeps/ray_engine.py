@@ -15,8 +15,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import signal
-import socket
 import tarfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +23,11 @@ from typing import Any
 
 from .. import __version__, sections
 from ..durable import progress
-from ..durable.signals import Interrupted
 from ..errors import InputError, RunError
 from . import ray_worker
 from .jobs import Job
 from .live import Live
-
-ANSWER_S = 10.0  # how long a cluster may take to answer
+from .ray_cluster import connected, reason
 
 
 def engine(
@@ -41,6 +37,7 @@ def engine(
     gpus: float = 0.0,
     retries: int = 5,
     copy_back: bool = False,
+    divide: int = 1,
     quiet: bool = False,
 ) -> Callable[[Sequence[Job]], list[Job]]:
     """A function that runs jobs on the cluster at ``address`` and returns those that failed.
@@ -54,6 +51,8 @@ def engine(
     retries : how often a chain is begun again after its node or its worker has died.  A chain that
         fails by itself is not.
     copy_back : OUT is not shared; see above.
+    divide : processes that may sample one generation, the chain's own among them; the others have
+        the same cores and GPUs as a chain, see ``divided.py``.
 
     Raises
     ------
@@ -73,8 +72,8 @@ def engine(
             _check_new(waiting)
         if not waiting:
             return []
-        with _connected(ray, address), _mark(waiting[0]) as mark:
-            return _drive(ray, jobs, waiting, mark, cpus, gpus, retries, copy_back, quiet)
+        with connected(ray, address), _mark(waiting[0]) as mark:
+            return _drive(ray, jobs, waiting, mark, cpus, gpus, retries, copy_back, divide, quiet)
 
     return run
 
@@ -100,59 +99,6 @@ def _check_new(jobs: Sequence[Job]) -> None:
 
 
 @contextlib.contextmanager
-def _connected(ray: Any, address: str | None) -> Iterator[None]:
-    """Ray, connected for the length of the block; its signal handlers do not replace ours."""
-    _check_answers(address)
-    if ray.is_initialized():
-        yield
-        return
-    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        ray.init(
-            address=address,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as problem:
-        first = (
-            str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        )
-        raise InputError("--address", address, f"a Ray cluster that answers ({first})") from None
-    heard: list[int] = []
-
-    def hear(signum: int, frame: Any) -> None:
-        heard.append(signum)
-        handlers[signum](signum, frame)
-
-    for signum, handler in handlers.items():
-        signal.signal(signum, hear if callable(handler) else handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        if heard:  # what the handler raises inside of Ray, Ray turns into a plain KeyboardInterrupt
-            raise Interrupted(heard[0]) from None
-        raise
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)
-        ray.shutdown()
-
-
-def _check_answers(address: str | None) -> None:
-    """InputError at once where nothing listens; Ray itself would try for minutes."""
-    host, sign, port = (address or "").rpartition("://")[2].rpartition(":")
-    if address in (None, "auto", "local"):
-        return
-    if not sign or not port.isdigit():
-        raise InputError("--address", address, "auto, HOST:PORT or ray://HOST:PORT")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
-    except (OSError, OverflowError) as problem:
-        raise InputError("--address", address, f"a Ray cluster that answers ({problem})") from None
-
-
-@contextlib.contextmanager
 def _mark(job: Job) -> Iterator[Path]:
     """A file in OUT by which a node sees that it shares the folder."""
     mark = job.out / f".shared-{uuid.uuid4().hex[:8]}.tmp"
@@ -173,6 +119,7 @@ def _drive(
     gpus: float,
     retries: int,
     copy_back: bool,
+    divide: int,
     quiet: bool,
 ) -> list[Job]:
     board = None
@@ -193,7 +140,8 @@ def _drive(
     for job in _first_fits_first(waiting):
         options = {"num_cpus": cpus or job.threads, "num_gpus": gpus, "max_retries": retries}
         remote = task.options(**options, scheduling_strategy="SPREAD", name=job.label)
-        refs[remote.remote(job, str(mark), copy_back, __version__, board)] = job
+        shares = (divide, options["num_cpus"], gpus) if divide > 1 else None
+        refs[remote.remote(job, str(mark), copy_back, __version__, board, shares)] = job
     live, failed, shown = Live(jobs, quiet, done=len(jobs) - len(waiting)), [], set()
     try:
         while refs:
@@ -244,15 +192,7 @@ def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
         if copy_back and result.archive:
             ray_worker.unpack(job, result.archive)
     except (ray.exceptions.RayError, RunError, OSError, tarfile.TarError) as problem:
-        lines = [line for line in str(problem).strip().splitlines() if line.strip()] or [
-            type(problem).__name__
-        ]
-        # Of a traceback from the node the last line says what happened; of Ray's own explanations
-        # the first.
-        words = (
-            "error: ray: "
-            f"{lines[-1] if isinstance(problem, ray.exceptions.RayTaskError) else lines[0]}"
-        )
+        words = f"error: ray: {reason(ray, problem)}"
     if words:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with open(job.log, "a", encoding="utf-8") as log:

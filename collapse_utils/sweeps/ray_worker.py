@@ -19,14 +19,14 @@ import tarfile
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..durable import files, leases, progress
 from ..errors import Occupied, RunError
-from . import local
+from . import divided, local
 from .jobs import Job
 
 POLL_S = 0.5
@@ -44,8 +44,17 @@ class Result:
     archive: bytes = b""  # with copy_back: the run directory, its log and its record, as a tar file
 
 
-def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Result:
-    """One job on the node where Ray has put it."""
+def work(
+    job: Job,
+    mark: str,
+    copy_back: bool,
+    version: str,
+    board: Any,
+    shares: tuple[int, int, float] | None,
+) -> Result:
+    """One job on the node where Ray has put it; ``shares``: the processes that sample one of its
+    generations, and the cores and GPUs of each.
+    """
     host = socket.gethostname()
     if version != __version__:
         return Result(
@@ -53,10 +62,13 @@ def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Resu
             1,
             f"error: {host} has collapse_utils {__version__}, the sweep is of version {version}",
         )
+    variables = divided.variables(*shares, job.threads) if shares else {}
     if copy_back:
         moved = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
         returncode = finish(
-            moved, lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host})
+            moved,
+            lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host}),
+            variables,
         )
         archive = pack(moved, returncode == 0)
         for path in moved.leaves():
@@ -71,7 +83,7 @@ def work(job: Job, mark: str, copy_back: bool, version: str, board: Any) -> Resu
                 f"error: {host} does not see {job.out}; share the folder, or use --copy-back",
             )
         time.sleep(POLL_S)
-    return Result(host, finish(job))
+    return Result(host, finish(job, variables=variables))
 
 
 def _scratch() -> Path:
@@ -91,8 +103,13 @@ def _moved(job: Job, out: Path) -> Job:
     )
 
 
-def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
-    """Run a job to its end and return its exit status; waits while another process runs it.
+def finish(
+    job: Job,
+    tell: Callable[[dict], None] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> int:
+    """Run a job to its end, with ``variables`` in its environment, and return its exit status;
+    waits while another process runs it.
 
     The other process is an orphan: what a dead worker has left.  It dies with its worker or, if its
     node has lost touch with the cluster, runs on; then its lease tells.
@@ -101,7 +118,7 @@ def finish(job: Job, tell: Callable[[dict], None] | None = None) -> int:
         if leases.held(job.run_dir):
             time.sleep(POLL_S)
             continue
-        process = local.start(job)
+        process = local.start(job, variables)
         last_told = time.monotonic()
         try:
             while process.poll() is None:

@@ -1,5 +1,6 @@
 """What a sampler keeps of an unfinished generation, and what a lost state leaves behind."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -35,9 +36,8 @@ class InPieces(toy.Gaussian):
             noise = seeds.generator(seed, "noise", first).normal(size=(PIECE, self.dimensions))
             return mean + std * noise
 
-        return np.concatenate(
-            [kept(lambda first=first: make(first)) for first in range(0, size, PIECE)]
-        )
+        pieces = dict(kept(partial(make, first) for first in range(0, size, PIECE)))
+        return np.concatenate([pieces[number] for number in sorted(pieces)])
 
 
 def run(folder, section=None, checkpoint_s=0.0, **options):
@@ -106,15 +106,13 @@ def test_pieces_of_several_arrays_come_back_as_they_were(tmp_path):
         (np.arange(5, dtype=np.uint16), np.array([0, 5])),
         (np.arange(3, dtype=np.uint16), np.array([0, 1, 3])),
     ]
-    first = Pieces(tmp_path / "pieces", every_s=0)
-    for piece in made:
-        first(lambda piece=piece: piece)
+    list(Pieces(tmp_path / "pieces", every_s=0)(lambda piece=piece: piece for piece in made))
     second = Pieces(tmp_path / "pieces", every_s=0)
-    for piece in made:
-        read = second(lambda: pytest.fail("made again"))
-        assert [array.dtype for array in read] == [array.dtype for array in piece]
-        assert all(np.array_equal(a, b) for a, b in zip(read, piece, strict=True))
-    assert second(lambda: np.zeros(2)).shape == (2,)
+    read = dict(second([*2 * [lambda: pytest.fail("made again")], lambda: np.zeros(2)]))
+    for number, piece in enumerate(made):
+        assert [array.dtype for array in read[number]] == [array.dtype for array in piece]
+        assert all(np.array_equal(a, b) for a, b in zip(read[number], piece, strict=True))
+    assert read[2].shape == (2,)
     second.remove()
     assert not (tmp_path / "pieces").exists()
 
@@ -158,9 +156,10 @@ def test_the_language_sampler_keeps_stories_and_small_blocks_stay_one_piece(tmp_
     monkeypatch.setattr(module, "PIECE_BATCHES", 1)
     made = []
 
-    def counting(make):
-        made.append(make())
-        return made[-1]
+    def counting(makes):
+        for number, make in enumerate(makes):
+            made.append(make())
+            yield number, made[-1]
 
     language.config = presets.override(config, ["sample_batch=8"])
     several = language.sample(model, 30, 5, counting)

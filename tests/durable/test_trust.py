@@ -238,7 +238,7 @@ def test_a_pickle_among_the_pieces_is_not_loaded(tmp_path, mark):
     np.savez(part / "pieces.npz", **{"0.array": np.array([Evil(mark)], dtype=object)})
     with_checksums(part)
     with pytest.raises(ValueError, match="allow_pickle=False"):
-        Pieces(tmp_path / "pieces")(lambda: np.zeros(1))
+        list(Pieces(tmp_path / "pieces")([lambda: np.zeros(1)]))
 
 
 def test_a_pickle_in_a_checkpoint_is_not_run(tmp_path, mark):

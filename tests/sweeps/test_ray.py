@@ -1,4 +1,6 @@
-"""A sweep on a simulated Ray cluster of three nodes, two of which die in the middle."""
+"""A sweep on a simulated Ray cluster of three nodes: one generation divided over them, workers and
+nodes that die, results that are copied back.
+"""
 
 from __future__ import annotations
 
@@ -97,6 +99,88 @@ class Witness(threading.Thread):
             leases.held(job.run_dir) and progress.fraction(progress.read(job.run_dir)) > 1
             for job in self.owners
         )
+
+
+def stories(out: Path) -> list[jobs.Job]:
+    """A chain that samples one generation of five pieces, which takes seconds."""
+    fields = {"stories": 320, "sample_batch": 1, "max_length": 64, "vocabulary": 270}
+    fields |= {"layers": 1, "hidden": 16, "heads": 2, "ffn": 16, "iterations": 2}
+    fields |= {"test_stories": 8, "validation_stories": 4, "evaluation_stories": 8}
+    assignments = [f"{name}={value}" for name, value in fields.items()]
+    return jobs.plan(["language"], "smoke", [0], ["replace"], out, assignments=assignments)
+
+
+@pytest.fixture(scope="module")
+def undivided(tmp_path_factory):
+    """What one process makes of the chain of stories."""
+    out = tmp_path_factory.mktemp("undivided")
+    assert run(stories(out), quiet=True) == []
+    return files(out)
+
+
+def sampling() -> list[psutil.Process]:
+    """The workers of a divided generation that make a piece; Ray names them."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if (process.info["cmdline"] or [""])[0].startswith("ray::_Maker.make")
+    ]
+
+
+def test_a_divided_generation_is_the_same_to_the_last_bit(cluster, tmp_path, undivided):
+    (job,) = stories(tmp_path)
+    assert ray_engine.engine(address=cluster.address, divide=3, quiet=True)([job]) == []
+    assert files(tmp_path) == undivided
+    told = job.log.read_text()
+    assert "workers sampled" in told and "workers sampled 0 " not in told
+
+
+def test_the_piece_of_a_killed_worker_is_made_again(cluster, tmp_path, undivided):
+    (job,) = stories(tmp_path)
+    killed, ended = [], threading.Event()
+
+    def kill():
+        while not killed and not ended.wait(0.02):
+            for process in sampling()[:1]:
+                process.kill()
+                killed.append(process.pid)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    failed = ray_engine.engine(address=cluster.address, divide=3, quiet=True)([job])
+    ended.set()
+    killer.join()
+    assert failed == [] and killed
+    assert "its piece is made again" in job.log.read_text()
+    assert files(tmp_path) == undivided
+
+
+def test_a_chain_that_is_stopped_while_workers_sample_resumes(cluster, tmp_path, undivided):
+    (job,) = stories(tmp_path)
+    words = ["sweep", "language", "--regimes", "replace", "--out", tmp_path]
+    words += [word for assignment in job.assignments for word in ("--set", assignment)]
+    words += ["--engine", "ray", "--address", cluster.address, "--divide", "3"]
+    process = processes.start(*words, stderr=subprocess.PIPE)
+    while not sampling():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 143
+    assert progress.last_line(job.log) == "stopped; the same command goes on from here"
+    assert not leases.held(job.run_dir) and not job.done()
+    psutil.wait_procs(sampling(), 30)
+    assert sampling() == []
+    assert ray_engine.engine(address=cluster.address, divide=3, quiet=True)([job]) == []
+    next(tmp_path.glob("sweep-*.json")).unlink()  # the command's own; the engine writes none
+    assert files(tmp_path) == undivided
+
+
+def test_chains_that_hold_every_place_do_not_wait_for_workers(cluster, tmp_path, undivided):
+    """Three chains on three cores, each of which asks for two workers: all are the same chain."""
+    there = [job for name in "abc" for job in stories(tmp_path / name)]
+    assert ray_engine.engine(address=cluster.address, divide=3, quiet=True)(there) == []
+    assert all(files(tmp_path / name) == undivided for name in "abc")
 
 
 def test_two_of_three_nodes_die_and_nothing_is_lost(cluster, tmp_path):

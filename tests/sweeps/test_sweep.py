@@ -57,6 +57,7 @@ BAD = [
     (["--engine", "slurm"], "--engine", "one of local, ray"),
     (["--gpus-per-job", "1"], "--gpus-per-job", "--engine ray"),
     (["--copy-back"], "--copy-back", "--engine ray"),
+    (["--divide", "2"], "--divide", "--engine ray"),
     (["--notebook", "missing.ipynb"], "--notebook", "a notebook"),
 ]
 
