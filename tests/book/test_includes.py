@@ -103,7 +103,7 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     assert digest_of(root / "book/_generated/headline-phone.png") == opening(result, 1).digest
     front = (root / "book/_generated/front.md").read_text(encoding="utf-8")
     # 4.05 / 2.05 and 2.05 / 2.05; the control of equal size was not run.
-    assert "The final loss is 2 (language models) times the first." in front
+    assert "worse: the final loss is 2 (language models) times the first." in front
     assert "prevents most of it: 1 (language models) times." in front and "equal size" not in front
     # its text for those who do not see it
     assert "at fit 3 it is 4.05 under replace and 2.05 under accumulate" in headline
@@ -120,7 +120,7 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     assert f"| TinyStories, one epoch: {rise}<br>exploratory; 4 of 4 steps rise; Llama |" in scores
     readme = (root / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
-    assert "The final loss is 2 (language models)" in readme
+    assert "the final loss is 2 (language models)" in readme
 
 
 def test_a_changed_result_makes_them_stale(tmp_path):
