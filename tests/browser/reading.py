@@ -95,6 +95,13 @@ MOST = (6000, 1200)  # pixels and words of a page at 1280 pixels, its dropdowns 
 # Pages with limits of their own.
 LIMITS = {
     "book/intro": (1800, 350),  # two screens
+    "book/ten_minutes": (6000, 1300),  # sums up seventeen papers
+    "book/claims": (16500, 1600),  # a row for each result of each claim; filters shorten it
+    # The experiments have code, an interactive and a forest plot of claims, which stay open.
+    **dict.fromkeys(
+        [f"notebooks/{name}" for name in ("01_linear", "02_language", "03_images", "04_molecules")],
+        (6900, 1250),
+    ),
 }
 OPENED = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 SEARCH_IN_VIEW = """() => {
