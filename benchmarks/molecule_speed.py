@@ -15,8 +15,8 @@ same numbers.  Writes ``benchmarks/results/molecule_speed.json``.
     pip install torch_geometric
     python benchmarks/molecule_speed.py [--rounds 5] [--threads 2] [--only PART] [--more]
 
-The parts are training, sampling, layout and limits.  The last needs no torch_geometric: it times
-our side alone, and says how far it is from the rate of matrix products.
+The parts are training, sampling, layout and limits.  The last needs no torch_geometric: it says
+how far our steps of the file are from the rate of matrix products, which it measures.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ def training(side: str, threads: int, counter=NO_COUNTER) -> dict:
         adam.zero_grad()
         times.append(time.perf_counter() - started)
         first = loss.item() if first is None else first
-    return {"seconds": statistics.mean(times[1:]), "check": first, "steps": len(times)}
+    return {"seconds": statistics.mean(times[1:]), "check": first}
 
 
 def fresh(graphs):
@@ -324,7 +324,7 @@ def sampling(side: str, threads: int, counter=NO_COUNTER) -> dict:
                 force = force + eq_transform(s_local, x, index[:, local], length[local])
             times.append(time.perf_counter() - started)
             first = force.abs().mean().item() if first is None else first
-    return {"seconds": statistics.mean(times[1:]), "check": first, "steps": len(times)}
+    return {"seconds": statistics.mean(times[1:]), "check": first}
 
 
 def layout(side: str, threads: int) -> dict:
@@ -399,21 +399,20 @@ def measure(part: str, side: str, threads: int) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def limits(threads: int, rounds: int) -> dict:
-    """Seconds of our steps, measured anew, and their share of the rate of matrix products."""
+def limits(seconds: dict[str, float], threads: int) -> dict:
+    """Our share of the rate of matrix products, given the ``seconds`` of our steps by part."""
     from limits import product_rate
     from torch.utils.flop_counter import FlopCounterMode
 
-    peak, found = product_rate(threads), {"limit_gflops": 0.0}
-    for part in ("training", "sampling"):
+    peak = product_rate(threads)
+    found: dict = {"limit_gflops": round(peak / 1e9, 1)}
+    for part, spent in seconds.items():
         counter = FlopCounterMode(display=False)
         PARTS[part][0]("ours", threads, counter)
-        runs = [measure(part, "ours", threads) for _ in range(rounds)]
-        seconds = statistics.median(run["seconds"] for run in runs)
         # entering a counter starts it anew: what it holds is the last step
-        share = counter.get_total_flops() / seconds / peak
-        found[part] = {"seconds": seconds, "share_of_product_rate": round(share, 3)}
-    return {**found, "limit_gflops": round(peak / 1e9, 1), "rounds": rounds}
+        share = counter.get_total_flops() / spent / peak
+        found[part] = {"share_of_product_rate": round(share, 3)}
+    return found
 
 
 def main() -> None:
@@ -432,7 +431,8 @@ def main() -> None:
     result = json.loads(OUT.read_text()) if OUT.exists() else {}
     for part in options.only or (*PARTS, "limits"):
         if part == "limits":
-            result[part] = limits(options.threads, options.rounds)
+            seconds = {one: result[one]["seconds"]["ours"] for one in ("training", "sampling")}
+            result[part] = limits(seconds, options.threads)
             print(part, result[part])
             continue
         sides = PARTS[part][1]

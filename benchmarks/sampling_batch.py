@@ -2,9 +2,9 @@
 
 What counts is a step in the middle of a data set, when the stories of the batch have come to any
 length.  ``collapse estimate language`` times the same steps for its advice
-(``sampler/rates.py``).  The batch sizes alternate, and medians count.  For two shapes, a whole data
-set is sampled from a trained model beside it, with the end of the data set, where the batch
-shrinks, and with the traffic of two lanes on one memory.  Writes
+(``sampler/rates.py``).  The batch sizes alternate, and medians count.  For the shape of ``cpu`` on
+one thread, a whole data set is sampled from a trained model beside it, with its end, where the
+batch shrinks.  Writes
 ``benchmarks/results/sampling_batch.json``.
 
     python benchmarks/sampling_speed.py train     # some minutes a model, kept in build/
@@ -25,7 +25,7 @@ PRESET = 64  # of smoke, cpu and trained, whose results are published
 THREADS = (1, 2)
 PAPER = "gpt2 9M"
 # the number of stories of a whole data set
-WHOLE = {"llama smoke": 1000, "llama cpu": 384}
+WHOLE = {"llama cpu": 256}
 
 
 def prepared(name: str):
@@ -97,7 +97,7 @@ def main() -> None:
                     str(b): round(statistics.median(runs)) for b, runs in timed.items()
                 }
             }
-            if name in WHOLE:
+            if name in WHOLE and threads == 1:
                 one["whole_stories_per_s"] = whole(name, threads, BATCHES[1:], options.rounds)
             report["shapes"][name][str(threads)] = one
             print(name, threads, one, flush=True)

@@ -40,11 +40,12 @@ SHAPES: dict[str, dict] = {
     "3M": {"layers": 6, "hidden": 192, "heads": 6, "ffn": 768, "vocabulary": 2048},
 }
 RACED = ("llama 1M", "gpt2 1M", "llama 3M")
-TRAINED = (*RACED, "llama smoke", "llama cpu")  # the last two for sampling_batch.py
+TRAINED = (*RACED, "llama cpu")  # the last for sampling_batch.py
 MAX_LENGTH, END = 256, 0
 SIDES = ("ours", "generate")
 BATCHES = {"dynamic": (32, 64), "static": (64, 128), "ours": (64, 128, 256)}
-STORIES = {"sweep": 128, "race": 384}  # whole batches of ``generate``
+# of ``generate`` in a sweep, and of both sides in a race: whole batches of ``generate``
+SWEPT, STORIES = 128, {"1M": 384, "3M": 256}
 
 
 def folder(name: str) -> Path:
@@ -147,9 +148,7 @@ def sample(side: str, name: str, batch: int, cache: str, count: int, threads: in
     }
 
 
-def measure(
-    side: str, name: str, batch: int, cache: str, threads: int, count: int = STORIES["race"]
-) -> dict:
+def measure(side: str, name: str, batch: int, cache: str, threads: int, count: int) -> dict:
     """The same in a process of its own."""
     from sides import Side
 
@@ -178,13 +177,14 @@ def sweep(name: str, threads: int) -> None:
         side = "ours" if cache == "ours" else "generate"
         for batch in batches:
             # ours does not sample in whole batches, so its end must weigh as in the race
-            count = STORIES["race" if side == "ours" else "sweep"]
+            count = STORIES[name.split()[1]] if side == "ours" else SWEPT
             rate = measure(side, name, batch, cache, threads, count)["stories_per_s"]
             settings[side][f"{cache} {batch}"] = rate
             print(name, cache, batch, rate, flush=True)
     report = record()
-    report.update({"threads": threads, "max_length": MAX_LENGTH, "stories": STORIES["race"]})
+    report.update({"threads": threads, "max_length": MAX_LENGTH})
     report["models"][name] = {
+        "stories": STORIES[name.split()[1]],
         "settings": settings,
         "best": {side: max(found, key=found.get) for side, found in settings.items()},
         "rounds": [],
@@ -205,7 +205,7 @@ def race(name: str, rounds: int, threads: int) -> None:
         pair = {}
         for side in ("ours", "generate") if number % 2 else ("generate", "ours"):
             cache, batch = mine["best"][side].split()
-            pair[side] = measure(side, name, int(batch), cache, threads)
+            pair[side] = measure(side, name, int(batch), cache, threads, mine["stories"])
         mine["rounds"].append(pair)
         print(name, pair, flush=True)
         mine["summary"] = summary(mine, name, threads)

@@ -46,7 +46,7 @@ MODELS = {
     },
 }
 STORIES, MAX_LENGTH = 16, 256
-WARM, STEPS = 3, 12  # of one measurement
+WARM, STEPS = 2, 8  # of one measurement
 SIDES = ("ours", "trainer", "trainer_grouped")
 
 
@@ -134,8 +134,8 @@ def main() -> None:
     for name in [options.model] if options.model else MODELS:
         report["models"][name] = measured(name, options.threads, options.rounds)
         print(name, report["models"][name], flush=True)
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(report, indent=2) + "\n")
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":
