@@ -101,7 +101,7 @@ def main() -> None:
                 one["whole_stories_per_s"] = whole(name, threads, BATCHES[1:], options.rounds)
             report["shapes"][name][str(threads)] = one
             print(name, threads, one, flush=True)
-    OUT.write_text(json.dumps(report, indent=2) + "\n")
+        OUT.write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ MAX_LENGTH, END = 256, 0
 SIDES = ("ours", "generate")
 BATCHES = {"dynamic": (32, 64), "static": (64, 128), "ours": (64, 128, 256)}
 # of ``generate`` in a sweep, and of both sides in a race: whole batches of ``generate``
-SWEPT, STORIES = 128, {"1M": 384, "3M": 256}
+SWEPT, STORIES = 128, {"1M": 256, "3M": 128}
 
 
 def folder(name: str) -> Path:
@@ -184,7 +184,6 @@ def sweep(name: str, threads: int) -> None:
     report = record()
     report.update({"threads": threads, "max_length": MAX_LENGTH})
     report["models"][name] = {
-        "stories": STORIES[name.split()[1]],
         "settings": settings,
         "best": {side: max(found, key=found.get) for side, found in settings.items()},
         "rounds": [],
@@ -201,6 +200,7 @@ def race(name: str, rounds: int, threads: int) -> None:
     if name not in report["models"]:
         raise SystemExit(f"sweep {name!r} first")
     mine = report["models"][name]
+    mine["stories"] = STORIES[name.split()[1]]
     for number in range(rounds):
         pair = {}
         for side in ("ours", "generate") if number % 2 else ("generate", "ours"):
