@@ -4,10 +4,10 @@ Both sides train the same network from the same photographs, the same number a b
 with Adam.  ``loader`` is the way of the public PyTorch-VAE: a Dataset that opens a JPEG, cuts its
 centre, scales and converts it (we leave out its random flip), a DataLoader that shuffles, a network
 in torch's default memory layout.  It is measured with no worker process and with two, and the
-better of the two counts.  ``ours`` is ``Images.fit`` on the decoded, memory-mapped array, the
-gathering of batches included; what the one-time decoding takes is given beside it.  The photographs
-are the default faces at the size of an aligned CelebA photograph, in colour.  Each measurement is a
-process of its own; sides alternate, and the first steps, in which libraries load, are not counted.
+better of the two counts.  ``ours`` is ``ImagesSection.fit`` on the decoded, memory-mapped array,
+the gathering of batches included; what the one-time decoding takes is given beside it.  The
+photographs are the default faces at the size of an aligned CelebA photograph, in colour.  Each side
+is a process of its own; sides alternate, and the first steps of each measurement are not counted.
 Writes ``benchmarks/results/image_speed.json``.
 
     python benchmarks/image_speed.py [--rounds 5] [--threads 2] [--network cpu]
@@ -17,10 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,8 +25,8 @@ from pathlib import Path
 OUT = Path(__file__).parent / "results" / "image_speed.json"
 NETWORKS = ("cpu", "paper")
 PHOTOS = 640
-WARM = 5
-COUNTED = {"cpu": 40, "paper": 8}  # steps
+WARM = 3
+COUNTED = {"cpu": 25, "paper": 5}  # steps of one measurement
 SIDES = ("ours", "loader", "loader_2_workers")
 
 
@@ -89,7 +86,7 @@ def ours(network: str, photos: Path, threads: int) -> dict:
     config = ImagesConfig(**chosen, threads=threads, epochs=epochs, images=count, test_images=64)
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
-        section = images.Images(config, photos, Path(scratch))
+        section = images.ImagesSection(config, photos, Path(scratch))
         decode_s = time.perf_counter() - started
         original = images.losses
 
@@ -175,14 +172,24 @@ def loader(network: str, photos: Path, threads: int, workers: int) -> dict:
     return {"images_per_s": marks.rate(chosen["batch_size"])}
 
 
-def measure(side: str, network: str, photos: Path, threads: int) -> dict:
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    words = [sys.executable, __file__, "--one", side, "--network", network]
-    words += ["--threads", str(threads), "--photos", str(photos)]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def operations(network: str) -> int:
+    """Floating-point operations of the convolutions and products of one training step."""
+    import limits
+    import torch
+
+    from collapse_utils.images.model import build, losses
+
+    chosen = settings(network)
+    shape = {name: chosen[name] for name in ("size", "width", "levels", "latent")}
+    model = build(channels=3, **shape, seed=0)
+    images = torch.rand(chosen["batch_size"], 3, chosen["size"], chosen["size"])
+    noise = torch.randn(chosen["batch_size"], chosen["latent"])
+
+    def step() -> None:
+        error, kl, _ = losses(model, images, noise)
+        (error.mean() + 0.00025 * kl.mean()).backward()
+
+    return limits.operations(step)
 
 
 def main() -> None:
@@ -192,15 +199,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--network", choices=NETWORKS)
-    parser.add_argument("--one", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--photos", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one == "ours":
-        print(json.dumps(ours(options.network, options.photos, options.threads)))
+    from sides import Side, alternate, serve
+
+    setting = options.network, options.photos, options.threads
+    if options.serve == "ours":
+        serve(lambda: ours(*setting))
         return
-    if options.one:
-        workers = 2 if options.one == "loader_2_workers" else 0
-        print(json.dumps(loader(options.network, options.photos, options.threads, workers)))
+    if options.serve:
+        workers = 2 if options.serve == "loader_2_workers" else 0
+        serve(lambda: loader(*setting, workers))
         return
     report = json.loads(OUT.read_text()) if OUT.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -208,17 +218,18 @@ def main() -> None:
         photos.mkdir()
         write_photos(photos)
         for network in [options.network] if options.network else NETWORKS:
-            rates = {side: [] for side in SIDES}
-            for _ in range(options.rounds):
-                for side in SIDES:
-                    rates[side].append(measure(side, network, photos, options.threads))
-            report[network] = summary(network, rates, options)
-            print(network, report[network])
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(report, indent=2) + "\n")
+            words = ("--network", network, "--threads", options.threads, "--photos", photos)
+            sides = {
+                side: Side(__file__, ("--serve", side, *words), options.threads) for side in SIDES
+            }
+            report[network] = summary(network, alternate(sides, options.rounds), options)
+            print(network, report[network], flush=True)
+            OUT.parent.mkdir(exist_ok=True)
+            OUT.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def summary(network: str, found: dict[str, list[dict]], options: argparse.Namespace) -> dict:
+    import limits
     from rivals import ratio
 
     from collapse_utils.images.config import PRESETS
@@ -227,6 +238,8 @@ def summary(network: str, found: dict[str, list[dict]], options: argparse.Namesp
     better = max(("loader", "loader_2_workers"), key=lambda side: statistics.median(rates[side]))
     middle = {key: statistics.median(run[key] for run in found["ours"]) for key in found["ours"][0]}
     epochs = PRESETS[network].epochs
+    peak = limits.product_rate(options.threads)
+    steps_per_s = middle["images_per_s"] / settings(network)["batch_size"]
     return {
         "threads": options.threads,
         "rounds": options.rounds,
@@ -240,6 +253,8 @@ def summary(network: str, found: dict[str, list[dict]], options: argparse.Namesp
             middle["images_per_s"] / middle["sampled_per_s"] / epochs, 4
         ),
         "decode_ms_an_image_once": round(middle["decode_ms_an_image"], 2),
+        "limit_gflops": round(peak / 1e9, 1),
+        "share_of_product_rate": round(operations(network) * steps_per_s / peak, 3),
     }
 
 

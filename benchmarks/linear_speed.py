@@ -2,8 +2,8 @@
 
     python benchmarks/linear_speed.py
 
-Grid: d = 32, T in {100, 316, 1000}, five sigma2, four regimes, n = 1..50, 1,000 repeats: 3 million
-fits.
+Grid: d = 32, T in {100, 316, 1000}, five sigma2, four regimes, n = 1..50, 500 repeats: 1.5 million
+fits.  (The published grid has more repeats; times are proportional to them.)
 
 Plain side: ``reference.errors``, one lstsq a fit.  Twice: on all the rows of the training set, as
 the regime says ("all rows"), and for the regimes whose blocks share their rows on T rows with the
@@ -15,8 +15,10 @@ Fast side: ``simulation.simulate`` for all repeats, its random numbers included.
 of their own for every sigma2, and with the five sigma2 from one set of draws, which is exact
 because sigma2 only scales the noise.
 
-One thread each, the sides alternate, medians of five.  Equality is checked on the plain side's
-draws at every sigma2.
+Core against core, and two cores against two: there the fast side has two threads of its own, and
+BLAS has two in the plain one.  The sides alternate, medians of five.  Equality is checked on the
+plain side's draws at every sigma2.  The shares say which part of the fast side's time on one core
+its matrix products would take at the rate of large ones, and which part its random numbers take.
 """
 
 from __future__ import annotations
@@ -31,16 +33,22 @@ import time
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from collapse_utils import seeds
 from collapse_utils.linear import reference, simulation
 from collapse_utils.linear.config import Linear
 from collapse_utils.linear.draws import draw
-from collapse_utils.linear.grid import ITERATIONS, REPEATS, SIGMA2_VALUES, T_VALUES, D
+from collapse_utils.linear.grid import ITERATIONS, SIGMA2_VALUES, T_VALUES, D
 from collapse_utils.regimes import REGIMES
 from collapse_utils.training.threads import use_threads
 
 OUT = Path(__file__).parent / "results" / "linear_speed.json"
+
+
+REPEATS = 500
+SIDES = ("all_rows", "averaged", "fast")
+CORES = ("", "_two_cores")
 
 
 def seconds(function, *arguments, **options):
@@ -52,8 +60,9 @@ def seconds(function, *arguments, **options):
 def measure(T: int, regime: str, rounds: int, repeats: int, plain_repeats: int) -> dict:
     """Medians for one (T, regime) at sigma2 = 1 in seconds; largest relative difference."""
     config = Linear(d=D, T=T, iterations=ITERATIONS, repeats=repeats)
-    times: dict[str, list[float]] = {"all_rows": [], "averaged": [], "fast": []}
+    times: dict[str, list[float]] = {side + cores: [] for cores in CORES for side in SIDES}
     difference = 0.0
+    two = dataclasses.replace(config, threads=2)
     for turn in range(rounds):
         draws = draw(config, regime, seeds.generator(turn, "benchmark", T, regime), plain_repeats)
         spent, plain = seconds(reference.errors, config, regime, draws)
@@ -63,6 +72,12 @@ def measure(T: int, regime: str, rounds: int, repeats: int, plain_repeats: int) 
             difference = max(difference, np.max(np.abs(plain_averaged / plain - 1)))
         times["averaged"].append(spent * repeats / plain_repeats)
         times["fast"].append(seconds(simulation.simulate, config, regime, turn)[0])
+        times["fast_two_cores"].append(seconds(simulation.simulate, two, regime, turn)[0])
+        with threadpool_limits(2):
+            for side, average in (("all_rows", False), ("averaged", True)):
+                average = average and regime != "accumulate_subsample"
+                spent, _ = seconds(reference.errors, config, regime, draws, average=average)
+                times[side + "_two_cores"].append(spent * repeats / plain_repeats)
         for sigma2 in SIGMA2_VALUES:
             scaled = dataclasses.replace(config, sigma2=sigma2)
             expected = (
@@ -84,6 +99,26 @@ def measure(T: int, regime: str, rounds: int, repeats: int, plain_repeats: int) 
     return {"T": T, "regime": regime, **medians, "relative_difference": float(difference)}
 
 
+def limits(spent: float, repeats: int) -> dict[str, float]:
+    """Shares of ``spent``, the seconds of the fast side on one core for one sigma2.
+
+    Counted are the products of the subsampled fits, which take most of the time: the Gram matrices
+    of all iterations, and what makes labels and moments.
+    """
+    rng, a = np.random.default_rng(0), np.ones((1024, 1024))
+    a @ a
+    product_s = min(seconds(np.matmul, a, a)[0] for _ in range(9)) / (2 * 1024**3)
+    number_s = min(seconds(rng.standard_normal, 2**20)[0] for _ in range(9)) / 2**20
+    N = ITERATIONS
+    operations = sum(N * T * (D * (D + 1) + 4 * D) for T in T_VALUES) * repeats
+    numbers = sum(T * (D + N) for T in T_VALUES) * repeats
+    return {
+        "limit_gflops_float64": 1e-9 / product_s,
+        "share_of_product_rate": operations * product_s / spent,
+        "share_of_random_numbers": numbers * number_s / spent,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time the linear grid.")
     parser.add_argument("--rounds", type=int, default=5)
@@ -91,7 +126,7 @@ def main() -> None:
     parser.add_argument("--plain-repeats", type=int, default=1)
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    use_threads(1)  # core against core
+    use_threads(1)
     simulation.simulate(Linear(iterations=2, repeats=8), "replace", 0)  # first-call costs
     rows = []
     print(
@@ -108,26 +143,20 @@ def main() -> None:
                 flush=True,
             )
     levels = len(SIGMA2_VALUES)
-    total = {
-        name: levels * sum(row[name] for row in rows) for name in ("all_rows", "averaged", "fast")
-    }
+    names = [side + cores for cores in CORES for side in SIDES]
+    total = {name: levels * sum(row[name] for row in rows) for name in names}
     total["fast_shared_draws"] = total["fast"] / levels
-    whole = [row for row in rows if row["regime"] != "accumulate_subsample"]
+    shared = total["fast_shared_draws"]
     ratios = {
-        "all_rows / fast, one set of draws for all sigma2": total["all_rows"]
-        / total["fast_shared_draws"],
+        "all_rows / fast, one set of draws for all sigma2": total["all_rows"] / shared,
         "all_rows / fast, own draws for each sigma2": total["all_rows"] / total["fast"],
-        "averaged / fast, one set of draws for all sigma2": total["averaged"]
-        / total["fast_shared_draws"],
+        "averaged / fast, one set of draws for all sigma2": total["averaged"] / shared,
         "averaged / fast, own draws for each sigma2": total["averaged"] / total["fast"],
-        "three regimes of whole blocks, all_rows / fast, own draws": sum(
-            row["all_rows"] for row in whole
-        )
-        / sum(row["fast"] for row in whole),
-        "three regimes of whole blocks, averaged / fast, own draws": sum(
-            row["averaged"] for row in whole
-        )
-        / sum(row["fast"] for row in whole),
+        **{
+            f"{side} / fast, own draws for each sigma2, two cores": total[f"{side}_two_cores"]
+            / total["fast_two_cores"]
+            for side in SIDES[:2]
+        },
     }
     result = {
         "grid": {
@@ -137,12 +166,13 @@ def main() -> None:
             "iterations": ITERATIONS,
             "repeats": arguments.repeats,
         },
-        "method": f"one thread each, sides alternate, medians of {arguments.rounds}; plain sides "
+        "method": f"sides alternate, medians of {arguments.rounds}; plain sides "
         f"measured on {arguments.plain_repeats} repeat(s) of every (T, regime) and "
         "extrapolated, drawing not counted; fast side measured whole, drawing counted; grid = "
         "five times the sum over (T, regime)",
         "seconds_for_the_grid": total,
         "ratios": ratios,
+        "limits": limits(total["fast"] / levels, arguments.repeats),
         "largest_relative_difference": max(row["relative_difference"] for row in rows),
         "cells": rows,
         "machine": {

@@ -13,13 +13,16 @@ copied from one side to the other and the losses compared, so that both are know
 same numbers.  Writes ``benchmarks/results/molecule_speed.json``.
 
     pip install torch_geometric
-    python benchmarks/molecule_speed.py [--rounds 5] [--threads 2] [--only training|sampling|layout]
-    [--more]
+    python benchmarks/molecule_speed.py [--rounds 5] [--threads 2] [--only PART] [--more]
+
+The parts are training, sampling, layout and limits.  The last needs no torch_geometric: it says
+how far our steps of the file are from the rate of matrix products, which it measures.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -31,6 +34,7 @@ from pathlib import Path
 
 OUT = Path(__file__).parent / "results" / "molecule_speed.json"
 MOLECULES, LEVELS = 32, 1000
+NO_COUNTER = contextlib.nullcontext()
 
 
 def set_threads(threads: int) -> None:
@@ -239,8 +243,8 @@ def other_losses(model, edges, z, positions, level, noise):
 # What is timed
 
 
-def training(side: str, threads: int) -> dict:
-    """Seconds a training step, and the loss of the first step."""
+def training(side: str, threads: int, counter=NO_COUNTER) -> dict:
+    """Seconds a training step, and the loss of the first step; ``counter`` surrounds the steps."""
     import torch
 
     torch.set_num_threads(threads)
@@ -265,9 +269,10 @@ def training(side: str, threads: int) -> dict:
     for step in range(1 + (6 if side == "ours" else 3)):
         level, noise = draws(step, batch.atoms)
         started = time.perf_counter()
-        local, global_ = step_of(level, noise)
-        loss = (local + global_).mean()
-        loss.backward()
+        with counter:
+            local, global_ = step_of(level, noise)
+            loss = (local + global_).mean()
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 30_000.0)
         adam.step()
         adam.zero_grad()
@@ -283,7 +288,7 @@ def fresh(graphs):
     return graphs.batch(np.arange(MOLECULES))
 
 
-def sampling(side: str, threads: int) -> dict:
+def sampling(side: str, threads: int, counter=NO_COUNTER) -> dict:
     """Seconds a Langevin step, over levels spread evenly; and the force at the first level."""
     import torch
 
@@ -308,7 +313,8 @@ def sampling(side: str, threads: int) -> dict:
             started = time.perf_counter()
             if side == "ours":
                 pairs = pairs_within(batch, x, model.cutoff)
-                s = model(batch, pairs, sigma.expand(MOLECULES), filters)
+                with counter:
+                    s = model(batch, pairs, sigma.expand(MOLECULES), filters)
                 force = forces(s, pairs, slice(None), batch.atoms)
             else:
                 index, kind = edges.with_radius(x, *edges.order(), model.cutoff)
@@ -393,11 +399,27 @@ def measure(part: str, side: str, threads: int) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def limits(seconds: dict[str, float], threads: int) -> dict:
+    """Our share of the rate of matrix products, given the ``seconds`` of our steps by part."""
+    from limits import product_rate
+    from torch.utils.flop_counter import FlopCounterMode
+
+    peak = product_rate(threads)
+    found: dict = {"limit_gflops": round(peak / 1e9, 1)}
+    for part, spent in seconds.items():
+        counter = FlopCounterMode(display=False)
+        PARTS[part][0]("ours", threads, counter)
+        # entering a counter starts it anew: what it holds is the last step
+        share = counter.get_total_flops() / spent / peak
+        found[part] = {"share_of_product_rate": round(share, 3)}
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", choices=PARTS, action="append")
+    parser.add_argument("--only", choices=(*PARTS, "limits"), action="append")
     parser.add_argument("--more", action="store_true", help="add the rounds to those in the file")
     parser.add_argument("--one", nargs=2, metavar=("PART", "SIDE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -407,7 +429,12 @@ def main() -> None:
         print(json.dumps(PARTS[part][0](side, options.threads)))
         return
     result = json.loads(OUT.read_text()) if OUT.exists() else {}
-    for part in options.only or PARTS:
+    for part in options.only or (*PARTS, "limits"):
+        if part == "limits":
+            seconds = {one: result[one]["seconds"]["ours"] for one in ("training", "sampling")}
+            result[part] = limits(seconds, options.threads)
+            print(part, result[part])
+            continue
         sides = PARTS[part][1]
         runs = {
             side: list(result[part]["all"][side]) if options.more and part in result else []

@@ -1,12 +1,11 @@
-"""Training tokens per second: the book's loop, ``Trainer``, and matrix products.
+"""Training tokens per second: the book's loop and ``transformers.Trainer``.
 
 All sides train the same model from the same weights on the same stories, the same number a batch,
 in float32 with fused AdamW and gradient clipping.  ``trainer`` gets the very batches that our loop
 gets, padded, with the attention mask that its users pass.  ``trainer_grouped`` gets batches of
 stories of similar length, Trainer's own remedy for padding (which we do not use: it sorts real from
-synthetic stories).  Tokens are those that are predicted, never padding.  Each measurement is a
-process of its own, since the allocator's settings are those of a process; sides alternate, and the
-first steps, in which libraries load, are not counted.  Writes
+synthetic stories).  Tokens are those that are predicted, never padding.  Each side is a process of
+its own; sides alternate, and the first steps of each measurement are not counted.  Writes
 ``benchmarks/results/training_speed.json``.
 
     python benchmarks/training_speed.py [--rounds 5] [--threads 2]
@@ -16,11 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 OUT = Path(__file__).parent / "results" / "training_speed.json"
@@ -51,7 +46,8 @@ MODELS = {
     },
 }
 STORIES, MAX_LENGTH = 16, 256
-WARM, STEPS = 6, 36
+WARM, STEPS = 2, 8  # of one measurement
+SIDES = ("ours", "trainer", "trainer_grouped")
 
 
 def prepared(name: str, *, grouped: bool = False):
@@ -80,38 +76,41 @@ def prepared(name: str, *, grouped: bool = False):
     return model, batches
 
 
-def one(side: str, name: str, threads: int) -> float:
-    """Tokens per second of a side, in this process."""
+def serve(side: str, name: str, threads: int) -> None:
+    """Tokens per second of a side, whenever it is asked."""
     import rivals
+    import sides
     import torch
 
     torch.set_num_threads(threads)
     model, batches = prepared(name, grouped=side == "trainer_grouped")
     train = rivals.train_ours if side == "ours" else rivals.train_theirs
-    return train(model, batches, WARM)
+    sides.serve(lambda: train(model, batches, WARM))
 
 
-def matmul_flops(threads: int) -> float:
-    """Floating-point operations per second of 1024 x 1024 float32 products."""
-    import torch
+def measured(name: str, threads: int, rounds: int) -> dict:
+    """Rates of all sides for one model, and the share of the machine's limit."""
+    import limits
+    from rivals import ratio
+    from sides import Side, alternate
 
-    torch.set_num_threads(threads)
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    for _ in range(5):
-        a @ b
-    started = time.perf_counter()
-    for _ in range(30):
-        a @ b
-    return 30 * 2 * 1024**3 / (time.perf_counter() - started)
-
-
-def measure(side: str, name: str, threads: int) -> float:
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TRANSFORMERS_VERBOSITY": "error"}
-    words = [sys.executable, __file__, "--one", side, "--model", name, "--threads", str(threads)]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return float(done.stdout.strip().splitlines()[-1])
+    words = ("--model", name, "--threads", threads)
+    found = alternate(
+        {side: Side(__file__, ("--serve", side, *words), threads) for side in SIDES}, rounds
+    )
+    middle = {side: statistics.median(rates) for side, rates in found.items()}
+    model, _ = prepared(name)
+    # Two operations a parameter and token in the forward pass, and twice that in the backward pass;
+    # the products inside attention are left out.
+    operations = 6 * limits.matrix_parameters(model) * middle["ours"]
+    peak = limits.product_rate(threads)
+    return {
+        "parameters": model.num_parameters(),
+        **{f"{side}_tokens_per_s": round(rate) for side, rate in middle.items()},
+        **{f"ours / {side}": ratio(found["ours"], found[side], 3) for side in SIDES[1:]},
+        "limit_gflops": round(peak / 1e9, 1),
+        "share_of_product_rate": round(operations / peak, 3),
+    }
 
 
 def main() -> None:
@@ -121,50 +120,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", choices=MODELS)
-    parser.add_argument(
-        "--one", choices=("ours", "trainer", "trainer_grouped", "matmul"), help=argparse.SUPPRESS
-    )
+    parser.add_argument("--serve", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one == "matmul":
-        print(matmul_flops(options.threads))
+    if options.serve:
+        serve(options.serve, options.model, options.threads)
         return
-    if options.one:
-        print(one(options.one, options.model, options.threads))
-        return
-    from rivals import ratio
-
     report = {
         "threads": options.threads,
         "rounds": options.rounds,
         "stories_a_batch": STORIES,
-        "models": {},
+        "models": json.loads(OUT.read_text())["models"] if OUT.exists() else {},
     }
     for name in [options.model] if options.model else MODELS:
-        sides = {"ours": [], "trainer": [], "trainer_grouped": [], "matmul": []}
-        for _ in range(options.rounds):
-            for side, found in sides.items():
-                found.append(measure(side, name, options.threads))
-        model, _ = prepared(name)
-        parameters = sum(p.numel() for p in model.parameters())
-        middle = {side: statistics.median(found) for side, found in sides.items()}
-        report["models"][name] = {
-            "parameters": parameters,
-            **{
-                f"{side}_tokens_per_s": round(middle[side])
-                for side in ("ours", "trainer", "trainer_grouped")
-            },
-            **{
-                f"ours / {side}": ratio(sides["ours"], sides[side], 3)
-                for side in ("trainer", "trainer_grouped")
-            },
-            # Six operations a parameter and token: forward, and backward twice that.
-            "share_of_matmul_rate": round(6 * parameters * middle["ours"] / middle["matmul"], 3),
-        }
-        print(name, report["models"][name])
-    before = json.loads(OUT.read_text()) if OUT.exists() else {"models": {}}
-    report["models"] = {**before["models"], **report["models"]}
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(report, indent=2) + "\n")
+        report["models"][name] = measured(name, options.threads, options.rounds)
+        print(name, report["models"][name], flush=True)
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -34,40 +34,55 @@ def times(median: float, low: float | None = None, high: float | None = None) ->
     )
 
 
+def limit(measured: dict) -> str:
+    """The share of the machine's limits that a measurement reaches, such as ``40% products``."""
+    names = {
+        "share_of_product_rate": "products",
+        "share_of_memory_rate": "memory",
+        "share_of_random_numbers": "random numbers",
+    }
+    return ", ".join(
+        f"{measured[key]:.0%} {words}" for key, words in names.items() if key in measured
+    )
+
+
 def _linear(root: Path) -> Iterator[list[str]]:
-    ratios = read(root, "linear_speed").get("ratios", {})
+    measured = read(root, "linear_speed")
     words_of = {
-        "all_rows / fast, one set of draws for all sigma2": "one set of draws for all σ²",
-        "all_rows / fast, own draws for each sigma2": "own draws for each σ²",
+        "all_rows / fast, one set of draws for all sigma2": "one set of draws for all σ², one core",
+        "all_rows / fast, own draws for each sigma2": "own draws for each σ², one core",
+        "all_rows / fast, own draws for each sigma2, two cores": "own draws for each σ², two cores",
     }
     for key, words in words_of.items():
-        if key in ratios:
+        if key in measured.get("ratios", {}):
             yield [
                 "the whole linear grid, " + words,
                 "`numpy.linalg.lstsq` for each fit",
-                times(ratios[key]),
+                times(measured["ratios"][key]),
                 "",
+                limit(measured["limits"]) if words == "own draws for each σ², one core" else "",
             ]
 
 
 def _training(root: Path) -> Iterator[list[str]]:
     for model, measured in read(root, "training_speed").get("models", {}).items():
-        ours = (
-            f"{measured['ours_tokens_per_s']:,} tokens/s; {measured['share_of_matmul_rate']:.0%} "
-            "of the rate of matrix products"
-        )
+        ours = [f"{measured['ours_tokens_per_s']:,} tokens/s", limit(measured)]
         for key, words in (
             ("trainer", "the same batches"),
             ("trainer_grouped", "batches of similar length"),
         ):
-            ratio = measured[f"ours / {key}"]
             yield [
-                f"training, {model.capitalize()}",
+                f"training, {titled(model)}",
                 f"`transformers.Trainer`, {words}",
-                times(**ratio),
-                ours,
+                times(**measured[f"ours / {key}"]),
+                *ours,
             ]
-            ours = ""
+            ours = ["", ""]
+
+
+def titled(model: str) -> str:
+    """The name of a model as text: ``llama 1M`` is Llama 1M, ``gpt2 1M`` is GPT-2 1M."""
+    return model.replace("llama", "Llama").replace("gpt2", "GPT-2")
 
 
 def _sampling(root: Path) -> Iterator[list[str]]:
@@ -78,14 +93,13 @@ def _sampling(root: Path) -> Iterator[list[str]]:
             memory = (
                 f"{ours['sampling_mb']:.0f} MB of memory against {theirs['sampling_mb']:.0f} MB"
             )
-            note = f"{ours['stories_per_s']:.0f} stories/s; {memory}"
-            cache, batch = measured["best"].split()
-            against = f"`generate`, best setting ({cache} cache, batch {batch})"
+            cache, batch = measured["best"]["generate"].split()
             yield [
-                f"sampling stories, {model.capitalize()}",
-                against,
+                f"sampling stories, {titled(model)}, batch {measured['best']['ours'].split()[1]}",
+                f"`generate`, best setting ({cache} cache, batch {batch})",
                 times(**summary["ratio"]),
-                note,
+                f"{ours['stories_per_s']:.0f} stories/s; {memory}",
+                limit(summary),
             ]
 
 
@@ -93,12 +107,14 @@ def _images(root: Path) -> Iterator[list[str]]:
     for preset, measured in read(root, "image_speed").items():
         ratio = dict(measured["ours / better loader"])
         workers = "two workers" if ratio.pop("better").endswith("workers") else "no worker"
-        against = f"a `DataLoader` that decodes JPEGs, {workers}"
-        note = (
+        yield [
+            f"training the VAE of `{preset}`",
+            f"a `DataLoader` that decodes JPEGs, {workers}",
+            times(**ratio),
             f"{measured['ours_images_per_s']:,} images/s; sampling takes "
-            f"{measured['sampling_as_share_of_fit']:.1%} of a fit"
-        )
-        yield [f"training the VAE of `{preset}`", against, times(**ratio), note]
+            f"{measured['sampling_as_share_of_fit']:.1%} of a fit",
+            limit(measured),
+        ]
 
 
 def _molecules(root: Path) -> Iterator[list[str]]:
@@ -116,20 +132,30 @@ def _molecules(root: Path) -> Iterator[list[str]]:
                     against = "`torch_geometric`, radius graph rebuilt and merged at every step"
                 pairs = zip(runs[side], runs["ours"], strict=True)
                 ratios = sorted(theirs["seconds"] / ours["seconds"] for theirs, ours in pairs)
-                note = (
-                    f"{measured[part]['conformations_per_second']['ours']:.1f} conformations/s"
-                    if side == "public"
-                    else ""
+                rate = measured[part]["conformations_per_second"]["ours"]
+                ours = (
+                    f"{rate:.1f} conformations/s",
+                    limit(measured.get("limits", {}).get(part, {})),
                 )
-                ratio = times(statistics.median(ratios), ratios[0], ratios[-1])
-                yield [f"{part}, GeoDiff at the paper's width", against, ratio, note]
+                yield [
+                    f"{part}, GeoDiff at the paper's width",
+                    against,
+                    times(statistics.median(ratios), ratios[0], ratios[-1]),
+                    *(ours if side == "public" else ("", "")),
+                ]
 
 
 def _runs(root: Path) -> Iterator[list[str]]:
     for name, measured in read(root, "checkpoint_cost").items():
         section, preset = name.split()
         share = f"{measured['share_at_60_s']:.2%} of a run"
-        yield [f"a checkpoint every minute, {section} at `{preset}`", "no checkpoint", "", share]
+        yield [
+            f"a checkpoint every minute, {section} at `{preset}`",
+            "no checkpoint",
+            "",
+            share,
+            "",
+        ]
 
 
 def ratios(root: Path) -> str:
@@ -141,10 +167,14 @@ def ratios(root: Path) -> str:
     ]
     if not rows:
         return ""
-    table = markdown(("step", "compared with", "times as fast", "note"), rows)
+    table = markdown(
+        ("step", "compared with", "times as fast", "our rate", "of the machine's limit"), rows
+    )
     caption = (
         "Speed of the package, divided by that of the second column. Above 1, the package is "
-        "faster."
+        "faster. The last column has the share of our time that the step would take at the "
+        "machine's rate of large matrix products, and of reading memory or drawing random numbers "
+        "where these count."
     )
     return captioned(table, caption, "table-speed")
 

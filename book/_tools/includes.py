@@ -21,10 +21,11 @@ from . import (
     predicted,
     schematic,
     scorecard,
+    speed_goals,
     teaching,
     versions,
 )
-from .benchmarks import front_door, page, torture
+from .benchmarks import NOTHING, front_door, page, torture
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
@@ -104,6 +105,8 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         folder / "claims.json": claims_json.text(root, judged),
         folder / "error_rates.md": error_rates.table(),
         folder / "speed.md": page(root),
+        folder / "speed_goals.md": speed_goals.table(root) or NOTHING,
+        folder / "sampling_batch.md": speed_goals.batches(root) or NOTHING,
         folder / "torture.md": torture(root),
         folder / "front_door.md": front_door(root) or NO_TIMES,
         folder / "data.md": captioned(

@@ -26,6 +26,7 @@ from ..training.loop import device
 from . import fit, measures
 from .config import LanguageConfig
 from .data import END_ID, as_dataset, decode, prepare, token_lists
+from .sampler import rates
 from .sampler.sample import sample_stories
 from .sources import SOURCES
 
@@ -170,6 +171,33 @@ class LanguageSection:
             "vocabulary_share": other["vocabulary_share"],
             "reference_cross_entropy": measures.cross_entropy(self.reference, test)[0],
         }
+
+    def advice(self) -> str | None:
+        """Another ``sample_batch`` that is worth it on this processor, found in a few seconds.
+
+        The presets keep theirs: the batch decides how logits are rounded, and with that which
+        stories are sampled, so another batch would change published results.
+        """
+        config = self.config
+        if device().type != "cpu":
+            return None
+        now, stories = config.sample_batch, len(self.stories.train)
+        # a batch of more than half of the stories is never full for long
+        sizes = {now, *(size for size in rates.BATCHES if size <= stories / 2)}
+        found = rates.rates(
+            fit.new_model(config, 0),
+            sorted(sizes),
+            max_length=config.max_length,
+            threads=config.threads,
+            rounds=3,
+        )
+        better = rates.faster(found, now)
+        if better is None:
+            return None
+        return (
+            f"sample_batch={better[0]} samples {better[1]:.2f} times as fast as {now}; a new "
+            "experiment may use it (results change by rounding)"
+        )
 
     def texts(self, stories: Data, count: int) -> list[str]:
         """The first ``count`` stories as text."""

@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .. import regimes, seeds
 from ..training.allocator import keep_memory
@@ -84,7 +85,8 @@ def simulate(config: Linear, regime: str, seed: int) -> np.ndarray:
 
     if config.threads == 1 or len(chunks) == 1:
         return np.concatenate([one(chunk) for chunk in chunks])
-    with ThreadPoolExecutor(config.threads) as pool:
+    # BLAS must not start threads of its own beside these
+    with threadpool_limits(1), ThreadPoolExecutor(config.threads) as pool:
         return np.concatenate(list(pool.map(one, chunks)))
 
 

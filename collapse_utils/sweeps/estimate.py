@@ -131,6 +131,7 @@ def report(
         data=source,
     )
     rates = measure(section)
+    advice = section.advice() if hasattr(section, "advice") else None
     items = items or len(section.real_data()[0])
     cost = totals(rates, regime, config.iterations, items)
     parts = {part: cost[f"{part}_s"] for part in ("fit", "sample", "evaluate")}
@@ -145,5 +146,6 @@ def report(
             f"({', '.join(f'{part} {duration(seconds)}' for part, seconds in parts.items())})",
             f"memory     {rates.peak_memory_mb:,.0f} MB (does not grow with t)",
             f"disk       {cost['disk_bytes'] / 1e6:,.1f} MB",
+            *([f"advice     {advice}"] if advice else []),
         ]
     )
