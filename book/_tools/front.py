@@ -59,9 +59,9 @@ def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:
         if panel.section != "linear" and "accumulate_subsample" in panel.curves
     ]
     lines = [
-        "**Replacing** real data with synthetic data makes every model worse: the final loss is "
+        "**Replacing** real data with samples makes every model worse: the final loss is "
         f"{_span(first, 'replace')} times the first.",
-        "**Accumulating** synthetic data beside the real data prevents most of it: "
+        "**Accumulating** samples beside the real data prevents most of it: "
         f"{_span(first, 'accumulate')} times.",
         *_at_equal_size(neural),
     ]
@@ -78,10 +78,11 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
         if panel.fit("accumulate_subsample", -1).low > panel.fit("replace", 0).high
     ]
     names = " and ".join(NAMES[panel.section] for panel in rises)
+    where = "" if rises == panels else f" for {names}"
     return [
         "**Part of that is more training data.** At the first training set's size, accumulation "
         f"ends at {_span(panels, 'accumulate_subsample')} times"
-        + (f", significantly above its start for {names}." if names else "."),
+        + (f", significantly above its start{where}." if rises else "."),
     ]
 
 
@@ -100,7 +101,7 @@ def _cold(judged: scorecard.Judged) -> list[str]:
     return [
         "**The loss does not see everything.** At sampling temperature 0.3, accumulation changes "
         f"the loss by {claims.text(loss.effect)} {unit}, while samples keep "
-        f"{variety.effect.mean:.0%} of their variety (distinct word pairs)."
+        f"{variety.effect.mean:.0%} of their distinct word pairs."
     ]
 
 

@@ -36,8 +36,8 @@ NO_RESULTS = "No results have been collected into `results/` yet: `make referenc
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 LEGEND = (
     "(a) What each fit trains on, to scale. (b-e) Loss on held-out real "
-    "data / loss of the first fit. Filled: our means over seeds (repeats in b) with 95% "
-    "intervals. Open: the paper's values (of Llama 12M and of the local loss)."
+    "data / loss of the first fit. Filled: our means with 95% intervals. Open: the paper's values "
+    "(Llama 12M; local loss)."
 )
 # of a picture: the end of its name, and how many panels are in a row
 SHAPES = {"": 2, "-phone": 1}
