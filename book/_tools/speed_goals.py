@@ -78,8 +78,8 @@ GOALS = (
         "the small VAE / a `DataLoader` that decodes",
         4,
         _vae,
-        "A profile shows convolutions, batch norm and activations, and hardly anything else. We did "
-        "not try other kernels for them, since they may change results.",
+        "A profile shows convolutions, batch norm and activations, and hardly anything else. We "
+        "did not try other kernels for them, since they may change results.",
     ),
     Goal(
         "the linear grid with own draws / one `lstsq` for each fit",
