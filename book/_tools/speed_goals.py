@@ -55,8 +55,8 @@ def _linear(root: Path) -> Ratios:
 
 TRAINING = (
     "Most of a step is matrix products and attention. Undoing the layout by story with a gather "
-    "instead of a scattered sum gave equal bits and was not faster. Fused norms and rotations "
-    "would round differently, and so change published results."
+    "instead of a scattered sum gave equal bits and was not faster. We did not try fused norms and "
+    "rotations, since they may round differently and so change published results."
 )
 GOALS = (
     Goal(
@@ -64,8 +64,8 @@ GOALS = (
         6,
         _sampling,
         "The batch is the fastest of three. Most of a step reads keys and values and multiplies "
-        "matrices. Writing keys and values with NumPy or with other operators of torch was not "
-        "faster. Keys and values of 16 bits would halve the reading, and change results.",
+        "matrices. Writing keys and values with NumPy or with other operators of torch was hardly "
+        "faster. We did not try keys and values of 16 bits, which change results.",
     ),
     Goal("training / `Trainer`, the same batches", 1.5, _training("trainer"), TRAINING),
     Goal(
@@ -78,8 +78,8 @@ GOALS = (
         "the small VAE / a `DataLoader` that decodes",
         4,
         _vae,
-        "A profile shows convolutions, batch norm and activations, and hardly anything else. Other "
-        "kernels for them would change results.",
+        "A profile shows convolutions, batch norm and activations, and hardly anything else. We "
+        "did not try other kernels for them, since they may change results.",
     ),
     Goal(
         "the linear grid with own draws / one `lstsq` for each fit",
@@ -87,7 +87,7 @@ GOALS = (
         _linear,
         "Two threads share the repeats, each with one thread of BLAS. Nearly all of the time is "
         "the subsampled regime: its products, its random numbers and its small systems of "
-        "equations. Other algorithms for these would change the last bits.",
+        "equations. Other algorithms may change the last bits.",
     ),
 )
 
@@ -99,16 +99,16 @@ def table(root: Path) -> str:
         measured = goal.measured(root)
         if measured:
             shown = ", ".join(f"{times(ratio)} ({name})" for name, ratio in measured.items())
-            reached = min(measured.values()) >= goal.wanted
-            verdict = "reached" if reached else f"Not reached. {goal.tried}"
+            met = min(measured.values()) >= goal.wanted
+            verdict = "reached" if met else f"Not reached. {goal.tried}"
             rows.append((goal.words, f"{goal.wanted:g}", shown, verdict))
-            count += reached
+            count += met
     if not rows:
         return ""
+    reached = f"{count or 'none'} {'are' if count > 1 else 'is'} reached"
     answer = (
-        f"Of {len(rows)} goals, {count} {'is' if count == 1 else 'are'} reached "
-        "({numref}`table-speed-goals`). We tried only what leaves every published result equal to "
-        "the last bit.\n\n"
+        f"Of {len(rows)} goals, {reached} ({{numref}}`table-speed-goals`). We tried only what "
+        "leaves every published result equal to the last bit.\n\n"
     )
     caption = (
         "Goals of speed, as ratios on two cores. A goal is reached if every measurement reaches it."

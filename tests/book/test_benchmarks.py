@@ -76,6 +76,7 @@ def test_a_goal_is_reached_only_if_every_model_reaches_it(tmp_path):
     same, grouped = [
         line for line in speed_goals.table(tmp_path).splitlines() if line.startswith("| training")
     ]
+    assert speed_goals.table(tmp_path).startswith("Of 2 goals, 1 is reached ")
     assert "| 1.5 | 1.60 (Llama 1M), 1.20 (GPT-2 1M) | Not reached. " in same
     assert grouped.endswith("| 1 | 1.00 (Llama 1M), 1.10 (GPT-2 1M) | reached |")
 
