@@ -10,7 +10,7 @@ from pathlib import Path
 import molecule_toys
 import numpy as np
 import pytest
-from tiny import TINY
+from tiny import TINY, tiny
 
 from collapse_utils import data, sections
 from collapse_utils.__main__ import main
@@ -29,7 +29,7 @@ def test_a_copy_of_the_pieces_makes_the_same_items_in_any_order(name, tmp_path, 
     if name == "molecules":
         molecule_toys.write_sdf(tmp_path / "toys.sdf")
         options["data"] = str(tmp_path / "toys.sdf")
-    words = [*TINY[name][1::2], "sample_batch=6"]
+    words = tiny(name, sample_batch=6)[1::2]
     section, _ = sections.make(name, **options, assignments=words)
     model = section.fit(section.real_data()[0], 3, Checkpoint(tmp_path))
 
