@@ -53,8 +53,8 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	$(PY) -m pip install --quiet $(if $(LOCK),-r $(LOCK)) --editable '.[book,test,browser]'
 	@touch $@
 
-book: $(INSTALLED) ## train at smoke, run every notebook, build the book (at most 10 minutes on two cores)
-	@test '$(PRESET)' != smoke || echo "make book: at most 10 minutes on two cores, and seconds when nothing has changed"
+book: $(INSTALLED) ## train at smoke, run every notebook, build the book (5 to 15 minutes on two cores)
+	@test '$(PRESET)' != smoke || echo "make book: 5 to 15 minutes on two cores, and seconds when nothing has changed"
 	$(COLLAPSE) sweep all --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --out build/book/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --out build/book/runs
 	$(BOOK) run --preset $(PRESET) --seeds $(SEEDS) --regimes $(REGIMES) --runs build/book/runs

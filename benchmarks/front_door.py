@@ -4,7 +4,8 @@ Clones the last commit, then runs ``make install``, ``make book``, ``make book``
 nothing left to do) and ``make test`` there, one after another, and writes what each took to
 ``benchmarks/results/front_door.json``: seconds, the largest memory of all its processes together
 (proportional shares: a shared page counts once), and the disk that the folder fills afterwards.
-Nothing else should run on the machine.
+A step that fails ends it, and the steps after it keep the numbers of an earlier time.  Nothing else
+should run on the machine.
 
     python benchmarks/front_door.py [FOLDER]
 """
@@ -89,17 +90,16 @@ def main() -> None:
         key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")
     }
     environment["COLLAPSE_CACHE"] = str(home / "cache")
-    report = {
-        "machine": {
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "system": platform.system(),
-        }
+    report = json.loads(OUT.read_text()) if OUT.exists() else {}
+    report["machine"] = {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
     }
     for name, targets in STEPS.items():
         report[name] = step(clone, targets, home / f"{name.replace(' ', '-')}.log", environment)
         print(name, report[name], flush=True)
-    OUT.write_text(json.dumps(report, indent=2) + "\n")
+        OUT.write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":
