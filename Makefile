@@ -38,7 +38,7 @@ GET_TORCH = $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test suite units chains lint lowest colab smoke gpu cluster torture reference serve single release screenshots includes register strip repository clean
+.PHONY: help install book site test suite package chapters lint lowest colab smoke gpu cluster torture reference serve single release screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,16 +65,18 @@ site: $(INSTALLED) ## build the published book from the committed notebooks into
 
 test: lint suite ## the linter and the whole suite (at most 25 minutes on two cores)
 
-suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section: units and chains side by side
-	$(MAKE) -j2 units chains
+suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section: package and chapters side by side
+	$(MAKE) -j2 package chapters
 
-units chains: export OMP_NUM_THREADS = 1
+# one core each, so that slow machines end in time
+package chapters: export OMP_NUM_THREADS = 1
 
-units: $(INSTALLED) ## the tests, and strict nbval
-	$(PY) -m pytest -m "not slow"
+package: $(INSTALLED) ## the tests of the package
+	$(PY) -m pytest -m "not slow" --ignore=tests/book --ignore=tests/pages
+
+chapters: $(INSTALLED) ## the tests of the book, strict nbval, one seed of each section against the published rows
+	$(PY) -m pytest -m "not slow" tests/book tests/pages
 	$(PY) -m pytest --nbval --nbval-current-env notebooks
-
-chains: $(INSTALLED) ## one seed of each section, compared with the published rows, and every notebook with it
 	rm -rf build/test
 	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
