@@ -71,12 +71,12 @@ suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section: packag
 # one core each, so that slow machines end in time
 package chapters: export OMP_NUM_THREADS = 1
 
-package: $(INSTALLED) ## the tests of the package
-	$(PY) -m pytest -m "not slow" --ignore=tests/book --ignore=tests/pages
-
-chapters: $(INSTALLED) ## the tests of the book, strict nbval, one seed of each section against the published rows
-	$(PY) -m pytest -m "not slow" tests/book tests/pages
+package: $(INSTALLED) ## the tests of the package, and strict nbval
+	$(PY) -m pytest -m "not slow" --ignore=tests/book
 	$(PY) -m pytest --nbval --nbval-current-env notebooks
+
+chapters: $(INSTALLED) ## the tests of the book, one seed of each section against the published rows, every notebook with it
+	$(PY) -m pytest -m "not slow" tests/book
 	rm -rf build/test
 	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs

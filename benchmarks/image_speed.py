@@ -228,15 +228,17 @@ def main() -> None:
             OUT.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def summary(network: str, found: dict[str, list[dict]], options: argparse.Namespace) -> dict:
+def summary(network: str, measured: dict[str, list[dict]], options: argparse.Namespace) -> dict:
     import limits
     from rivals import ratio
 
     from collapse_utils.images.config import PRESETS
 
-    rates = {side: [run["images_per_s"] for run in runs] for side, runs in found.items()}
+    rates = {side: [run["images_per_s"] for run in runs] for side, runs in measured.items()}
     better = max(("loader", "loader_2_workers"), key=lambda side: statistics.median(rates[side]))
-    middle = {key: statistics.median(run[key] for run in found["ours"]) for key in found["ours"][0]}
+    middle = {
+        key: statistics.median(run[key] for run in measured["ours"]) for key in measured["ours"][0]
+    }
     epochs = PRESETS[network].epochs
     peak = limits.product_rate(options.threads)
     steps_per_s = middle["images_per_s"] / settings(network)["batch_size"]

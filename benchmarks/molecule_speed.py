@@ -405,14 +405,14 @@ def limits(seconds: dict[str, float], threads: int) -> dict:
     from torch.utils.flop_counter import FlopCounterMode
 
     peak = product_rate(threads)
-    found: dict = {"limit_gflops": round(peak / 1e9, 1)}
+    shares: dict = {"limit_gflops": round(peak / 1e9, 1)}
     for part, spent in seconds.items():
         counter = FlopCounterMode(display=False)
         PARTS[part][0]("ours", threads, counter)
         # entering a counter starts it anew: what it holds is the last step
         share = counter.get_total_flops() / spent / peak
-        found[part] = {"share_of_product_rate": round(share, 3)}
-    return found
+        shares[part] = {"share_of_product_rate": round(share, 3)}
+    return shares
 
 
 def main() -> None:

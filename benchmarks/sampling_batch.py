@@ -68,8 +68,8 @@ def whole(name: str, threads: int, batches: tuple[int, ...], rounds: int) -> dic
 
     words = ("--serve", name, "--threads", threads)
     sides = {str(b): Side(__file__, (*words, "--batch", b), threads) for b in batches}
-    found = alternate(sides, rounds)
-    return {batch: round(statistics.median(runs), 2) for batch, runs in found.items()}
+    measured = alternate(sides, rounds)
+    return {batch: round(statistics.median(runs), 2) for batch, runs in measured.items()}
 
 
 def main() -> None:

@@ -185,7 +185,7 @@ def sweep(name: str, threads: int) -> None:
     report.update({"threads": threads, "max_length": MAX_LENGTH})
     report["models"][name] = {
         "settings": settings,
-        "best": {side: max(found, key=found.get) for side, found in settings.items()},
+        "best": {side: max(rates, key=rates.get) for side, rates in settings.items()},
         "rounds": [],
     }
     write(report)

@@ -61,14 +61,14 @@ def serve(measure: Callable[[], Any]) -> None:
 
 def alternate(sides: dict[str, Side], rounds: int) -> dict[str, list]:
     """``rounds`` measurements of every side, in turn, after one that does not count."""
-    found: dict[str, list] = {name: [] for name in sides}
+    measurements: dict[str, list] = {name: [] for name in sides}
     try:
         for turn in range(rounds + 1):
             for name, side in sides.items():
                 measured = side.measure()
                 if turn:
-                    found[name].append(measured)
+                    measurements[name].append(measured)
     finally:
         for side in sides.values():
             side.close()
-    return found
+    return measurements

@@ -65,7 +65,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for way, (threads, parallel) in WAYS.items():
                 times[way].append(seconds(section, threads, parallel))
-        medians = {way: round(statistics.median(found), 1) for way, found in times.items()}
+        medians = {way: round(statistics.median(spent), 1) for way, spent in times.items()}
         first, second = medians.values()
         report[section] = {
             "seconds": medians,

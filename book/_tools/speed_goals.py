@@ -20,7 +20,7 @@ class Goal(NamedTuple):
     """A ratio that every measurement should reach."""
 
     words: str
-    wanted: float
+    least: float
     measured: Callable[[Path], Ratios]
     tried: str  # if it is not reached
 
@@ -99,9 +99,9 @@ def table(root: Path) -> str:
         measured = goal.measured(root)
         if measured:
             shown = ", ".join(f"{times(ratio)} ({name})" for name, ratio in measured.items())
-            met = min(measured.values()) >= goal.wanted
+            met = min(measured.values()) >= goal.least
             verdict = "reached" if met else f"Not reached. {goal.tried}"
-            rows.append((goal.words, f"{goal.wanted:g}", shown, verdict))
+            rows.append((goal.words, f"{goal.least:g}", shown, verdict))
             count += met
     if not rows:
         return ""

@@ -173,7 +173,7 @@ class LanguageSection:
         }
 
     def advice(self) -> str | None:
-        """Another ``sample_batch`` that is worth it on this processor, found in a few seconds.
+        """Another ``sample_batch`` that is worth it on this processor; takes a few seconds.
 
         The presets keep theirs: the batch decides how logits are rounded, and with that which
         stories are sampled, so another batch would change published results.
@@ -181,21 +181,21 @@ class LanguageSection:
         config = self.config
         if device().type != "cpu":
             return None
-        now, stories = config.sample_batch, len(self.stories.train)
+        current, stories = config.sample_batch, len(self.stories.train)
         # a batch of more than half of the stories is never full for long
-        sizes = {now, *(size for size in rates.BATCHES if size <= stories / 2)}
-        found = rates.rates(
+        sizes = {current, *(size for size in rates.BATCHES if size <= stories / 2)}
+        measured = rates.rates(
             fit.new_model(config, 0),
             sorted(sizes),
             max_length=config.max_length,
             threads=config.threads,
             rounds=3,
         )
-        better = rates.faster(found, now)
+        better = rates.faster(measured, current)
         if better is None:
             return None
         return (
-            f"sample_batch={better[0]} samples {better[1]:.2f} times as fast as {now}; a new "
+            f"sample_batch={better[0]} samples {better[1]:.2f} times as fast as {current}; a new "
             "experiment may use it (results change by rounding)"
         )
 

@@ -78,17 +78,15 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
         table = by_seed(frame, metric, regime=regime, variant="")
         return float(table[table.columns[fit]].mean())
 
-    names = [name for name in regimes.REGIMES if growth(frame, name).size]
     steps = fixed_steps(frame)
+    variants = dict.fromkeys((name for name in regimes.REGIMES if growth(frame, name).size), EPOCHS)
     # n images at every fit: both protocols are one, and chains with their own photographs say more
-    alike = {
-        name: last(name, steps)
-        for name in ("replace", "accumulate_subsample")
-        if growth(frame, name, steps).size
-    }
+    for name in variants:
+        if regimes.training_size(name, 2) == 1 and growth(frame, name, steps).size:
+            variants[name] = steps
     accumulate = reported[reported["regime"] == "accumulate"].set_index("iteration")["value"]
     return {
-        **{name: alike.get(name, last(name)).text(2) for name in names},
+        **{name: last(name, variant).text(2) for name, variant in variants.items()},
         "steps": last("accumulate", steps).text(2),
         "paper_dip": f"{accumulate.min() / accumulate[1]:.2f}",
         "paper_end": f"{accumulate.iloc[-1] / accumulate[1]:.2f}",

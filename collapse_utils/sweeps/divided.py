@@ -175,11 +175,11 @@ class _Crew:
         self.actors.append(actor)
         if self.stopped:
             self.ray.kill(actor)
-        there, here = self._get(actor.like.remote()), like()
-        for what, value in here.items():
-            if there[what] != value:
+        worker, own = self._get(actor.like.remote()), like()
+        for what, value in own.items():
+            if worker[what] != value:
                 self.ray.kill(actor)
-                raise RunError(f"its {what} is {there[what]}, that of the chain {value}")
+                raise RunError(f"its {what} is {worker[what]}, that of the chain {value}")
         # a copy, since an array in Ray's store is read-only and takes room there
         return lambda number: copy.deepcopy(self._get(actor.make.remote(number)))
 

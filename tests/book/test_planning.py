@@ -173,9 +173,9 @@ def test_training_on_several_gpus_costs_the_sum_of_the_gradients_of_every_step()
     assert config.vocabulary == size.vocabulary
     assumed = {"language_items": 3200.0, "A100_tflops": 10.0, "gpu_share_low": 0.1}
     # 32 stories of 2 s on a core of 100 GFLOP/s: 6.4 s at 10 times, 1.6 s at 40 times its speed
-    told = planning.data_parallel(row().to_frame().T, {**assumed, "gpu_share_high": 0.4})
-    assert "1600 to 6400 ms" in told and "100 steps" in told and "have 1,500" in told
+    output = planning.data_parallel(row().to_frame().T, {**assumed, "gpu_share_high": 0.4})
+    assert "1600 to 6400 ms" in output and "100 steps" in output and "have 1,500" in output
     sums = 2 * 7 / 8 * 4 * size.parameters / 1.25e9
-    (slow,) = [line for line in told.splitlines() if line.startswith("| Ethernet")]
+    (slow,) = [line for line in output.splitlines() if line.startswith("| Ethernet")]
     assert f"{1e3 * sums:.2g} ms" in slow
     assert f"{1.6 / (1.6 / 8 + sums):.1f} to {6.4 / (6.4 / 8 + sums):.1f} times" in slow

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 from rdkit import Chem
+from tiny import FIELDS
 
 from collapse_utils.molecules.config import MoleculesConfig
 from collapse_utils.molecules.conformers import embed
@@ -47,23 +48,6 @@ def write_sdf(path, made=None, conformers: int = 2) -> None:
 
 def tiny(**fields) -> MoleculesConfig:
     """A configuration for the toy molecules that trains in a second."""
-    return MoleculesConfig(
-        **{
-            "iterations": 3,
-            "molecules": 8,
-            "conformers": 2,
-            "max_atoms": 20,
-            "validation_molecules": 1,
-            "test_molecules": 3,
-            "hidden": 8,
-            "local_convs": 1,
-            "cutoff": 5.0,
-            "steps": 12,
-            "batch_size": 4,
-            "sampling_steps": 3,
-            "rough_rounds": 20,
-            "fitting_rounds": 5,
-            "loss_draws": 2,
-            **fields,
-        }
-    )
+    changes = {"iterations": 3, "steps": 12, "rough_rounds": 20, "loss_draws": 2}
+    whole = {"samples_per_conformer": 2, "sample_batch": 64}  # a generation in one piece
+    return MoleculesConfig(**FIELDS["molecules"] | changes | whole | fields)

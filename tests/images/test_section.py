@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from photographs import photo
 from PIL import Image
+from tiny import FIELDS
 from torch.distributions import Normal, kl_divergence
 
 from collapse_utils import sections
@@ -22,20 +23,7 @@ from collapse_utils.images.config import PRESETS, ImagesConfig
 from collapse_utils.images.model import build, losses, pixel_noise, to_bytes, to_float
 from collapse_utils.images.section import ImagesSection, save_grid
 
-SMALL = {
-    "iterations": 3,
-    "size": 16,
-    "levels": 2,
-    "width": 4,
-    "latent": 4,
-    "images": 64,
-    "test_images": 10,
-    "batch_size": 16,
-    "epochs": 2,
-    "evaluation_samples": 24,
-    "feature_dimensions": 6,
-    "clusters": 5,
-}
+SMALL = FIELDS["images"] | {"iterations": 3, "images": 64, "sample_batch": 256}
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +230,9 @@ def test_noisy_samples_add_the_noise_for_which_the_loss_is_a_bound(section, cach
 def test_the_test_loss_is_its_two_terms_whatever_the_batch(cache):
     values = []
     for sample_batch in (3, 256):
-        section = ImagesSection(ImagesConfig(**SMALL, sample_batch=sample_batch), "orl", cache)
+        section = ImagesSection(
+            ImagesConfig(**SMALL | {"sample_batch": sample_batch}), "orl", cache
+        )
         values.append(section.evaluate(model_of_section(section), section.real_data()[1]))
     for result in values:
         assert result["test_loss"] == result["reconstruction_error"] + 0.00025 * result["kl"]

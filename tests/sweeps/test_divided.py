@@ -23,7 +23,7 @@ SOON = 60  # seconds after which a test fails that waits for another thread
 
 
 @pytest.mark.parametrize("name", ["language", "images", "molecules"])
-def test_a_copy_of_the_pieces_makes_the_same_items_in_any_order(name, tmp_path, monkeypatch):
+def test_a_copy_of_the_arrivedmakes_the_same_items_in_any_order(name, tmp_path, monkeypatch):
     monkeypatch.setattr("collapse_utils.language.section.PIECE_BATCHES", 1)
     options = {"preset": "smoke", "regime": "replace", "seed": 0}
     if name == "molecules":
@@ -104,9 +104,9 @@ def test_the_piece_of_a_worker_that_dies_is_made_again(capsys):
         return make
 
     assert collect(pieces(6, lambda: died.wait(SOON)), 1, begin) == WHOLE
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert len(begun) == divided.ATTEMPTS and died.is_set()
-    assert "a worker cannot sample: killed by somebody; its piece is made again" in told
+    assert "a worker cannot sample: killed by somebody; its piece is made again" in output
 
 
 def test_a_worker_of_another_kind_is_named_and_not_begun_again(capsys):
@@ -156,7 +156,7 @@ def backwards(missing, keep):
 
 
 @pytest.mark.parametrize("again", [backwards, in_order])
-def test_pieces_of_another_order_are_kept_and_not_made_twice(tmp_path, again):
+def test_arrivedof_another_order_are_kept_and_not_made_twice(tmp_path, again):
     made = []
 
     def make(number, fails=()):
@@ -169,24 +169,24 @@ def test_pieces_of_another_order_are_kept_and_not_made_twice(tmp_path, again):
         first = Pieces(tmp_path / "pieces", every_s=0, divide=backwards)
         list(first(partial(make, number, fails=[2]) for number in range(6)))
     second = Pieces(tmp_path / "pieces", every_s=0, divide=again)
-    found = dict(second(partial(make, number) for number in range(6)))
-    assert sorted(made) == sorted(found) == list(range(6)) and made[:3] == [5, 4, 3]
-    assert [found[number].tolist() for number in range(6)] == WHOLE
+    arrived = dict(second(partial(make, number) for number in range(6)))
+    assert sorted(made) == sorted(arrived) == list(range(6)) and made[:3] == [5, 4, 3]
+    assert [arrived[number].tolist() for number in range(6)] == WHOLE
 
 
-def test_pieces_that_an_earlier_version_numbered_are_made_again(tmp_path, capsys):
+def test_arrivedthat_an_earlier_version_numbered_are_made_again(tmp_path, capsys):
     from collapse_utils.durable import files
 
     for first, count in ((0, 2), (2, 3)):  # every folder began at 0
         with files.new_folder(tmp_path / f"from-{first:06d}") as folder:
             arrays = {f"{number}.array": np.full(3, first + number) for number in range(count)}
             np.savez(Path(folder) / "pieces.npz", **arrays)
-    found = dict(Pieces(tmp_path, every_s=0)(pieces(6).values()))
-    assert [found[number].tolist() for number in range(6)] == WHOLE
+    arrived = dict(Pieces(tmp_path, every_s=0)(pieces(6).values()))
+    assert [arrived[number].tolist() for number in range(6)] == WHOLE
     assert "from-000002: an earlier version numbered it" in capsys.readouterr().err
 
 
-def test_without_the_engines_word_a_chain_makes_its_pieces_alone(monkeypatch):
+def test_without_the_engines_word_a_chain_makes_its_arrivedalone(monkeypatch):
     monkeypatch.delenv(divided.VARIABLE, raising=False)
     assert divided.from_environment() is in_order
 
@@ -195,6 +195,6 @@ def test_without_the_engines_word_a_chain_makes_its_pieces_alone(monkeypatch):
 def test_a_number_of_processes_below_one_is_refused(tmp_path, capsys, value):
     words = ["sweep", "linear", *TINY["linear"], "--out", str(tmp_path / "runs")]
     assert main([*words, "--engine", "ray", f"--divide={value}"]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: --divide: got ") and "an integer >= 1" in told
+    output = capsys.readouterr().err
+    assert output.startswith("error: --divide: got ") and "an integer >= 1" in output
     assert not (tmp_path / "runs").exists()

@@ -50,7 +50,7 @@ def test_a_section_without_advice_has_no_such_line(tmp_path, capsys, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("measured", "expected"),
     [
         ({32: [80.0], 64: [100.0], 128: [120.0]}, (128, 1.2)),
         ({64: [100.0], 128: [105.0]}, None),  # not more than 5%
@@ -58,21 +58,21 @@ def test_a_section_without_advice_has_no_such_line(tmp_path, capsys, monkeypatch
         ({64: [100.0]}, None),
     ],
 )
-def test_only_more_than_five_percent_is_worth_another_batch(found, expected):
-    assert rates.faster(found, 64) == (expected and pytest.approx(expected))
+def test_only_more_than_five_percent_is_worth_another_batch(measured, expected):
+    assert rates.faster(measured, 64) == (expected and pytest.approx(expected))
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_every_batch_is_timed_in_every_round_and_nothing_is_left_changed(architecture):
     model, before = build(architecture, **SHAPE, seed=0), torch.get_num_threads()
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    found = rates.rates(model, (1, 3, 8), max_length=24, threads=2, rounds=2)
-    assert list(found) == [1, 3, 8]
-    assert all(len(rounds) == 2 and min(rounds) > 0 for rounds in found.values())
+    measured = rates.rates(model, (1, 3, 8), max_length=24, threads=2, rounds=2)
+    assert list(measured) == [1, 3, 8]
+    assert all(len(rounds) == 2 and min(rounds) > 0 for rounds in measured.values())
     assert torch.get_num_threads() == before and model.training
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
 
 
 def test_the_shortest_stories_can_be_timed():
-    found = rates.rates(build("llama", **SHAPE, seed=0), (2,), max_length=2, threads=1, rounds=1)
-    assert found[2][0] > 0
+    measured = rates.rates(build("llama", **SHAPE, seed=0), (2,), max_length=2, threads=1, rounds=1)
+    assert measured[2][0] > 0

@@ -131,8 +131,8 @@ def test_a_divided_generation_is_the_same_to_the_last_bit(cluster, tmp_path, und
     (job,) = stories(tmp_path)
     assert ray_engine.engine(address=cluster.address, divide=3, quiet=True)([job]) == []
     assert files(tmp_path) == undivided
-    told = job.log.read_text()
-    assert "workers sampled" in told and "workers sampled 0 " not in told
+    output = job.log.read_text()
+    assert "workers sampled" in output and "workers sampled 0 " not in output
 
 
 def test_the_piece_of_a_killed_worker_is_made_again(cluster, tmp_path, undivided):

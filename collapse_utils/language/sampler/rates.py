@@ -75,21 +75,21 @@ def rates(
             lanes = {size: _Lane(weights, -(-size // threads), max_length - 1) for size in batches}
             for lane in lanes.values():  # oneDNN builds its kernels
                 lane.tokens_per_s()
-            found: dict[int, list[float]] = {size: [] for size in lanes}
+            measured: dict[int, list[float]] = {size: [] for size in lanes}
             for _ in range(rounds):
                 for size, lane in lanes.items():
-                    found[size].append(lane.tokens_per_s())
+                    measured[size].append(lane.tokens_per_s())
     finally:
         torch.set_num_threads(before)
-    return found
+    return measured
 
 
-def faster(found: dict[int, list[float]], now: int) -> tuple[int, float] | None:
-    """The fastest batch and how many times as fast as ``now`` it is; None if not worth it.
+def faster(measured: dict[int, list[float]], current: int) -> tuple[int, float] | None:
+    """The fastest batch and how many times as fast as ``current`` it is; None if not worth it.
 
-    ``found`` are :func:`rates`; the best round of each counts.
+    ``measured`` are :func:`rates`; the best round of each counts.
     """
-    best = {size: max(rounds) for size, rounds in found.items()}
+    best = {size: max(rounds) for size, rounds in measured.items()}
     size = max(best, key=lambda size: best[size])
-    gain = best[size] / best[now]
+    gain = best[size] / best[current]
     return (size, gain) if gain > WORTH else None
