@@ -26,6 +26,7 @@ CHAINS = {  # an entry of that file -> its chains
     "long-faces": "faces, 50 fits",
     "long-molecules": "molecules, 50 fits",
     "long-own-model": "own model, 200 fits",
+    "long-own-model-named": "own model, 200 fits",
     "long-language": "language models, 50 fits",
     "langevin-molecules": "GeoDiff's own sampler",
     "geometry-molecules": "rough geometry alone",
