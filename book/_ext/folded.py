@@ -1,7 +1,8 @@
 """Sphinx extension: the last sections of a page are closed until the reader opens them.
 
-The content of a section with one of these headings becomes a dropdown.  A directive could not do
-this, because an exercise continues over several cells of a notebook.
+A section with one of these headings becomes a dropdown, whose title takes the place of the heading;
+links to the section still find it.  A directive could not do this, because an exercise continues
+over several cells of a notebook.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from sphinx_exercise.nodes import is_exercise_node
 
 from book._tools.downloads import HEADING as FILES
 
-# heading of a section -> its folded content in words, with the number of the parts that it counts
+# heading of a section -> title of its dropdown, with the number of the parts that it counts
 FOLDED = {
-    "Exercises": ("{} exercises with solutions", is_exercise_node),
-    "More figures, costs and commands": ("Figures, tables and commands", lambda node: False),
-    "Does it depend on the sampler?": ("Chains with three samplers", lambda node: False),
-    FILES: ("{} files", lambda node: isinstance(node, nodes.list_item)),
+    "Exercises": ("Exercises: {}, with solutions", is_exercise_node),
+    "More figures, costs and commands": ("More figures, costs and commands", None),
+    "Does it depend on the sampler?": ("Does it depend on the sampler?", None),
+    FILES: (f"{FILES}: {{}} files", lambda node: isinstance(node, nodes.list_item)),
 }
 
 
@@ -33,8 +34,9 @@ class FoldSections(SphinxPostTransform):
             title, *content = section.children
             if self.env.docname.startswith("notebooks/") and title.astext() in FOLDED:
                 words, counted = FOLDED[title.astext()]
-                words = words.format(sum(1 for _ in section.findall(counted)))
-                section[1:] = [
+                if counted is not None:
+                    words = words.format(sum(1 for _ in section.findall(counted)))
+                section[:] = [
                     create_component(
                         "dropdown",
                         opened=False,

@@ -27,7 +27,7 @@ from .explorer import METRICS, Json, describe, number, setting, settings, shown_
 FACE = 64  # CSS pixels of a face on the page
 FACES_BUDGET = 320_000  # bytes of all sheets of faces, as text
 QUALITIES = (90, 80, 65, 50, 35)  # of their pictures, tried in this order
-STORIES, STORY = 3, 300  # stories of a fit, and characters of a story, that a page shows
+STORIES, STORY = 3, 200  # stories of a fit, and characters of a story, that a page shows
 SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 
 Files = dict[str, dict[int, Path]]  # regime -> fit -> file of samples

@@ -24,7 +24,7 @@ STYLES = {  # outcome -> colour and mark; the mark says it without colour
 }
 PAPER = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersize": 5}
 NO_LINE = {"linestyle": "none"}
-WIDTH, LINE = 7.2, 0.19  # inches: of the figure, and of a line of text
+WIDTH, LINE = 7.2, 0.18  # inches: of the figure, and of a line of text
 LETTERS = 92  # of a statement, on a line
 # where names and numbers begin, and the right edge; bars are from -1 to 1
 LEFT, RIGHT, END = -2.5, 1.2, 5.5

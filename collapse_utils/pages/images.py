@@ -118,7 +118,7 @@ def glance(opened: Opened) -> pd.DataFrame:
     shown = opened.reference[opened.reference["variant"].isin(variants)]
     steps = ours.epochs * (items // ours.batch_size)
     rows = {
-        "model": ("VAE", "VAE; ours is the public VanillaVAE (RECALLED)"),
+        "model": ("VAE", "VAE, as ours (RECALLED)"),
         "parameters": (f"{parameters(ours):,}", f"{parameters(paper):,} (RECALLED)"),
         "pixels": (f"{ours.size} × {ours.size}", f"{paper.size} × {paper.size} (RECALLED)"),
         "training faces n": (f"{items:,} of CelebA", "CelebA; number not found"),
@@ -128,7 +128,7 @@ def glance(opened: Opened) -> pd.DataFrame:
         "fits": (f"{ours.iterations}", "10 (DIGITISED)"),
         "seeds": (statistics.seeds_of(shown), "not found"),
         "one chain, one core": (
-            f"{duration(took['replace'])} (replace), {duration(took['accumulate'])} (accumulate)",
+            f"{duration(took['replace'])} to {duration(took['accumulate'])}",
             "not found",
         ),
     }

@@ -22,21 +22,20 @@ def control_table(
     ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2
 ) -> pd.DataFrame:
     """The last fit of every regime: its training set in n ``items``, its metric, its change."""
-    rows = []
+    rows = {}
     for regime in regimes.REGIMES:
         table = by_seed(ours, metric, regime=regime, variant="")
         if not table.size:
             continue
         last = table.columns[-1]
         share = f"1/{last}" if regime in ("accumulate", "accumulate_subsample") else "none"
-        size = f"{regimes.training_size(regime, last)} n"
+        size = f"{regimes.training_size(regime, last)} n, {share} real"
         final = estimate(table[last]).text(digits)
         change = signed(estimate(table[last] - table[1]), change_digits)
-        rows.append((figures.LABELS[regime], size, share, final, change))
+        rows[figures.LABELS[regime]] = size, final, change
     name = metric.replace("_", "-" if metric == "cross_entropy" else " ")
-    columns = ["regime", f"training {items}", "real among them", f"{name}, last fit"]
-    columns.append("change from the first fit")
-    return pd.DataFrame(rows, columns=columns).set_index("regime")
+    columns = [items, f"{name}, last fit", "change since the first"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def change_cells(growth: pd.DataFrame) -> dict[int, str]:

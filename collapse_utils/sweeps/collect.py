@@ -57,7 +57,7 @@ def collect(folder: Path, into: Path) -> list[str]:
         if len(curves):
             _merge(target / "curves.csv", curves, CURVE_KEY)
         files.write_json(target / "provenance.json", records[section, name])
-        _copy_samples(target / "samples", runs)
+        _copy_samples(target / "samples", runs, records[section, name])
         lines.append(f"{target / 'metrics.csv'}: {count} rows, {len(runs)} finished chains read")
     return lines + notes + missing(folder)
 
@@ -158,12 +158,18 @@ def _check_data(table: Path, records: list[dict]) -> None:
         )
 
 
-def _copy_samples(target: Path, runs: list[Run]) -> None:
-    """Samples of the smallest seed of every variant and regime."""
-    smallest: dict[tuple[str, str], Run] = {}
-    for run in sorted(runs, key=lambda run: run.description["seed"]):
-        smallest.setdefault((run.description["variant"], run.description["regime"]), run)
-    for (variant, regime), run in smallest.items():
+def _copy_samples(target: Path, runs: list[Run], records: list[dict]) -> None:
+    """Samples of the smallest seed of every variant and regime in the table, if it is of ``runs``;
+    ``records`` are those of the whole table.
+    """
+    smallest: dict[tuple[str, str], int] = {}
+    for record in records:
+        arm = record["variant"], record["regime"]
+        smallest[arm] = min(record["seed"], smallest.get(arm, record["seed"]))
+    for run in runs:
+        variant, regime, seed = (run.description[name] for name in ("variant", "regime", "seed"))
+        if seed != smallest[variant, regime]:
+            continue
         for t, preview in run.previews.items():
             for name, source in preview.items():
                 copy = target / folder_name(variant) / regime / f"iteration-{t:02d}" / name

@@ -256,6 +256,17 @@ def test_previews_are_collected_as_they_were_written(tmp_path):
     assert (samples / "iteration-02/items.txt").read_bytes() == original.read_bytes()
 
 
+def test_samples_stay_those_of_the_smallest_seed_when_later_seeds_are_collected(tmp_path):
+    for seed in (3, 1, 2):
+        folder = tmp_path / f"seed-{seed}"
+        run_chain(Showing(GaussianConfig(iterations=2)), chain(seed=seed), folder / "run")
+        collect.collect(folder, tmp_path / "results")
+        smallest = tmp_path / f"seed-{3 if seed == 3 else 1}" / "run"
+        samples = table(tmp_path).parent / "samples" / "base" / "replace"
+        original = smallest / "iteration-02/preview/items.txt"
+        assert (samples / "iteration-02/items.txt").read_bytes() == original.read_bytes()
+
+
 def link(path, secret):
     path.unlink()
     path.symlink_to(secret)

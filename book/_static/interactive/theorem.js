@@ -69,11 +69,11 @@ Interactive.builders.theorem = (body) => {
   const { base, growth } = Interactive.theory;
   const BOUND = Math.PI ** 2 / 6;
   const ALL = ["replace", "replace_multiple", "accumulate_subsample", "accumulate"];
-  const FORMULAS = { // of fit t, as a multiple of the first fit; and what becomes of it
-    replace: ["t", "no bound, grows like t"],
-    replace_multiple: ["1 + 1/2 + … + 1/t", "no bound, grows like ln t"],
-    accumulate_subsample: ["by recursion", `below π²/2 - 2 = ${format(3 * BOUND - 2)} for T ≫ d`],
-    accumulate: ["1 + 1/4 + … + 1/t²", `below π²/6 = ${format(BOUND, 4)}`],
+  const FORMULAS = { // of fit t, as a multiple of the first fit; and its bound
+    replace: ["t", "none"],
+    replace_multiple: ["1 + 1/2 + … + 1/t", "none"],
+    accumulate_subsample: ["by recursion", `π²/2 - 2 = ${format(3 * BOUND - 2)} (T ≫ d)`],
+    accumulate: ["1 + 1/4 + … + 1/t²", `π²/6 = ${format(BOUND, 4)}`],
   };
   // d, T and σ² move by ratios; T is at least d + 2, where the expected error is finite.
   const DS = [1, 2, 3, 5, 8, 10, 16, 20, 32, 50, 64, 100];
@@ -121,15 +121,16 @@ Interactive.builders.theorem = (body) => {
     T = TS[place];
     show();
   }
+  const buttons = Interactive.regimeButtons(ALL, shown, show);
+  buttons.append(checkbox("logarithmic axis", log, (on) => { log = on; show(); }));
   body.append(
     el("div", { class: "controls" }, features, rows,
       slider("noise σ² =",
         { min: -2, max: 2, step: 0.25, value: 0, show: (e) => format(10 ** e, 2) },
         (e) => { sigma2 = 10 ** e; show(); }),
       slider("fits n =", { min: 2, max: 100, value: n },
-        (to) => { [n, cursor] = [to, to]; show(); }),
-      checkbox("logarithmic axis", log, (on) => { log = on; show(); })),
-    Interactive.regimeButtons(ALL, shown, show), plot.box, summary,
-    values(["regime", "formula", "test error", "times the first fit", "as t grows"], table));
+        (to) => { [n, cursor] = [to, to]; show(); })),
+    buttons, plot.box, summary,
+    values(["regime", "formula", "error", "error / first", "bound of error / first"], table));
   show();
 };
