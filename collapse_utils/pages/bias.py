@@ -143,8 +143,9 @@ def law_table(root: Path) -> pd.DataFrame:
         for metric, words in metrics.items()
         for name, title in names.items()
     ]
-    own = ("own_model", "own-own", "", "negative_log_likelihood")
-    curves.append((own, "own model, log-likelihood"))
+    for variant, fits in (("", 10), ("bandwidth=0.5", 200)):
+        own = ("own_model", "own-own", variant, "negative_log_likelihood")
+        curves.append((own, f"own model, log-likelihood, {fits} fits"))
     rows = {}
     for (section, name, variant, metric), label in curves:
         frame = results.named(section, name, root)
@@ -153,9 +154,7 @@ def law_table(root: Path) -> pd.DataFrame:
         laws = (i, np.cumsum(1 / i), np.cumsum(1 / i**2))
         squares = [np.corrcoef(values, mean)[0, 1] ** 2 for values in laws]
         rows[label] = {law: f"{square:.2f}" for law, square in zip(LAWS, squares, strict=True)}
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index.name = "R² under accumulate"
-    return table
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def growth(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) -> None:

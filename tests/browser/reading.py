@@ -97,13 +97,6 @@ LIMITS = {
     "book/intro": (1800, 350),  # two screens
     "book/ten_minutes": (6000, 1300),  # sums up seventeen papers
     "book/claims": (16600, 1600),  # a row for each result of each claim; filters shorten it
-    # The experiments have code, an interactive and a forest plot of claims, which stay open.
-    **dict.fromkeys(
-        [f"notebooks/{name}" for name in ("01_linear", "02_language", "03_images", "04_molecules")],
-        (7200, 1300),
-    ),
-    # Proofs and their figures.
-    **dict.fromkeys(("notebooks/07_bias", "notebooks/10_mixing"), (6500, 1200)),
     # Commands to copy, and tables of measurements.
     **dict.fromkeys(("book/long_runs", "book/speed"), (7000, 1450)),
 }
