@@ -70,10 +70,15 @@ class ImagesSection:
         real = self.images.train[: self.config.evaluation_samples]
         return measures.measure(real, self.images.test, self.features, self.config.neighbours)
 
+    @property
+    def same_steps(self) -> bool:
+        """Whether every fit has the steps of the first, whatever the size of its training set."""
+        return self.config.protocol == "steps"
+
     def plan(self, images: int) -> loop.Plan:
         """How a model is optimised on so many images; the decay adapts to the number of steps."""
         config = self.config
-        counted = images if config.protocol == "epochs" else len(self.images.train)
+        counted = len(self.images.train) if self.same_steps else images
         return loop.Plan(
             steps=config.epochs * (counted // config.batch_size),
             learning_rate=config.learning_rate,

@@ -69,6 +69,7 @@ class MoleculesSection:
     """The four methods of the chain, on one set of molecules."""
 
     resumable_sampling = True  # ``sample`` keeps its pieces: see durable.checkpoints.Pieces
+    same_steps = True  # of every fit, whatever the size of its training set
 
     def __init__(self, config: MoleculesConfig, data: str | Path, cache: Path, seed: int = 0):
         self.config = config

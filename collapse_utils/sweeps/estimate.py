@@ -1,8 +1,9 @@
 """What a chain would cost on this machine, from a few real fits and samples.
 
 The time of a fit is a straight line in the number of items (a fit has a fixed part, and passes over
-its data), so two short fits give it; sampling is proportional to the items sampled.  Regimes differ
-in the sizes they train on and sample: accumulate's training grows with t, replace's does not.
+its data), so two short fits give it; where every fit takes the same steps (a section's
+``same_steps``) it is a constant.  Sampling is proportional to the items sampled.  Regimes differ in
+the sizes they train on and sample: accumulate's training grows with t, replace's does not.
 """
 
 from __future__ import annotations
@@ -78,9 +79,13 @@ def measure(
     started = clock()
     section.evaluate(model, test)
     evaluate_s = clock() - started
-    slope = max(times[1] - times[0], 0.0) / max(sizes[1] - sizes[0], 1)
+    if getattr(section, "same_steps", False):
+        slope, fixed = 0.0, sum(times) / len(times)
+    else:
+        slope = max(times[1] - times[0], 0.0) / max(sizes[1] - sizes[0], 1)
+        fixed = max(times[1] - slope * sizes[1], 0.0)
     return Rates(
-        fit_fixed_s=max(times[1] - slope * sizes[1], 0.0),
+        fit_fixed_s=fixed,
         fit_item_s=slope,
         sample_item_s=sample_s / sizes[-1],
         evaluate_s=evaluate_s,

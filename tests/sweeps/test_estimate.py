@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from collapse_utils.__main__ import main
 from collapse_utils.language.model import build
 from collapse_utils.language.sampler import rates
+from collapse_utils.sweeps import estimate
 
 TINY = ("stories=64", "vocabulary=300", "max_length=24", "layers=1", "hidden=16", "heads=2")
 SHAPE = {"layers": 1, "hidden": 16, "heads": 2, "ffn": 32, "vocabulary": 260, "max_length": 24}
@@ -47,6 +49,37 @@ def test_the_batch_of_the_preset_needs_no_advice(tmp_path, capsys, monkeypatch):
 def test_a_section_without_advice_has_no_such_line(tmp_path, capsys, monkeypatch):
     settings = ("T=64", "d=4", "repeats=8")
     assert "advice" not in told(tmp_path, capsys, monkeypatch, "linear", settings)
+
+
+class Timed:
+    """A section whose fits take 10 s, and half a second more an item unless ``same_steps``."""
+
+    def __init__(self, same_steps: bool):
+        self.same_steps, self.now = same_steps, 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def real_data(self):
+        return np.zeros((1600, 2)), np.zeros((10, 2))
+
+    def fit(self, training_data, seed, checkpoint):
+        checkpoint.folder.mkdir()
+        self.now += 10.0 if self.same_steps else 10.0 + 0.5 * len(training_data)
+
+    def sample(self, model, size, seed):
+        return np.zeros((size, 2))
+
+    def evaluate(self, model, real_test):
+        return {}
+
+
+# a hundred fits of accumulate, of 1 to 100 items
+@pytest.mark.parametrize(("same_steps", "seconds"), [(True, 1000), (False, 1000 + 0.5 * 5050)])
+def test_the_time_of_a_fit_grows_with_its_items_only_where_its_steps_do(same_steps, seconds):
+    section = Timed(same_steps)
+    cost = estimate.totals(estimate.measure(section, section.clock), "accumulate", 100, 1)
+    assert cost["fit_s"] == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
