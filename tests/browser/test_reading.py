@@ -21,7 +21,7 @@ KINDS = """(figures) => figures.map((figure) => [
       (one) => one.textContent)])"""
 SEARCHES = ("replace", "accumulate", "subsample", "seeds", "recompute")
 
-PAGE = """<html><body><article>
+PAGE = """<html><body><button class="search-button">Search</button><article>
 <figure id="one"><img alt="A curve"><figcaption><span class="caption-number">Fig. 1 </span>
   A curve. It rises.</figcaption></figure>
 <p><a href="#one"><span class="std-numref">Fig. 1</span></a> rises, and we understand
@@ -29,7 +29,7 @@ PAGE = """<html><body><article>
 <table id="two"><caption><span class="caption-number">Table 1 </span>Numbers. They rise.</caption>
   <tr><td>1</td></tr></table>
 <pre>short</pre>
-</article><button class="search-button">Search</button></body></html>"""
+</article></body></html>"""
 # Check -> what to replace in this page, by what, so that it finds a fault.
 FAULTS = {
     "length": ("we understand", "we understand" + " word" * 1200),
