@@ -31,7 +31,7 @@
   addEventListener("load", reveal);
   addEventListener("hashchange", reveal);
 
-  const FOLDED = "details:is(.sd-dropdown, .below-input):not([open])";
+  const FOLDED = "details:is(.sd-dropdown, .above-output):not([open])";
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll(FOLDED)];

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from .. import regimes
 from ..durable import files
-from ..durable.progress import duration
 from ..evidence import statistics
 from ..evidence.statistics import Estimate, by_iteration, by_seed, estimate
 from ..images.config import PRESETS, ImagesConfig
@@ -112,7 +111,6 @@ def glance(opened: Opened) -> pd.DataFrame:
     """Ours and the paper's experiment, side by side."""
     folder, ours, paper = opened.folder(), PRESETS["cpu"], PRESETS["paper"]
     data = files.read_json(folder / "provenance.json")[0]["data"]
-    took = tables.seconds_of(folder)
     items = data["train_items"]
     variants = [EPOCHS, fixed_steps(opened.reference)]
     shown = opened.reference[opened.reference["variant"].isin(variants)]
@@ -127,10 +125,7 @@ def glance(opened: Opened) -> pd.DataFrame:
         "steps of the first fit": (f"{steps:,}", "not found"),
         "fits": (f"{ours.iterations}", "10 (DIGITISED)"),
         "seeds": (statistics.seeds_of(shown), "not found"),
-        "one chain, one core": (
-            f"{duration(took['replace'])} to {duration(took['accumulate'])}",
-            "not found",
-        ),
+        "one chain, one core": (tables.times(folder), "not found"),
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["this book", "the paper"])
 

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 
 from .. import regimes
 from ..durable import files
-from ..durable.progress import duration
 from ..evidence.statistics import Estimate, by_seed, estimate, growth, seeds_of
 from ..molecules.config import PRESETS, MoleculesConfig
 from . import figures, tables
@@ -104,7 +103,7 @@ def glance(opened: Opened) -> pd.DataFrame:
     """Ours and the authors' experiment, side by side."""
     folder, ours, paper = opened.folder(), PRESETS["cpu"], PRESETS["paper"]
     record = files.read_json(folder / "provenance.json")[0]
-    notes, took = record["provenance"]["notes"], tables.seconds_of(folder)
+    notes = record["provenance"]["notes"]
     shown = opened.reference[opened.reference["variant"] == ""]
     rows = {
         "model": ("GeoDiff, preconditioned", "GeoDiff (READ)"),
@@ -123,10 +122,7 @@ def glance(opened: Opened) -> pd.DataFrame:
         ),
         "fits": (f"{ours.iterations}", f"{paper.iterations} (READ)"),
         "seeds": (seeds_of(shown), "1 (READ)"),
-        "one chain, one core": (
-            f"{duration(took['replace'])} (replace), {duration(took['accumulate'])} (accumulate)",
-            "not found",
-        ),
+        "one chain, one core": (tables.times(folder), "not found"),
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["this book", "the authors"])
 

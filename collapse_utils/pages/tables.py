@@ -8,6 +8,7 @@ import pandas as pd
 
 from .. import regimes
 from ..durable import files
+from ..durable.progress import duration
 from ..evidence.statistics import Estimate, by_seed, estimate
 from . import figures
 
@@ -85,8 +86,11 @@ def cost_table(folder: Path) -> pd.DataFrame:
     return rounded.astype({"peak memory (MB)": int})
 
 
-def seconds_of(folder: Path) -> pd.Series:
-    """Median run time of a chain of the preset itself by regime, in seconds."""
+def times(folder: Path) -> str:
+    """Median run time of a chain of the preset itself, of replace and of accumulate, such as
+    ``2 min to 14 min``.
+    """
     records = [one for one in files.read_json(folder / "provenance.json") if not one["variant"]]
     rows = [(record["regime"], record["provenance"]["wall_s"]) for record in records]
-    return pd.DataFrame(rows, columns=["regime", "s"]).groupby("regime")["s"].median()
+    seconds = pd.DataFrame(rows, columns=["regime", "s"]).groupby("regime")["s"].median()
+    return " to ".join(dict.fromkeys(duration(seconds[x]) for x in ("replace", "accumulate")))

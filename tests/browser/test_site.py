@@ -129,10 +129,10 @@ def test_in_dark_mode_plots_are_dark_and_faces_stay_as_they_are(home, visit):
 
 
 def test_dropdowns_are_open_in_print_alone(home, visit):
-    page, _ = visit(f"{home}/book/data.html")
-    count = "document.querySelectorAll('details.sd-dropdown[open]').length"
-    total = page.locator("details.sd-dropdown").count()
-    assert total > 0 == page.evaluate(count)
+    page, _ = visit(f"{home}/notebooks/03_images.html")
+    count = "document.querySelectorAll('details[open]').length"
+    total = page.locator("details").count()  # with those of outputs
+    assert page.locator("details.above-output").count() > 0 == page.evaluate(count)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate(count) == total
     page.evaluate("dispatchEvent(new Event('afterprint'))")
