@@ -145,9 +145,9 @@ def words(page: Page) -> list[str]:
 
 
 def code(page: Page) -> list[str]:
-    """Code and printed output that is cut off at 1280 pixels."""
+    """Code, printed output and tables of interactives that are cut off at 1280 pixels."""
     page.evaluate(OPENED)
-    return page.evaluate(CUT, "pre")
+    return page.evaluate(CUT, "pre, .interactive .scroll")
 
 
 def printed(page: Page) -> list[str]:

@@ -72,8 +72,8 @@ Interactive.builders.theorem = (body) => {
   const FORMULAS = { // of fit t, as a multiple of the first fit; and its bound
     replace: ["t", "none"],
     replace_multiple: ["1 + 1/2 + … + 1/t", "none"],
-    accumulate_subsample: ["by recursion", `π²/2 - 2 = ${format(3 * BOUND - 2)} (T ≫ d)`],
-    accumulate: ["1 + 1/4 + … + 1/t²", `π²/6 = ${format(BOUND, 4)}`],
+    accumulate_subsample: ["by recursion", `${format(3 * BOUND - 2)} (T ≫ d)`],
+    accumulate: ["1 + 1/4 + … + 1/t²", format(BOUND, 4)],
   };
   // d, T and σ² move by ratios; T is at least d + 2, where the expected error is finite.
   const DS = [1, 2, 3, 5, 8, 10, 16, 20, 32, 50, 64, 100];
@@ -131,6 +131,6 @@ Interactive.builders.theorem = (body) => {
       slider("fits n =", { min: 2, max: 100, value: n },
         (to) => { [n, cursor] = [to, to]; show(); })),
     buttons, plot.box, summary,
-    values(["regime", "formula", "error", "error / first", "bound of error / first"], table));
+    values(["regime", "formula", "error", "error / first", "its bound"], table));
   show();
 };
