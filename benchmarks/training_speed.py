@@ -95,10 +95,10 @@ def measured(name: str, threads: int, rounds: int) -> dict:
     from sides import Side, alternate
 
     words = ("--model", name, "--threads", threads)
-    measured = alternate(
+    runs = alternate(
         {side: Side(__file__, ("--serve", side, *words), threads) for side in SIDES}, rounds
     )
-    middle = {side: statistics.median(rates) for side, rates in measured.items()}
+    middle = {side: statistics.median(rates) for side, rates in runs.items()}
     model, _ = prepared(name)
     # Two operations a parameter and token in the forward pass, and twice that in the backward pass;
     # the products inside attention are left out.
@@ -107,7 +107,7 @@ def measured(name: str, threads: int, rounds: int) -> dict:
     return {
         "parameters": model.num_parameters(),
         **{f"{side}_tokens_per_s": round(rate) for side, rate in middle.items()},
-        **{f"ours / {side}": ratio(measured["ours"], measured[side], 3) for side in SIDES[1:]},
+        **{f"ours / {side}": ratio(runs["ours"], runs[side], 3) for side in SIDES[1:]},
         "limit_gflops": round(peak / 1e9, 1),
         "share_of_product_rate": round(operations / peak, 3),
     }

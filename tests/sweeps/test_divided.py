@@ -23,7 +23,7 @@ SOON = 60  # seconds after which a test fails that waits for another thread
 
 
 @pytest.mark.parametrize("name", ["language", "images", "molecules"])
-def test_a_copy_of_the_arrivedmakes_the_same_items_in_any_order(name, tmp_path, monkeypatch):
+def test_a_copy_of_the_pieces_makes_the_same_items_in_any_order(name, tmp_path, monkeypatch):
     monkeypatch.setattr("collapse_utils.language.section.PIECE_BATCHES", 1)
     options = {"preset": "smoke", "regime": "replace", "seed": 0}
     if name == "molecules":
@@ -156,7 +156,7 @@ def backwards(missing, keep):
 
 
 @pytest.mark.parametrize("again", [backwards, in_order])
-def test_arrivedof_another_order_are_kept_and_not_made_twice(tmp_path, again):
+def test_pieces_of_another_order_are_kept_and_not_made_twice(tmp_path, again):
     made = []
 
     def make(number, fails=()):
@@ -174,7 +174,7 @@ def test_arrivedof_another_order_are_kept_and_not_made_twice(tmp_path, again):
     assert [arrived[number].tolist() for number in range(6)] == WHOLE
 
 
-def test_arrivedthat_an_earlier_version_numbered_are_made_again(tmp_path, capsys):
+def test_pieces_that_an_earlier_version_numbered_are_made_again(tmp_path, capsys):
     from collapse_utils.durable import files
 
     for first, count in ((0, 2), (2, 3)):  # every folder began at 0
@@ -186,7 +186,7 @@ def test_arrivedthat_an_earlier_version_numbered_are_made_again(tmp_path, capsys
     assert "from-000002: an earlier version numbered it" in capsys.readouterr().err
 
 
-def test_without_the_engines_word_a_chain_makes_its_arrivedalone(monkeypatch):
+def test_without_the_engines_word_a_chain_makes_its_pieces_alone(monkeypatch):
     monkeypatch.delenv(divided.VARIABLE, raising=False)
     assert divided.from_environment() is in_order
 
