@@ -116,7 +116,7 @@ def glance(opened: Opened) -> pd.DataFrame:
     shown = opened.reference[opened.reference["variant"].isin(variants)]
     steps = ours.epochs * (items // ours.batch_size)
     rows = {
-        "model": ("VAE", "VAE, as ours (RECALLED)"),
+        "model": ("VanillaVAE, narrow", "VAE; VanillaVAE (RECALLED)"),
         "parameters": (f"{parameters(ours):,}", f"{parameters(paper):,} (RECALLED)"),
         "pixels": (f"{ours.size} × {ours.size}", f"{paper.size} × {paper.size} (RECALLED)"),
         "training faces n": (f"{items:,} of CelebA", "CelebA; number not found"),
