@@ -71,9 +71,8 @@ suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section: packag
 # one core each, so that slow machines end in time
 package chapters: export OMP_NUM_THREADS = 1
 
-package: $(INSTALLED) ## the tests of the package, and strict nbval
+package: $(INSTALLED) ## the tests of the package, with strict nbval of every notebook beside the wheel (test_wheel.py)
 	$(PY) -m pytest -m "not slow" --ignore=tests/book
-	$(PY) -m pytest --nbval --nbval-current-env notebooks
 
 chapters: $(INSTALLED) ## the tests of the book, one seed of each section against the published rows, every notebook with it
 	$(PY) -m pytest -m "not slow" tests/book

@@ -297,11 +297,10 @@ def front_door(root: Path) -> str:
         measured[name] for name in ("install", "book", "book again", "test")
     )
     return (
-        f"Measured on a machine with {measured['machine']['cores']} cores and no GPU: the "
-        f"installation, once, {_minutes(install['seconds'])} and {install['disk_mb'] / 1000:.1f} "
-        f"GB of disk; then `make book` {_minutes(book['seconds'])}, with at most "
-        f"{book['peak_memory_mb'] / 1000:.1f} GB of memory, and again {_minutes(again['seconds'])} "
-        f"when nothing has changed; `make test` {_minutes(test['seconds'])} and "
-        f"{test['peak_memory_mb'] / 1000:.1f} GB.  All of it leaves {test['disk_mb'] / 1000:.1f} "
-        "GB on the disk.\n"
-    ).replace("  ", " ")
+        f"On {measured['machine']['cores']} cores and no GPU, the installation takes "
+        f"{_minutes(install['seconds'])} and {install['disk_mb'] / 1000:.1f} GB of disk, once. "
+        f"`make book` takes {_minutes(book['seconds'])} and {book['peak_memory_mb'] / 1000:.1f} GB "
+        f"of memory, and {_minutes(again['seconds'])} when nothing has changed. `make test` takes "
+        f"{_minutes(test['seconds'])} and {test['peak_memory_mb'] / 1000:.1f} GB. All of it leaves "
+        f"{test['disk_mb'] / 1000:.1f} GB on the disk.\n"
+    )

@@ -17,6 +17,7 @@ from collapse_utils.evidence import reported, results
 from collapse_utils.evidence.claims import Claim
 from collapse_utils.evidence.statistics import Estimate
 from collapse_utils.evidence.verdicts import LEVEL, NOT_RUN, TWO_LOOKS, Verdict
+from collapse_utils.pages.names import results_name
 
 from . import registration, scorecard
 from .contents import page_of
@@ -111,7 +112,7 @@ def _head(claim: Claim, name: str, tables: str, home: Path) -> dict[str, Any]:
     )
     return {
         "id": name,
-        "data": scorecard.name_of(claim.page, name),
+        "data": results_name(claim.page, name),
         "scale": scorecard.scale_of(section, name),
         "table": f"{tables}/{section}/{name}/{table}" if table else None,
     }

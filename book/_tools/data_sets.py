@@ -19,7 +19,7 @@ CONFORMERS = Source(
     "https://github.com/ghutchis/conformer-benchmark",
     entry="folmsbee2020",
 )
-EACH_SEED = "one for each seed, in `provenance.json`"
+SEVERAL = "several, in `provenance.json`"  # by seed, size or variant
 
 
 def described() -> Iterator[tuple[str, str, Source]]:
@@ -73,14 +73,15 @@ def checksums(root: Path) -> str:
         different = _distinct(read_json(path))
         if not different:
             continue
-        first, *others = different
         for split in ("train", "test"):
-            checksum = EACH_SEED if others else f"`{first[split]}`"
-            rows.append((folder, split, f"{first[f'{split}_items']:,}", checksum))
+            marks = sorted({data[split] for data in different})
+            items = sorted({data[f"{split}_items"] for data in different})
+            span = " to ".join(f"{count:,}" for count in dict.fromkeys((items[0], items[-1])))
+            rows.append((folder, split, span, SEVERAL if len(marks) > 1 else f"`{marks[0]}`"))
     table = markdown(("results", "split", "items", "checksum"), rows, right=("items",))
     caption = (
         "Checksums of the data that our chains read. A folder is named after section, preset and "
-        "data."
+        "data. Where seeds or variants have training data of their own, there are several."
     )
     return captioned(table, caption, "table-checksums")
 

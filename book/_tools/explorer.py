@@ -16,10 +16,9 @@ from collapse_utils import sections
 from collapse_utils.durable.files import read_json
 from collapse_utils.evidence import results
 from collapse_utils.evidence.statistics import by_iteration, by_seed, estimate, growth
+from collapse_utils.pages.names import DATA
 from collapse_utils.presets import NAMES as PRESETS
 from collapse_utils.regimes import REGIMES
-
-from .headline import DATA
 
 Json = dict[str, Any]
 

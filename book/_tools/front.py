@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,17 +52,12 @@ def _span(panels: list[Panel], regime: str) -> str:
 
 def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:
     """The answer in sentences that contain the numbers."""
-    neural = [
-        panel
-        for panel in first
-        if panel.section != "linear" and "accumulate_subsample" in panel.curves
-    ]
     lines = [
         "**Replacing** real data with samples makes every model worse: the final loss is "
         f"{_span(first, 'replace')} times the first.",
         "**Accumulating** samples beside the real data prevents most of it: "
         f"{_span(first, 'accumulate')} times.",
-        *_at_equal_size(neural),
+        *_at_equal_size([panel for panel in first if "accumulate_subsample" in panel.curves]),
     ]
     return [*lines, *_cold(judged)]
 
@@ -100,24 +94,28 @@ def _cold(judged: scorecard.Judged) -> list[str]:
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At sampling temperature 0.3, accumulation changes "
-        f"the loss by {claims.text(loss.effect)} {unit}, while samples keep "
-        f"{variety.effect.mean:.0%} of their distinct word pairs."
+        f"the mean loss of later fits by {claims.text(loss.effect)} {unit}, while the final "
+        f"samples keep {variety.effect.mean:.0%} of their distinct token pairs."
     ]
 
 
 def count(outcomes: list[Outcome]) -> str:
     """How many of the paper's claims came out how, in one sentence."""
-    counts = Counter(outcome.verdict.outcome for outcome in outcomes)
-    failed = [
-        f"{NAMES[outcome.claim.page.section]}: {outcome.claim.statement.lower()}"
-        for outcome in outcomes
-        if outcome.verdict.outcome == NOT_REPRODUCED
-    ]
-    text = (
-        f"Of the paper's {len(outcomes)} claims that we test, {counts[REPRODUCED]} are "
-        f"reproduced, {counts[UNDECIDED]} undecided and {counts[NOT_REPRODUCED]} not reproduced"
+
+    def named(outcome: str) -> str:
+        chosen = [one.claim for one in outcomes if one.verdict.outcome == outcome]
+        words = "; ".join(f"{NAMES[c.page.section]}: {_lower(c.statement)}" for c in chosen)
+        return f"{len(chosen)} {outcome}" + (f" ({words})" if chosen else "")
+
+    reproduced = sum(one.verdict.outcome == REPRODUCED for one in outcomes)
+    return (
+        f"Of the paper's {len(outcomes)} claims, on the main data of each experiment, {reproduced} "
+        f"are reproduced, {named(UNDECIDED)} and {named(NOT_REPRODUCED)}."
     )
-    return text + (f" ({'; '.join(failed)})." if failed else ".")
+
+
+def _lower(statement: str) -> str:
+    return statement[0].lower() + statement[1:]
 
 
 def strip(outcomes: list[Outcome]) -> str:

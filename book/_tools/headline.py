@@ -11,7 +11,14 @@ import pandas as pd
 
 from collapse_utils import sections
 from collapse_utils.evidence import results
-from collapse_utils.evidence.statistics import Estimate, by_iteration, seeds_of
+from collapse_utils.evidence.statistics import (
+    Estimate,
+    by_iteration,
+    estimate,
+    growth,
+    seeds_of,
+)
+from collapse_utils.pages.names import DATA
 
 NAMES = {
     "linear": "linear regression",
@@ -40,17 +47,6 @@ CHOSEN = {
 }
 # the part of the linear grid that the front page shows
 LINEAR = {"T": 100, "sigma2": 1.0, "x": "same"}
-DATA = {  # the data sources, as a reader knows them
-    "bible": "Bible in Basic English",
-    "tinystories": "TinyStories",
-    "orl": "ORL faces",
-    "celeba": "CelebA faces",
-    "celeba_89x109": "CelebA faces",
-    "rdkit": "EGFR and CDK2 inhibitors",
-    "conformers": "drug-like molecules",
-    "simulation": "simulation",
-    "geom_drugs": "GEOM-Drugs",
-}
 
 
 @dataclass(frozen=True)
@@ -66,6 +62,7 @@ class Panel:
     offline: bool  # the data need no download: a pip dependency ships them, or the seed draws them
     curves: dict[str, pd.DataFrame]  # regime -> iteration, mean, low, high, n
     paper: pd.DataFrame  # regime, iteration, value; empty where the paper gives a formula
+    growths: dict[str, float]  # regime -> final fit / first fit; over seeds the geometric mean
 
     @property
     def name(self) -> str:
@@ -91,8 +88,8 @@ class Panel:
         return max(2 - math.floor(math.log10(self.fit("replace", 0).mean)), 0)
 
     def growth(self, regime: str) -> float:
-        """The last fit of a regime over its first."""
-        return self.fit(regime, -1).mean / self.fit(regime, 0).mean
+        """The final fit of a regime over its first."""
+        return self.growths[regime]
 
     def relative(self, regime: str) -> pd.DataFrame:
         """The curve of a regime, divided by the mean of the first fit."""
@@ -142,6 +139,10 @@ def _linear_grid(path: Path, folder: Path) -> Panel:
         True,
         curves,
         NO_ROWS,
+        {
+            regime: curve["mean"].iloc[-1] / curve["mean"].iloc[0]
+            for regime, curve in curves.items()
+        },
     )
 
 
@@ -179,6 +180,11 @@ def _candidates(section: str, folder: Path) -> dict[str, list[tuple[int, str, Pa
     return candidates
 
 
+def _growth(rows: pd.DataFrame, metric: str, regime: str) -> float:
+    changes = growth(rows, metric, regime, rows["variant"].iloc[0])
+    return estimate(changes.iloc[:, -1], log=True).mean
+
+
 def _collected(section: str, folder: Path) -> list[Panel]:
     """A section's panels: the data source at the largest preset, then the built-in default."""
     module, default = sections.module(section), sections.default_source(section)
@@ -203,6 +209,7 @@ def _collected(section: str, folder: Path) -> list[Panel]:
                 source == default,
                 curves,
                 _of_the_paper(section, folder),
+                {regime: _growth(rows, module.HEADLINE, regime) for regime in curves},
             )
             ranked.append((rank, panel))
             break

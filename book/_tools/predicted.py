@@ -8,8 +8,8 @@ import yaml
 
 from collapse_utils.evidence import claims, predictions
 from collapse_utils.evidence.verdicts import NOT_RUN
+from collapse_utils.pages.names import DATA
 
-from .headline import DATA
 from .scorecard import Judged
 from .tables import captioned, markdown
 
@@ -85,7 +85,8 @@ def text(root: Path, judged: Judged) -> str:
     right = sum(expected.partition(" (")[0] == outcome for _, _, expected, outcome, _ in scored)
     unclear = sum(outcome == predictions.UNDECIDED for *_, outcome, _ in scored)
     sentence = (
-        f"We wrote down {len(scored)} predictions before their chains were run. "
+        f"We wrote predictions down before their chains were run; {len(scored)} are tested so "
+        "far. "
         f"Came true: {right}; undecided: {unclear}; wrong: {len(scored) - right - unclear}."
     )
     head = ("chains", "prediction about", "expected", "came out", "effect")

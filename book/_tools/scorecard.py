@@ -10,12 +10,12 @@ import yaml
 
 from collapse_utils import sections
 from collapse_utils.evidence import claims, reported, results
-from collapse_utils.evidence.claims import OURS, Claim, Page
+from collapse_utils.evidence.claims import OURS, Claim
 from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED, Verdict
+from collapse_utils.pages.names import results_name
 
 from . import registration
 from .explorer import METRICS
-from .headline import DATA
 from .tables import captioned, markdown
 
 BADGES = {"READ": "primary", "DIGITISED": "info", "DERIVED": "warning", "RECALLED": "secondary"}
@@ -27,9 +27,7 @@ TITLES = {  # sections without a module of their own
     "mixing": "What real data are worth",
     "sharpening": "What the loss cannot see",
 }
-LONG = "smoke-orl"  # the small autoencoders: 50 fits, or 6 with a share of real faces
-PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
-REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
+REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "(our own claim)"
 SHORT = 7  # letters of a commit
 SIMULATED = {  # the metrics of simulations, which the explorer does not show
     "value": "simulated value",
@@ -82,20 +80,6 @@ def judged(root: Path) -> Judged:
             verdicts[name] = claims.judge(claims.on(claim, name), frames[key])
         judgements.setdefault(claim.page.section, []).append((claim, verdicts))
     return judgements
-
-
-def name_of(page: Page, name: str) -> str:
-    """What a column of results is called: its data, and its preset where several were run."""
-    preset, _, source = name.partition("-")
-    if page.section == "own_model":
-        return "ORL faces"
-    if name == LONG:
-        return f"ORL faces, {6 if page.section == 'mixing' else 50} fits"
-    if not source:
-        return "the paper's grid"
-    same = [other for other in page.results if other.partition("-")[2] == source]
-    several = len([other for other in same if other != LONG]) > 1
-    return DATA.get(source, source) + (f", {PROTOCOLS.get(preset, preset)}" if several else "")
 
 
 def scale_of(section: str, name: str) -> str:
@@ -192,7 +176,7 @@ def _ours(claim: Claim, verdicts: dict[str, Verdict], registry: Registry) -> lis
         if verdict is None or verdict.outcome == NOT_RUN:
             continue
         kind = registration.kind(claim, name, registry.registered)
-        data, scale = name_of(claim.page, name), scale_of(claim.page.section, name)
+        data, scale = results_name(claim.page, name), scale_of(claim.page.section, name)
         cells.append(
             _lines(
                 f"{data}: {_outcome(verdict)} {scale}",

@@ -265,9 +265,9 @@ EFFECTS = {
     "levels_off": "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
     "rises_more": "rise of {of} - rise of {than}",
     "makes_share": "rise of {of} / rise of {than}",
-    "follows_theory": "simulation / theory, least certain T",
-    "grid_bounded": "final error / first error, least certain T",
-    "grid_ends_above": "{above} / {below} at the final fit, least certain T",
+    "follows_theory": "simulation / theory (least certain T)",
+    "grid_bounded": "final error / first error (least certain T)",
+    "grid_ends_above": "{above} / {below} at the final fit (least certain T)",
 } | shares.EFFECTS
 
 

@@ -31,7 +31,7 @@ from .sources import SOURCES
 
 __all__ = ["HEADLINE", "SOURCES", "TITLE", "ImagesSection", "make"]
 
-TITLE = "Variational autoencoders (section 2.3)"
+TITLE = "Faces (section 2.3)"
 HEADLINE = "test_loss"
 SHOWN = (2, 8)  # rows and columns of a preview: small enough to commit one for every iteration
 

@@ -30,7 +30,7 @@ from .sources import SOURCES
 
 __all__ = ["HEADLINE", "SOURCES", "TITLE", "MoleculesSection", "make"]
 
-TITLE = "Molecular conformations (section 2.2)"
+TITLE = "Molecules (section 2.2)"
 HEADLINE = "local_loss"
 PATIENCE, PLATEAU_DECAY = 10, 0.6  # of the plateau schedule, as the authors ran it
 SHOWN_MOLECULES = 3  # in a preview

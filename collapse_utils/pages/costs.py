@@ -19,7 +19,7 @@ SHOWN = ("replace", "accumulate")
 TITLES = {
     "linear": "Linear regression",
     "language": "Language models",
-    "images": "Images",
+    "images": "Faces",
     "molecules": "Molecules",
 }
 

@@ -72,7 +72,9 @@ def logistic(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) ->
 
 
 def logistic_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Test log-loss at the first and the last fit, and the excess beside its expansion."""
+    """Test log-loss at the first and the final fit, and the final fit's divergence from the first
+    on the training rows, beside its expansion.
+    """
     rows = {}
     for name, title in TITLES.items():
         for regime in ("accumulate", "replace"):
@@ -83,7 +85,7 @@ def logistic_table(frame: pd.DataFrame) -> pd.DataFrame:
             rows[title, figures.LABELS[regime]] = {
                 "log-loss, fit 1": f"{loss.loc[1]:.3f}",
                 f"fit {last}": f"{loss.loc[last]:.3f}",
-                "excess over fit 1": f"{excess:.4f}",
+                "divergence from fit 1": f"{excess:.4f}",
                 "expansion": f"{formula:.4f}",
             }
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -169,7 +169,7 @@ def long_axis(ax: Axes, frame: pd.DataFrame) -> None:
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime at equal epochs: training set, test loss and change."""
+    """The final fit of every regime at equal epochs: training set, test loss and change."""
     return tables.control_table(ours, "test_loss", "images", digits=4, change_digits=4)
 
 

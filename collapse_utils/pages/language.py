@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ..durable import files
 from ..evidence.statistics import by_iteration, estimate, growth, seeds_of
 from ..language.config import PRESETS, LanguageConfig
+from ..presets import override
 from . import figures
 from .notebook import Opened
 from .tables import cost_table
@@ -32,8 +33,13 @@ __all__ = [
 
 COLD = "temperature=0.3"  # the variant at the paper's second temperature
 GPT2 = "architecture=gpt2"
+TRAINED = f"{GPT2},epochs=12"  # GPT-2 trained out needs more epochs than Llama
 # variants at temperatures 1.0 and 0.3
-ARCHITECTURES = {"Llama": ("", COLD), "GPT-2": (GPT2, f"{GPT2},{COLD}")}
+ARCHITECTURES = {
+    "Llama": ("", COLD),
+    "GPT-2": (GPT2, f"{GPT2},{COLD}"),
+    "GPT-2, trained out": (TRAINED, f"{TRAINED},{COLD}"),
+}
 LOSS = "cross-entropy (nats per token)"
 COLUMNS = {"trained-tinystories": "trained out", "cpu-tinystories": "one epoch"}
 PAPER = {  # what the paper reports of its models, by row of the table; the tags are in the caption
@@ -133,13 +139,17 @@ def glance(opened: Opened) -> pd.DataFrame:
         hot = [record for record in records if record["variant"] == ""]
         notes = [record["provenance"].get("notes", {}) for record in hot]
         tokens = [note["train_tokens"] for note in notes if "train_tokens" in note]
-        models = "Llama-2, GPT-2" if GPT2 in set(frame["variant"]) else "Llama-2"
+        models = {"Llama-2": config}
+        for variant in {GPT2, TRAINED} & set(frame["variant"]):
+            models["GPT-2"] = override(config, variant.split(","))
+        sizes = [f"{_parameters(model) / 1e6:.2f}" for model in models.values()]
+        epochs = dict.fromkeys(str(model.epochs) for model in models.values())
         table[f"this book, {title}"] = {
-            "model": models,
-            "parameters": f"{_parameters(config) / 1e6:.2f} million",
+            "model": ", ".join(models),
+            "parameters": f"{', '.join(sizes)} million",
             "real stories": f"{config.stories:,}",
             "tokens of these": f"{np.mean(tokens):,.0f}" if tokens else "not recorded",
-            "epochs": f"{config.epochs}",
+            "epochs": ", ".join(epochs),
             "fits": f"{config.iterations}",
             "temperatures τ": "1, 0.3",
             "seeds": seeds_of(frame).removesuffix(" seeds"),

@@ -50,6 +50,7 @@ def numbers(frame: pd.DataFrame) -> dict[str, float]:
     first = rows[(rows["regime"] == "replace") & (rows["sigma2"] == 1.0) & (rows["n"] == 1)]
     return {
         **final,
+        "T": T,
         "fits": int(rows["n"].max()),
         "repeats": int(rows["repeats"].iloc[0]),
         "cells": chance["cells"],

@@ -64,12 +64,12 @@ def in_short(frame: pd.DataFrame) -> str:
     return f"""
 **In short**
 
-- In linear regression the *number* of real items in a training set decides. However much
-  synthetic data is added, the final error is between {low:.1f} times (fresh real data) and
+- In linear regression the *number* of real items in a training set decides. However many
+  synthetic data are added, the final error is between {low:.1f} times (fresh real data) and
   {high:.1f} times (always the same real data) that of a model of these real items alone.
 - For faces, whose errors are biases, the *share* decides. Under replace the loss ends
-  {end[0.0]:.0f}% above the first fit, with a tenth of real faces {end[0.1]:.0f}%, and with half
-  of them {end[0.5]:.0f}%.
+  {end[0.0]:.0f}% above the first fit; with a tenth of the faces real, {end[0.1]:.0f}%; and with
+  half of them real, {end[0.5]:.0f}%.
 - Fresh real data that accumulate make the noise vanish in the long run.
 """
 

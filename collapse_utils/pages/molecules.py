@@ -13,6 +13,7 @@ from ..durable import files
 from ..evidence.statistics import Estimate, by_seed, estimate, growth, seeds_of
 from ..molecules.config import PRESETS, MoleculesConfig
 from . import figures, tables
+from .names import DATA
 from .notebook import Opened
 from .tables import cost_table
 
@@ -120,7 +121,7 @@ def glance(opened: Opened) -> pd.DataFrame:
             f"deterministic, {ours.sampling_steps} steps",
             "Langevin, 1000 or 5000 steps (READ)",
         ),
-        "fits": (f"{ours.iterations}", f"{paper.iterations} (READ)"),
+        "fits": (f"{ours.iterations}", f"6 in v1, {paper.iterations} in v2 (READ)"),
         "seeds": (seeds_of(shown), "1 (READ)"),
         "one chain, one core": (tables.times(folder), "not found"),
     }
@@ -144,7 +145,7 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """The last fit of every regime at equal steps: its training set and its local loss."""
+    """The final fit of every regime at equal steps: its training set and its local loss."""
     return tables.control_table(ours, "local_loss", "conformations", digits=1)
 
 
@@ -204,9 +205,12 @@ def sampler_chains(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             cells = [
                 _final(metrics, metric, regime, variant) for metric in ("local_loss", "strain")
             ]
-            rows.append((name, sampler, figures.LABELS[regime], *cells))
-    columns = ["results", "sampler", "regime", "local loss / first fit", "strain / first fit"]
-    return pd.DataFrame(rows, columns=columns).set_index(columns[:3])
+            preset, _, source = name.partition("-")
+            label = f"{DATA[source]} ({preset})"
+            rows.append((label, sampler, figures.LABELS[regime], *cells))
+    keys = ["molecules (preset)", "sampler", "regime"]
+    columns = [*keys, "local loss / first fit", "strain / first fit"]
+    return pd.DataFrame(rows, columns=columns).set_index(keys)
 
 
 def _final(metrics: pd.DataFrame, metric: str, regime: str, variant: str) -> str:

@@ -22,6 +22,7 @@ from ..evidence.verdicts import VERDICT_SEEDS, Verdict
 from ..seeds import sequence
 from ..sweeps import local
 from ..sweeps.jobs import plan
+from . import names
 
 THIS_RUN = "this run"
 DRIVE = "drive"  # the value of ``runs`` that keeps run directories on Google Drive
@@ -225,12 +226,15 @@ def print_directions(opened: Opened) -> None:
         print(f"  {verdict.line() if _enough(opened.run) else verdict.direction()}")
 
 
-def verdict_table(judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
+def verdict_table(section: str, judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
     """Claim, threshold, and for each of the results the outcome and the effect with its interval,
     to be shown as a table.
     """
     rows: dict[str, dict[str, str]] = {}
-    for name, verdicts in judged.items():
+    page = claims.page(section)
+    for results_of, verdicts in judged.items():
+        known = results_of in page.results
+        name = names.results_name(page, results_of) if known else results_of
         for v in verdicts:
             row = rows.setdefault(v.claim, {"claimed": ""})
             row["claimed"] = row["claimed"] or v.claimed

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from ..evidence import claims
 from ..evidence.statistics import Estimate, by_seed, estimate
 from ..theory import sharpening
 from . import figures
@@ -105,8 +106,8 @@ def language_table(frame: pd.DataFrame) -> pd.DataFrame:
     for regime in ("accumulate", "replace"):
         per_token, per_story, left = language_change(frame, regime)
         rows[figures.LABELS[regime]] = {
-            "rise of the loss (nats per token)": per_token.text(3),
-            "rise of the loss (nats per story)": per_story.text(1),
+            "rise of the loss (nats per token)": claims.text(per_token),
+            "rise of the loss (nats per story)": claims.text(per_story),
             "distinct-2, final / first": left.text(2),
             "seeds": per_token.n,
         }

@@ -22,7 +22,7 @@ def signed(effect: Estimate, digits: int = 2) -> str:
 def control_table(
     ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2
 ) -> pd.DataFrame:
-    """The last fit of every regime: its training set in n ``items``, its metric, its change."""
+    """The final fit of every regime: its training set in n ``items``, its metric, its change."""
     rows = {}
     for regime in regimes.REGIMES:
         table = by_seed(ours, metric, regime=regime, variant="")
@@ -35,7 +35,7 @@ def control_table(
         change = signed(estimate(table[last] - table[1]), change_digits)
         rows[figures.LABELS[regime]] = size, final, change
     name = metric.replace("_", "-" if metric == "cross_entropy" else " ")
-    columns = [items, f"{name}, last fit", "change since the first"]
+    columns = [items, f"{name}, final fit", "change since the first"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 

@@ -122,7 +122,7 @@ def agreement(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.
         chosen = pd.Series([chain[(3 * i) % len(chain)] for i, chain in enumerate(chains)])
         rows[label] = {
             "settings": own.groupby(["regime", "variant"]).ngroups,
-            "simulation / formula - 1 (%)": estimate(error).text(2),
+            "|simulation / formula - 1| (%)": estimate(error).text(2),
             "|z| < 1.96": f"{(chosen.abs() < 1.96).mean():.0%} of {len(chosen)}",
             "largest |z|": f"{chosen.abs().max():.1f}",
         }

@@ -25,6 +25,7 @@ CASES = [(claim, result) for claim in PUBLISHED for result in claim["results"]]
 ONE_LOOK, TWO_LOOKS = 0.025, 0.014
 HALF = "images=160,epochs=40,decay=0.9487"
 COLD, GPT2, LONG = "temperature=0.3", "architecture=gpt2", "iterations=50,protocol=steps"
+GPT2_OUT, GPT2_COLD = f"{GPT2},epochs=12", f"{GPT2},epochs=12,{COLD}"  # trained out
 LANGEVIN, GEOMETRY = (
     f"iterations=4,molecules=50,draw=by_seed,sampler={sampler},samples_per_conformer=1"
     for sampler in ("langevin,sampling_steps=1000", "geometry")
@@ -458,6 +459,13 @@ CLAIMS = {
     "accumulate-mixture-bound-cold": mixture(COLD, 255),
     "accumulate-mixture-bound": mixture("", 255),
     "replace-variety": last(WORDS, True, "replace", 0.9, both=True),
+    "gpt2-replace-rises": slope(BITS, False, "replace", GPT2_OUT),
+    "gpt2-accumulate-stays": mean_of_later(BITS, False, "accumulate", [(0.035, -1)], GPT2_OUT),
+    "gpt2-replace-variety": last(WORDS, True, "replace", 0.9, variant=GPT2_OUT),
+    "gpt2-accumulate-stays-cold": mean_of_later(
+        BITS, False, "accumulate", [(0.035, -1)], GPT2_COLD
+    ),
+    "gpt2-accumulate-variety-cold": last(WORDS, True, "accumulate", 0.5, -1, GPT2_COLD),
     "replace-samples-worse": slope("reference_cross_entropy", False, "replace"),
     "cold-samples-too-likely": cooler_than_real("reference_cross_entropy", "replace", "accumulate"),
     "cold-first-step-is-tempering": beyond_tempering(0.5),

@@ -237,12 +237,20 @@ def _start(tmp_path, run_dir):
     )
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The metrics of the run that nothing stops."""
+    folder = tmp_path_factory.mktemp("whole")
+    run = _start(folder, folder / "run")
+    run.communicate()
+    assert run.returncode == 0
+    return (folder / "run" / "metrics.csv").read_bytes()
+
+
 @pytest.mark.parametrize(
     "signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
-def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, signum, status):
-    whole = _start(tmp_path, tmp_path / "whole" / "run")
-    whole.communicate()
+def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, uninterrupted, signum, status):
     process = _start(tmp_path, tmp_path / "run")
     while process.poll() is None and not (tmp_path / "run" / "progress.json").exists():
         time.sleep(0.01)
@@ -255,8 +263,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, signum, status):
     resumed = _start(tmp_path, tmp_path / "run")
     resumed.communicate()
     assert resumed.returncode == 0
-    expected = (tmp_path / "whole/run/metrics.csv").read_bytes()
-    assert (tmp_path / "run" / "metrics.csv").read_bytes() == expected
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == uninterrupted
 
 
 def test_sections_lists_what_there_is(capsys):

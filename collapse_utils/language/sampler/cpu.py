@@ -63,8 +63,8 @@ def _child(
 def run(weights: Weights, request: Request, batch: int, collector: Collector) -> None:
     """Lane k of K samples stories k, k + K, ...; all lanes but the first are child processes."""
     threads = torch.get_num_threads()
-    # Only Linux forks: elsewhere a new process would not have the weights.
-    lanes = min(threads, batch) if sys.platform == "linux" else 1
+    forks = sys.platform == "linux"  # elsewhere a new process would not have the weights
+    lanes = min(threads, batch) if forks else 1
     failures: list[Exception] = []
 
     def share(lane: int) -> tuple[range, int]:
@@ -84,10 +84,10 @@ def run(weights: Weights, request: Request, batch: int, collector: Collector) ->
             failures.append(failure)
         collector.stopped = collector.stopped or bool(failures)
 
-    context = multiprocessing.get_context("fork" if lanes > 1 else None)
+    context = multiprocessing.get_context("fork" if forks else None)
     children, listeners = [], []
-    if lanes > 1:
-        torch.set_num_threads(1)  # before the fork: a child has no thread pool
+    if forks:
+        torch.set_num_threads(1)  # one for each lane, and before the fork: a child has no pool
     try:
         for lane in range(1, lanes):
             receiver, sender = context.Pipe(duplex=False)
