@@ -52,11 +52,9 @@ from .errors import InputError, RunError, named_values
 from .evidence import claims
 from .evidence.verdicts import Verdict
 from .loading import Adapted, OwnConfig, construct, identity, is_own
-from .pages.report import report
+from .pages.report import report as report
 from .sweeps.jobs import Job
 from .sweeps.live import Live
-
-__all__ = ["before_sweep", "experiment", "report", "trial", "verdicts"]
 
 TRIAL_ITEMS = 64  # how many items are sampled twice to see whether a model keeps to its seed
 CHECKS = ("exact", "close")

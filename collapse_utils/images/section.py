@@ -27,9 +27,7 @@ from . import measures
 from .config import ImagesConfig
 from .data import prepare
 from .model import VAE, build, losses, pixel_noise, to_bytes, to_float
-from .sources import SOURCES
-
-__all__ = ["HEADLINE", "SOURCES", "TITLE", "ImagesSection", "make"]
+from .sources import SOURCES as SOURCES
 
 TITLE = "Faces (section 2.3)"
 HEADLINE = "test_loss"

@@ -28,9 +28,7 @@ from .config import LanguageConfig
 from .data import END_ID, as_dataset, decode, prepare, token_lists
 from .sampler import rates
 from .sampler.sample import sample_stories
-from .sources import SOURCES
-
-__all__ = ["HEADLINE", "SOURCES", "TITLE", "LanguageSection", "make"]
+from .sources import SOURCES as SOURCES
 
 TITLE = "Language models (section 2.1)"
 HEADLINE = "cross_entropy"

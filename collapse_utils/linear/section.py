@@ -32,8 +32,6 @@ SOURCES = {
     )
 }
 
-__all__ = ["HEADLINE", "SOURCES", "TITLE", "LinearSection", "make"]
-
 
 def make(
     config: Linear, *, data: str | Path = DEFAULT_SOURCE, seed: int, cache: Path | None = None

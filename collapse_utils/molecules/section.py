@@ -26,9 +26,7 @@ from .graphs import Batch
 from .measures import measure_samples
 from .model import GeoDiff, losses
 from .sampling import sample_positions
-from .sources import SOURCES
-
-__all__ = ["HEADLINE", "SOURCES", "TITLE", "MoleculesSection", "make"]
+from .sources import SOURCES as SOURCES
 
 TITLE = "Molecules (section 2.2)"
 HEADLINE = "local_loss"

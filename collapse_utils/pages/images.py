@@ -18,20 +18,7 @@ from ..evidence.statistics import Estimate, by_iteration, by_seed, estimate
 from ..images.config import PRESETS, ImagesConfig
 from . import figures, tables
 from .notebook import Opened
-from .tables import cost_table
-
-__all__ = [
-    "change_table",
-    "control_table",
-    "cost_table",
-    "data_table",
-    "diversity_axis",
-    "glance",
-    "long_axis",
-    "losses",
-    "numbers",
-    "reconstructions",
-]
+from .tables import cost_table as cost_table
 
 EPOCHS = ""  # the variant of a preset itself: training grows with the data
 LONG = "iterations=50,protocol=steps"  # long chains at the preset smoke

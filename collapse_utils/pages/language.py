@@ -17,19 +17,7 @@ from ..language.config import PRESETS, LanguageConfig
 from ..presets import override
 from . import figures
 from .notebook import Opened
-from .tables import cost_table
-
-__all__ = [
-    "cost_table",
-    "curves",
-    "equal_training",
-    "glance",
-    "learning_curves",
-    "main_figure",
-    "numbers",
-    "paper_figure",
-    "samples",
-]
+from .tables import cost_table as cost_table
 
 COLD = "temperature=0.3"  # the variant at the paper's second temperature
 GPT2 = "architecture=gpt2"

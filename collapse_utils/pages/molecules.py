@@ -15,21 +15,7 @@ from ..molecules.config import PRESETS, MoleculesConfig
 from . import figures, tables
 from .names import DATA
 from .notebook import Opened
-from .tables import cost_table
-
-__all__ = [
-    "change_table",
-    "control_table",
-    "cost_table",
-    "data_table",
-    "first_fit_table",
-    "glance",
-    "losses",
-    "numbers",
-    "reported_losses",
-    "sampler_chains",
-    "sampler_table",
-]
+from .tables import cost_table as cost_table
 
 LOSSES = ("local_loss", "global_loss", "total_loss")
 LOSS_NAMES = [name.replace("_", " ") for name in LOSSES]
