@@ -8,11 +8,11 @@ import platform
 import resource
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .. import __version__
 from ..paths import SOURCE_TREE
+from .code import installed
 
 PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "datasets", "rdkit")
 
@@ -21,13 +21,6 @@ def peak_memory_mb() -> float:
     """The largest resident memory of this process so far, in MB (1e6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def commit() -> str | None:
@@ -81,7 +74,7 @@ def collect(threads: int, *, wall_s: float) -> dict:
         "package_version": __version__,
         "commit": commit(),
         "python": platform.python_version(),
-        "versions": {name: version for name in PACKAGES if (version := _installed(name))},
+        "versions": {name: version for name in PACKAGES if (version := installed(name))},
         "platform": platform.platform(),
         "machine": platform.machine(),
         "processor": processor(),
