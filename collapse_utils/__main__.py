@@ -31,6 +31,9 @@ from .presets import NAMES
 from .sections import DEFAULT, DEFAULT_PRESET
 
 
+MANY = {"action": "append", "default": []}  # of an option that may be given several times
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         raise InputError("command line", message, f"what `{self.prog} --help` lists")
@@ -42,19 +45,9 @@ def _chain_options(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(NAMES)}; of language also trained (default: {DEFAULT_PRESET}; "
         "an own model has one, own)",
     )
+    parser.add_argument("--set", **MANY, metavar="FIELD=VALUE", help="override a preset's field")
     parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="override a preset's field",
-    )
-    parser.add_argument(
-        "--arg",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an argument of an own model's constructor",
+        "--arg", **MANY, metavar="NAME=VALUE", help="an argument of an own model's constructor"
     )
     parser.add_argument(
         "--allow-changed-code",
@@ -109,8 +102,7 @@ def parser() -> argparse.ArgumentParser:
     )
     sweep.add_argument(
         "--source",
-        action="append",
-        default=[],
+        **MANY,
         metavar="NAME=DATA",
         help="with --plan: where a source of the plan is, such as tinystories=stories.jsonl",
     )
@@ -120,13 +112,7 @@ def parser() -> argparse.ArgumentParser:
         default="all",
         help="all, or regimes separated by commas, such as accumulate,fixed_real=0.25",
     )
-    sweep.add_argument(
-        "--vary",
-        action="append",
-        default=[],
-        metavar="FIELD=V1,V2",
-        help="one chain for every value",
-    )
+    sweep.add_argument("--vary", **MANY, metavar="FIELD=V1,V2", help="one chain for every value")
     sweep.add_argument("--out", required=True, type=_path)
     sweep.add_argument(
         "--check",
@@ -182,8 +168,7 @@ def parser() -> argparse.ArgumentParser:
     collect.add_argument("--into", required=True, type=_path)
 
     compare = command(
-        "compare",
-        "compare finished runs with the published rows; exit status 1 if they differ",
+        "compare", "compare finished runs with the published rows; exit status 1 if they differ"
     )
     compare.add_argument("directory", type=_path)
     compare.add_argument(
@@ -192,9 +177,7 @@ def parser() -> argparse.ArgumentParser:
 
     report = command("report", "plot, table and verdicts of finished runs")
     report.add_argument("directory", type=_path)
-    report.add_argument(
-        "--metric", action="append", default=[], help="a metric to report (default: all)"
-    )
+    report.add_argument("--metric", **MANY, help="a metric to report (default: all)")
 
     new = command("new", "write a template of an own model, to be changed")
     new.add_argument("file", type=_path, help="a new file, such as my_model.py")
