@@ -30,7 +30,6 @@ from .errors import InputError
 from .presets import NAMES
 from .sections import DEFAULT, DEFAULT_PRESET
 
-
 MANY = {"action": "append", "default": []}  # of an option that may be given several times
 
 
