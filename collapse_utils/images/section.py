@@ -77,19 +77,10 @@ class ImagesSection:
         """How a model is optimised on so many images; the decay adapts to the number of steps."""
         config = self.config
         counted = len(self.images.train) if self.same_steps else images
-        return loop.Plan(
-            steps=config.epochs * (counted // config.batch_size),
-            learning_rate=config.learning_rate,
-            warmup=0.0,
-            final_rate=0.0,
-            weight_decay=0.0,
-            clip=config.clip,
-            betas=(0.9, 0.999),
-            stages=config.epochs,
-            decay=config.decay,
-            diverged=config.diverged,
-            precision=config.precision,
-        )
+        steps = config.epochs * (counted // config.batch_size)
+        own = dict.fromkeys(("warmup", "final_rate", "weight_decay"), 0.0)
+        own |= {"betas": (0.9, 0.999), "stages": config.epochs}
+        return loop.Plan.of(config, steps=steps, **own)
 
     def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:
         """A fresh model, trained on uint8 images (n, C, size, size)."""

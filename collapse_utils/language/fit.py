@@ -58,16 +58,7 @@ def fit(
     model = new_model(config, seed)
     on_device = next(model.parameters()).device
     batches = Batches(len(training_data), config.batch_size, seed)
-    plan = Plan(
-        steps=config.epochs * batches.steps_an_epoch,
-        learning_rate=config.learning_rate,
-        warmup=config.warmup,
-        final_rate=config.final_rate,
-        weight_decay=config.weight_decay,
-        clip=config.clip,
-        diverged=config.diverged,
-        precision=config.precision,
-    )
+    plan = Plan.of(config, steps=config.epochs * batches.steps_an_epoch)
     train(
         model,
         lambda step: batch(*token_lists(training_data, batches(step))).to(on_device),

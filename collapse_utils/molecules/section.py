@@ -128,18 +128,9 @@ class MoleculesSection:
         if config.schedule == "plateau":
             plateau = {"patience": PATIENCE, "decay": PLATEAU_DECAY}
             plateau["validations"] = max(config.steps // 1000, 1)
-        plan = loop.Plan(
-            steps=config.steps,
-            learning_rate=config.learning_rate,
-            warmup=0.02 if config.schedule == "cosine" else 0.0,
-            final_rate=0.01,
-            weight_decay=0.0,
-            clip=config.clip,
-            betas=(config.beta_1, 0.999),
-            diverged=config.diverged,
-            precision=config.precision,
-            **plateau,
-        )
+        own = {"warmup": 0.02 if config.schedule == "cosine" else 0.0, "final_rate": 0.01}
+        own |= {"weight_decay": 0.0, "betas": (config.beta_1, 0.999), **plateau}
+        plan = loop.Plan.of(config, **own)
         loop.train(
             model,
             batch_at,

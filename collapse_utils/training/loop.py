@@ -12,7 +12,7 @@ import functools
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..durable.checkpoints import Checkpoint
 from ..durable.reading import CURVE_COLUMNS
 from ..durable.signals import whole_steps
 from ..errors import RunError
+from ..presets import Config
 from . import precision
 from .allocator import keep_memory
 from .memory import Gradients, Split
@@ -54,6 +55,12 @@ class Plan:
     # or "record": a loss that is not finite ends the fit with the weights of the step before
     diverged: str = "stop"
     precision: str = "float32"  # of the forward and backward passes, see ``precision.py``
+
+    @classmethod
+    def of(cls, config: Config, **own: Any) -> Plan:
+        """The fields that a section's ``config`` has too, and its ``own`` ones."""
+        shared = {field.name for field in fields(cls)} & {field.name for field in fields(config)}
+        return cls(**{name: getattr(config, name) for name in shared} | own)
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0 .. steps - 1."""
