@@ -72,7 +72,7 @@ def _telling(path: Path) -> Iterator[None]:
         raise
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Ask the operating system to put a file, or the names in a folder, on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -99,7 +99,7 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
                 temporary.unlink(missing_ok=True)
             raise
         if durable:
-            _flush(path.parent)
+            flush(path.parent)
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
@@ -181,14 +181,14 @@ def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             for path in (*temporary.rglob("*"), temporary):
-                _flush(path)
+                flush(path)
             guard()
             try:
                 os.rename(temporary, final)
             except OSError:
                 if not final.is_dir():  # else the name is taken: the other copy is whole, too
                     raise
-            _flush(final.parent)
+            flush(final.parent)
         except Exception:
             # an heir may have removed what an orphan was writing: then say that, and not what was
             # missing

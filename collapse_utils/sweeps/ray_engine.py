@@ -187,10 +187,9 @@ def _first_fits_first(jobs: Sequence[Job]) -> list[Job]:
 def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
     """Whether a task that has ended has done its job; if not, its log says why."""
     try:
-        result = ray.get(ref)
-        words = result.words
-        if copy_back and result.archive:
-            ray_worker.unpack(job, result.archive)
+        words, archive = ray.get(ref)
+        if copy_back and archive:
+            ray_worker.unpack(job, archive)
     except (ray.exceptions.RayError, RunError, OSError, tarfile.TarError) as problem:
         words = f"error: ray: {reason(ray, problem)}"
     if words:

@@ -34,16 +34,6 @@ TELL_S = 2.0  # how often a chain on its node's own disk says how far it is
 SHARED_WAIT_S = 30.0  # how long a network file system may take to show a new file
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What a task says of its job."""
-
-    host: str
-    returncode: int
-    words: str = ""  # why it failed, where the log does not say so
-    archive: bytes = b""  # with copy_back: the run directory, its log and its record, as a tar file
-
-
 def work(
     job: Job,
     mark: str,
@@ -51,39 +41,35 @@ def work(
     version: str,
     board: Any,
     shares: tuple[int, int, float] | None,
-) -> Result:
-    """One job on the node where Ray has put it; ``shares``: the processes that sample one of its
-    generations, and the cores and GPUs of each.
+) -> tuple[str, bytes]:
+    """One job on the node where Ray has put it: why it failed, where its log does not say so, and
+    with ``copy_back`` the run directory, its log and its record as a tar file.
+
+    ``shares``: the processes that sample one of its generations, and the cores and GPUs of each.
     """
     host = socket.gethostname()
     if version != __version__:
-        return Result(
-            host,
-            1,
-            f"error: {host} has collapse_utils {__version__}, the sweep is of version {version}",
-        )
+        here = f"error: {host} has collapse_utils {__version__}"
+        return f"{here}, the sweep is of version {version}", b""
     variables = divided.variables(*shares, job.threads) if shares else {}
     if copy_back:
         moved = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
-        returncode = finish(
-            moved,
-            lambda state: board.tell.remote(str(job.run_dir), {**state, "host": host}),
-            variables,
-        )
-        archive = pack(moved, returncode == 0)
+
+        def tell(state: dict) -> None:
+            board.tell.remote(str(job.run_dir), {**state, "host": host})
+
+        archive = pack(moved, finish(moved, tell, variables) == 0)
         for path in moved.leaves():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        return Result(host, returncode, archive=archive)
+        return "", archive
     deadline = time.monotonic() + SHARED_WAIT_S
     while not Path(mark).exists():
         if time.monotonic() > deadline:
-            return Result(
-                host,
-                1,
-                f"error: {host} does not see {job.out}; share the folder, or use --copy-back",
-            )
+            unseen = f"error: {host} does not see {job.out}"
+            return f"{unseen}; share the folder, or use --copy-back", b""
         time.sleep(POLL_S)
-    return Result(host, finish(job, variables=variables))
+    finish(job, variables=variables)
+    return "", b""
 
 
 def _scratch() -> Path:
@@ -164,11 +150,7 @@ def unpack(job: Job, archive: bytes) -> None:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(temporary, filter="data")  # no member leaves the folder
         for path in temporary.rglob("*"):
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            files.flush(path)
         for path in sorted(temporary.iterdir(), key=Path.is_dir):
             if path.is_dir() and job.run_dir.is_dir():
                 continue  # somebody else has brought it: it is the same to the last bit
