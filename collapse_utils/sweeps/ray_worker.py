@@ -125,19 +125,17 @@ def finish(
     return 0
 
 
+def _seen(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if Path(member.name).name.startswith(".") else member
+
+
 def pack(job: Job, whole: bool) -> bytes:
     """What a job has left, as a tar file; without the run directory if it is not finished."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path in job.leaves():
             if path.is_file() or whole:
-                tar.add(
-                    path,
-                    path.name,
-                    filter=lambda member: (
-                        None if Path(member.name).name.startswith(".") else member
-                    ),
-                )
+                tar.add(path, path.name, filter=_seen)
     return buffer.getvalue()
 
 
@@ -155,18 +153,11 @@ def unpack(job: Job, archive: bytes) -> None:
             if path.is_dir() and job.run_dir.is_dir():
                 continue  # somebody else has brought it: it is the same to the last bit
             os.replace(path, parent / path.name)
-        if (problem := _broken(job)) is not None:
-            raise RunError(problem)
+        for folder in sorted(job.run_dir.glob("generation-*/block-*")):
+            if (problem := files.damage(folder)) is not None:
+                raise RunError(problem)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _broken(job: Job) -> str | None:
-    """A generation of the run that is not as it was written."""
-    for folder in sorted(job.run_dir.glob("generation-*/block-*")):
-        if (problem := files.damage(folder)) is not None:
-            return problem
-    return None
 
 
 class Board:
