@@ -66,19 +66,13 @@ def style() -> None:
     sns.set_theme(style="whitegrid", palette=list(COLOURS.values()), font="DejaVu Sans", rc=HOUSE)
 
 
-def curve(
-    ax: Axes, table: pd.DataFrame, regime: str, *, label: str | None = None, **line: object
-) -> None:
+def curve(ax: Axes, table: pd.DataFrame, regime: str, **line: object) -> None:
     """One regime from means and intervals; ``table`` is that of ``statistics.by_iteration``."""
-    colour = COLOURS[regime]
-    name = LABELS[regime] if label is None else label
-    ax.plot(
-        table["iteration"], table["mean"], color=colour, marker=MARKS[regime], label=name, **line
-    )
+    t, colour = table["iteration"], COLOURS[regime]
+    line |= {"color": colour, "marker": MARKS[regime], "label": LABELS[regime]}
+    ax.plot(t, table["mean"], **line)
     if (table["n"] > 1).all():
-        ax.fill_between(
-            table["iteration"], table["low"], table["high"], color=colour, alpha=0.18, linewidth=0
-        )
+        ax.fill_between(t, table["low"], table["high"], color=colour, alpha=0.18, linewidth=0)
 
 
 def _interval(values: pd.Series) -> tuple[float, float]:
