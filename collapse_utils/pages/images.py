@@ -183,19 +183,12 @@ def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure
         return None
     figure, axes = plt.subplots(len(shown), 1, figsize=(8, 2.2 * len(shown)), squeeze=False)
     for ax, t in zip(axes[:, 0], shown, strict=True):
-        _show(ax, pictures[t])
+        ax.imshow(plt.imread(pictures[t]), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set(xticks=[], yticks=[])
+        ax.grid(visible=False)
+        ax.spines[:].set_visible(False)
         ax.set_ylabel(f"t = {t}", rotation=0, ha="right", va="center")
     return figure
-
-
-def _show(ax: Axes, path: Path | None) -> None:
-    if path is not None:
-        ax.imshow(plt.imread(path), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
 
 
 def data_table(folder: Path) -> pd.DataFrame:
