@@ -187,14 +187,6 @@ def _planned(options: argparse.Namespace) -> list[Job]:
 
 def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]:
     """What runs the jobs of a sweep, with its options checked."""
-    for_ray = {
-        "--address": options.address,
-        "--cpus-per-job": options.cpus_per_job,
-        "--gpus-per-job": options.gpus_per_job,
-        "--retries": options.retries,
-        "--copy-back": options.copy_back or None,
-        "--divide": options.divide,
-    }
     if options.engine == "ray":
         from .sweeps import ray_engine
 
@@ -213,9 +205,9 @@ def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]
         )
     if options.engine != "local":
         raise InputError("--engine", options.engine, "one of local, ray")
-    for name, value in for_ray.items():
-        if value is not None:
-            raise InputError(name, value, "--engine ray as well")
+    for name in ("address", "cpus_per_job", "gpus_per_job", "retries", "copy_back", "divide"):
+        if (value := getattr(options, name)) not in (None, False):
+            raise InputError("--" + name.replace("_", "-"), value, "--engine ray as well")
     from .sweeps import local
 
     parallel = _integer("--jobs", options.jobs, 1)
