@@ -65,22 +65,12 @@ def draw(
     depth = positions[:, 2]
     for bond in molecule.GetBonds():
         i, j = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-        ax.plot(
-            *positions[[i, j], :2].T,
-            color="#8a8a8a",
-            linewidth=1.6,
-            zorder=1 + min(depth[i], depth[j]),
-        )
+        style = {"color": "#8a8a8a", "linewidth": 1.6, "zorder": 1 + min(depth[i], depth[j])}
+        ax.plot(*positions[[i, j], :2].T, **style)
     for atom, centre in zip(molecule.GetAtoms(), positions, strict=True):
         number = atom.GetAtomicNum()
-        disc = Circle(
-            centre[:2],
-            RADII.get(number, LARGE),
-            facecolor=COLOURS.get(number, OTHER),
-            edgecolor="#202020",
-            linewidth=0.6,
-            zorder=1.01 + centre[2],
-        )
+        style = {"facecolor": COLOURS.get(number, OTHER), "edgecolor": "#202020", "linewidth": 0.6}
+        disc = Circle(centre[:2], RADII.get(number, LARGE), zorder=1.01 + centre[2], **style)
         ax.add_patch(disc)
     ax.set_xlim(-half[0], half[0])
     ax.set_ylim(-half[1], half[1])

@@ -127,15 +127,8 @@ def reported(ax: Axes, curves: pd.DataFrame, label: str) -> None:
     ``curves`` has the columns regime, iteration and value.
     """
     for regime, line in curves.groupby("regime", sort=False):
-        ax.plot(
-            line["iteration"],
-            line["value"],
-            "--",
-            color=COLOURS[regime],
-            marker=MARKS[regime],
-            markerfacecolor="white",
-            label=LABELS[regime],
-        )
+        style = {"color": COLOURS[regime], "marker": MARKS[regime], "label": LABELS[regime]}
+        ax.plot(line["iteration"], line["value"], "--", markerfacecolor="white", **style)
     ax.set_xticks(range(1, int(curves["iteration"].max()) + 1))
     ax.set_xlabel("model-fitting iteration")
     ax.set_ylabel(label)
@@ -194,14 +187,8 @@ def titles(row: Sequence[Axes], names: Sequence[str], about: str) -> None:
     """Name the panels of a row; what the whole row is ``about`` is above the first name."""
     for ax, name in zip(row, names, strict=True):
         ax.set_title(f"\n{name}", fontsize=11)
-    above = row[0].annotate(
-        about,
-        (0, 1),
-        xytext=(0, 20),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=11,
-    )
+    place = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 11}
+    above = row[0].annotate(about, (0, 1), xytext=(0, 20), **place)
     above.set_in_layout(False)  # else it would widen the first panel
 
 
@@ -212,15 +199,9 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
         for ax in axes
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        entries.values(),
-        entries.keys(),
-        loc="outside lower left",
-        ncols=max(len(entries), 1),
-        fontsize=11,
-        columnspacing=1.5,
-        handletextpad=0.5,
-    )
+    style = {"ncols": max(len(entries), 1), "columnspacing": 1.5, "handletextpad": 0.5}
+    style |= {"loc": "outside lower left", "fontsize": 11}
+    figure.legend(entries.values(), entries.keys(), **style)
 
 
 def previews(samples: Path, regime: str, name: str) -> dict[int, Path]:

@@ -25,14 +25,8 @@ def variance(ax: Axes, frame: pd.DataFrame, names: Sequence[str], n: int = 10) -
         t = np.arange(1.0, 1001)
         line(ax, regime, np.exp(drift * t), "replace, typical chain", linestyle="--")
         typical = table(frame, case, regime)
-        ax.plot(
-            typical["iteration"],
-            np.exp(typical["mean"]),
-            "o",
-            mfc="white",
-            color=figures.COLOURS[regime],
-            markersize=5,
-        )
+        style = {"mfc": "white", "color": figures.COLOURS[regime], "markersize": 5}
+        ax.plot(typical["iteration"], np.exp(typical["mean"]), "o", **style)
     ax.set(xscale="log", yscale="log", xlabel="iteration $t$", ylabel="variance / real")
     ax.set(title=f"a Gaussian, $n$ = {n}", ylim=(1e-4, 2))
 

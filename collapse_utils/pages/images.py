@@ -145,14 +145,8 @@ def long_axis(ax: Axes, frame: pd.DataFrame) -> None:
     t = mean["iteration"].to_numpy(float)
     for shape, style, label in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
         slope, start = np.polyfit(shape, mean["mean"], 1)
-        ax.plot(
-            t,
-            start + slope * shape,
-            style,
-            color="black",
-            linewidth=1,
-            label=f"accumulate, ${label}$",
-        )
+        black = {"color": "black", "linewidth": 1, "label": f"accumulate, ${label}$"}
+        ax.plot(t, start + slope * shape, style, **black)
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:
@@ -167,12 +161,8 @@ def diversity_axis(
     figures.regimes(ax, frame, metric, names, label=label)
     real = by_iteration(frame, f"{metric}_real", regime=names[0])
     if len(real):
-        ax.axhline(
-            real["mean"].iloc[0],
-            color=figures.REPORTED,
-            linestyle=":",
-            label="real training images",
-        )
+        style = {"color": figures.REPORTED, "linestyle": ":", "label": "real training images"}
+        ax.axhline(real["mean"].iloc[0], **style)
 
 
 def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure | None:

@@ -196,17 +196,10 @@ def paper_figure(committed: Mapping[str, pd.DataFrame], reported: pd.DataFrame) 
             start = first[first["where"] == where]["value"].iloc[0]
             if regime in ("replace", "accumulate"):
                 later = curve[curve["iteration"] > 1]
-                ax.plot(
-                    [1, *later["iteration"]],
-                    [0, *(later["value"] - start)],
-                    "--",
-                    color=figures.COLOURS[regime],
-                    marker=figures.MARKS[regime],
-                    markerfacecolor="white",
-                    linewidth=1,
-                    markersize=5,
-                    label=f"{figures.LABELS[regime]}, the paper",
-                )
+                fits, moved = [1, *later["iteration"]], [0, *(later["value"] - start)]
+                style = {"color": figures.COLOURS[regime], "marker": figures.MARKS[regime]}
+                style |= {"markerfacecolor": "white", "linewidth": 1, "markersize": 5}
+                ax.plot(fits, moved, "--", label=f"{figures.LABELS[regime]}, the paper", **style)
         ax.set_title(f"τ = {tau:g}")
         ax.set_xticks(range(1, 6))
         ax.set_xlabel("model-fitting iteration")

@@ -33,10 +33,15 @@ def simulate_grid(seed: int, repeats: int = QUICK_REPEATS) -> pd.DataFrame:
     return pd.DataFrame(rows)[list(grid.COLUMNS)]
 
 
+def _cell(frame: pd.DataFrame, regime: str, T: int, sigma2: float = 1.0) -> pd.DataFrame:
+    """The rows of one cell of the same-x grid."""
+    chosen = (frame["regime"] == regime) & (frame["T"] == T) & (frame["sigma2"] == sigma2)
+    return frame[chosen & (frame["x"] == "same")]
+
+
 def _relative(frame: pd.DataFrame, regime: str, T: int) -> pd.Series:
     """Simulated error of a regime, divided by that of its first fit, by iteration; sigma2 = 1."""
-    chosen = (frame["regime"] == regime) & (frame["T"] == T) & (frame["sigma2"] == 1.0)
-    error = frame[chosen & (frame["x"] == "same")].set_index("n")["mean"]
+    error = _cell(frame, regime, T).set_index("n")["mean"]
     return error / error.loc[1]
 
 
@@ -108,66 +113,29 @@ def against_theory(
     """
     for ax, T in zip(axes, sorted(frame["T"].unique()), strict=True):
         for regime in names:
-            cell = frame[
-                (frame["T"] == T) & (frame["sigma2"] == sigma2) & (frame["regime"] == regime)
-            ]
-            cell = cell[cell["x"] == "same"]
+            cell = _cell(frame, regime, T, sigma2)
             shown = cell[(cell["n"] % 5 == 0) | (cell["n"] == 1)]
             error = [shown["mean"] - shown["low"], shown["high"] - shown["mean"]]
             colour = figures.COLOURS[regime]
             ax.plot(cell["n"], cell["theory"], color=colour, linewidth=1.5)
-            ax.errorbar(
-                shown["n"],
-                shown["mean"],
-                yerr=error,
-                color=colour,
-                fmt=figures.MARKS[regime],
-                markersize=4.5,
-                label=figures.LABELS[regime],
-            )
+            style = {"color": colour, "fmt": figures.MARKS[regime], "markersize": 4.5}
+            style |= {"yerr": error, "label": figures.LABELS[regime]}
+            ax.errorbar(shown["n"], shown["mean"], **style)
         ax.set(xlabel="iteration n", title=f"$T = {T}$", yscale="log")
     axes[0].set_ylabel("test error")
 
 
-def _replace(frame: pd.DataFrame, T: int, sigma2: float = 1.0) -> pd.DataFrame:
-    same = frame[
-        (frame["x"] == "same") & (frame["regime"] == "replace") & (frame["sigma2"] == sigma2)
-    ]
-    return same[same["T"] == T]
-
-
 def off_by_one(ax: Axes, frame: pd.DataFrame, *, T: int) -> None:
     """Replace at small n: the simulation, n x base, and the (n + 1) x base of the authors' site."""
-    cell = _replace(frame, T)
+    cell = _cell(frame, "replace", T)
     cell = cell[cell["n"] <= 10]
-    first = theory.base(int(cell["d"].iloc[0]), T, 1.0)
-    ax.plot(
-        cell["n"],
-        cell["n"] * first,
-        color=figures.COLOURS["replace"],
-        label="$n$ × base (Theorem 1)",
-    )
-    ax.plot(
-        cell["n"],
-        (cell["n"] + 1) * first,
-        "--",
-        color=figures.REPORTED,
-        label="$(n + 1)$ × base (the site's figure)",
-    )
+    n, d, colour = cell["n"], int(cell["d"].iloc[0]), figures.COLOURS["replace"]
+    first, site = theory.base(d, T, 1.0), "$(n + 1)$ × base (the site's figure)"
+    ax.plot(n, n * first, color=colour, label="$n$ × base (Theorem 1)")
+    ax.plot(n, (n + 1) * first, "--", color=figures.REPORTED, label=site)
     error = [cell["mean"] - cell["low"], cell["high"] - cell["mean"]]
-    ax.errorbar(
-        cell["n"],
-        cell["mean"],
-        yerr=error,
-        fmt="o",
-        color=figures.COLOURS["replace"],
-        label="simulation",
-    )
-    ax.set(
-        xlabel="iteration n",
-        ylabel="test error",
-        title=f"replace, $d$ = {cell['d'].iloc[0]}, $T$ = {T}",
-    )
+    ax.errorbar(n, cell["mean"], yerr=error, fmt="o", color=colour, label="simulation")
+    ax.set(xlabel="iteration n", ylabel="test error", title=f"replace, $d$ = {d}, $T$ = {T}")
     ax.legend(fontsize=10)
 
 
@@ -184,13 +152,8 @@ def heavy_tails(ax: Axes, tails: pd.DataFrame) -> None:
     )
     ax.plot(edge, tails["q0.5"], color=colour, label="median")
     ax.plot(edge, tails["base"], color="black", linewidth=1.2, label="base = expected error")
-    ax.plot(
-        edge,
-        tails["mean"],
-        "x",
-        color=figures.COLOURS["replace"],
-        label=f"mean of {tails['repeats'].iloc[0]:,}",
-    )
+    mean = f"mean of {tails['repeats'].iloc[0]:,}"
+    ax.plot(edge, tails["mean"], "x", color=figures.COLOURS["replace"], label=mean)
     ax.plot(edge, tails["max"], ".", color=figures.REPORTED, label="largest of them")
     ax.set(xscale="log", yscale="log", xlabel="T - d - 1", ylabel="test error of the first fit")
     ax.set_title(f"d = {tails['d'].iloc[0]}, T from {tails['T'].min()} to {tails['T'].max()}")
