@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -259,7 +258,8 @@ def save_finished(
     """Write the final state after ``step`` steps; ``diverged`` says why it ended early."""
     with checkpoint.saving(step) as folder:
         save_model(model, str(folder / "model.safetensors"))
-        _write_curve(curve, folder / "curve.csv")
+        with open(folder / "curve.csv", "w", newline="") as file:
+            csv.writer(file).writerows([CURVE_COLUMNS, *curve])  # None is written as an empty cell
         if diverged is not None:
             files.write_json(folder / "diverged.json", diverged)
 
@@ -275,10 +275,3 @@ def _check_finite(losses: list[float], done: int, plan: Plan, checkpoint: Checkp
                 "lower learning_rate or clip, or record it as this iteration's outcome with --set "
                 "diverged=record"
             )
-
-
-def _write_curve(curve: list[list], path: Path) -> None:
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(CURVE_COLUMNS)
-        writer.writerows([["" if value is None else value for value in row] for row in curve])
