@@ -90,14 +90,12 @@ def device() -> torch.device:
 
 def optimiser(model: torch.nn.Module, plan: Plan) -> torch.optim.AdamW:
     """AdamW in its fused form (one pass over the parameters a step), decay on matrices only."""
-    groups = [
-        {
-            "params": [p for p in model.parameters() if p.dim() >= 2],
-            "weight_decay": plan.weight_decay,
-        },
-        {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, fused=True)
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
+    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(
+        groups, lr=plan.learning_rate, betas=plan.betas, weight_decay=plan.weight_decay, fused=True
+    )
 
 
 def train(
@@ -186,15 +184,13 @@ def train(
             }
             torch.save(state, folder / "training.pt")
 
-    def scale() -> float:
-        return lowered.optimizer.param_groups[0]["lr"]
-
     recording, outcome = plan.diverged == "record", None
     model.train()
     with precision.products(plan.precision, target), whole_steps() as stop_if_asked:
         for step in range(first, plan.steps):
+            learning_rate = plan.rate(step) * lowered.optimizer.param_groups[0]["lr"]
             for group in adam.param_groups:
-                group["lr"] = plan.rate(step) * scale()
+                group["lr"] = learning_rate
             buffers = [buffer.clone() for buffer in model.buffers()] if recording else []
             loss = gradients(model, batch_at(step))
             scaler.unscale_(adam)
@@ -204,11 +200,8 @@ def train(
             if recording and not (torch.isfinite(loss) and steady):
                 for buffer, before in zip(model.buffers(), buffers, strict=True):
                     buffer.copy_(before)
-                outcome = {
-                    "step": step + 1,
-                    "learning_rate": plan.rate(step) * scale(),
-                    "loss": str(loss.item()),
-                }
+                outcome = {"step": step + 1, "learning_rate": learning_rate}
+                outcome["loss"] = str(loss.item())
                 break
             scaler.step(adam)
             scaler.update()
@@ -219,13 +212,8 @@ def train(
                 recent = torch.stack(losses).tolist()  # the only moment that waits for the device
                 _check_finite(recent, done, plan, checkpoint)
                 losses.clear()
-                row = [
-                    done,
-                    done * items_a_step,
-                    plan.rate(step) * scale(),
-                    sum(recent) / len(recent),
-                    None,
-                ]
+                mean = sum(recent) / len(recent)
+                row = [done, done * items_a_step, learning_rate, mean, None]
                 if validate is not None and done in validations:
                     model.eval()
                     row[-1] = validate(model)
@@ -233,9 +221,8 @@ def train(
                     model.train()
                 curve.append(row)
                 rate = (done - clocked) * items_a_step / (time.monotonic() - clock)
-                checkpoint.report(
-                    done, plan.steps, {"loss": round(row[3], 4), "items_per_s": round(rate, 1)}
-                )
+                figures = {"loss": round(mean, 4), "items_per_s": round(rate, 1)}
+                checkpoint.report(done, plan.steps, figures)
             if done < plan.steps:
                 try:
                     stop_if_asked()
