@@ -68,23 +68,21 @@ def _jsonl(path: Path) -> Iterator[str]:
                 raise InputError("--data", where, f"lines of at most {MOST_LINE:,} bytes")
             try:
                 story = json.loads(line.decode("utf-8"))["text"]
+                str(story).encode()
             except UnicodeDecodeError:
                 raise InputError("--data", where, "UTF-8 text") from None
+            except UnicodeEncodeError:
+                allowed = "text without halves of surrogate pairs"
+                raise InputError("--data", where, allowed) from None
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise InputError("--data", where, '{"text": "..."} on every line') from None
             if not isinstance(story, str):
                 raise InputError("--data", where, '{"text": "..."} with a string')
-            if not _encodable(story):
-                raise InputError("--data", where, "text without halves of surrogate pairs")
             yield story
 
 
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _read(files: list[Path]) -> Iterator[str]:
+    return _jsonl(files[0]) if files[0].suffix == ".jsonl" else _parquet(files)
 
 
 def _parquet(files: list[Path]) -> Iterator[str]:
@@ -116,12 +114,6 @@ def _files_below(path: Path) -> list[Path]:
     return sorted(path.glob("data/train-*.parquet")) or sorted(path.glob("train-*.parquet"))
 
 
-def _texts(files: list[Path]) -> Iterator[str]:
-    if files[0].suffix == ".jsonl":
-        return _jsonl(files[0])
-    return _parquet(files)
-
-
 def _hub(source: Source) -> Iterator[str]:
     try:
         repository, revision = "roneneldan/TinyStories", source.revision
@@ -149,7 +141,7 @@ def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str
     if str(data) == "tinystories":
         files = next(filter(None, map(_files_below, local_copy("tinystories"))), [])
         if files:
-            return "tinystories", content_of(files), _texts(files)
+            return "tinystories", content_of(files), _read(files)
         source = SOURCES["tinystories"]
         return "tinystories", source.revision, _hub(source)
     path = place(data, SOURCES)
@@ -157,4 +149,4 @@ def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str
     if not files:
         layout = "tinystories.jsonl or data/train-*.parquet"
         raise InputError("--data", str(data), f"a .jsonl file, or a folder with {layout}")
-    return path.stem, content_of(files), _texts(files)
+    return path.stem, content_of(files), _read(files)
