@@ -247,19 +247,15 @@ class Owner:
 
 def owner(run_dir: Path) -> Owner | None:
     """Who has taken the lease of ``run_dir`` and not given it back; None if nobody."""
-    path = run_dir / "lease.json"
-    try:
-        if not path.is_file():  # a pipe would keep its reader waiting
-            return None
-        lease = json.loads(path.read_text(encoding="utf-8"))
-        host, pid = str(lease["host"]), int(lease["pid"])
-        if _is_here(lease):
-            alive = process_began(pid) == lease["began"]
-        else:
-            alive = time.time() - path.stat().st_mtime <= DEAD_AFTER_S
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
+    lease = Lease(run_dir)
+    found = lease._owner()
+    if not found:
         return None
-    return Owner(host, pid, alive)
+    if _is_here(found):
+        alive = process_began(found["pid"]) == found["began"]
+    else:
+        alive = time.time() - (lease._mtime() or 0) / 1e9 <= DEAD_AFTER_S
+    return Owner(found["host"], found["pid"], alive)
 
 
 def held(run_dir: Path) -> bool:
