@@ -92,8 +92,12 @@ def growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> 
 
 def by_iteration(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
     """Mean, low, high and n of a metric for every iteration."""
-    table = by_seed(frame, metric, **where)
-    rows = [(t, *vars(estimate(table[t])).values()) for t in table.columns]
+    return summary(by_seed(frame, metric, **where))
+
+
+def summary(table: pd.DataFrame, log: bool = False) -> pd.DataFrame:
+    """Mean, low, high and n of every column of :func:`by_seed`."""
+    rows = [(t, *vars(estimate(table[t], log=log)).values()) for t in table.columns]
     return pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"])
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from .. import sections
 from ..durable.metrics import KEY
 from ..evidence import results
-from ..evidence.statistics import by_iteration, by_seed, estimate
+from ..evidence.statistics import by_iteration, by_seed, summary
 from ..theory import bias, published
 from . import figures
 from .theory import line, points
@@ -108,8 +108,7 @@ def faces(axes: Sequence[Axes], root: Path) -> None:
             first, fits = table.iloc[:, 0].mean(), table.shape[1]
             predicted = predicted_variety(spectrum, first, regime, fits)
             line(ax, regime, predicted, f"{figures.LABELS[regime]}, predicted from fit 1")
-            rows = [(t, *vars(estimate(table[t])).values()) for t in table.columns]
-            shown = pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"])
+            shown = summary(table)
             figures.curve(ax, shown, regime, linestyle="none", markersize=4 if fits > 10 else 6)
         ax.set(xlabel="iteration $t$", title=FACES[name][0], ylim=(0, None))
         ax.set_xticks(range(1, fits + 1) if fits <= 10 else [1, *range(10, fits + 1, 10)])

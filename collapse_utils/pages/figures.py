@@ -142,10 +142,8 @@ def growth(
     """
     for name in names:
         table = statistics.growth(frame, metric, name, variant)
-        estimates = {t: statistics.estimate(table[t], log=True) for t in table.columns}
-        rows = [(t, one.mean, one.low, one.high, one.n) for t, one in estimates.items()]
-        if rows:
-            curve(ax, pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"]), name)
+        if table.size:
+            curve(ax, statistics.summary(table, log=True), name)
     _relative(ax)
 
 
