@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 # a string: datasets is imported only where Arrow data are met
 Data: TypeAlias = "np.ndarray | Dataset"
 
-
 # files that a training set keeps mapped; opening one for each read costs about 1 ms a batch
 MOST_OPEN = 64
 

@@ -28,7 +28,6 @@ MOST_BYTES = 64 * 2**20  # of one record of an SDF, or of a list of SMILES
 MOST_EXTENT = 1000.0  # angstrom; the largest protein that could be meant is smaller
 CONVERT = "python -m collapse_utils convert FOLDER geom_drugs.sdf.gz"
 
-
 SOURCES: dict[str, Source] = {
     "rdkit": Source(
         title="Inhibitors of EGFR and CDK2 that the rdkit wheel ships, with conformers by ETKDGv3 "

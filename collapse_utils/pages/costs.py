@@ -15,14 +15,12 @@ from ..sweeps.estimate import Rates, totals
 
 SHOWN = ("replace", "accumulate")
 
-
 TITLES = {
     "linear": "Linear regression",
     "language": "Language models",
     "images": "Faces",
     "molecules": "Molecules",
 }
-
 
 GPUS = ("T4", "A100")
 

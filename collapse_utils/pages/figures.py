@@ -31,7 +31,6 @@ LABELS = {
 }
 REPORTED = "#6b6b6b"  # the paper's numbers beside ours
 
-
 # what differs from seaborn's white grid: opaque (dark pages), large type (phones), no idle frame
 HOUSE = {
     "figure.facecolor": "white",

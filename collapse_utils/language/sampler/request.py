@@ -10,7 +10,6 @@ from .draw import uniforms
 
 HORIZON = 8  # steps between two plans of what attends to how much
 
-
 Stories = tuple[np.ndarray, np.ndarray]
 
 
