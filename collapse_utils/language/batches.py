@@ -92,12 +92,7 @@ def _attention(
 
     query, key, value = by_story(query), by_story(key), by_story(value)
     mixed = F.scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        dropout_p=dropout,
-        scale=scaling,
-        is_causal=True,
+        query, key, value, dropout_p=dropout, scale=scaling, is_causal=True
     )
     rows = mixed.transpose(1, 2).flatten(0, 1)  # (stories * longest, heads, features)
     return rows.index_select(0, stories.rows)[None], None
@@ -113,10 +108,7 @@ def predictions(model: PreTrainedModel, stories: Batch) -> tuple[torch.Tensor, t
     ``model`` must use this module's attention (``model.set_attn_implementation(NAME)``).
     """
     body = model.base_model(
-        input_ids=stories.ids,
-        position_ids=stories.positions,
-        use_cache=False,
-        stories=stories,
+        input_ids=stories.ids, position_ids=stories.positions, use_cache=False, stories=stories
     )
     logits = model.get_output_embeddings()(body.last_hidden_state[0, stories.predicting])
     return logits.float(), stories.ids[0, stories.predicting + 1]

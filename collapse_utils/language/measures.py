@@ -63,10 +63,7 @@ def best_temperature(model: torch.nn.Module, stories: Data) -> float:
 
 
 def diversity(
-    values: np.ndarray,
-    offsets: np.ndarray,
-    *,
-    real_tokens: np.ndarray,
+    values: np.ndarray, offsets: np.ndarray, *, real_tokens: np.ndarray
 ) -> dict[str, float]:
     """What collapse looks like in token lists.
 

@@ -49,10 +49,7 @@ def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
         gram = np.matmul(draws.x.swapaxes(2, 3), draws.x)  # (R, B, d, d)
         moment = np.matmul(draws.x.swapaxes(2, 3), draws.noise[..., None])[..., 0]  # (R, B, d), X'e
         return _fresh(
-            config,
-            regime,
-            np.add.reduceat(gram, starts, 1),
-            np.add.reduceat(moment, starts, 1),
+            config, regime, np.add.reduceat(gram, starts, 1), np.add.reduceat(moment, starts, 1)
         )
     noise = draws.noise
     if sizes.max() > 1:

@@ -153,11 +153,7 @@ class MoleculesSection:
         return items
 
     def conformations(
-        self,
-        model: GeoDiff,
-        molecules: np.ndarray,
-        seed: int,
-        kept: Kept = at_once,
+        self, model: GeoDiff, molecules: np.ndarray, seed: int, kept: Kept = at_once
     ) -> np.ndarray:
         width = self.real.train["positions"].shape[1]
         return sample_positions(

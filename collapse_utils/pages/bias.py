@@ -44,10 +44,7 @@ def face_spectrum(preset: str, data: str = sections.DEFAULT, most: int = 100) ->
 
 
 def predicted_variety(
-    spectrum: pd.DataFrame,
-    first: float,
-    regime: str,
-    iterations: int,
+    spectrum: pd.DataFrame, first: float, regime: str, iterations: int
 ) -> np.ndarray:
     """Variance share of the samples of a linear VAE whose first fit keeps ``first``, t = 1..N."""
     eigenvalues = spectrum["eigenvalue"].to_numpy()

@@ -66,9 +66,7 @@ def line(ax: Axes, regime: str, values: np.ndarray, label: str = "", **style: ob
     t = np.arange(1, len(values) + 1)
     name = label or figures.LABELS[regime]
     ax.plot(
-        t,
-        values,
-        **{"color": figures.COLOURS[regime], "label": name, "linewidth": 1.5, **style},
+        t, values, **{"color": figures.COLOURS[regime], "label": name, "linewidth": 1.5, **style}
     )
 
 

@@ -216,8 +216,4 @@ def like() -> dict[str, Any]:
     """What decides how this process rounds."""
     import torch  # noqa: F401  (then the processor is told with what torch uses of it)
 
-    return {
-        "processor": provenance.processor(),
-        "GPU": provenance.device(),
-        "code": code.of(""),
-    }
+    return {"processor": provenance.processor(), "GPU": provenance.device(), "code": code.of("")}

@@ -90,9 +90,7 @@ def _moved(job: Job, out: Path) -> Job:
 
 
 def finish(
-    job: Job,
-    tell: Callable[[dict], None] | None = None,
-    variables: Mapping[str, str] | None = None,
+    job: Job, tell: Callable[[dict], None] | None = None, variables: Mapping[str, str] | None = None
 ) -> int:
     """Run a job to its end, with ``variables`` in its environment, and return its exit status;
     waits while another process runs it.

@@ -14,9 +14,7 @@ from . import published
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m collapse_utils.theory", description=__doc__)
     top.add_argument(
-        "chapters",
-        nargs="*",
-        help="all unless named: " + ", ".join(published.CHAPTERS),
+        "chapters", nargs="*", help="all unless named: " + ", ".join(published.CHAPTERS)
     )
     top.add_argument("--preset", default="cpu")
     top.add_argument("--seeds", type=int, default=5, help="how many; seeds 0, 1, ...")

@@ -90,10 +90,7 @@ def accumulate_limit(decay: float) -> float:
 
 
 def vae_eigenvalue(
-    eigenvalue: ArrayLike,
-    sigma2: float,
-    regime: str,
-    iterations: int,
+    eigenvalue: ArrayLike, sigma2: float, regime: str, iterations: int
 ) -> np.ndarray:
     """Variance of decoder means along one eigenvector, at t = 1..N; shape (..., N).
 
@@ -127,7 +124,7 @@ def shrinkage(rho: float, regime: str, iterations: int) -> np.ndarray:
     if regimes.check(regime) not in KEEPS:
         return rho**t
     return rho * np.exp(
-        special.gammaln(t + rho) - special.gammaln(t + 1) - special.gammaln(1 + rho),
+        special.gammaln(t + rho) - special.gammaln(t + 1) - special.gammaln(1 + rho)
     )
 
 
@@ -148,11 +145,7 @@ def fixed_penalty(c: float, regime: str, iterations: int) -> np.ndarray:
 
 
 def simulate_kernel(
-    bandwidths2: np.ndarray,
-    n: int,
-    repeats: int,
-    regime: str,
-    rng: np.random.Generator,
+    bandwidths2: np.ndarray, n: int, repeats: int, regime: str, rng: np.random.Generator
 ) -> np.ndarray:
     """Second moments of kernel density estimates of N(0, 1), bandwidths^2 h_1^2..h_N^2: (R, N)."""
 
@@ -201,11 +194,7 @@ def simulate_vae(
 
 
 def simulate_shrinkage(
-    rhos: np.ndarray,
-    n: int,
-    repeats: int,
-    regime: str,
-    rng: np.random.Generator,
+    rhos: np.ndarray, n: int, repeats: int, regime: str, rng: np.random.Generator
 ) -> np.ndarray:
     """Means of N(theta_t, 1) shrunk by rho_1..rho_N, from theta_0 = 1: (R, N)."""
 

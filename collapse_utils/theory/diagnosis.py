@@ -47,11 +47,7 @@ class Diagnosis:
 
 
 def errors_accumulate(
-    errors: ArrayLike,
-    regime: str,
-    *,
-    horizon: int = 1000,
-    decay: float = 0.0,
+    errors: ArrayLike, regime: str, *, horizon: int = 1000, decay: float = 0.0
 ) -> Diagnosis:
     """Which of a model's errors accumulate and which average out, from its own chains.
 
@@ -71,9 +67,7 @@ def errors_accumulate(
     e = np.asarray(errors, float)
     if e.ndim != 2 or len(e) < 2 or e.shape[1] < 1 or not np.all(np.isfinite(e)):
         raise InputError(
-            "errors",
-            f"shape {e.shape}",
-            "finite numbers, shape (seeds >= 2, fits >= 1)",
+            "errors", f"shape {e.shape}", "finite numbers, shape (seeds >= 2, fits >= 1)"
         )
     if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or horizon < 1:
         raise InputError("horizon", horizon, "an integer >= 1")

@@ -63,28 +63,16 @@ class Family:
 
 FAMILIES = {
     "normal": Family(
-        0.0,
-        0.0,
-        lambda mu: 1.0,
-        lambda rng, mu, n, shape: rng.normal(mu, n**-0.5, shape),
+        0.0, 0.0, lambda mu: 1.0, lambda rng, mu, n, shape: rng.normal(mu, n**-0.5, shape)
     ),
     "Poisson": Family(
-        3.0,
-        0.0,
-        lambda mu: mu,
-        lambda rng, mu, n, shape: rng.poisson(n * mu, shape) / n,
+        3.0, 0.0, lambda mu: mu, lambda rng, mu, n, shape: rng.poisson(n * mu, shape) / n
     ),
     "Bernoulli": Family(
-        0.3,
-        -1.0,
-        lambda mu: mu - mu**2,
-        lambda rng, mu, n, shape: rng.binomial(n, mu, shape) / n,
+        0.3, -1.0, lambda mu: mu - mu**2, lambda rng, mu, n, shape: rng.binomial(n, mu, shape) / n
     ),
     "exponential": Family(
-        1.0,
-        1.0,
-        lambda mu: mu**2,
-        lambda rng, mu, n, shape: rng.gamma(n, mu / n, shape),
+        1.0, 1.0, lambda mu: mu**2, lambda rng, mu, n, shape: rng.gamma(n, mu / n, shape)
     ),
     "geometric": Family(  # failures before the first success
         2.0,
@@ -122,12 +110,7 @@ def _subsample_risk(v2: float, n: int, iterations: int) -> np.ndarray:
 
 
 def simulate_mean(
-    family: str,
-    n: int,
-    regime: str,
-    iterations: int,
-    repeats: int,
-    rng: np.random.Generator,
+    family: str, n: int, regime: str, iterations: int, repeats: int, rng: np.random.Generator
 ) -> np.ndarray:
     """(mu_t - mu)^2/v(mu) of simulated chains, (R, N).
 
@@ -143,13 +126,7 @@ def simulate_mean(
 
     real = sample(np.full(repeats, this.mean), np.empty(0), n // m, 0)
     fits = chains.simulate(
-        real,
-        lambda items: items,
-        lambda mean, t: mean,
-        sample,
-        regime,
-        iterations,
-        rng,
+        real, lambda items: items, lambda mean, t: mean, sample, regime, iterations, rng
     )
     return np.square(fits - this.mean) / this.variance(this.mean)
 
@@ -170,11 +147,7 @@ def uniform_risk(n: int, regime: str, iterations: int) -> np.ndarray:
 
 
 def simulate_uniform(
-    n: int,
-    regime: str,
-    iterations: int,
-    repeats: int,
-    rng: np.random.Generator,
+    n: int, regime: str, iterations: int, repeats: int, rng: np.random.Generator
 ) -> np.ndarray:
     """theta_t/theta of simulated chains, (R, N)."""
     theta, out = np.ones(repeats), []
@@ -200,12 +173,7 @@ def collapse_probability(c: float, n: int, iterations: int) -> np.ndarray:
 
 
 def simulate_collapse(
-    c: float,
-    q: float,
-    n: int,
-    iterations: int,
-    repeats: int,
-    rng: np.random.Generator,
+    c: float, q: float, n: int, iterations: int, repeats: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Distance in total variation from the truth of accumulating maximum likelihood fits, (R, N).
 

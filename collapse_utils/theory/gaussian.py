@@ -196,12 +196,7 @@ def _bartlett(R: int, degrees: int, d: int, rng: np.random.Generator) -> np.ndar
 
 
 def _subsample(
-    n: int,
-    d: int,
-    iterations: int,
-    repeats: int,
-    rng: np.random.Generator,
-    unbiased: bool,
+    n: int, d: int, iterations: int, repeats: int, rng: np.random.Generator, unbiased: bool
 ) -> tuple[Moments, np.ndarray]:
     def statistic(items: np.ndarray) -> np.ndarray:  # x and the entries of x x'
         outer = items[..., :, None] * items[..., None, :]
@@ -224,12 +219,7 @@ def _subsample(
 
 
 def simulate_discrete(
-    regime: str,
-    p: ArrayLike,
-    n: int,
-    iterations: int,
-    repeats: int,
-    rng: np.random.Generator,
+    regime: str, p: ArrayLike, n: int, iterations: int, repeats: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chains of multinomial fits of p: heterozygosity, and number of states seen, (R, N) each."""
     _check_size(n)

@@ -25,10 +25,7 @@ PENALTY = 1e-3  # in total, times |theta|^2/2: keeps the fit of separable labels
 
 
 def fit(
-    X: np.ndarray,
-    successes: np.ndarray,
-    trials: np.ndarray,
-    penalty: float = PENALTY,
+    X: np.ndarray, successes: np.ndarray, trials: np.ndarray, penalty: float = PENALTY
 ) -> np.ndarray:
     """Maximum likelihood for R sets of labels on the same rows, by damped Newton steps: (R, d).
 
@@ -99,9 +96,7 @@ def chain(
         if regime == "accumulate_subsample":  # n of the t n labels; a row's are exchangeable
             trials = rng.multivariate_hypergeometric(np.full(n, t), n, repeats)
             successes = rng.hypergeometric(
-                total.astype(int),
-                (count - total).astype(int),
-                np.maximum(trials, 1),
+                total.astype(int), (count - total).astype(int), np.maximum(trials, 1)
             ) * (trials > 0)
         fits.append(fit(X, successes, trials, penalty))
     return np.stack(fits, axis=1)

@@ -59,11 +59,7 @@ def size(preset: str) -> Size:
 
 
 def _rows(
-    variant: str,
-    regime: str,
-    simulated: np.ndarray,
-    formula: np.ndarray,
-    z: bool = True,
+    variant: str, regime: str, simulated: np.ndarray, formula: np.ndarray, z: bool = True
 ) -> Rows:
     """Tidy rows of chains (R, N) beside their formula (N,)."""
     mean = simulated.mean(axis=0)
@@ -272,11 +268,7 @@ def sharpening_rows(size: Size, seed: int) -> Rows:
         for name, share in SHARES.items():
             regime = "accumulate" if share is None else "share"
             config = sharpening.Stories(
-                tau=tau,
-                iterations=len(fits),
-                regime=regime,
-                share=share,
-                repeats=2 * size.repeats,
+                tau=tau, iterations=len(fits), regime=regime, share=share, repeats=2 * size.repeats
             )
             simulated, p = sharpening.simulate(config, seed), sharpening.zipf(config.words)
             weights = [sharpening.depths(t, regime, share) for t in fits]

@@ -95,11 +95,7 @@ def loss_bound(t: ArrayLike, length: float = 1.0) -> np.ndarray:
 
 
 def pooled(
-    p: np.ndarray,
-    tau: float,
-    iterations: int,
-    regime: str,
-    share: float | None = None,
+    p: np.ndarray, tau: float, iterations: int, regime: str, share: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fits and samples of the learner that pools: q_t and s_t, each of shape (iterations, len(p)).
 
@@ -137,11 +133,7 @@ def depths(t: int, regime: str = "accumulate", share: float | None = None) -> np
 
 
 def sampled_words(
-    p: np.ndarray,
-    tau: float,
-    t: int,
-    regime: str = "accumulate",
-    share: float | None = None,
+    p: np.ndarray, tau: float, t: int, regime: str = "accumulate", share: float | None = None
 ) -> np.ndarray:
     """Word distribution of what fit t samples if it keeps components, shape (len(p),)."""
     return depths(t, regime, share) @ temper(p, tau, np.arange(1, t + 1))
