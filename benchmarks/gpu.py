@@ -61,11 +61,7 @@ def model_of(name: str, size: Size, small: bool) -> torch.nn.Module:
     config = PRESETS["smoke" if small else "colab"]
     shape = {key: getattr(config, key) for key in ("layers", "hidden", "heads", "ffn")}
     return build(
-        SHAPES[name],
-        **shape,
-        vocabulary=config.vocabulary,
-        max_length=size.length,
-        seed=0,
+        SHAPES[name], **shape, vocabulary=config.vocabulary, max_length=size.length, seed=0
     )
 
 

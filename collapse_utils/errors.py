@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+MOST = 10**18  # of an integer that a user types
 MOST_SHOWN = 300  # characters of a value in a message
 
 
@@ -63,10 +64,8 @@ def named_values(option: str, texts: Iterable[str], form: str = "NAME=VALUE") ->
     return values
 
 
-def integer(field: str, text: str, least: int, most: int = 10**18) -> int:
+def integer(field: str, text: str, least: int) -> int:
     """The integer that a user typed in ASCII digits; InputError for anything else."""
-    if len(text) > 19 or not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise InputError(
-            field, text, f"an integer >= {least}" + f" and <= {most}" * (most < 10**18)
-        )
+    if len(text) > 19 or not text.isascii() or not text.isdigit() or not least <= int(text) <= MOST:
+        raise InputError(field, text, f"an integer >= {least}")
     return int(text)

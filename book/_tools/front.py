@@ -76,7 +76,7 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
     return [
         "**Part of that is more training data.** At the first training set's size, accumulation "
         f"ends at {_span(panels, 'accumulate_subsample')} times"
-        + (f", significantly above its start{where}." if rises else "."),
+        + (f", significantly above its start{where}." if rises else ".")
     ]
 
 

@@ -11,13 +11,7 @@ import pandas as pd
 
 from collapse_utils import sections
 from collapse_utils.evidence import results
-from collapse_utils.evidence.statistics import (
-    Estimate,
-    by_iteration,
-    estimate,
-    growth,
-    seeds_of,
-)
+from collapse_utils.evidence.statistics import Estimate, by_iteration, estimate, growth, seeds_of
 from collapse_utils.pages.names import DATA
 
 NAMES = {

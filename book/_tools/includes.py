@@ -126,10 +126,7 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         },
     }
     text = readme.read_text(encoding="utf-8")
-    parts = {
-        "results": for_readme(panels, judged),
-        "times": front_door(root) or NO_TIMES,
-    }
+    parts = {"results": for_readme(panels, judged), "times": front_door(root) or NO_TIMES}
     for name, part in parts.items():
         text = between_marks(text, name, part)
     generated[readme] = text

@@ -197,7 +197,7 @@ def pages(root: Path) -> dict[str, str]:
         one, all_of = f"table-cost-{name}", f"table-bill-{name}"
         head = f"{size.name[0].upper()}{size.name[1:]}"
         parts += [
-            f"- **{head}**: {{numref}}`{one}` has one chain, {{numref}}`{all_of}` all chains.",
+            f"- **{head}**: {{numref}}`{one}` has one chain, {{numref}}`{all_of}` all chains."
         ]
     for size in SIZES:
         name = size.name.replace(" ", "-")

@@ -27,7 +27,7 @@ TITLES = {  # sections without a module of their own
     "mixing": "What real data are worth",
     "sharpening": "What the loss cannot see",
 }
-REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "(our own claim)"
+REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit
 SIMULATED = {  # the metrics of simulations, which the explorer does not show
     "value": "simulated value",
@@ -179,7 +179,7 @@ def _ours(claim: Claim, verdicts: dict[str, Verdict], registry: Registry) -> lis
         data, scale = results_name(claim.page, name), scale_of(claim.page.section, name)
         cells.append(
             _lines(
-                f"{data}: {_outcome(verdict)} {scale}",
+                f"{data}: {_outcome(verdict)}, {scale}",
                 interval(verdict),
                 f"({verdict.beside})" if verdict.beside else "",
                 f"{kind}; {verdict.note}" if verdict.note else kind,

@@ -69,10 +69,7 @@ GOALS = (
     ),
     Goal("training / `Trainer`, the same batches", 1.5, _training("trainer"), TRAINING),
     Goal(
-        "training / `Trainer`, batches of similar length",
-        1,
-        _training("trainer_grouped"),
-        TRAINING,
+        "training / `Trainer`, batches of similar length", 1, _training("trainer_grouped"), TRAINING
     ),
     Goal(
         "the small VAE / a `DataLoader` that decodes",

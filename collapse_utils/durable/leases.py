@@ -154,7 +154,6 @@ class Lease:
             "space": process_space(),
             "pid": pid,
             "began": process_began(pid),
-            "started": psutil.Process().create_time(),
         }
         announced = False
         while True:

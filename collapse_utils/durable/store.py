@@ -237,10 +237,7 @@ class RunDirectory:
 
     def _write_block(self, folder: Path, fitted: Any, sample: Sample, lease: Lease) -> None:
         pieces = Pieces(
-            _pieces_dir(folder),
-            every_s=self.checkpoint_s,
-            guard=lease.check,
-            divide=self.divide,
+            _pieces_dir(folder), every_s=self.checkpoint_s, guard=lease.check, divide=self.divide
         )
         try:
             items = sample(fitted, pieces)

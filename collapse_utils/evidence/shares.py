@@ -108,12 +108,7 @@ def kinds_alike(rows: Rows, limit: float) -> list[Part]:
 
 TESTS: dict[str, Callable[..., list[Part]]] = {
     test.__name__: test
-    for test in (
-        falls_with_share,
-        closer_to_bias,
-        share_outweighs_number,
-        kinds_alike,
-    )
+    for test in (falls_with_share, closer_to_bias, share_outweighs_number, kinds_alike)
 }
 NO_RATIOS = ("falls_with_share", "closer_to_bias", "share_outweighs_number")  # a slope, differences
 EFFECTS = {

@@ -50,13 +50,7 @@ def batch(values: np.ndarray, offsets: np.ndarray) -> Batch:
     sources[rows] = np.arange(len(values))
     last = np.zeros(len(values), bool)
     last[offsets[1:] - 1] = True
-    arrays = (
-        values.astype(np.int64)[None],
-        positions[None],
-        np.flatnonzero(~last),
-        rows,
-        sources,
-    )
+    arrays = (values.astype(np.int64)[None], positions[None], np.flatnonzero(~last), rows, sources)
     return Batch(*map(torch.from_numpy, arrays), stories, longest)
 
 

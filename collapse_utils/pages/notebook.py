@@ -16,6 +16,7 @@ import pandas as pd
 
 from .. import regimes, sections
 from ..durable.metrics import frame_of
+from ..durable.progress import last_line
 from ..errors import InputError, RunError
 from ..evidence import claims, results
 from ..evidence.verdicts import VERDICT_SEEDS, Verdict
@@ -198,8 +199,7 @@ def train(
     failed = local.run(jobs)
     if failed:
         raise RunError(
-            f"{failed[0].label} failed: {local.last_line(failed[0].log)} (the whole log: "
-            f"{failed[0].log})"
+            f"{failed[0].label} failed: {last_line(failed[0].log)} (the whole log: {failed[0].log})"
         )
     return frame_of([job.run_dir for job in jobs])
 

@@ -31,9 +31,7 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
             logging_level=logging.ERROR,
         )
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as problem:
-        first = (
-            str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        )
+        first = reason(ray, problem)
         raise InputError("--address", address, f"a Ray cluster that answers ({first})") from None
     heard: list[int] = []
 

@@ -59,9 +59,7 @@ def test_a_row_says_how_much_of_the_machines_limit_is_used(tmp_path):
         },
     }
     written(
-        tmp_path,
-        training_speed={"models": models},
-        sampling_speed={"models": {"gpt2 1M": sampled}},
+        tmp_path, training_speed={"models": models}, sampling_speed={"models": {"gpt2 1M": sampled}}
     )
     shown = benchmarks.ratios(tmp_path)
     assert "| 12,000 tokens/s | 42% products |" in shown

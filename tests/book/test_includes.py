@@ -165,7 +165,7 @@ def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_cl
     assert (
         len(lines) == 4
         and "Part of that is more training data" in lines[2]
-        and "language models and faces" in lines[2]
+        and "(linear regression)" in lines[2]
     )
     outcomes = front.papers_claims(judged)
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)

@@ -45,10 +45,7 @@ def all_of_them(secret: Path):
     for name in NAMES:
         for field in ("section", "preset"):
             yield f"{field} {name[:20]!r}", lambda d, f=field, n=name: forged.describe(d, **{f: n})
-        yield (
-            f"source {name[:20]!r}",
-            lambda d, n=name: forged.describe(d, data={"source": n}),
-        )
+        yield (f"source {name[:20]!r}", lambda d, n=name: forged.describe(d, data={"source": n}))
     for value in WRONG:
         for field in ("section", "seed", "regime", "config"):
             if (field, value) != ("seed", 7):

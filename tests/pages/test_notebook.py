@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from collapse_utils.errors import InputError
+from collapse_utils.errors import InputError, RunError
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED
 from collapse_utils.pages import figures, notebook
 
@@ -139,3 +139,15 @@ def test_on_colab_runs_can_be_kept_on_google_drive(monkeypatch):
     monkeypatch.setitem(sys.modules, "google.colab", colab)
     assert notebook.runs_folder("drive") == Path("/content/drive/MyDrive/collapse-runs")
     assert mounted == ["/content/drive"]
+
+
+def test_a_chain_that_fails_is_named_with_the_last_line_of_its_log(tmp_path, monkeypatch):
+    def fail(jobs):
+        for job in jobs:
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            job.log.write_text("fit 1\nerror: the disk is full\n")
+        return jobs
+
+    monkeypatch.setattr(notebook.local, "run", fail)
+    with pytest.raises(RunError, match="failed: error: the disk is full"):
+        notebook.train("linear", "smoke", [0], ["replace"], "default", tmp_path)

@@ -221,13 +221,7 @@ def test_a_chain_that_fails_does_not_stop_the_others(tmp_path, capsys):
 
 
 def _start(tmp_path, run_dir):
-    arguments = [
-        "run",
-        "language",
-        *tiny(iterations=3, stories=400),
-        "--run-dir",
-        str(run_dir),
-    ]
+    arguments = ["run", "language", *tiny(iterations=3, stories=400), "--run-dir", str(run_dir)]
     return subprocess.Popen(
         [sys.executable, "-m", "collapse_utils", *arguments, "--quiet"],
         env={**os.environ, "COLLAPSE_CACHE": str(tmp_path / "cache")},

@@ -27,7 +27,7 @@ def test_a_models_errors_are_told_apart(regime):
     estimates = np.array([one.bias_per_fit for one in result])
     assert abs(estimates.mean() - 0.05) < Z * estimates.std() / 20
     assert result[0].bias_at_horizon == pytest.approx(
-        result[0].bias_per_fit * bias.growth(regime, 1000)[-1],
+        result[0].bias_per_fit * bias.growth(regime, 1000)[-1]
     )
 
 

@@ -51,8 +51,7 @@ def test_the_mean_strays_by_what_the_variance_loses(regime):
 
 def test_limits():
     assert gaussian.retained("accumulate", 10, 100_000)[-1] == pytest.approx(
-        gaussian.accumulate_limit(10),
-        rel=1e-5,
+        gaussian.accumulate_limit(10), rel=1e-5
     )
     assert gaussian.accumulate_limit(4) == pytest.approx(2 / np.pi)
     assert gaussian.retained("replace", 10, 1000)[-1] == pytest.approx(0.9**1000)
@@ -90,9 +89,7 @@ def test_moments_of_the_simulation(regime, d, unbiased):
     rng = np.random.default_rng(1)
     simulated, _ = gaussian.simulate(regime, 12, d, 15, 1000, rng, unbiased=unbiased)
     for values, expected in zip(
-        simulated,
-        gaussian.moments(regime, 12, 15, unbiased=unbiased),
-        strict=True,
+        simulated, gaussian.moments(regime, 12, 15, unbiased=unbiased), strict=True
     ):
         assert np.all(np.abs(z_scores(values, expected)) < Z)
 

@@ -34,7 +34,7 @@ def test_the_committed_rows_come_out_again(chapter, rows):
     """The first cases of seed 0, to the six digits that are stored."""
     committed = results.named(chapter, "cpu-simulation", RESULTS)
     committed = committed[committed["seed"] == 0].set_index(
-        ["variant", "regime", "iteration", "metric"],
+        ["variant", "regime", "iteration", "metric"]
     )
     made = published.CHAPTERS[chapter](published.size("cpu"), 0)
     for row in itertools.islice(made, rows):
@@ -92,7 +92,7 @@ def test_tables_are_split_and_standardised():
     X, y, X_test, y_test = published.table("wine")
     assert X.shape == (133, 5) and len(X_test) == len(y_test) == 45
     assert X[:, 1:].mean(axis=0) == pytest.approx(0, abs=1e-12) and X[:, 1:].std(
-        axis=0,
+        axis=0
     ) == pytest.approx(1)
     assert set(y) == {0, 1}
 

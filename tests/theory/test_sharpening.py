@@ -61,8 +61,7 @@ def test_pooled_learner_against_a_chain_of_counts():
 
 
 @pytest.mark.parametrize(
-    ("regime", "share"),
-    [("replace", None), ("accumulate", None), ("share", Fraction(1, 4))],
+    ("regime", "share"), [("replace", None), ("accumulate", None), ("share", Fraction(1, 4))]
 )
 def test_depths_against_every_ancestry(regime, share):
     """Exact sum over all chains of ancestors, in fractions."""
@@ -100,8 +99,7 @@ def test_depth_under_accumulate():
 
 
 @pytest.mark.parametrize(
-    ("regime", "share"),
-    [("accumulate", None), ("share", 0.25), ("replace", None)],
+    ("regime", "share"), [("accumulate", None), ("share", 0.25), ("replace", None)]
 )
 def test_depths_and_words_against_simulation(regime, share):
     config = Stories(30, 5, 0.8, 7, stories=20, regime=regime, share=share, repeats=2000)

@@ -86,10 +86,7 @@ def test_float32_is_the_loop_written_out(tmp_path):
     plan = Plan(STEPS, 0.01, 0.05, 0.1, 0.0, 1.0)
     groups = [[p for p in other.parameters() if (p.dim() >= 2) == wide] for wide in (True, False)]
     adam = torch.optim.AdamW(
-        [{"params": group} for group in groups],
-        betas=plan.betas,
-        weight_decay=0.0,
-        fused=True,
+        [{"params": group} for group in groups], betas=plan.betas, weight_decay=0.0, fused=True
     )
     for step in range(STEPS):
         for group in adam.param_groups:
