@@ -114,7 +114,7 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
         in scores
     )
     rise = (
-        "reproduced at reduced scale<br>0.5000 [0.5000,\u00a00.5000]<br>(1.000 nats per token per "
+        "reproduced, at reduced scale<br>0.5000 [0.5000,\u00a00.5000]<br>(1.000 nats per token per "
         "fit)"
     )
     assert f"| TinyStories, one epoch: {rise}<br>exploratory; 4 of 4 steps rise; Llama |" in scores
