@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def count(outcomes: list[Outcome]) -> str:
 
     def named(outcome: str) -> str:
         chosen = [one.claim for one in outcomes if one.verdict.outcome == outcome]
-        words = "; ".join(f"{NAMES[c.page.section]}: {_lower(c.statement)}" for c in chosen)
+        of = Counter(NAMES[claim.page.section] for claim in chosen)
+        words = ", ".join(f"{count} of {name}" for name, count in of.items())
         return f"{len(chosen)} {outcome}" + (f" ({words})" if chosen else "")
 
     reproduced = sum(one.verdict.outcome == REPRODUCED for one in outcomes)
@@ -112,10 +114,6 @@ def count(outcomes: list[Outcome]) -> str:
         f"Of the paper's {len(outcomes)} claims, on the main data of each experiment, {reproduced} "
         f"are reproduced, {named(UNDECIDED)} and {named(NOT_REPRODUCED)}."
     )
-
-
-def _lower(statement: str) -> str:
-    return statement[0].lower() + statement[1:]
 
 
 def strip(outcomes: list[Outcome]) -> str:
