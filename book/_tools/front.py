@@ -13,12 +13,13 @@ from collapse_utils.evidence.claims import OURS, Claim
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict
 from collapse_utils.language.config import PRESETS as LANGUAGE
 
-from . import scorecard
 from .headline import NAMES, Panel
+from .scorecard import Judged
 
 SQUARES = {REPRODUCED: "\u25a0", UNDECIDED: "\u25a1", NOT_REPRODUCED: "\u2715"}
 # at temperature 0.3 under accumulate: the claim on what samples lose, and that on the loss
 COLD, COLD_LOSS = "accumulate-variety-cold", "accumulate-stays-cold"
+EXCEPTION = "gpt2-accumulate-stays"  # in the second bullet
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Outcome:
     verdict: Verdict
 
 
-def papers_claims(judged: scorecard.Judged) -> list[Outcome]:
+def papers_claims(judged: Judged) -> list[Outcome]:
     """The paper's claims, each on the first of its results: the real data of its experiment."""
     outcomes = []
     for rows in judged.values():
@@ -51,16 +52,36 @@ def _span(panels: list[Panel], regime: str) -> str:
     return f"{low:.2g} ({names[0]}) to {high:.2g} ({names[-1]})"
 
 
-def bullets(first: list[Panel], judged: scorecard.Judged) -> list[str]:
+def bullets(first: list[Panel], judged: Judged) -> list[str]:
     """The answer in sentences that contain the numbers."""
     lines = [
         "**Replacing** real data with samples makes every model worse: the final loss is "
         f"{_span(first, 'replace')} times the first.",
         "**Accumulating** samples beside the real data prevents most of it: "
-        f"{_span(first, 'accumulate')} times.",
+        f"{_span(first, 'accumulate')} times.{_exception(judged)}",
         *_at_equal_size([panel for panel in first if "accumulate_subsample" in panel.curves]),
     ]
     return [*lines, *_cold(judged)]
+
+
+def _exception(judged: Judged) -> str:
+    """Where the loss rises under accumulate, against the paper; empty where it does not."""
+    found = _on_main_data(judged, EXCEPTION)
+    if found is None or found[1].outcome != NOT_REPRODUCED:
+        return ""
+    claim, verdict = found
+    unit = claim.unit_of(claim.metric or claim.page.metric)
+    rise = f"{claims.text(verdict.effect)} {unit}"
+    return f" Not always: the loss of our trained-out GPT-2 still rises by {rise}."
+
+
+def _on_main_data(judged: Judged, name: str) -> tuple[Claim, Verdict] | None:
+    """A claim by its id, with its verdict on the first of its results that has one."""
+    for rows in judged.values():
+        for claim, verdicts in rows:
+            if claim.id == name and claim.page.results[0] in verdicts:
+                return claim, verdicts[claim.page.results[0]]
+    return None
 
 
 def _at_equal_size(panels: list[Panel]) -> list[str]:
@@ -81,17 +102,12 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
     ]
 
 
-def _cold(judged: scorecard.Judged) -> list[str]:
+def _cold(judged: Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
-    judgements = {
-        claim.id: (claim, verdicts[claim.page.results[0]])
-        for rows in judged.values()
-        for claim, verdicts in rows
-        if claim.id in (COLD, COLD_LOSS) and claim.page.results[0] in verdicts
-    }
-    if len(judgements) < 2:
+    samples, losses = (_on_main_data(judged, name) for name in (COLD, COLD_LOSS))
+    if samples is None or losses is None:
         return []
-    (_, variety), (claim, loss) = judgements[COLD], judgements[COLD_LOSS]
+    (_, variety), (claim, loss) = samples, losses
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At sampling temperature 0.3, accumulation changes "
@@ -106,7 +122,8 @@ def count(outcomes: list[Outcome]) -> str:
     def named(outcome: str) -> str:
         chosen = [one.claim for one in outcomes if one.verdict.outcome == outcome]
         of = Counter(NAMES[claim.page.section] for claim in chosen)
-        words = ", ".join(f"{count} of {name}" for name, count in of.items())
+        several = len(of) > 1
+        words = ", ".join(f"{count} of {name}" if several else name for name, count in of.items())
         return f"{len(chosen)} {outcome}" + (f" ({words})" if chosen else "")
 
     reproduced = sum(one.verdict.outcome == REPRODUCED for one in outcomes)
@@ -143,17 +160,17 @@ def smallness(root: Path) -> str:
     )
 
 
-def answer(first: list[Panel], judged: scorecard.Judged) -> str:
+def answer(first: list[Panel], judged: Judged) -> str:
     """The answer on the front page."""
     return "\n".join(f"- {line}" for line in bullets(first, judged)) + "\n"
 
 
-def certainty(root: Path, judged: scorecard.Judged) -> str:
+def certainty(root: Path, judged: Judged) -> str:
     """How many claims hold, each as a square, and how small the runs are."""
     outcomes = papers_claims(judged)
     return f"{count(outcomes)}\n\n{strip(outcomes)}\n\n{smallness(root)}\n"
 
 
-def readme(first: list[Panel], judged: scorecard.Judged) -> str:
+def readme(first: list[Panel], judged: Judged) -> str:
     """The answer in the README, which has no labels to link to."""
     return f"{answer(first, judged)}\n{count(papers_claims(judged))}\n"
