@@ -72,7 +72,7 @@ def _exception(judged: Judged) -> str:
     claim, verdict = found
     unit = claim.unit_of(claim.metric or claim.page.metric)
     rise = f"{claims.text(verdict.effect)} {unit}"
-    return f" Not always: the loss of our trained-out GPT-2 still rises by {rise}."
+    return f" Not always: our GPT-2 rises by {rise}."
 
 
 def _on_main_data(judged: Judged, name: str) -> tuple[Claim, Verdict] | None:
@@ -96,7 +96,7 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
     names = " and ".join(NAMES[panel.section] for panel in rises)
     where = "" if rises == panels else f" for {names}"
     return [
-        "**Part of that is more training data.** At the first training set's size, accumulation "
+        "**Part of that is more training data.** At equal size, accumulation "
         f"ends at {_span(panels, 'accumulate_subsample')} times"
         + (f", significantly above its start{where}." if rises else ".")
     ]
@@ -124,12 +124,12 @@ def count(outcomes: list[Outcome]) -> str:
         of = Counter(NAMES[claim.page.section] for claim in chosen)
         several = len(of) > 1
         words = ", ".join(f"{count} of {name}" if several else name for name, count in of.items())
-        return f"{len(chosen)} {outcome}" + (f" ({words})" if chosen else "")
+        return f"{len(chosen)} {outcome} {SQUARES[outcome]}" + (f" ({words})" if chosen else "")
 
     reproduced = sum(one.verdict.outcome == REPRODUCED for one in outcomes)
     return (
-        f"Of the paper's {len(outcomes)} claims, on the main data of each experiment, {reproduced} "
-        f"are reproduced, {named(UNDECIDED)} and {named(NOT_REPRODUCED)}."
+        f"On our main data, of the paper's {len(outcomes)} claims {reproduced} are reproduced "
+        f"{SQUARES[REPRODUCED]}, {named(UNDECIDED)} and {named(NOT_REPRODUCED)}."
     )
 
 

@@ -128,11 +128,11 @@ def gpt2(opened: Opened) -> str:
     best = own.groupby(["seed", "iteration"])["validation_loss"].min().unstack().mean()
     epochs = override(PRESETS["trained"], TRAINED.split(",")).epochs
     return (
-        f"**GPT-2 fares worse.** Trained out as well ({epochs} epochs), it rises from {first:.2f} "
-        f"to {replaced:.2f} under replace, and under accumulate to {kept:.2f} at τ = 1 and to "
-        f"{cold:.2f} at τ = 0.3, beyond our margin. The epochs suit the first fit; later fits "
-        "pass their best point, where the final fit of accumulate at τ = 1 is "
-        f"{best.iloc[-1] - best.iloc[0]:.2f} above the first (on validation stories)."
+        f"**GPT-2 fares worse.** It was trained out as well ({epochs} epochs). Its loss rises from "
+        f"{first:.2f} to {replaced:.2f} under replace, and under accumulate to {kept:.2f} at τ = 1 "
+        f"and {cold:.2f} at τ = 0.3, beyond our margin. Later fits pass their best point, which is "
+        f"itself {best.iloc[-1] - best.iloc[0]:.2f} above that of the first (validation stories, "
+        "τ = 1)."
     )
 
 
