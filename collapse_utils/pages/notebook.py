@@ -227,19 +227,20 @@ def print_directions(opened: Opened) -> None:
 
 
 def verdict_table(section: str, judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
-    """Claim, threshold, and for each of the results the outcome and the effect with its interval,
-    to be shown as a table.
+    """A row for each claim and each of the results: where the effect is claimed to lie, the
+    outcome, and the effect with its interval.
     """
-    rows: dict[str, dict[str, str]] = {}
     page = claims.page(section)
-    for results_of, verdicts in judged.items():
-        known = results_of in page.results
-        name = names.results_name(page, results_of) if known else results_of
+    rows: dict[str, dict[str, tuple[str, str, str]]] = {}
+    for key, verdicts in judged.items():
+        name = names.results_name(page, key) if key in page.results else key
         for v in verdicts:
-            row = rows.setdefault(v.claim, {"claimed": ""})
-            row["claimed"] = row["claimed"] or v.claimed
-            row[name] = f"{v.outcome}: {claims.text(v.effect)}" if v.effect.n else v.outcome
-    return pd.DataFrame.from_dict(rows, orient="index").fillna("")
+            effect = claims.text(v.effect) if v.effect.n else ""
+            rows.setdefault(v.claim, {})[name] = v.claimed, v.outcome, effect
+    places = [(claim, name) for claim, found in rows.items() for name in found]
+    cells = [cell for found in rows.values() for cell in found.values()]
+    index = pd.MultiIndex.from_tuples(places, names=["claim", "data"])
+    return pd.DataFrame(cells, index, columns=["claimed", "outcome", "effect"])
 
 
 def accelerator_notice(section: str, results_dir: str = "") -> None:
