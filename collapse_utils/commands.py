@@ -206,7 +206,8 @@ def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]
     if options.engine != "local":
         raise InputError("--engine", options.engine, "one of local, ray")
     for name in ("address", "cpus_per_job", "gpus_per_job", "retries", "copy_back", "divide"):
-        if (value := getattr(options, name)) not in (None, False):
+        value = getattr(options, name)
+        if value is not None and value is not False:  # 0 is given, too
             raise InputError("--" + name.replace("_", "-"), value, "--engine ray as well")
     from .sweeps import local
 
