@@ -70,5 +70,5 @@ def test_the_classroom_experiment_gives_the_numbers_that_the_page_names(capsys):
     first = re.search(r"first list has about ([\d.]+)", page)
     assert f"{float(printed['replace']):.1f}" == said[1]
     assert f"{float(printed['accumulate']):.1f}" == said[2]
-    one = np.mean([names["play"]("replace", lists=1, seed=seed) for seed in range(1000)])
+    one = np.mean([names["play"]("replace", lists=1, seed=seed) for seed in range(10_000)])
     assert f"{one:.1f}" == first[1]
