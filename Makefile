@@ -71,10 +71,10 @@ suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section: packag
 # one core each, so that slow machines end in time
 package chapters: export OMP_NUM_THREADS = 1
 
-package: $(INSTALLED) ## the tests of the package
+package: $(INSTALLED) ## the tests of the package, with strict nbval of every notebook (test_wheel.py)
 	$(PY) -m pytest -m "not slow" --ignore=tests/book
 
-chapters: $(INSTALLED) ## the tests of the book with strict nbval (test_wheel.py), one seed of each section, every notebook with it
+chapters: $(INSTALLED) ## the tests of the book, one seed of each section against the published rows, every notebook with it
 	$(PY) -m pytest -m "not slow" tests/book
 	rm -rf build/test
 	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
