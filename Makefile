@@ -71,11 +71,11 @@ suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section: packag
 # one core each, so that slow machines end in time
 package chapters: export OMP_NUM_THREADS = 1
 
-package: $(INSTALLED) ## the tests of the package, with strict nbval of every notebook (test_wheel.py)
-	$(PY) -m pytest -m "not slow" --ignore=tests/book
+package: $(INSTALLED) ## the tests of the package and of the book
+	$(PY) -m pytest -m "not slow" --ignore=tests/project/test_wheel.py
 
-chapters: $(INSTALLED) ## the tests of the book, one seed of each section against the published rows, every notebook with it
-	$(PY) -m pytest -m "not slow" tests/book
+chapters: $(INSTALLED) ## strict nbval of every notebook, one seed of each section against the published rows, every notebook with it
+	$(PY) -m pytest tests/project/test_wheel.py
 	rm -rf build/test
 	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs

@@ -192,7 +192,7 @@ def sampler_chains(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 _final(metrics, metric, regime, variant) for metric in ("local_loss", "strain")
             ]
             preset, _, source = name.partition("-")
-            label = f"{DATA[source]} ({preset})"
+            label = f"{DATA.get(source, source)} ({preset})"
             rows.append((label, sampler, figures.LABELS[regime], *cells))
     keys = ["molecules (preset)", "sampler", "regime"]
     columns = [*keys, "local loss / first fit", "strain / first fit"]
