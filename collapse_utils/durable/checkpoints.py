@@ -100,7 +100,7 @@ class Checkpoint:
         with files.new_folder(final, self.guard) as folder:
             yield folder
         # so that a lost state is missed
-        files.write_json(self.folder / "newest.json", {"state": final.name})
+        files.write_json(self.folder / "newest.json", {"state": final.name}, guard=self.guard)
         for old in self.states()[2:]:
             shutil.rmtree(old, ignore_errors=True)
         self._last = time.monotonic()

@@ -81,9 +81,11 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+def write_text(
+    path: Path, text: str, *, durable: bool = True, guard: Callable[[], None] = lambda: None
+) -> None:
     """Replace ``path`` by ``text`` in one step: a reader sees the old file or the new one, never a
-    part.
+    part.  ``guard`` is asked last, when only the rename is left, and raises to keep the old file.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     with _telling(path):
@@ -93,6 +95,7 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
+            guard()
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -102,8 +105,9 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
             flush(path.parent)
 
 
-def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
-    write_text(path, json.dumps(value, indent=2) + "\n", durable=durable)
+def write_json(path: Path, value: Any, **how: Any) -> None:
+    """Write JSON as :func:`write_text` writes text."""
+    write_text(path, json.dumps(value, indent=2) + "\n", **how)
 
 
 @contextlib.contextmanager
@@ -141,9 +145,9 @@ def _checksum(record: dict) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def write_checked(path: Path, record: dict) -> None:
+def write_checked(path: Path, record: dict, **how: Any) -> None:
     """Write a JSON object with a checksum of its other fields."""
-    write_json(path, {**record, "checksum": _checksum(record)})
+    write_json(path, {**record, "checksum": _checksum(record)}, **how)
 
 
 def read_checked(path: Path) -> dict:

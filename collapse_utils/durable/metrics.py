@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,9 @@ def _text(rows: Iterable[dict]) -> str:
     return "\n".join([",".join(COLUMNS), *map(_line, rows)]) + "\n"
 
 
-def write_metrics(rows: Iterable[dict], path: Path) -> None:
+def write_metrics(rows: Iterable[dict], path: Path, guard: Callable[[], None]) -> None:
     """Write tidy rows as CSV."""
-    files.write_text(path, _text(rows))
+    files.write_text(path, _text(rows), guard=guard)
 
 
 def whole(run_dir: Path) -> bool:

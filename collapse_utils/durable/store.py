@@ -156,8 +156,9 @@ class RunDirectory:
         }
         # a full disk must not stop a run for its progress bar
         with contextlib.suppress(OSError, RunError):
-            self.lease.check()
-            files.write_json(self.path / "progress.json", state, durable=False)
+            files.write_json(
+                self.path / "progress.json", state, durable=False, guard=self.lease.check
+            )
         self._report(state)
 
     # Models
@@ -244,7 +245,6 @@ class RunDirectory:
         except KeyboardInterrupt:
             pieces.save()
             raise
-        lease.check()
         with files.new_folder(folder, lease.check) as temporary:
             data.save(items, temporary)
         pieces.remove()
@@ -267,7 +267,6 @@ class RunDirectory:
         metrics = checked(metrics, diverged)
         if preview is not None:
             self._preview(t, preview)
-        self.lease.check()
         folder.mkdir(parents=True, exist_ok=True)
         items, seconds = (
             self.n * regimes.training_size(self.regime, t),
@@ -281,6 +280,7 @@ class RunDirectory:
                 "seconds": seconds,
                 "preview": preview is not None,
             },
+            guard=self.lease.check,
         )
         self._recorded_s += seconds
         self._write_csv()
@@ -295,8 +295,7 @@ class RunDirectory:
 
     def _write_csv(self) -> list[dict]:
         rows = read_metrics(self.path)
-        self.lease.check()
-        write_metrics(rows, self.path / "metrics.csv")
+        write_metrics(rows, self.path / "metrics.csv", self.lease.check)
         return rows
 
     def finish(self, notes: dict | None) -> list[dict]:
@@ -312,8 +311,7 @@ class RunDirectory:
                 record["notes"] = notes
             if changes := code_changes(self.path):
                 record["changed_code"] = changes
-            self.lease.check()
-            files.write_checked(self.path / "DONE", record)
+            files.write_checked(self.path / "DONE", record, guard=self.lease.check)
         return rows
 
 

@@ -98,21 +98,37 @@ def test_of_many_heirs_one_gets_the_lease(tmp_path):
 
 
 DRIVER = """
-import socket, sys
+import os, signal, socket, sys
 if sys.argv[1] != "-":
     socket.gethostname = lambda: sys.argv[1]
-from collapse_utils.durable.leases import Lease
+from collapse_utils.durable import files
 from collapse_utils.__main__ import main
-sys.exit(main(sys.argv[2:]))
+
+dumps, times = files.json.dumps, 0
+
+def dumps_and_falls_asleep(value, **how):
+    global times
+    if isinstance(value, dict) and sys.argv[2] in value:
+        times += 1
+        if times == 9:
+            os.kill(os.getpid(), signal.SIGSTOP)
+    return dumps(value, **how)
+
+files.json.dumps = dumps_and_falls_asleep
+sys.exit(main(sys.argv[3:]))
 """
 
 
-def start(run_dir: Path, *assignments: str, host: str = "-") -> subprocess.Popen:
-    """A real process that runs a linear chain, on a machine of the given name."""
+def start(
+    run_dir: Path, *assignments: str, host: str = "-", asleep: str = "-"
+) -> subprocess.Popen:
+    """A real process that runs a linear chain, on a machine of the given name.  It falls asleep
+    while it writes the ninth file of JSON with the field ``asleep``.
+    """
     fields = [word for assignment in assignments for word in ("--set", assignment)]
     command = ["run", "linear", *fields, "--run-dir", str(run_dir), "--quiet"]
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, host, *command],
+        [sys.executable, "-c", DRIVER, host, asleep, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -159,13 +175,18 @@ def snapshot(folder: Path) -> dict:
     return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.rglob("*")}
 
 
-def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch):
-    """Its machine slept: the heartbeat stopped, another process took over and finished, and then it
-    goes on.
+def wait_for_sleep(process: subprocess.Popen) -> None:
+    stopped = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert stopped.si_code == os.CLD_STOPPED, process.communicate()
+
+
+@pytest.mark.parametrize("file", ["phase", "items.npy", "training_items"])
+def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch, file):
+    """Its machine slept in the middle of a write (of progress, a block, a record): the heartbeat
+    stopped, another process took over and finished, and then it goes on.
     """
-    orphan = start(tmp_path / "run", *LONG, host="elsewhere")
-    wait_for(tmp_path / "run" / "generation-02", orphan)
-    orphan.send_signal(signal.SIGSTOP)
+    orphan = start(tmp_path / "run", *LONG, host="elsewhere", asleep=file)
+    wait_for_sleep(orphan)
     try:
         monkeypatch.setattr(leases, "WATCH_S", 0.5)
         long_ago(tmp_path / "run" / "lease.json", 1000)
