@@ -38,7 +38,7 @@ GET_TORCH = $(PY) -m pip install --quiet --no-index --no-deps '$(TORCH)' 2>/dev/
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install book site test suite package chapters lint lowest colab smoke gpu cluster torture reference serve single release screenshots includes register strip repository clean
+.PHONY: help install book site test suite package chains chapters outputs lint lowest colab smoke gpu cluster torture reference serve single release screenshots includes register strip repository clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,22 +65,28 @@ site: $(INSTALLED) ## build the published book from the committed notebooks into
 
 test: lint suite ## the linter and the whole suite (at most 25 minutes on two cores)
 
-suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section: package and chapters side by side
-	$(MAKE) -j2 package chapters
+suite: $(INSTALLED) ## the tests, strict nbval, one seed of each section with every notebook: four parts, two at a time
+	$(MAKE) -j2 package chains chapters outputs
 
-# one core each, so that slow machines end in time
-package chapters: export OMP_NUM_THREADS = 1
+# a core each, so that slow machines end in time
+package chains chapters outputs: export OMP_NUM_THREADS = 1
 
-package: $(INSTALLED) ## the tests of the package and of the book
-	$(PY) -m pytest -m "not slow" --ignore=tests/project/test_wheel.py
+BOOK_TESTS = tests/book tests/browser tests/project
+package: $(INSTALLED) ## the tests of the package
+	$(PY) -m pytest -m "not slow" $(BOOK_TESTS:%=--ignore=%)
 
-chapters: $(INSTALLED) ## strict nbval of every notebook, one seed of each section against the published rows, every notebook with it
-	$(PY) -m pytest tests/project/test_wheel.py
+chains: $(INSTALLED) ## one seed of each section against the published rows, every notebook with it
 	rm -rf build/test
 	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
 	$(COLLAPSE) compare build/test/runs
 	$(BOOK) run --name test --preset smoke --seeds 0 --regimes $(REGIMES)
+
+chapters: $(INSTALLED) ## the tests of the book
+	$(PY) -m pytest -m "not slow" $(BOOK_TESTS) --ignore=tests/project/test_wheel.py
+
+outputs: $(INSTALLED) ## the wheel in an empty folder: strict nbval of every notebook
+	$(PY) -m pytest tests/project/test_wheel.py
 
 lint: $(INSTALLED) ## ruff, and the one rule of imports
 	$(PY) -m ruff check .

@@ -10,6 +10,7 @@ type and never evaluated.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        kinds = get_type_hints(type(self))
+        kinds = _kinds(type(self))
         for field in dataclasses.fields(self):
             value, kind = getattr(self, field.name), kinds[field.name]
             if not _fits(value, kind, field.metadata):
@@ -109,6 +110,8 @@ class Config:
                 object.__setattr__(self, field.name, float(value))
 
 
+_kinds = functools.cache(get_type_hints)  # field -> type; a plan makes thousands of configurations
+
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
@@ -117,7 +120,7 @@ def parse(config: Config, name: str, text: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(config)}
     if name not in fields:
         raise InputError("--set", name, "a field of this section: " + ", ".join(fields))
-    kind = get_type_hints(type(config))[name]
+    kind = _kinds(type(config))[name]
     try:
         if kind is bool:
             return {"true": True, "false": False}[text.strip().lower()]

@@ -66,10 +66,15 @@ class Sweep:
         return sections.default_source(self.section) if self.data == sections.DEFAULT else self.data
 
 
+def load_yaml(text: str) -> Any:
+    """The content of a text in YAML, by libyaml, which is ten times faster, where PyYAML has it."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def read(path: Path) -> list[Sweep]:
     """The sweeps of a plan, checked; InputError names the entry and the field that is wrong."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
         entries = content["sweeps"]
     except (OSError, yaml.YAMLError, ValueError, RecursionError, LookupError, TypeError) as problem:
         raise InputError(

@@ -88,7 +88,8 @@ def _added(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
     """Which rows are of seeds that were added when the results of the planned ones were known."""
     added = pd.Series(False, index=frame.index)
     path = root(given) / "reference.yml"
-    for sweep in plan.read(path) if path.is_file() else ():
+    sweeps = plan.read(path) if path.is_file() else []
+    for sweep in (sweep for sweep in sweeps if sweep.added_after_looking):
         rows = frame["seed"].isin(sweep.added_after_looking) & frame["regime"].isin(sweep.regimes)
         names = {
             "section": sections.result_name(sweep.section),

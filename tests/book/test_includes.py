@@ -21,13 +21,19 @@ from collapse_utils.sweeps.execute import write_notebook
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_committed_includes_are_up_to_date():
+@pytest.fixture(scope="module")
+def generated() -> dict[Path, str]:
+    return includes.texts(ROOT, panels(ROOT / "results"))
+
+
+def test_the_committed_includes_are_up_to_date(generated, monkeypatch):
+    monkeypatch.setattr(includes, "texts", lambda root, shown: generated)
     stale = includes.update(ROOT, write=False)
     assert not stale, f"run `make includes`: {[str(path.relative_to(ROOT)) for path in stale]}"
 
 
-def test_every_include_that_a_page_asks_for_is_generated():
-    expected = {path.name for path in includes.texts(ROOT, panels(ROOT / "results"))}
+def test_every_include_that_a_page_asks_for_is_generated(generated):
+    expected = {path.name for path in generated}
     for page in (ROOT / "book").glob("*.md"):
         for line in page.read_text(encoding="utf-8").splitlines():
             if "_generated/" in line:

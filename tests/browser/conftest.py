@@ -37,8 +37,8 @@ def home(site) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
-def one_file(site, tmp_path_factory) -> Path:
+@pytest.fixture(scope="module")
+def one_file(browser, site, tmp_path_factory) -> Path:  # nothing is joined without a browser
     """The whole book as one file, alone in a folder."""
     return single(ROOT, site, tmp_path_factory.mktemp("single") / "book.html")
 

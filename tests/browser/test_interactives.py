@@ -46,7 +46,7 @@ PICTURES = "(all) => all.map((canvas) => canvas.toDataURL())"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Path:
+def lab(browser, tmp_path_factory) -> Path:  # the browser first: nothing is built without one
     """A built page in the book's theme that holds every interactive."""
     source, pages = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("lab")
     book = ROOT / "book"

@@ -119,9 +119,7 @@ sys.exit(main(sys.argv[3:]))
 """
 
 
-def start(
-    run_dir: Path, *assignments: str, host: str = "-", asleep: str = "-"
-) -> subprocess.Popen:
+def start(run_dir: Path, *assignments: str, host: str = "-", asleep: str = "-") -> subprocess.Popen:
     """A real process that runs a linear chain, on a machine of the given name.  It falls asleep
     while it writes the ninth file of JSON with the field ``asleep``.
     """
