@@ -22,7 +22,6 @@ from collapse_utils.durable.files import write_text
 from collapse_utils.errors import InputError
 from collapse_utils.evidence import claims
 from collapse_utils.evidence.claims import Claim
-from collapse_utils.evidence.plan import load_yaml
 
 CLAIMS, REGISTERED = "book/claims.yml", "book/registered.yml"
 CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
@@ -37,7 +36,7 @@ GRID = ("", "", 0)  # in the place of the chains of a grid of simulations
 
 def definitions(text: str) -> dict[str, dict]:
     """What decides each claim, in any version of the file: claim -> test, options, ..."""
-    content, deciding = load_yaml(text), {}
+    content, deciding = yaml.safe_load(text), {}
     for entry in content["claims"]:
         page = content["sections"][entry["section"]]
         models = {name: page["models"][name] for name in entry.get("models", [])}
@@ -66,7 +65,7 @@ def definitions(text: str) -> dict[str, dict]:
 
 def predictions(text: str) -> dict[str, dict]:
     """The entries of a file of predictions, by id."""
-    content = load_yaml(text)
+    content = yaml.safe_load(text)
     entries = content["predictions"] if isinstance(content, dict) else content
     return {entry["id"]: entry for entry in entries}
 
@@ -215,7 +214,7 @@ def write(root: Path) -> Path:
 def read(root: Path) -> dict[str, dict]:
     """The content of ``registered.yml``; empty without the file."""
     path = root / REGISTERED
-    return load_yaml(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
 
 
 def kind(claim: Claim, name: str, registered: dict[str, dict]) -> str:

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from .. import paths
 from ..errors import InputError
 from . import effects, shares
-from .plan import load_yaml
 from .rows import SCALES, Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
@@ -130,7 +130,7 @@ def file() -> Path:
 @functools.cache
 def load(path: Path | None = None) -> tuple[Claim, ...]:
     """Every claim in the file's order, each before its details; InputError names what is wrong."""
-    content = load_yaml((path or file()).read_text(encoding="utf-8"))
+    content = yaml.safe_load((path or file()).read_text(encoding="utf-8"))
     pages = {}
     for section, given in content["sections"].items():
         pages[section] = Page(section, **{**given, "results": tuple(given["results"])})

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from ..errors import InputError
 from . import results
-from .plan import load_yaml
 from .statistics import Estimate, by_seed, estimate
 
 FILE = "predictions.yml"
@@ -90,7 +90,7 @@ def outcome(statistic: str, values: list[float]) -> tuple[Estimate, str]:
 def read(given: str | Path | None = None) -> list[dict[str, Any]]:
     """The entries of the file, none without it; InputError for a statistic it does not define."""
     path = results.root(given) / FILE
-    entries = load_yaml(path.read_text(encoding="utf-8")) if path.is_file() else []
+    entries = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else []
     for entry in entries:
         for prediction in entry["predictions"]:
             if prediction["statistic"] not in {*STATISTICS, "final_gap"}:
