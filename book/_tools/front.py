@@ -88,11 +88,7 @@ def _at_equal_size(panels: list[Panel]) -> list[str]:
     """What is left of the advantage if the training set does not grow; empty until that was run."""
     if not panels:
         return []
-    rises = [
-        panel
-        for panel in panels
-        if panel.fit("accumulate_subsample", -1).low > panel.fit("replace", 0).high
-    ]
+    rises = [p for p in panels if p.ratios["accumulate_subsample"]["low"].iloc[-1] > 1]
     names = " and ".join(NAMES[panel.section] for panel in rises)
     where = "" if rises == panels else f" for {names}"
     return [

@@ -11,7 +11,7 @@ import pandas as pd
 
 from collapse_utils import sections
 from collapse_utils.evidence import results
-from collapse_utils.evidence.statistics import Estimate, by_iteration, estimate, growth, seeds_of
+from collapse_utils.evidence.statistics import Estimate, by_iteration, growth, seeds_of, summary
 from collapse_utils.pages.names import DATA
 
 NAMES = {
@@ -56,7 +56,9 @@ class Panel:
     offline: bool  # the data need no download: a pip dependency ships them, or the seed draws them
     curves: dict[str, pd.DataFrame]  # regime -> iteration, mean, low, high, n
     paper: pd.DataFrame  # regime, iteration, value; empty where the paper gives a formula
-    growths: dict[str, float]  # regime -> final fit / first fit; over seeds the geometric mean
+    # regime -> iteration, mean, low, high, n of the loss / that of the first fit of the same chain;
+    # means over chains are geometric
+    ratios: dict[str, pd.DataFrame]
 
     @property
     def name(self) -> str:
@@ -83,17 +85,11 @@ class Panel:
 
     def growth(self, regime: str) -> float:
         """The final fit of a regime over its first."""
-        return self.growths[regime]
-
-    def relative(self, regime: str) -> pd.DataFrame:
-        """The curve of a regime, divided by the mean of the first fit."""
-        scaled = self.curves[regime].copy()
-        scaled[["mean", "low", "high"]] /= self.fit("replace", 0).mean
-        return scaled
+        return self.ratios[regime]["mean"].iloc[-1]
 
     def digest(self) -> str:
         """A checksum of everything that a picture of this panel shows."""
-        tables = [table.to_csv(index=False) for table in (*self.curves.values(), self.paper)]
+        tables = [table.to_csv(index=False) for table in (*self.ratios.values(), self.paper)]
         parts = [self.title, self.name, self.measure, self.data, self.about, *tables]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -120,7 +116,7 @@ def _linear_grid(path: Path, folder: Path) -> Panel:
         )
         for regime in REGIMES
     }
-    first = rows.iloc[0]
+    first, numbers = rows.iloc[0], ["mean", "low", "high"]
     data = f"simulated, d = {int(float(first['d']))}, T = {LINEAR['T']}"
     about, file = f"{int(float(first['n'])):,} repeats", path.relative_to(folder).as_posix()
     return Panel(
@@ -134,7 +130,7 @@ def _linear_grid(path: Path, folder: Path) -> Panel:
         curves,
         NO_ROWS,
         {
-            regime: curve["mean"].iloc[-1] / curve["mean"].iloc[0]
+            regime: curve.assign(**curve[numbers] / curve["mean"].iloc[0])
             for regime, curve in curves.items()
         },
     )
@@ -174,11 +170,6 @@ def _candidates(section: str, folder: Path) -> dict[str, list[tuple[int, str, Pa
     return candidates
 
 
-def _growth(rows: pd.DataFrame, metric: str, regime: str) -> float:
-    changes = growth(rows, metric, regime, rows["variant"].iloc[0])
-    return estimate(changes.iloc[:, -1], log=True).mean
-
-
 def _collected(section: str, folder: Path) -> list[Panel]:
     """A section's panels: the data source at the largest preset, then the built-in default."""
     module, default = sections.module(section), sections.default_source(section)
@@ -203,7 +194,12 @@ def _collected(section: str, folder: Path) -> list[Panel]:
                 source == default,
                 curves,
                 _of_the_paper(section, folder),
-                {regime: _growth(rows, module.HEADLINE, regime) for regime in curves},
+                {
+                    regime: summary(
+                        growth(rows, module.HEADLINE, regime, rows["variant"].iloc[0]), log=True
+                    )
+                    for regime in curves
+                },
             )
             ranked.append((rank, panel))
             break

@@ -116,7 +116,7 @@ def _opening(panels: list[Panel], columns: int) -> Figure:
         _panel(ax, panels[place], f"({'bcdefg'[place]}) ")
         if place + columns >= len(panels):  # nothing is below it
             ax.set_xlabel("model-fitting iteration t")
-    figures.legend(right, axes.flat)
+    figures.legend(right, axes.flat, columns=0 if columns > 1 else 2)
     return figure
 
 
@@ -127,7 +127,7 @@ def _panel(ax: Axes, panel: Panel, letter: str) -> None:
     from collapse_utils.pages import figures
 
     for regime in panel.curves:
-        table = panel.relative(regime)
+        table = panel.ratios[regime]
         figures.curve(ax, table, regime, markevery=1 if len(table) <= 12 else (0, 7))
         paper = panel.paper[panel.paper["regime"] == regime]
         marker = {

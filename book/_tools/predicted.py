@@ -8,13 +8,13 @@ import yaml
 
 from collapse_utils.evidence import claims, predictions
 from collapse_utils.evidence.verdicts import NOT_RUN
-from collapse_utils.pages.names import DATA
+from collapse_utils.pages.names import DATA, results_name
 
 from .scorecard import Judged
 from .tables import captioned, markdown
 
 LANGUAGE = Path("results") / "language" / "predictions.yml"
-TRAINED = "trained-tinystories"  # the chains that it is about
+TRAINED = "trained-"  # how the names of the results that it is about begin
 QUESTIONS = {  # a statistic of results/predictions.yml -> what it asks
     "growth": "grows like H_t, or like a line",
     "bounded": "grows like H_t, or like a sum that converges",
@@ -28,6 +28,7 @@ CHAINS = {  # an entry of that file -> its chains
     "long-own-model": "own model, 200 fits",
     "long-own-model-named": "own model, 200 fits",
     "long-language": "language models, 50 fits",
+    "long-language-named": "language models, 50 fits",
     "langevin-molecules": "GeoDiff's own sampler",
     "geometry-molecules": "rough geometry alone",
     "faces-by-seed": "faces, own photographs for each seed",
@@ -44,19 +45,20 @@ def rows(root: Path, judged: Judged) -> list[Row]:
 def _of_language(root: Path, judged: Judged) -> list[Row]:
     """The predictions of outcomes of claims about the language models that are trained out."""
     verdicts = {
-        claim.id: (claim, found[TRAINED])
+        claim.id: (claim, name, verdict)
         for claim, found in judged.get("language", [])
-        if TRAINED in found
+        for name, verdict in found.items()
+        if name.startswith(TRAINED) and verdict.outcome != NOT_RUN
     }
     if not (root / LANGUAGE).is_file():
         return []
     entries = yaml.safe_load((root / LANGUAGE).read_text(encoding="utf-8"))["predictions"]
     made = []
     for entry in entries:
-        claim, verdict = verdicts.get(entry["id"], (None, None))
-        if claim and verdict and verdict.outcome != NOT_RUN:
+        if entry["id"] in verdicts:
+            claim, name, verdict = verdicts[entry["id"]]
             effect = claims.text(verdict.effect).replace(", ", ",\u00a0")
-            chains = "language models, trained out"
+            chains = f"language models ({results_name(claim.page, name)})"
             made.append((chains, claim.statement, entry["expected"], verdict.outcome, effect))
     return made
 

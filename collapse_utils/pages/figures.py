@@ -189,14 +189,14 @@ def titles(row: Sequence[Axes], names: Sequence[str], about: str) -> None:
     above.set_in_layout(False)  # else it would widen the first panel
 
 
-def legend(figure: Figure, axes: Iterable[Axes]) -> None:
-    """One legend for all panels, below them, where no curve passes."""
+def legend(figure: Figure, axes: Iterable[Axes], columns: int = 0) -> None:
+    """One legend for all panels, below them, where no curve passes; in one row by default."""
     entries = {
         label: handle
         for ax in axes
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    style = {"ncols": max(len(entries), 1), "columnspacing": 1.5, "handletextpad": 0.5}
+    style = {"ncols": columns or max(len(entries), 1), "columnspacing": 1.5, "handletextpad": 0.5}
     style |= {"loc": "outside lower left", "fontsize": 11}
     figure.legend(entries.values(), entries.keys(), **style)
 

@@ -209,7 +209,7 @@ def test_the_opening_figure_shows_relative_losses_beside_the_papers_in_the_colou
         assert list(panel.curves) == [regime for regime in REGIMES if regime in panel.curves]
         for regime in panel.curves:
             ours, paper = (line for line in ax.lines if line.get_color() == COLOURS[regime])
-            assert list(ours.get_ydata()) == list(panel.relative(regime)["mean"])
+            assert list(ours.get_ydata()) == list(panel.ratios[regime]["mean"])
             assert list(paper.get_ydata()) == list(
                 panel.paper[panel.paper["regime"] == regime]["value"]
             )

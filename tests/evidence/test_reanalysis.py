@@ -26,6 +26,7 @@ ONE_LOOK, TWO_LOOKS = 0.025, 0.014
 HALF = "images=160,epochs=40,decay=0.9487"
 COLD, GPT2, LONG = "temperature=0.3", "architecture=gpt2", "iterations=50,protocol=steps"
 GPT2_OUT, GPT2_COLD = f"{GPT2},epochs=12", f"{GPT2},epochs=12,{COLD}"  # trained out
+BIBLE, BIBLE_COLD = "epochs=8", f"epochs=8,{COLD}"  # Llama, trained out on the Bible
 LANGEVIN, GEOMETRY = (
     f"iterations=4,molecules=50,draw=by_seed,sampler={sampler},samples_per_conformer=1"
     for sampler in ("langevin,sampling_steps=1000", "geometry")
@@ -471,6 +472,16 @@ CLAIMS = {
         BITS, False, "accumulate", [(0.035, -1)], GPT2_COLD
     ),
     "gpt2-accumulate-variety-cold": last(WORDS, True, "accumulate", 0.5, -1, GPT2_COLD),
+    "bible-replace-rises": slope(BITS, False, "replace", BIBLE),
+    "bible-accumulate-stays": mean_of_later(BITS, False, "accumulate", [(0.035, -1)], BIBLE),
+    "bible-subsample-below-replace": end(
+        NATS, False, "replace", "accumulate_subsample", variant=BIBLE
+    ),
+    "bible-replace-variety": last(WORDS, True, "replace", 0.9, variant=BIBLE),
+    "bible-accumulate-stays-cold": mean_of_later(
+        BITS, False, "accumulate", [(0.035, -1)], BIBLE_COLD
+    ),
+    "bible-accumulate-variety-cold": last(WORDS, True, "accumulate", 0.5, -1, BIBLE_COLD),
     "faces-replace-rises": last("test_loss", True, "replace", 1, variant=STEPS),
     "faces-accumulate-rises": last("test_loss", True, "accumulate", 1, variant=STEPS),
     "faces-gap": end("test_loss", True, "replace", "accumulate", variant=STEPS),
