@@ -71,7 +71,7 @@ def _exception(judged: Judged) -> str:
         return ""
     claim, verdict = found
     unit = claim.unit_of(claim.metric or claim.page.metric)
-    rise = f"{claims.text(verdict.effect)} {unit}"
+    rise = f"{verdict.effect.text(3)} {unit}"
     return f" Not always: our GPT-2 rises by {rise}."
 
 
@@ -107,7 +107,7 @@ def _cold(judged: Judged) -> list[str]:
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At sampling temperature 0.3, accumulation changes "
-        f"the mean loss of later fits by {claims.text(loss.effect)} {unit}, while the final "
+        f"the mean loss of later fits by {loss.effect.text(3)} {unit}, while the final "
         f"samples keep {variety.effect.mean:.0%} of their distinct token pairs."
     ]
 
