@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 import urllib.request
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urljoin
 
+import numpy as np
 import pytest
 import yaml
 from bs4 import BeautifulSoup, Tag
@@ -137,6 +139,18 @@ def test_dropdowns_are_open_in_print_alone(home, visit):
     assert page.evaluate(count) == total
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(count) == 0
+
+
+@pytest.mark.parametrize("name", ["02_language", "04_molecules"])
+def test_no_sheet_of_a_printed_chapter_is_nearly_empty(home, visit, name):
+    """Such as one that holds the title of a dropdown, or a caption, alone."""
+    import pypdfium2
+
+    page, _ = visit(f"{home}/notebooks/{name}.html")
+    with pypdfium2.PdfDocument(io.BytesIO(page.pdf(format="A4"))) as document:
+        sheets = [np.asarray(sheet.render(scale=0.5).to_pil().convert("L")) for sheet in document]
+    dark = [((sheet < 150).sum(axis=1) > 2).mean() for sheet in sheets[:-1]]  # share of the lines
+    assert min(dark) > 0.03, f"sheet {1 + int(np.argmin(dark))}"
 
 
 def test_what_scrolls_on_a_phone_says_so_and_takes_the_focus(home, visit):
