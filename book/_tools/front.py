@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from collapse_utils.evidence import claims
 from collapse_utils.evidence.claims import OURS, Claim
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict
 from collapse_utils.language.config import PRESETS as LANGUAGE
