@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..durable import files
-from ..evidence import results
+from ..evidence import claims, results
 from ..evidence.statistics import by_iteration, estimate, growth, seeds_of
+from ..evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from ..language.config import PRESETS, LanguageConfig
 from ..presets import override
 from . import figures
@@ -24,11 +25,18 @@ COLD = "temperature=0.3"  # the variant at the paper's second temperature
 GPT2 = "architecture=gpt2"
 TRAINED = f"{GPT2},epochs=12"  # trained out, GPT-2 needs more epochs than Llama
 OUT = "GPT-2, trained out"
+BIBLE = "epochs=8"  # Llama, trained out on the Bible
+MARGIN = {  # a verdict on whether the loss stays
+    REPRODUCED: "within our margin",
+    UNDECIDED: "undecided",
+    NOT_REPRODUCED: "beyond our margin",
+}
 # variants at temperatures 1.0 and 0.3
 ARCHITECTURES = {
     "Llama": ("", COLD),
     "GPT-2": (GPT2, f"{GPT2},{COLD}"),
     OUT: (TRAINED, f"{TRAINED},{COLD}"),
+    "Llama, trained out": (BIBLE, f"{BIBLE},{COLD}"),
 }
 LOSS = "cross-entropy (nats per token)"
 COLUMNS = {"trained-tinystories": "trained out", "cpu-tinystories": "one epoch"}
@@ -116,23 +124,37 @@ def gpt2(opened: Opened) -> str:
     frame = opened.published
     if not (frame["variant"] == TRAINED).any():
         return ""
-
-    def loss(regime: str, variant: str) -> tuple[float, float]:
-        means = by_iteration(frame, "cross_entropy", regime=regime, variant=variant)["mean"]
-        return means.iloc[0], means.iloc[-1]
-
-    first, replaced = loss("replace", TRAINED)
-    (_, kept), (_, cold) = (loss("accumulate", each) for each in ARCHITECTURES[OUT])
     curves = results.read_csv(opened.folder() / "curves.csv")
     own = curves[(curves["variant"] == TRAINED) & (curves["regime"] == "accumulate")]
     best = own.groupby(["seed", "iteration"])["validation_loss"].min().unstack().mean()
-    epochs = override(PRESETS["trained"], TRAINED.split(",")).epochs
     return (
-        f"**GPT-2 fares worse.** It was trained out as well ({epochs} epochs). Its loss rises from "
-        f"{first:.2f} to {replaced:.2f} under replace, and under accumulate to {kept:.2f} at τ = 1 "
-        f"and {cold:.2f} at τ = 0.3, beyond our margin. Later fits pass their best point, which is "
-        f"itself {best.iloc[-1] - best.iloc[0]:.2f} above that of the first (validation stories, "
-        "τ = 1)."
+        f"**GPT-2 fares worse.** {_ends(frame, TRAINED, 'gpt2')} Later fits pass their best point, "
+        f"which is itself {best.iloc[-1] - best.iloc[0]:.2f} above that of the first (validation "
+        "stories, τ = 1)."
+    )
+
+
+def bible(opened: Opened) -> str:
+    """What Llama does, trained out on other text; empty where it was not run."""
+    frame = opened.committed.get("trained-bible")
+    return "" if frame is None else "**The Bible.** " + _ends(frame, BIBLE, "bible", "Llama's")
+
+
+def _ends(frame: pd.DataFrame, variant: str, family: str, whose: str = "its") -> str:
+    """First and final losses in a sentence, with the verdicts of two claims of a family."""
+
+    def loss(regime: str, here: str = variant) -> pd.Series:
+        return by_iteration(frame, "cross_entropy", regime=regime, variant=here)["mean"]
+
+    judged = {each.id: claims.judge(each, frame).outcome for each in claims.of("language")}
+    hot, cold = (MARGIN[judged[f"{family}-accumulate-stays{end}"]] for end in ("", "-cold"))
+    epochs = override(PRESETS["trained"], variant.split(",")).epochs
+    first, *_, replaced = loss("replace")
+    return (
+        f"Trained out ({epochs} epochs), {whose} loss goes from {first:.2f} to {replaced:.2f} "
+        f"under replace. Under accumulate it goes to {loss('accumulate').iloc[-1]:.2f} at τ = 1 "
+        f"({hot}) and to {loss('accumulate', f'{variant},{COLD}').iloc[-1]:.2f} at "
+        f"τ = 0.3 ({cold})."
     )
 
 
