@@ -47,7 +47,6 @@ PAPER = {  # what the paper reports of its models, by row of the table; the tags
     "tokens of these": "470 million",
     "epochs": "1",
     "fits": "5 (GPT-2: 10)",
-    "temperatures τ": "1, 0.3",
     "seeds": "not found",
     "minutes of a chain": "not found",
 }
@@ -152,8 +151,8 @@ def _ends(frame: pd.DataFrame, variant: str, family: str, whose: str = "its") ->
     first, *_, replaced = loss("replace")
     return (
         f"Trained out ({epochs} epochs), {whose} loss goes from {first:.2f} to {replaced:.2f} "
-        f"under replace. Under accumulate it goes to {loss('accumulate').iloc[-1]:.2f} at τ = 1 "
-        f"({hot}) and to {loss('accumulate', f'{variant},{COLD}').iloc[-1]:.2f} at "
+        f"under replace, and under accumulate to {loss('accumulate').iloc[-1]:.2f} at τ = 1 "
+        f"({hot}) and {loss('accumulate', f'{variant},{COLD}').iloc[-1]:.2f} at "
         f"τ = 0.3 ({cold})."
     )
 
@@ -188,7 +187,6 @@ def glance(opened: Opened) -> pd.DataFrame:
             "tokens of these": f"{np.mean(tokens):,.0f}" if tokens else "not recorded",
             "epochs": ", ".join(epochs),
             "fits": f"{config.iterations}",
-            "temperatures τ": "1, 0.3",
             "seeds": seeds_of(frame).removesuffix(" seeds"),
             "minutes of a chain": f"{median(r['provenance']['wall_s'] for r in hot) / 60:.0f}",
         }
