@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from collapse_utils.evidence.claims import OURS, Claim
+from collapse_utils.evidence.statistics import Estimate
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict
 from collapse_utils.language.config import PRESETS as LANGUAGE
 
@@ -41,24 +42,38 @@ def papers_claims(judged: Judged) -> list[Outcome]:
     return outcomes
 
 
-def _span(panels: list[Panel], regime: str) -> str:
-    """The smallest and the largest final loss / first loss over panels, with experiments."""
-    in_order = sorted(panels, key=lambda panel: panel.growth(regime))
-    names = [NAMES[s] for s in dict.fromkeys((in_order[0].section, in_order[-1].section))]
-    low, high = in_order[0].growth(regime), in_order[-1].growth(regime)
-    if f"{low:.2g}" == f"{high:.2g}":
-        return f"{low:.2g} ({' and '.join(names)})"
-    return f"{low:.2g} ({names[0]}) to {high:.2g} ({names[-1]})"
+WIDE = 1.5  # a ratio whose interval spans more than this factor is shown with its interval
+
+
+def _short(ratio: Estimate) -> str:
+    return f"{ratio.mean:.0f}" if ratio.mean > 10 else f"{ratio.mean:.2f}"
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+
+
+def _each(panels: list[Panel], regime: str, named: bool = True) -> str:
+    """The final loss / the first of every panel, with its experiment if it is to be named."""
+    words = []
+    for panel in panels:
+        ratio = panel.growth(regime)
+        number = ratio.text(2) if ratio.high > WIDE * ratio.low else _short(ratio)
+        words.append(f"{number} ({NAMES[panel.section]})" if named else number)
+    return _joined(words)
 
 
 def bullets(first: list[Panel], judged: Judged) -> list[str]:
     """The answer in sentences that contain the numbers."""
+    first = sorted(first, key=lambda panel: panel.growth("replace").mean)
+    several = len(first) > 1
     lines = [
         "**Replacing** real data with samples makes every model worse: the final loss is "
-        f"{_span(first, 'replace')} times the first.",
+        f"{_each(first, 'replace')} times the first.",
         "**Accumulating** samples beside the real data prevents most of it: "
-        f"{_span(first, 'accumulate')} times.{_exception(judged)}",
-        *_at_equal_size([panel for panel in first if "accumulate_subsample" in panel.curves]),
+        f"{'in the same order ' * several}{_each(first, 'accumulate', named=not several)} times."
+        f"{_exception(judged)}",
+        *_at_equal_size([panel for panel in first if panel.control]),
     ]
     return [*lines, *_cold(judged)]
 
@@ -71,7 +86,7 @@ def _exception(judged: Judged) -> str:
     claim, verdict = found
     unit = claim.unit_of(claim.metric or claim.page.metric)
     rise = f"{verdict.effect.text(3)} {unit}"
-    return f" Not always: our GPT-2 rises by {rise}."
+    return f" GPT-2 is an exception: its later losses are {rise} higher."
 
 
 def _on_main_data(judged: Judged, name: str) -> tuple[Claim, Verdict] | None:
@@ -85,15 +100,14 @@ def _on_main_data(judged: Judged, name: str) -> tuple[Claim, Verdict] | None:
 
 def _at_equal_size(panels: list[Panel]) -> list[str]:
     """What is left of the advantage if the training set does not grow; empty until that was run."""
-    if not panels:
+    helped = [panel for panel in panels if panel.control.low > 1]
+    others = [NAMES[panel.section] for panel in panels if panel.control.low <= 1]
+    if not helped:
         return []
-    rises = [p for p in panels if p.ratios["accumulate_subsample"]["low"].iloc[-1] > 1]
-    names = " and ".join(NAMES[panel.section] for panel in rises)
-    where = "" if rises == panels else f" for {names}"
+    kept = f"; for {_joined(others)} it changes little" if others else ""
     return [
-        "**Part of that is more training data.** At equal size, accumulation "
-        f"ends at {_span(panels, 'accumulate_subsample')} times"
-        + (f", significantly above its start{where}." if rises else ".")
+        "**Part of that is more training data.** At equal size, accumulation ends at "
+        f"{_each(helped, 'accumulate_subsample')} times{kept}."
     ]
 
 
@@ -105,9 +119,9 @@ def _cold(judged: Judged) -> list[str]:
     (_, variety), (claim, loss) = samples, losses
     unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
-        "**The loss does not see everything.** At sampling temperature 0.3, accumulation changes "
-        f"the mean loss of later fits by {loss.effect.text(3)} {unit}, while the final "
-        f"samples keep {variety.effect.mean:.0%} of their distinct token pairs."
+        "**The loss does not see everything.** At temperature 0.3, accumulation changes "
+        f"later losses by {loss.effect.text(3)} {unit}; the final samples keep "
+        f"{variety.effect.mean:.0%} of their distinct token pairs."
     ]
 
 
@@ -123,8 +137,9 @@ def count(outcomes: list[Outcome]) -> str:
 
     reproduced = sum(one.verdict.outcome == REPRODUCED for one in outcomes)
     return (
-        f"On our main data, of the paper's {len(outcomes)} claims {reproduced} are reproduced "
-        f"{SQUARES[REPRODUCED]}, {named(UNDECIDED)} and {named(NOT_REPRODUCED)}."
+        f"{len(outcomes)} tests of the paper's claims: {reproduced} reproduced "
+        f"{SQUARES[REPRODUCED]}, "
+        f"{named(UNDECIDED)} and {named(NOT_REPRODUCED)}."
     )
 
 
@@ -149,9 +164,9 @@ def smallness(root: Path) -> str:
     count = parameters(build(ours.architecture, **shape, seed=0)) / 1e6
     sizes = sorted(size.parameters / 1e6 for size in PAPER_SIZES.values())
     return (
-        f"Our runs are small: language models have {count:.1f} million parameters and read "
-        f"{ours.stories:,} stories, the paper's {sizes[0]:.0f} to {sizes[-1]:.0f} million and "
-        f"{int(assumed['language_items']):,}. Compare directions, not sizes of effects."
+        f"Our language models have {count:.1f} million parameters and read "
+        f"{ours.stories:,} stories; the paper's have {sizes[0]:.0f} to {sizes[-1]:.0f} million "
+        f"and {assumed['language_items'] / 1e6:.1f} million. Compare directions, not sizes."
     )
 
 

@@ -11,7 +11,15 @@ import pandas as pd
 
 from collapse_utils import sections
 from collapse_utils.evidence import results
-from collapse_utils.evidence.statistics import Estimate, by_iteration, growth, seeds_of, summary
+from collapse_utils.evidence.statistics import (
+    Estimate,
+    by_iteration,
+    by_seed,
+    estimate,
+    growth,
+    seeds_of,
+    summary,
+)
 from collapse_utils.pages.names import DATA
 
 NAMES = {
@@ -59,6 +67,7 @@ class Panel:
     # regime -> iteration, mean, low, high, n of the loss / that of the first fit of the same chain;
     # means over chains are geometric
     ratios: dict[str, pd.DataFrame]
+    control: Estimate | None  # the final loss under accumulate at equal size / under accumulate
 
     @property
     def name(self) -> str:
@@ -83,9 +92,10 @@ class Panel:
         """Decimals that show three digits of the first fit."""
         return max(2 - math.floor(math.log10(self.fit("replace", 0).mean)), 0)
 
-    def growth(self, regime: str) -> float:
+    def growth(self, regime: str) -> Estimate:
         """The final fit of a regime over its first."""
-        return self.ratios[regime]["mean"].iloc[-1]
+        row = self.ratios[regime].iloc[-1]
+        return Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
 
     def digest(self) -> str:
         """A checksum of everything that a picture of this panel shows."""
@@ -133,7 +143,25 @@ def _linear_grid(path: Path, folder: Path) -> Panel:
             regime: curve.assign(**curve[numbers] / curve["mean"].iloc[0])
             for regime, curve in curves.items()
         },
+        _control_of_means(curves),
     )
+
+
+def _control_of_means(curves: dict[str, pd.DataFrame]) -> Estimate:
+    """The interval reaches from the smallest quotient of the two intervals to the largest."""
+    ours, other = (curves[name].iloc[-1] for name in ("accumulate_subsample", "accumulate"))
+    ends = (ours["mean"] / other["mean"], ours["low"] / other["high"], ours["high"] / other["low"])
+    return Estimate(*ends, int(ours["n"]))
+
+
+def _control(rows: pd.DataFrame, metric: str) -> Estimate | None:
+    """Paired by seed; None where accumulate at equal size was not run."""
+    where = {"variant": rows["variant"].iloc[0]}
+    names = ("accumulate_subsample", "accumulate")
+    ours, other = (by_seed(rows, metric, regime=name, **where) for name in names)
+    if ours.empty:
+        return None
+    return estimate((ours.iloc[:, -1] / other.iloc[:, -1]).dropna(), log=True)
 
 
 NO_ROWS = pd.DataFrame({"regime": [], "iteration": [], "value": []})
@@ -200,6 +228,7 @@ def _collected(section: str, folder: Path) -> list[Panel]:
                     )
                     for regime in curves
                 },
+                _control(rows, module.HEADLINE),
             )
             ranked.append((rank, panel))
             break

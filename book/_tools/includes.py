@@ -36,7 +36,7 @@ NO_RESULTS = "No results have been collected into `results/` yet: `make referenc
 NO_TIMES = "What `make book` and `make test` take was not measured yet.\n"
 LEGEND = (
     "(a) What each fit trains on, to scale. (b-e) Loss on held-out real "
-    "data / loss of the first fit. Filled: our means with 95% intervals. Open: the paper's values "
+    "data / that of the first fit. Filled: our means with 95% intervals. Open: the paper's values "
     "(Llama 12M; local loss)."
 )
 # of a picture: the end of its name, and how many panels are in a row
@@ -74,7 +74,7 @@ def for_readme(panels: list[Panel], judged: scorecard.Judged) -> str:
     if not panels:
         return NO_RESULTS
     path = (GENERATED / "headline.png").as_posix()
-    alt = "Loss relative to the first fit, under three regimes, in the four experiments."
+    alt = "Loss relative to the first fit, under two or three regimes, in the four experiments."
     image = f'<a href="{path}"><img src="{path}" alt="{alt}"></a>'
     caption = f"**Figure 1.** {LEGEND.partition(' Filled:')[0]}"
     return f"{image}\n\n{caption}\n\n{front.readme(first_of_each(panels), judged)}"

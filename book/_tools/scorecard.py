@@ -32,7 +32,7 @@ SHORT = 7  # letters of a commit
 SIMULATED = {  # the metrics of simulations, which the explorer does not show
     "value": "simulated value",
     "formula_error": "relative distance to the formula",
-    "prediction_error": "distance to the prediction",
+    "prediction_error": "mean distance to the prediction over the later fits",
     "rise": "rise",
     "log_loss": "log-loss",
 }

@@ -60,8 +60,8 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
         table = growth(frame, regime, variant)
         return estimate(table[table.columns[-1]], log=True)
 
-    def mean(metric: str, fit: int, regime: str) -> float:
-        table = by_seed(frame, metric, regime=regime, variant="")
+    def mean(metric: str, fit: int, regime: str, variant: str = EPOCHS) -> float:
+        table = by_seed(frame, metric, regime=regime, variant=variant)
         return float(table[table.columns[fit]].mean())
 
     steps = fixed_steps(frame)
@@ -82,6 +82,8 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
         "modes_first": f"{mean('modes', 0, 'replace'):.0f}",
         "modes_replace": f"{mean('modes', -1, 'replace'):.0f}",
         "modes_accumulate": f"{mean('modes', -1, 'accumulate'):.0f}",
+        "variance_steps": f"{mean('sample_variance_ratio', -1, 'accumulate', steps):.2f}",
+        "modes_steps": f"{mean('modes', -1, 'accumulate', steps):.0f}",
     }
 
 

@@ -17,6 +17,7 @@ from .names import DATA
 from .notebook import Opened
 from .tables import cost_table as cost_table
 
+REGIMES = ("replace", "accumulate")
 LOSSES = ("local_loss", "global_loss", "total_loss")
 LOSS_NAMES = [name.replace("_", " ") for name in LOSSES]
 
@@ -68,12 +69,15 @@ def own_sampler(frame: pd.DataFrame) -> str:
     variants = [name for name in frame["variant"].unique() if "sampler=langevin" in name]
     if not variants:
         return ""
-    replace, accumulate = (
-        _final(frame, "local_loss", regime, variants[0]) for regime in ("replace", "accumulate")
-    )
+    own = {name: growth(frame, "local_loss", name, variants[0]) for name in REGIMES}
+    fit = int(own["replace"].columns[-1])
+    replace, accumulate = (estimate(own[name][fit], log=True).text(2) for name in REGIMES)
+    fast = {name: growth(frame, "local_loss", name)[fit] for name in REGIMES}
+    fast_replace, fast_accumulate = (estimate(fast[name], log=True).mean for name in REGIMES)
     return (
-        "- These chains use a fast sampler. With GeoDiff's own sampler, replace ends at "
-        f"{replace} times its first fit and accumulate at {accumulate} times."
+        f"- These chains use a fast sampler. With GeoDiff's own, fit {fit} is at {replace} times "
+        f"the first under replace and at {accumulate} under accumulate; with the fast one it is at "
+        f"{fast_replace:.2f} and {fast_accumulate:.2f}."
     )
 
 
@@ -186,15 +190,16 @@ def sampler_chains(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             chosen = [words for key, words in SAMPLERS.items() if f"sampler={key}" in variant]
             sampler = (chosen or ["the fast sampler"])[0]
             plain = not variant or chosen
-            if not plain or regime not in ("replace", "accumulate"):
+            if not plain or regime not in REGIMES:
                 continue
             cells = [
                 _final(metrics, metric, regime, variant) for metric in ("local_loss", "strain")
             ]
             preset, _, source = name.partition("-")
             label = f"{DATA.get(source, source)} ({preset})"
-            rows.append((label, sampler, figures.LABELS[regime], *cells))
-    keys = ["molecules (preset)", "sampler", "regime"]
+            fits = int(metrics[metrics["variant"] == variant]["iteration"].max())
+            rows.append((label, sampler, fits, figures.LABELS[regime], *cells))
+    keys = ["molecules (preset)", "sampler", "fits", "regime"]
     columns = [*keys, "local loss / first fit", "strain / first fit"]
     return pd.DataFrame(rows, columns=columns).set_index(keys)
 
