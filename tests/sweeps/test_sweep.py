@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import own_models
 import processes
 import psutil
 import pytest
@@ -367,6 +369,30 @@ def test_a_chain_that_is_killed_says_by_what(tmp_path):
     explain(job, process.wait())
     assert progress.last_line(job.log) == "error: killed by SIGKILL (often: out of memory)"
     assert [row.state for row in status.rows(tmp_path)] == ["failed"]
+
+
+@pytest.mark.parametrize(("how", "output"), [("pipe", "Broken pipe"), ("exit", "sys.exit(0)")])
+def test_a_run_whose_model_breaks_a_pipe_or_exits_has_failed(tmp_path, capsys, how, output):
+    words = ["run", f"{own_models.__file__}:Quitting", "--arg", f"how={how}", "--quiet"]
+    assert main([*words, "--run-dir", str(tmp_path / "run")]) == 1
+    assert output in capsys.readouterr().err
+
+
+def test_a_chain_whose_process_ends_well_without_finishing_has_failed(tmp_path):
+    model = f"{own_models.__file__}:Quitting"
+    (job,) = jobs.plan([model], "own", [0], ["replace"], tmp_path, arguments=["how=process"])
+    assert local.run([job], quiet=True) == [job]
+    assert [row.state for row in status.rows(tmp_path)] == ["failed"]
+    assert "before the chain was finished" in progress.last_line(job.log)
+
+
+def test_a_listing_whose_reader_has_seen_enough_is_no_failure(tmp_path, monkeypatch):
+    def cut(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(jobs, "listing", cut)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert main(["sweep", "linear", *TINY, "--out", str(tmp_path), "--list"]) == 0
 
 
 def test_the_live_table_in_a_terminal(tmp_path, monkeypatch, capsys):
