@@ -138,7 +138,9 @@ def pack(job: Job, whole: bool) -> bytes:
 
 
 def unpack(job: Job, archive: bytes) -> None:
-    """Rename what came back to its place beside ``job.run_dir``, the run directory last."""
+    """Rename what came back to its place beside ``job.run_dir``, the run directory last; RunError
+    if a block of it is damaged, and then the run directory does not get its name.
+    """
     parent = job.run_dir.parent
     temporary = parent / f".{job.run_dir.name}.{uuid.uuid4().hex[:8]}.tmp"
     temporary.mkdir(parents=True)
@@ -150,10 +152,10 @@ def unpack(job: Job, archive: bytes) -> None:
         for path in sorted(temporary.iterdir(), key=Path.is_dir):
             if path.is_dir() and job.run_dir.is_dir():
                 continue  # somebody else has brought it: it is the same to the last bit
+            for folder in sorted(path.glob("generation-*/block-*")):
+                if (problem := files.damage(folder)) is not None:
+                    raise RunError(f"what came back is damaged: {problem}")
             os.replace(path, parent / path.name)
-        for folder in sorted(job.run_dir.glob("generation-*/block-*")):
-            if (problem := files.damage(folder)) is not None:
-                raise RunError(problem)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

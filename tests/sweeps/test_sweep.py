@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,8 +22,8 @@ from collapse_utils.__main__ import main
 from collapse_utils.durable import files, leases, progress
 from collapse_utils.durable.leases import process_began
 from collapse_utils.durable.run_dir import fingerprint
-from collapse_utils.errors import InputError, Occupied
-from collapse_utils.sweeps import jobs, live, local, status
+from collapse_utils.errors import InputError, Occupied, RunError
+from collapse_utils.sweeps import jobs, live, local, ray_worker, status
 from collapse_utils.sweeps.local import explain, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -246,6 +247,23 @@ def test_a_chain_that_another_process_finished_meanwhile_is_done_and_not_failed(
 def test_two_sweeps_on_one_folder_share_the_work(tmp_path):
     together = [start_sweep(tmp_path, "--seeds", "0-2", "--jobs", "1", "--quiet") for _ in range(2)]
     assert ["3 of 3" in process.communicate()[0] for process in together] == [True, True]
+
+
+# Runs that come back from a disk of their own; the plain functions, without Ray
+
+
+def test_a_run_that_is_damaged_on_its_way_back_is_not_done(tmp_path):
+    (there,) = planned(tmp_path / "there", [0], assignments=TINY[1::2])[:1]
+    (here,) = planned(tmp_path / "here", [0], assignments=TINY[1::2])[:1]
+    assert local.run([there], quiet=True) == []
+    ray_worker.unpack(here, ray_worker.pack(there, whole=True))
+    assert here.done()
+    shutil.rmtree(here.run_dir)
+    block = next(there.run_dir.glob("generation-*/block-*/*.npy"))
+    block.write_bytes(block.read_bytes()[:-1] + b"!")
+    with pytest.raises(RunError, match=f"damaged: .*{block.name}"):
+        ray_worker.unpack(here, ray_worker.pack(there, whole=True))
+    assert not here.done() and here.log.exists()
 
 
 # What is shown
