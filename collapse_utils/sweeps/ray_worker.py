@@ -58,8 +58,10 @@ def work(
         def tell(state: dict) -> None:
             board.tell.remote(str(job.run_dir), {**state, "host": host})
 
-        archive = pack(moved, finish(moved, tell, variables) == 0)
-        for path in moved.leaves():
+        whole = finish(moved, tell, variables) == 0
+        archive = pack(moved, whole)
+        # a chain that has failed goes on here from what it has done, when the sweep is repeated
+        for path in moved.leaves() if whole else ():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return "", archive
     deadline = time.monotonic() + SHARED_WAIT_S

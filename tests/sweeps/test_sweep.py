@@ -18,6 +18,7 @@ import processes
 import psutil
 import pytest
 
+from collapse_utils import __version__
 from collapse_utils.__main__ import main
 from collapse_utils.durable import files, leases, progress
 from collapse_utils.durable.leases import process_began
@@ -264,6 +265,27 @@ def test_a_run_that_is_damaged_on_its_way_back_is_not_done(tmp_path):
     with pytest.raises(RunError, match=f"damaged: .*{block.name}"):
         ray_worker.unpack(here, ray_worker.pack(there, whole=True))
     assert not here.done() and here.log.exists()
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_node_keeps_what_a_failed_chain_has_done(tmp_path, monkeypatch, status):
+    """And sends its log; what a finished chain has left there is sent back and removed."""
+    (job,) = planned(tmp_path / "here", [0])[:1]
+    there = []
+
+    def finish(moved, tell, variables):
+        there.append(moved)
+        (moved.run_dir / "iteration-01").mkdir(parents=True)
+        moved.log.write_text("its last words")
+        return status
+
+    monkeypatch.setattr(ray_worker, "_scratch", lambda: tmp_path / "scratch")
+    monkeypatch.setattr(ray_worker, "finish", finish)
+    _, archive = ray_worker.work(job, "", True, __version__, None, None)
+    ray_worker.unpack(job, archive)
+    assert job.log.read_text() == "its last words"
+    assert job.run_dir.exists() == (status == 0)
+    assert [path.exists() for path in (there[0].run_dir, there[0].log)] == [status != 0] * 2
 
 
 # What is shown
