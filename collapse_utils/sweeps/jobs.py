@@ -199,7 +199,8 @@ def planned(out: Path) -> dict[Path, str]:
     labels: dict[Path, str] = {}
     for path in sorted(out.glob("sweep-*.json")):
         content = files.read_json(path)
-        for job in content.get("jobs", ()) if isinstance(content, dict) else [None]:
+        entries = content.get("jobs", []) if isinstance(content, dict) else None
+        for job in entries if isinstance(entries, list) else [None]:
             texts = [job.get(key) for key in ("run_dir", "chain")] if isinstance(job, dict) else []
             if not all(isinstance(text, str) for text in texts or [None]):
                 raise RunError(f"{path}: is not the plan of a sweep")

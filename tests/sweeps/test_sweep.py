@@ -480,6 +480,13 @@ def test_a_plan_with_a_path_that_leaves_the_folder_is_read_as_text_only(tmp_path
     assert [row.state for row in status.rows(tmp_path)] == ["waiting"]
 
 
+@pytest.mark.parametrize("content", [None, 3, "text"])
+def test_a_plan_without_a_list_of_jobs_is_named(tmp_path, content):
+    (tmp_path / "sweep-1.json").write_text(json.dumps({"jobs": content}))
+    with pytest.raises(RunError, match=r"sweep-1\.json: is not the plan of a sweep"):
+        status.rows(tmp_path)
+
+
 def test_a_follower_whose_parent_is_gone_does_not_start(tmp_path):
     follow = ROOT / "collapse_utils" / "sweeps" / "follow.py"
     words = [
