@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -286,6 +287,15 @@ def test_a_node_keeps_what_a_failed_chain_has_done(tmp_path, monkeypatch, status
     assert job.log.read_text() == "its last words"
     assert job.run_dir.exists() == (status == 0)
     assert [path.exists() for path in (there[0].run_dir, there[0].log)] == [status != 0] * 2
+
+
+def test_a_full_disk_stops_no_sweep_for_the_note_of_its_progress(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "open", full, raising=False)
+    progress.write_elsewhere(tmp_path / "seed-0", {**STATE, "host": "node-7"})
+    assert progress.read_elsewhere(tmp_path / "seed-0") == {}
 
 
 # What is shown
