@@ -25,7 +25,7 @@ from collapse_utils.durable import files, leases, progress
 from collapse_utils.durable.leases import process_began
 from collapse_utils.durable.run_dir import fingerprint
 from collapse_utils.errors import InputError, Occupied, RunError
-from collapse_utils.sweeps import jobs, live, local, ray_worker, status
+from collapse_utils.sweeps import jobs, live, local, ray_engine, ray_worker, status
 from collapse_utils.sweeps.local import explain, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,6 +296,14 @@ def test_a_full_disk_stops_no_sweep_for_the_note_of_its_progress(tmp_path, monke
     monkeypatch.setattr(files, "open", full, raising=False)
     progress.write_elsewhere(tmp_path / "seed-0", {**STATE, "host": "node-7"})
     assert progress.read_elsewhere(tmp_path / "seed-0") == {}
+
+
+def test_an_own_model_by_a_relative_path_is_found_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(own_models.__file__).parent)
+    (job,) = jobs.plan(["own_models.py:Normal"], "own", [0], ["replace"], Path("runs"))
+    assert ray_engine._absolute(job).section == f"{own_models.__file__}:Normal"
+    (job,) = jobs.plan(["own_models:Normal"], "own", [0], ["replace"], Path("runs"))
+    assert ray_engine._absolute(job).section == "own_models:Normal"
 
 
 # What is shown
