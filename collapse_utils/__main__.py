@@ -25,11 +25,12 @@ import sys
 from pathlib import Path
 
 from . import __version__, commands
-from .durable.exits import exit_status
-from .errors import InputError
+from .durable.exits import exit_status, listed
+from .errors import InputError, RunError
 from .presets import NAMES
 from .sections import DEFAULT, DEFAULT_PRESET
 
+LISTINGS = ("status", "collect", "compare", "sections")  # commands whose output may be cut short
 MANY = {"action": "append", "default": []}  # of an option that may be given several times
 
 
@@ -219,7 +220,12 @@ def _path(text: str) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     def work() -> int:
         options = parser().parse_args(arguments)
-        return options.command(options)
+        if options.name in LISTINGS or getattr(options, "list", False):
+            return listed(lambda: options.command(options))
+        try:
+            return options.command(options)
+        except SystemExit as problem:  # no command ends so by itself; an own model's code may
+            raise RunError(f"the model's code has called sys.exit({problem.code!r})") from None
 
     return exit_status(work)
 

@@ -48,6 +48,7 @@ from .data import Data, is_array
 from .durable.checkpoints import Checkpoint, at_once
 from .durable.files import read_json
 from .durable.metrics import checked, frame_of
+from .durable.run_dir import check_names
 from .errors import InputError, RunError, named_values
 from .evidence import claims
 from .evidence.verdicts import Verdict
@@ -103,6 +104,7 @@ def experiment(
     if isinstance(section, type):
         made = f"an object of the class, as {section.__name__}()"
         raise InputError("section", section.__name__, made)
+    check_names(name, "")
     seed_list = list(seeds)
     config = OwnConfig(iterations=iterations, model=identity(section), diverged=diverged)
     chains = [Chain(name, regime, seed, config) for regime in regimes for seed in seed_list]

@@ -132,14 +132,15 @@ def writing(
         check_run(directory, description)
         remove_leftovers(directory)
         if not (directory / "config.json").exists():
-            write_json(directory / "config.json", description)
+            write_json(directory / "config.json", description, guard=lease.check)
         elif check_code(directory, description):
             if not allow_changed_code:
                 _refuse_changed_code(directory, description)
             t = max(iterations(directory, "metrics.json"), default=0) + 1
             change = {"iteration": t, "code": description["code"]}
             changes = [*code_changes(directory), change]
-            write_checked(directory / "changed-code.json", {"changes": changes})
+            changed = directory / "changed-code.json"
+            write_checked(changed, {"changes": changes}, guard=lease.check)
         yield lease
     # from the small things that no other function tells of, such as making a folder
     except OSError as problem:

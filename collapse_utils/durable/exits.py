@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 from collections.abc import Callable
@@ -34,13 +35,22 @@ def exit_status(work: Callable[[], int]) -> int:
     """What ``work`` returns; for an error, one line on stderr and the exit status of its kind."""
     try:
         return work()
-    except BrokenPipeError:  # the reader of a listing has seen enough
-        sys.stderr.close()
-        return 0
     except (InputError, RunError, OSError, MemoryError) as problem:
         words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
         line = plain(f"error: {words}")
-        print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
+        with contextlib.suppress(BrokenPipeError):  # nobody reads stderr; the status still tells
+            print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
         return _status(problem)
     except KeyboardInterrupt as interrupt:
         return stopped(interrupt)
+
+
+def listed(work: Callable[[], int]) -> int:
+    """What ``work``, which only lists something, returns; 0 also where its reader, such as
+    ``head``, has seen enough.  In other work a broken pipe is a failure.
+    """
+    try:
+        return work()
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0

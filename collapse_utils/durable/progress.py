@@ -122,8 +122,10 @@ def elsewhere(run_dir: Path) -> Path:
 
 
 def write_elsewhere(run_dir: Path, state: dict) -> None:
-    """Note ``state``, with the key ``host``, for those who ask for the status of the sweep."""
-    with contextlib.suppress(OSError):
+    """Note ``state``, with the key ``host``, for those who ask for the status of the sweep; where
+    the disk takes no more, nothing is noted.
+    """
+    with contextlib.suppress(OSError, RunError):
         run_dir.parent.mkdir(parents=True, exist_ok=True)
         files.write_json(elsewhere(run_dir), state, durable=False)
 

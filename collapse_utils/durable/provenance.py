@@ -24,12 +24,16 @@ def peak_memory_mb() -> float:
 
 
 def commit() -> str | None:
-    """The commit of the source tree this package runs from, or None for an installed wheel."""
+    """The commit of the source tree this package runs from, or None for an installed wheel or on a
+    machine without git.
+    """
     if not (SOURCE_TREE / ".git").exists():
         return None
-    asked = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=SOURCE_TREE, capture_output=True, text=True, check=False
-    )
+    words = ["git", "rev-parse", "HEAD"]
+    try:
+        asked = subprocess.run(words, cwd=SOURCE_TREE, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     return asked.stdout.strip() or None
 
 

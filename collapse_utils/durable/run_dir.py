@@ -60,6 +60,17 @@ def name_problem(name: str) -> str | None:
     return None
 
 
+def check_names(section: str, variant: str) -> None:
+    """InputError for names that no finished run may have, before any work is done for them; those
+    of an own model are free.
+    """
+    if problem := name_problem(section):
+        allowed = "one that can name a folder (an own model's is its NAME, or the argument name)"
+        raise InputError("name", section, f"{allowed}: it {problem}")
+    if not variant.isprintable():
+        raise InputError("--arg", variant, "arguments without control characters")
+
+
 def folder_name(variant: str) -> str:
     """A variant as the name of one folder: an own model's may hold a path, such as ``data=/x``."""
     name = quote(variant or "base", safe=" =,.+-_:()[]'")
@@ -68,6 +79,7 @@ def folder_name(variant: str) -> str:
 
 def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> dict:
     """What makes a run this run: the content of ``config.json``."""
+    check_names(chain.section, chain.variant)
     if problem := name_problem(chain.source):
         raise InputError(
             "--data", chain.source, f"a file or folder whose name can be used: it {problem}"

@@ -11,6 +11,7 @@ processes, and linked into each run directory.
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -300,6 +301,8 @@ class RunDirectory:
 
     def finish(self, notes: dict | None) -> list[dict]:
         """Clean up, write ``DONE`` with the provenance, and return the rows of metrics."""
+        if notes is not None:
+            notes = _plain_notes(notes)
         rows = self._write_csv()  # a kill may have come between a record and the table
         # or between a block and the end of its pieces
         for leftover in self.path.glob("generation-*/pieces-of-*"):
@@ -313,6 +316,16 @@ class RunDirectory:
                 record["changed_code"] = changes
             files.write_checked(self.path / "DONE", record, guard=self.lease.check)
         return rows
+
+
+def _plain_notes(notes: Any) -> Any:
+    """What a section's ``notes`` returned, as it will be read: numbers of NumPy become numbers, and
+    keys texts, so that the checksum of what is written is that of what is read.
+    """
+    try:
+        return json.loads(json.dumps(notes, default=lambda value: value.item()))
+    except (AttributeError, TypeError, ValueError) as problem:
+        raise RunError(f"notes: returned what JSON cannot hold ({problem})") from None
 
 
 def _pieces_dir(block_dir: Path) -> Path:

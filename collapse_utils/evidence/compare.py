@@ -6,6 +6,7 @@ to come out within ``TOLERANCE``, which is several times what two machines were 
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from ..durable.metrics import frame_of
 from ..durable.reading import read_run
 from ..durable.run_dir import finished_runs
 from ..errors import InputError
-from . import results
+from . import claims, results
 
 TOLERANCE = 0.15  # relative, of the headline metric
 # of the provenance: what decides the last bit
@@ -52,7 +53,7 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
             if [record[name] for name in same] == first[same].tolist()
         )
         alike = all(record.get(key) == run.done.get(key) for key in SAME)
-        words, right = _difference(published, fresh, first["section"], alike)
+        words, right = _difference(published, fresh, alike)
         lines.append(f"{name}: {words}")
         agree = agree and right
     if not lines:
@@ -62,14 +63,25 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
     return lines, agree
 
 
-def _difference(
-    published: pd.DataFrame, fresh: pd.DataFrame, section: str, alike: bool
-) -> tuple[str, bool]:
+def _headline(fresh: pd.DataFrame) -> str:
+    """The metric of a section that is compared; of an own model the one that claims are about, or
+    its first.
+    """
+    section, metrics = fresh["section"].iloc[0], fresh["metric"].tolist()
+    if section in sections.NAMES:
+        return sections.module(section).HEADLINE
+    with contextlib.suppress(InputError):  # a section without claims
+        if (metric := claims.page(section).metric) in metrics:
+            return metric
+    return metrics[0]
+
+
+def _difference(published: pd.DataFrame, fresh: pd.DataFrame, alike: bool) -> tuple[str, bool]:
     key = ["iteration", "metric"]
     both = published.merge(fresh, on=key, how="outer", suffixes=("_published", "_fresh"))
     if (both["value_published"] == both["value_fresh"]).all():
         return "equal to the published rows to the last bit", True
-    headline = both[both["metric"] == sections.module(section).HEADLINE]
+    headline = both[both["metric"] == _headline(fresh)]
     apart = (headline["value_fresh"] / headline["value_published"] - 1).abs().max()
     if alike:
         unequal = "NOT equal to the published rows, made with the same software and processor"

@@ -80,12 +80,21 @@ def read(path: Path) -> list[Sweep]:
         raise InputError(
             "--plan", str(path), f"a YAML file with a list of sweeps ({problem})"
         ) from None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise InputError("--plan", str(path), "a list of sweeps, each with its fields")
+    whole = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    if not whole or not entries:
+        raise InputError("--plan", str(path), "a list of sweeps with their fields, at least one")
     return [
         _sweep(entry, f"{path.name}, sweep {number}", path)
         for number, entry in enumerate(entries, 1)
     ]
+
+
+def _texts(entry: dict[str, Any], name: str, where: str) -> list[str]:
+    """A field that holds a list of texts; empty where it is left out."""
+    texts = entry.get(name, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InputError(where, f"{name}: {texts!r}", f"{name} as a list of texts")
+    return texts
 
 
 def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
@@ -98,7 +107,13 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
     section = str(entry["section"])
     if ".py:" in section and not Path(section).is_absolute():
         section = str(path.resolve().parent.parent / section)
-    planned, names = seeds.parse(str(entry["seeds"])), entry.get("regimes", "all")
+    preset = entry.get("preset", sections.default_preset(section))
+    if not isinstance(preset, str):
+        raise InputError(where, f"preset: {preset!r}", "the name of a preset")
+    names = entry.get("regimes", "all")
+    if not isinstance(names, str):
+        names = ",".join(_texts(entry, "regimes", where))
+    planned = seeds.parse(str(entry["seeds"]))
     parts = {
         name: seeds.parse(str(entry[name])) if name in entry else []
         for name in ("added_after_looking", "pending")
@@ -108,11 +123,11 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
             raise InputError(where, f"{name}: {entry[name]}", f"seeds among {entry['seeds']}")
     return Sweep(
         section=sections.check(section),
-        preset=entry.get("preset", sections.default_preset(section)),
+        preset=preset,
         data=str(entry.get("data", sections.DEFAULT)),
-        regimes=tuple(regimes.parse(names if isinstance(names, str) else ",".join(names))),
+        regimes=tuple(regimes.parse(names)),
         seeds=tuple(planned),
-        assignments=tuple(map(str, entry.get("set", ()))),
-        arguments=tuple(map(str, entry.get("arg", ()))),
+        assignments=tuple(_texts(entry, "set", where)),
+        arguments=tuple(_texts(entry, "arg", where)),
         **{name: tuple(some) for name, some in parts.items()},
     )

@@ -54,17 +54,20 @@ def measure(
     unit = getattr(getattr(section, "config", None), "batch_size", 1)
     sizes: list[int] = []
     for share, limit in zip(SHARES, most, strict=True):
-        batches = max(-(-min(max(int(share * len(train)), 16), limit) // unit), len(sizes) + 1)
+        wanted = min(max(int(share * len(train)), 16 * (len(sizes) + 1)), limit)
+        batches = max(-(-wanted // unit), len(sizes) + 1)
         sizes.append(min(batches * unit, len(train)))
     times, model = [], None
     with tempfile.TemporaryDirectory() as scratch:
         # libraries load on their first use
         section.fit(_first(train, sizes[0]), 0, Checkpoint(Path(scratch) / "warm"))
-        for size in sizes:
+        # a folder each, also for equal sizes: a fit that finds a finished state takes no time
+        folders = [Path(scratch) / f"fit-{number}" for number in range(len(sizes))]
+        for size, folder in zip(sizes, folders, strict=True):
             started = clock()
-            model = section.fit(_first(train, size), 0, Checkpoint(Path(scratch) / str(size)))
+            model = section.fit(_first(train, size), 0, Checkpoint(folder))
             times.append(clock() - started)
-        model_bytes = folder_bytes(Path(scratch) / str(sizes[-1]))
+        model_bytes = folder_bytes(folders[-1])
         started = clock()
         items = section.sample(model, sizes[-1], 0)
         sample_s = clock() - started
@@ -79,7 +82,7 @@ def measure(
     started = clock()
     section.evaluate(model, test)
     evaluate_s = clock() - started
-    if getattr(section, "same_steps", False):
+    if getattr(section, "same_steps", False) or sizes[0] == sizes[1]:
         slope, fixed = 0.0, sum(times) / len(times)
     else:
         slope = max(times[1] - times[0], 0.0) / max(sizes[1] - sizes[0], 1)

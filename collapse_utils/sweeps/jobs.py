@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .. import regimes, sections
 from ..durable import files
-from ..durable.run_dir import fingerprint, folder_name
+from ..durable.run_dir import check_names, fingerprint, folder_name
 from ..errors import InputError, RunError, named_values
 from ..evidence.plan import Sweep
 
@@ -105,7 +105,9 @@ def plan(
         both = (*assignments, *variant)
         config, label = sections.configuration(name, preset, both, arguments)
         source = sections.default_source(name) if data == sections.DEFAULT else Path(data).stem
-        home = out / sections.result_name(name) / f"{preset}-{source}"
+        section = sections.result_name(name)
+        check_names(section, label)
+        home = out / section / f"{preset}-{source}"
         run_dir = home / folder_name(label) / regime / f"seed-{seed}"
         job = Job(
             name,
@@ -199,7 +201,8 @@ def planned(out: Path) -> dict[Path, str]:
     labels: dict[Path, str] = {}
     for path in sorted(out.glob("sweep-*.json")):
         content = files.read_json(path)
-        for job in content.get("jobs", ()) if isinstance(content, dict) else [None]:
+        entries = content.get("jobs", []) if isinstance(content, dict) else None
+        for job in entries if isinstance(entries, list) else [None]:
             texts = [job.get(key) for key in ("run_dir", "chain")] if isinstance(job, dict) else []
             if not all(isinstance(text, str) for text in texts or [None]):
                 raise RunError(f"{path}: is not the plan of a sweep")

@@ -69,9 +69,9 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
                     live.again(job)
                     continue
                 explain(job, process.returncode)
-                live.ended(job, failed=process.returncode != 0)
-                if process.returncode:
-                    failed.append(job)
+                good = process.returncode == 0 and job.done()
+                live.ended(job, failed=not good)
+                failed += [] if good else [job]
     except BaseException:
         stop(running.values())
         raise
@@ -126,8 +126,15 @@ def stop(processes: Iterable[subprocess.Popen]) -> None:
 
 
 def explain(job: Job, returncode: int) -> None:
-    """Add to the log of a chain that was killed what killed it; it could not say so itself."""
+    """Add to the log of a chain what its process could not say itself: what killed it, or that it
+    has ended without an error and without finishing the chain.
+    """
     if returncode < 0:
         hint = " (often: out of memory)" if -returncode == signal.SIGKILL else ""
-        with contextlib.suppress(OSError), open(job.log, "a", encoding="utf-8") as log:
-            log.write(f"error: killed by {signal.Signals(-returncode).name}{hint}\n")
+        words = f"killed by {signal.Signals(-returncode).name}{hint}"
+    elif returncode == 0 and not job.done():
+        words = "the process has ended with status 0 before the chain was finished"
+    else:
+        return
+    with contextlib.suppress(OSError), open(job.log, "a", encoding="utf-8") as log:
+        log.write(f"error: {words}\n")

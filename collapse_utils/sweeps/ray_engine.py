@@ -83,6 +83,9 @@ def _absolute(job: Job) -> Job:
     changes: dict[str, Any] = {"run_dir": job.run_dir.resolve(), "shared": job.shared.resolve()}
     if job.data != sections.DEFAULT and Path(job.data).exists():
         changes["data"] = str(Path(job.data).resolve())
+    place, _, name = job.section.rpartition(":")  # of an own model
+    if place.endswith(".py"):
+        changes["section"] = f"{Path(place).resolve()}:{name}"
     return dataclasses.replace(job, **changes)
 
 

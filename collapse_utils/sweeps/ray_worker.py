@@ -58,8 +58,10 @@ def work(
         def tell(state: dict) -> None:
             board.tell.remote(str(job.run_dir), {**state, "host": host})
 
-        archive = pack(moved, finish(moved, tell, variables) == 0)
-        for path in moved.leaves():
+        whole = finish(moved, tell, variables) == 0
+        archive = pack(moved, whole)
+        # a chain that has failed goes on here from what it has done, when the sweep is repeated
+        for path in moved.leaves() if whole else ():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return "", archive
     deadline = time.monotonic() + SHARED_WAIT_S
@@ -138,7 +140,9 @@ def pack(job: Job, whole: bool) -> bytes:
 
 
 def unpack(job: Job, archive: bytes) -> None:
-    """Rename what came back to its place beside ``job.run_dir``, the run directory last."""
+    """Rename what came back to its place beside ``job.run_dir``, the run directory last; RunError
+    if a block of it is damaged, and then the run directory does not get its name.
+    """
     parent = job.run_dir.parent
     temporary = parent / f".{job.run_dir.name}.{uuid.uuid4().hex[:8]}.tmp"
     temporary.mkdir(parents=True)
@@ -150,10 +154,10 @@ def unpack(job: Job, archive: bytes) -> None:
         for path in sorted(temporary.iterdir(), key=Path.is_dir):
             if path.is_dir() and job.run_dir.is_dir():
                 continue  # somebody else has brought it: it is the same to the last bit
+            for folder in sorted(path.glob("generation-*/block-*")):
+                if (problem := files.damage(folder)) is not None:
+                    raise RunError(f"what came back is damaged: {problem}")
             os.replace(path, parent / path.name)
-        for folder in sorted(job.run_dir.glob("generation-*/block-*")):
-            if (problem := files.damage(folder)) is not None:
-                raise RunError(problem)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -106,6 +106,7 @@ def planned_row(run_dir: Path, name: str) -> Row:
 
 def rows(directory: Path, thorough: bool = True) -> list[Row]:
     """Every chain at or below ``directory``: begun, or planned by a sweep."""
+    directory = directory.resolve()  # "." has no name, and a run's log is named after its folder
     chains = {path: row(path, thorough) for path in run_dirs(directory)}
     for run_dir, name in jobs.planned(directory).items():
         if run_dir not in chains:

@@ -302,3 +302,14 @@ def test_data_survive_the_disk(tmp_path):
         assert data.same_kind(data.load(folder)[:] if index == 0 else data.load(folder), items)
     changed = Dataset.from_dict({"tokens": [[1, 2], [4]]})
     assert data.checksum(changed) != data.checksum(items)
+
+
+def test_notes_are_kept_as_they_will_be_read(tmp_path):
+    section = toy.Gaussian(toy.chain().config)
+    section.notes = lambda: {"gain": np.float32(0.5), "by_size": {2: 1, 10: np.int64(3)}}
+    run_chain(section, toy.chain(), tmp_path / "run")
+    done = files.read_checked(tmp_path / "run" / "DONE")
+    assert done["notes"] == {"gain": 0.5, "by_size": {"2": 1, "10": 3}}
+    section.notes = lambda: {"rows": np.zeros(3)}
+    with pytest.raises(RunError, match="notes: returned what JSON cannot hold"):
+        run_chain(section, toy.chain(), tmp_path / "other")

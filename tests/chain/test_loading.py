@@ -169,3 +169,23 @@ def test_an_own_model_has_one_preset_and_its_own_name():
         and sections.default_preset("linear") == "smoke"
     )
     assert sections.result_name(f"{FILE}:Tensors") == "tensor_model"
+
+
+def test_a_name_that_no_folder_can_have_is_refused_before_any_work(tmp_path, monkeypatch, capsys):
+    """By the call, by a single run and by a sweep, which names the folder of its runs so."""
+
+    def fit(*_):
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr(own_models.Normal, "fit", fit)
+    with pytest.raises(InputError, match=r"name: got 'a/b'.*slash"):
+        own.experiment(own_models.Normal(), tmp_path, name="a/b")
+    file = tmp_path / "named.py"
+    file.write_text(FILE.read_text() + "\n\nclass Slashed(Normal):\n    NAME = 'a/b'\n")
+    for command, option in (("run", "--run-dir"), ("sweep", "--out")):
+        words = [option, str(tmp_path / "runs"), "--quiet"]
+        assert main([command, f"{file}:Slashed", *words]) == 2
+        assert "name: got 'a/b'" in capsys.readouterr().err
+        assert main([command, f"{file}:Normal", "--arg", "items=4\n", *words]) == 2
+        assert "--arg: got" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

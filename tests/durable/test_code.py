@@ -13,7 +13,7 @@ import toy
 from collapse_utils import data
 from collapse_utils.__main__ import main
 from collapse_utils.chain import run_chain
-from collapse_utils.durable import code, files, leases
+from collapse_utils.durable import code, files, leases, provenance
 from collapse_utils.durable.leases import Lease
 from collapse_utils.durable.signals import Interrupted
 from collapse_utils.errors import InputError, Occupied
@@ -37,6 +37,14 @@ def test_a_run_notes_its_code_and_libraries(stopped):
     noted = json.loads((stopped / "run" / "config.json").read_text())["code"]
     assert noted == code.of("gaussian") and set(noted) == {"digest", *code.LIBRARIES}
     assert len(noted["digest"]) == 16 and noted["torch"]
+
+
+def test_a_run_ends_on_a_machine_without_git(stopped, monkeypatch):
+    monkeypatch.setattr(provenance, "SOURCE_TREE", stopped)
+    (stopped / ".git").mkdir()
+    monkeypatch.setenv("PATH", str(stopped))
+    run(stopped)
+    assert files.read_checked(stopped / "run" / "DONE")["commit"] is None
 
 
 def test_the_digest_is_of_what_a_section_computes_with(tmp_path, monkeypatch):

@@ -14,10 +14,13 @@ import threading
 import time
 from pathlib import Path
 
+import forged
 import pytest
+import toy
 
 from collapse_utils import own
-from collapse_utils.durable import files, leases
+from collapse_utils.chain import run_chain
+from collapse_utils.durable import begin, files, leases
 from collapse_utils.durable.leases import Lease
 from collapse_utils.errors import Occupied, RunError
 from collapse_utils.templates.numpy_model import MyModel
@@ -207,6 +210,29 @@ def test_an_orphan_that_wakes_up_cannot_write(tmp_path, monkeypatch, file):
     assert {path: state for path, state in after.items() if path.is_file()} == {
         path: state for path, state in before.items() if path.is_file()
     }
+
+
+@pytest.mark.parametrize("file", ["config.json", "changed-code.json"])
+def test_a_process_that_loses_its_lease_before_the_run_begins_writes_nothing(
+    tmp_path, monkeypatch, file
+):
+    chain = toy.chain()
+    section, run_dir = toy.Gaussian(chain.config), tmp_path / "run"
+    if file != "config.json":  # a run that other code has begun
+        run_chain(section, chain, run_dir)
+        (run_dir / "DONE").unlink()
+        forged.describe(run_dir, code={"digest": "x"})
+    heirs = []
+
+    def taken(directory):
+        (directory / "lease.json").unlink()
+        heirs.append(Lease(directory).acquire())
+
+    monkeypatch.setattr(begin, "remove_leftovers", taken)
+    with pytest.raises(Occupied, match="lost its lease"):
+        run_chain(section, chain, run_dir, allow_changed_code=True)
+    heirs[0].release()
+    assert not (run_dir / file).exists()
 
 
 def test_a_disk_without_hard_links_has_leases_and_runs_give_the_same_numbers(tmp_path, monkeypatch):

@@ -1,10 +1,12 @@
 """Fresh runs against published rows."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+import toy
 
 from collapse_utils import sections
 from collapse_utils.__main__ import main
@@ -72,6 +74,19 @@ def test_another_processor_has_a_tolerance(published, factor, allowed):
     other_processor(root, "another one")
     lines, agree = compare(folder, root)
     assert agree is allowed and "another processor" in lines[0]
+
+
+@pytest.mark.parametrize("name", ["own_model", "mine"])
+def test_an_own_model_is_compared_too(tmp_path, name):
+    """By the metric that claims are about, where its name has claims, and else by its first."""
+    chain = dataclasses.replace(toy.chain(), section=name)
+    run_chain(toy.Gaussian(chain.config), chain, tmp_path / "runs" / "replace")
+    root = tmp_path / "results"
+    collect.collect(tmp_path / "runs", root)
+    changed(root, 1 + 0.5 * TOLERANCE)
+    other_processor(root, "another one")
+    lines, agree = compare(tmp_path / "runs", root)
+    assert agree and "another processor" in lines[0]
 
 
 @pytest.mark.parametrize("processor", [None, "another one"])

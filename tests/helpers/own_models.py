@@ -1,5 +1,8 @@
 """Own models as a reader writes them: one for each kind of data."""
 
+import os
+import sys
+
 import numpy as np
 import torch
 
@@ -100,3 +103,18 @@ def dataset(words):
     from datasets import Dataset
 
     return Dataset.from_dict({"word": words})
+
+
+class Quitting(Normal):
+    """Its fit ends otherwise than by returning a model."""
+
+    def __init__(self, how="exit"):
+        super().__init__()
+        self.how = how
+
+    def fit(self, training_data, seed, checkpoint):
+        if self.how == "pipe":
+            raise BrokenPipeError(32, "Broken pipe")
+        if self.how == "exit":
+            sys.exit(0)
+        os._exit(0)

@@ -9,6 +9,7 @@ import forged
 import pytest
 from toy import Gaussian, GaussianConfig, Neural, chain
 
+from collapse_utils.__main__ import main
 from collapse_utils.chain import run_chain
 from collapse_utils.durable import files
 from collapse_utils.durable.run_dir import fingerprint, folder_name
@@ -122,6 +123,18 @@ def test_every_record_says_where_it_comes_from(tmp_path):
     assert set(record["provenance"]) >= FIELDS
     assert record["provenance"]["precision"].startswith("float")
     assert record["data"]["train"] and record["data"]["test"]  # checksums
+
+
+def test_a_run_is_shown_and_collected_from_inside_its_folder(tmp_path, monkeypatch, capsys):
+    run_dir = finished(tmp_path)
+    (run_dir / "DONE").rename(tmp_path / "DONE")
+    run_dir.with_name("seed-0.log").write_text("error: out of luck\n")
+    monkeypatch.chdir(run_dir)
+    assert main(["status", "."]) == 0
+    assert "out of luck" in capsys.readouterr().out
+    (tmp_path / "DONE").rename(run_dir / "DONE")
+    assert main(["collect", ".", "--into", str(tmp_path / "results")]) == 0
+    assert table(tmp_path).exists()
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -54,14 +54,14 @@ def test_a_section_without_advice_has_no_such_line(tmp_path, capsys, monkeypatch
 class Timed:
     """A section whose fits take 10 s, and half a second more an item unless ``same_steps``."""
 
-    def __init__(self, same_steps: bool):
-        self.same_steps, self.now = same_steps, 0.0
+    def __init__(self, same_steps: bool, items: int = 1600):
+        self.same_steps, self.items, self.now = same_steps, items, 0.0
 
     def clock(self) -> float:
         return self.now
 
     def real_data(self):
-        return np.zeros((1600, 2)), np.zeros((10, 2))
+        return np.zeros((self.items, 2)), np.zeros((10, 2))
 
     def fit(self, training_data, seed, checkpoint):
         checkpoint.folder.mkdir()
@@ -78,6 +78,15 @@ class Timed:
 @pytest.mark.parametrize(("same_steps", "seconds"), [(True, 1000), (False, 1000 + 0.5 * 5050)])
 def test_the_time_of_a_fit_grows_with_its_items_only_where_its_steps_do(same_steps, seconds):
     section = Timed(same_steps)
+    cost = estimate.totals(estimate.measure(section, section.clock), "accumulate", 100, 1)
+    assert cost["fit_s"] == pytest.approx(seconds)
+
+
+# 40 items are enough for two sizes; with 10 both fits are of all of them, and a fit costs what
+# these did.  Each fit has a folder of its own, in which it finds no state of another.
+@pytest.mark.parametrize(("items", "seconds"), [(40, 1000 + 0.5 * 5050), (10, 100 * 15)])
+def test_a_small_training_set_is_timed_too(items, seconds):
+    section = Timed(False, items)
     cost = estimate.totals(estimate.measure(section, section.clock), "accumulate", 100, 1)
     assert cost["fit_s"] == pytest.approx(seconds)
 

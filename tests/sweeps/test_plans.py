@@ -85,6 +85,12 @@ def test_a_plan_runs_each_chain_once(tmp_path):
         ("sweeps:\n  - {seeds: 0}", "a field section"),
         ("sweeps:\n  - {section: linear, seeds: 0, colour: red}", "colour"),
         ("sweeps:\n  - {section: dreams, seeds: 0}", "dreams"),
+        ("sweeps: []", "at least one"),
+        ("sweeps:\n  - {section: linear, seeds: 0, set: }", "set: None.*set as a list of texts"),
+        ("sweeps:\n  - {section: linear, seeds: 0, set: threads=1}", "set: 'threads=1'"),
+        ("sweeps:\n  - {section: linear, seeds: 0, arg: [3]}", r"arg: \[3\].*arg as a list of"),
+        ("sweeps:\n  - {section: linear, seeds: 0, regimes: [replace, 3]}", "regimes: .*replace"),
+        ("sweeps:\n  - {section: linear, seeds: 0, preset: }", "preset: None.*name of a preset"),
         ("sweeps:\n  - {section: linear, seeds: 0-2, added_after_looking: 5}", "seeds among 0-2"),
     ],
 )

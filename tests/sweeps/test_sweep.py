@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,16 +14,18 @@ import sys
 import time
 from pathlib import Path
 
+import own_models
 import processes
 import psutil
 import pytest
 
+from collapse_utils import __version__
 from collapse_utils.__main__ import main
 from collapse_utils.durable import files, leases, progress
 from collapse_utils.durable.leases import process_began
 from collapse_utils.durable.run_dir import fingerprint
-from collapse_utils.errors import InputError, Occupied
-from collapse_utils.sweeps import jobs, live, local, status
+from collapse_utils.errors import InputError, Occupied, RunError
+from collapse_utils.sweeps import jobs, live, local, ray_engine, ray_worker, status
 from collapse_utils.sweeps.local import explain, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -246,6 +251,61 @@ def test_two_sweeps_on_one_folder_share_the_work(tmp_path):
     assert ["3 of 3" in process.communicate()[0] for process in together] == [True, True]
 
 
+# Runs that come back from a disk of their own; the plain functions, without Ray
+
+
+def test_a_run_that_is_damaged_on_its_way_back_is_not_done(tmp_path):
+    (there,) = planned(tmp_path / "there", [0], assignments=TINY[1::2])[:1]
+    (here,) = planned(tmp_path / "here", [0], assignments=TINY[1::2])[:1]
+    assert local.run([there], quiet=True) == []
+    ray_worker.unpack(here, ray_worker.pack(there, whole=True))
+    assert here.done()
+    shutil.rmtree(here.run_dir)
+    block = next(there.run_dir.glob("generation-*/block-*/*.npy"))
+    block.write_bytes(block.read_bytes()[:-1] + b"!")
+    with pytest.raises(RunError, match=f"damaged: .*{block.name}"):
+        ray_worker.unpack(here, ray_worker.pack(there, whole=True))
+    assert not here.done() and here.log.exists()
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_node_keeps_what_a_failed_chain_has_done(tmp_path, monkeypatch, status):
+    """And sends its log; what a finished chain has left there is sent back and removed."""
+    (job,) = planned(tmp_path / "here", [0])[:1]
+    there = []
+
+    def finish(moved, tell, variables):
+        there.append(moved)
+        (moved.run_dir / "iteration-01").mkdir(parents=True)
+        moved.log.write_text("its last words")
+        return status
+
+    monkeypatch.setattr(ray_worker, "_scratch", lambda: tmp_path / "scratch")
+    monkeypatch.setattr(ray_worker, "finish", finish)
+    _, archive = ray_worker.work(job, "", True, __version__, None, None)
+    ray_worker.unpack(job, archive)
+    assert job.log.read_text() == "its last words"
+    assert job.run_dir.exists() == (status == 0)
+    assert [path.exists() for path in (there[0].run_dir, there[0].log)] == [status != 0] * 2
+
+
+def test_a_full_disk_stops_no_sweep_for_the_note_of_its_progress(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "open", full, raising=False)
+    progress.write_elsewhere(tmp_path / "seed-0", {**STATE, "host": "node-7"})
+    assert progress.read_elsewhere(tmp_path / "seed-0") == {}
+
+
+def test_an_own_model_by_a_relative_path_is_found_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(own_models.__file__).parent)
+    (job,) = jobs.plan(["own_models.py:Normal"], "own", [0], ["replace"], Path("runs"))
+    assert ray_engine._absolute(job).section == f"{own_models.__file__}:Normal"
+    (job,) = jobs.plan(["own_models:Normal"], "own", [0], ["replace"], Path("runs"))
+    assert ray_engine._absolute(job).section == "own_models:Normal"
+
+
 # What is shown
 
 
@@ -369,6 +429,30 @@ def test_a_chain_that_is_killed_says_by_what(tmp_path):
     assert [row.state for row in status.rows(tmp_path)] == ["failed"]
 
 
+@pytest.mark.parametrize(("how", "output"), [("pipe", "Broken pipe"), ("exit", "sys.exit(0)")])
+def test_a_run_whose_model_breaks_a_pipe_or_exits_has_failed(tmp_path, capsys, how, output):
+    words = ["run", f"{own_models.__file__}:Quitting", "--arg", f"how={how}", "--quiet"]
+    assert main([*words, "--run-dir", str(tmp_path / "run")]) == 1
+    assert output in capsys.readouterr().err
+
+
+def test_a_chain_whose_process_ends_well_without_finishing_has_failed(tmp_path):
+    model = f"{own_models.__file__}:Quitting"
+    (job,) = jobs.plan([model], "own", [0], ["replace"], tmp_path, arguments=["how=process"])
+    assert local.run([job], quiet=True) == [job]
+    assert [row.state for row in status.rows(tmp_path)] == ["failed"]
+    assert "before the chain was finished" in progress.last_line(job.log)
+
+
+def test_a_listing_whose_reader_has_seen_enough_is_no_failure(tmp_path, monkeypatch):
+    def cut(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(jobs, "listing", cut)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert main(["sweep", "linear", *TINY, "--out", str(tmp_path), "--list"]) == 0
+
+
 def test_the_live_table_in_a_terminal(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(live, "_terminal", lambda: True)
     first, second = planned(tmp_path, [0])
@@ -412,6 +496,13 @@ def test_a_plan_with_a_path_that_leaves_the_folder_is_read_as_text_only(tmp_path
         json.dumps({"jobs": [{"chain": "x", "run_dir": "../../etc"}]})
     )
     assert [row.state for row in status.rows(tmp_path)] == ["waiting"]
+
+
+@pytest.mark.parametrize("content", [None, 3, "text"])
+def test_a_plan_without_a_list_of_jobs_is_named(tmp_path, content):
+    (tmp_path / "sweep-1.json").write_text(json.dumps({"jobs": content}))
+    with pytest.raises(RunError, match=r"sweep-1\.json: is not the plan of a sweep"):
+        status.rows(tmp_path)
 
 
 def test_a_follower_whose_parent_is_gone_does_not_start(tmp_path):
