@@ -108,9 +108,11 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     assert digest_of(root / "book/_generated/headline.png") == opening(result, 2).digest
     assert digest_of(root / "book/_generated/headline-phone.png") == opening(result, 1).digest
     front = (root / "book/_generated/front.md").read_text(encoding="utf-8")
-    # 4.05 / 2.05 and 2.05 / 2.05; the control of equal size was not run.
-    assert "worse: the final loss is 2 (language models) times the first." in front
-    assert "prevents most of it: 1 (language models) times." in front and "equal size" not in front
+    # Geometric means of 4 / 2 and 4.1 / 2.1, and of 1; the control of equal size was not run.
+    assert "worse: the final loss is 1.98 (language models) times the first." in front
+    assert (
+        "prevents most of it: 1.00 (language models) times." in front and "equal size" not in front
+    )
     # its text for those who do not see it
     assert "at fit 3 it is 4.05 under replace and 2.05 under accumulate" in headline
     scores = (root / "book/_generated/scorecard.md").read_text(encoding="utf-8")
@@ -126,7 +128,7 @@ def test_the_tables_are_made_from_results(tmp_path, capsys):
     assert f"| TinyStories, one epoch: {rise}<br>exploratory; 4 of 4 steps rise; Llama |" in scores
     readme = (root / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
-    assert "the final loss is 2 (language models)" in readme
+    assert "the final loss is 1.98 (language models)" in readme
 
 
 def test_a_changed_result_makes_them_stale(tmp_path):
@@ -172,10 +174,13 @@ def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_cl
         len(lines) == 4
         and "Part of that is more training data" in lines[2]
         and "(linear regression)" in lines[2]
+        and lines[2].endswith("for faces it changes little.")
     )
     outcomes = front.papers_claims(judged)
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
-    assert f"{counts['reproduced']} are reproduced" in front.count(outcomes)
+    assert f"{len(outcomes)} tests of the paper's claims: {counts['reproduced']} reproduced" in (
+        front.count(outcomes)
+    )
     assert front.strip(outcomes).count("](#") == len(outcomes)
     assert "0.8 million parameters and read 250 stories" in front.smallness(ROOT)
 
