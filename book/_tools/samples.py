@@ -25,7 +25,7 @@ from collapse_utils.regimes import REGIMES
 from .explorer import METRICS, Json, describe, number, setting, settings, shown_folders
 
 FACE = 64  # CSS pixels of a face on the page
-FACES_BUDGET = 320_000  # bytes of all sheets of faces, as text
+FACES_BUDGET = 270_000  # bytes of all sheets of faces, as text
 QUALITIES = (90, 80, 65, 50, 35)  # of their pictures, tried in this order
 STORIES, STORY = 3, 200  # stories of a fit, and characters of a story, that a page shows
 SENTENCE = re.compile(r"[^.!?]+[.!?]*")

@@ -217,8 +217,7 @@ def test_molecules_hold_the_bonds_and_the_positions_of_the_samples():
 
 def test_everything_fits_on_the_pages():
     parts = {name: markup(name, RESULTS) for name in INTERACTIVES}
-    # each is on its own page; the bound of the whole site is in tests/browser/test_site.py
-    assert max(len(part.encode()) for part in parts.values()) < 0.35e6
+    assert sum(len(part.encode()) for part in parts.values()) < 1e6
     for name, part in parts.items():
         soup = BeautifulSoup(part, "html.parser")
         assert isinstance(json.loads(soup.script.string), dict), name
