@@ -69,9 +69,8 @@ def own_sampler(frame: pd.DataFrame) -> str:
     variants = [name for name in frame["variant"].unique() if "sampler=langevin" in name]
     if not variants:
         return ""
-    own = {name: growth(frame, "local_loss", name, variants[0]) for name in REGIMES}
-    fit = int(own["replace"].columns[-1])
-    replace, accumulate = (estimate(own[name][fit], log=True).text(2) for name in REGIMES)
+    fit = int(frame[frame["variant"] == variants[0]]["iteration"].max())
+    replace, accumulate = (_final(frame, "local_loss", name, variants[0]) for name in REGIMES)
     fast = {name: growth(frame, "local_loss", name)[fit] for name in REGIMES}
     fast_replace, fast_accumulate = (estimate(fast[name], log=True).mean for name in REGIMES)
     return (
