@@ -2,9 +2,10 @@
 
 Each candidate is a fit of its own, because the learning rate falls over the whole fit.  The
 candidates are tried in order until one improves the validation loss by less than ``--gain`` nats
-per token over the one before; E* is the one before. Only real training and validation stories are
-read.  Rows are added to ``results/language/epochs.csv``; the chosen number is then written into
-the preset.
+per token over the one before; E* is the one before.  A single candidate compares other settings,
+such as learning rates, and chooses nothing.  Only real training and validation stories are read.
+Rows are added to ``results/language/epochs.csv``; the chosen number is then written into the
+preset.
 
     python benchmarks/epochs.py --preset trained --data FILE [--set architecture=gpt2] [--seed 0]
 """
@@ -90,7 +91,7 @@ def main() -> None:
     stopped = (
         len(rows) > 1 and rows[-2]["validation_loss"] - rows[-1]["validation_loss"] < options.gain
     )
-    rows[-2 if stopped else -1]["chosen"] = True
+    rows[-2 if stopped else -1]["chosen"] = len(rows) > 1
     new = not OUT.exists()
     with open(OUT, "a", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

@@ -3,7 +3,8 @@
 The paper reports neither learning rate, schedule, optimiser nor sequence length: those below are
 our choice.  At the sizes of ``smoke`` and ``cpu`` one epoch, the paper's protocol, ends far from
 convergence.  ``trained`` trains every fit for as many epochs as early stopping chose for the
-first one (``benchmarks/epochs.py``), and each seed on its own stories.
+first one (``benchmarks/epochs.py``), and each seed on its own stories.  ``scale`` is the same
+for a smaller model: its variants differ in the size of the model and in the number of stories.
 """
 
 from __future__ import annotations
@@ -155,6 +156,21 @@ PRESETS: dict[str, LanguageConfig] = {
         reference_epochs=4,
         evaluation_stories=128,
         measures="full",
+    ),
+    "scale": LanguageConfig(
+        iterations=4,
+        stories=250,
+        test_stories=200,
+        draw="by_seed",
+        reference_stories=2000,
+        vocabulary=1024,
+        max_length=384,
+        layers=2,
+        hidden=64,
+        heads=4,
+        ffn=256,
+        epochs=6,
+        evaluation_stories=128,
     ),
     # The 9M to 12M shapes of the paper on a part of the data, for one T4.
     "colab": LanguageConfig(

@@ -215,7 +215,7 @@ def test_round_trip_of_token_lists():
 
 
 def test_presets_are_valid_and_grow():
-    assert list(PRESETS) == ["smoke", "cpu", "trained", "colab", "paper"]
+    assert list(PRESETS) == ["smoke", "cpu", "trained", "scale", "colab", "paper"]
     assert [config.vocabulary for config in PRESETS.values()] == sorted(
         c.vocabulary for c in PRESETS.values()
     )

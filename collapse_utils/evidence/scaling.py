@@ -1,0 +1,185 @@
+"""How far chains rise, by the size of the model and of the training set, and what is forecast.
+
+A cell is P parameters and N real items; its chains are one variant.  ``results/scale/
+predictions.yml`` defines the slopes, the three forms and their forecast; this module computes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from ..language.config import PRESETS, LanguageConfig
+from ..presets import override
+from .rows import NOTHING, Rows, part
+from .verdicts import Part
+
+PRESET = PRESETS["scale"]
+AXES = ("stories", "parameters")  # columns of a table of cells, in the order of the slopes
+CENTRE = np.log2([250, 2**19])  # where the intercept is taken, so that coefficients are readable
+
+
+def llama_parameters(config: LanguageConfig) -> int:
+    """Parameters of an untied Llama: embeddings, attention, gated feed-forward layers and norms."""
+    width = config.hidden
+    layer = 4 * width**2 + 3 * width * config.ffn + 2 * width
+    return 2 * config.vocabulary * width + config.layers * layer + width
+
+
+def cell(variant: str) -> tuple[int, int]:
+    """(N, P) of a variant of the preset ``scale``."""
+    config = override(PRESET, variant.split(",") if variant else [])
+    return config.stories, llama_parameters(config)
+
+
+def rises(frame: pd.DataFrame, metric: str, regime: str) -> pd.DataFrame:
+    """One row a chain: variant, seed, stories, parameters, first (fit 1) and rise (last - first).
+
+    ``frame`` holds tidy results.
+    """
+    part = frame[(frame["metric"] == metric) & (frame["regime"] == regime)]
+    table = part.pivot(index=["variant", "seed"], columns="iteration", values="value")
+    if table.shape[1] < 2:
+        return pd.DataFrame(columns=["variant", "seed", *AXES, "first", "rise"])
+    first, last = table.iloc[:, 0], table.iloc[:, -1]
+    made = pd.DataFrame({"first": first, "rise": last - first}).dropna().reset_index()
+    sizes = [cell(variant) for variant in made["variant"]]
+    made[list(AXES)] = np.array(sizes, int).reshape(-1, 2)
+    return made
+
+
+def logs(table: pd.DataFrame) -> np.ndarray:
+    """(chains, 3): 1, log2 N and log2 P, centred."""
+    return np.column_stack([np.ones(len(table)), np.log2(table[list(AXES)]) - CENTRE])
+
+
+def falls_with(rows: Rows, of: str, over: str, cells: Sequence[str]) -> list[Part]:
+    """The rise falls as ``over`` doubles: a slope of every seed, the other axis held fixed.
+
+    A seed counts if it has all ``cells``.
+    """
+    table = rises(rows.frame, rows.metric, of)
+    table = table[table["variant"].isin(cells)]
+    slopes = {
+        seed: np.linalg.lstsq(logs(own), own["rise"], rcond=None)[0][1 + AXES.index(over)]
+        for seed, own in table.groupby("seed")
+        if len(own) == len(cells)
+    }
+    return [part(pd.Series(slopes, dtype=float) if slopes else NOTHING, 0.0, -1)]
+
+
+def arms(of: str, cells: Sequence[str], **_: object) -> list[tuple[str, str]]:
+    """The (regime, variant) of the chains that a claim with these options reads."""
+    return [(of, variant) for variant in cells]
+
+
+TESTS: dict[str, Callable[..., list[Part]]] = {"falls_with": falls_with}
+EFFECTS = {"falls_with": "slope of the rise of {of} per doubling"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form fitted to chains: its parameters, its error at edges left out, and their covariance
+    in units of that error.
+    """
+
+    name: str
+    values: np.ndarray
+    error: float  # s: root-mean-square error at the edges, in the unit of the rise
+    unscaled: np.ndarray  # (X'X)^-1
+
+    def forecast(self, x: np.ndarray) -> tuple[float, float]:
+        """Mean and standard error for one new chain at ``x``, a row of :func:`logs`."""
+        slope = _gradient(self.name, self.values, x[None])[0]
+        return (
+            float(_predict(self.name, self.values, x[None])[0]),
+            self.error * math.sqrt(1 + slope @ self.unscaled @ slope),
+        )
+
+
+FORMS = ("line", "power", "floor")
+
+
+def _predict(name: str, values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The rise that a form predicts at the rows ``x`` of :func:`logs`."""
+    inner = x @ values[:3]
+    if name == "line":
+        return inner
+    return np.exp(inner) + (values[3] if name == "floor" else 0.0)
+
+
+def _gradient(name: str, values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Derivatives of :func:`_predict` by the parameters: (rows, parameters)."""
+    if name == "line":
+        return x
+    slopes = np.exp(x @ values[:3])[:, None] * x
+    return np.column_stack([slopes, np.ones(len(x))]) if name == "floor" else slopes
+
+
+def _least_squares(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The parameters of a form; those of ``power`` minimise the error of the logarithm."""
+    if name == "line":
+        return np.linalg.lstsq(x, y, rcond=None)[0]
+    positive = y > 0  # a chain that does not rise has no logarithm
+    power = np.linalg.lstsq(x[positive], np.log(y[positive]), rcond=None)[0]
+    if name == "power":
+        return power
+    free = np.full(3, np.inf)
+    return optimize.least_squares(
+        lambda values: _predict(name, values, x) - y,
+        [*power, 0.1 * max(float(np.median(y)), 1e-3)],
+        jac=lambda values: _gradient(name, values, x),
+        bounds=([*-free, 0.0], [*free, np.inf]),
+        x_scale="jac",
+    ).x
+
+
+def fit(table: pd.DataFrame) -> list[Form]:
+    """The three forms, fitted to the chains of :func:`rises`."""
+    x, y = logs(table), table["rise"].to_numpy(float)
+    edges = [(table[axis] == table[axis].max()).to_numpy() for axis in reversed(AXES)]
+    forms = []
+    for name in FORMS:
+        missed = []
+        for edge in edges:
+            inner = _least_squares(name, x[~edge], y[~edge])
+            missed += list(_predict(name, inner, x[edge]) - y[edge])
+        values = _least_squares(name, x, y)
+        gradient = _gradient(name, values, x)
+        unscaled = np.linalg.pinv(gradient.T @ gradient)
+        forms.append(Form(name, values, float(np.sqrt(np.mean(np.square(missed)))), unscaled))
+    return forms
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the forms expect of one new chain, with a 95% interval, in the unit of the rise."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def forecast(forms: Sequence[Form], stories: float, parameters: float) -> Forecast:
+    """The mixture of the forms' normal distributions at a cell, weighted by 1/error^2."""
+    x = np.array([1.0, *(np.log2([stories, parameters]) - CENTRE)])
+    weights = np.array([form.error**-2 for form in forms])
+    weights /= weights.sum()
+    means, errors = np.array([form.forecast(x) for form in forms]).T
+
+    def quantile(level: float) -> float:
+        reach = 10 * errors.max()
+        return float(
+            optimize.brentq(
+                lambda y: weights @ stats.norm.cdf((y - means) / errors) - level,
+                means.min() - reach,
+                means.max() + reach,
+            )
+        )
+
+    return Forecast(float(weights @ means), quantile(0.025), quantile(0.975))
