@@ -16,7 +16,8 @@ DATA = {  # data sources
     "geom_drugs": "GEOM-Drugs",
 }
 PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
-SMALL = "smoke-orl"  # the small autoencoders: 50 fits, or 6 with a share of real faces
+# the smallest networks, of which pages show long chains, or chains with a share of real faces
+SMALL = ("smoke-orl", "smoke-tinystories")
 
 
 def results_name(page: Page, name: str) -> str:
@@ -24,10 +25,10 @@ def results_name(page: Page, name: str) -> str:
     preset, _, source = name.partition("-")
     if page.section == "own_model":
         return DATA["orl"]
-    if name == SMALL:
-        return f"{DATA['orl']}, {6 if page.section == 'mixing' else 50} fits"
+    if name in SMALL:
+        return f"{DATA[source]}, {6 if page.section == 'mixing' else 50} fits"
     if not source:
         return "the paper's grid"
     same = [other for other in page.results if other.partition("-")[2] == source]
-    several = len([other for other in same if other != SMALL]) > 1
+    several = len([other for other in same if other not in SMALL]) > 1
     return DATA.get(source, source) + (f", {PROTOCOLS.get(preset, preset)}" if several else "")
