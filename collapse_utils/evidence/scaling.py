@@ -16,10 +16,10 @@ from scipy import optimize, stats
 
 from ..language.config import PRESETS, LanguageConfig
 from ..presets import override
-from .rows import NOTHING, Rows, part
+from .rows import Rows, part
 from .verdicts import Part
 
-PRESET = PRESETS["scale"]
+PRESET = "scale"
 AXES = ("stories", "parameters")  # columns of a table of cells, in the order of the slopes
 CENTRE = np.log2([250, 2**19])  # where the intercept is taken, so that coefficients are readable
 
@@ -31,26 +31,41 @@ def llama_parameters(config: LanguageConfig) -> int:
     return 2 * config.vocabulary * width + config.layers * layer + width
 
 
-def cell(variant: str) -> tuple[int, int]:
-    """(N, P) of a variant of the preset ``scale``."""
-    config = override(PRESET, variant.split(",") if variant else [])
-    return config.stories, llama_parameters(config)
+def config_of(variant: str, preset: str = PRESET) -> LanguageConfig:
+    """The configuration of a variant of a preset of the language models."""
+    return override(PRESETS[preset], variant.split(",") if variant else [])
 
 
-def rises(frame: pd.DataFrame, metric: str, regime: str) -> pd.DataFrame:
+def rises(frame: pd.DataFrame, metric: str, regime: str, preset: str = PRESET) -> pd.DataFrame:
     """One row a chain: variant, seed, stories, parameters, first (fit 1) and rise (last - first).
 
-    ``frame`` holds tidy results.
+    ``frame`` holds tidy results of language models at ``preset``.
     """
     part = frame[(frame["metric"] == metric) & (frame["regime"] == regime)]
     table = part.pivot(index=["variant", "seed"], columns="iteration", values="value")
     if table.shape[1] < 2:
-        return pd.DataFrame(columns=["variant", "seed", *AXES, "first", "rise"])
+        return pd.DataFrame(columns=["variant", "seed", "first", "rise", *AXES])
     first, last = table.iloc[:, 0], table.iloc[:, -1]
     made = pd.DataFrame({"first": first, "rise": last - first}).dropna().reset_index()
-    sizes = [cell(variant) for variant in made["variant"]]
-    made[list(AXES)] = np.array(sizes, int).reshape(-1, 2)
+    configs = [config_of(variant, preset) for variant in made["variant"]]
+    made["stories"] = [config.stories for config in configs]
+    made["parameters"] = [llama_parameters(config) for config in configs]
     return made
+
+
+def slopes(table: pd.DataFrame, cells: Sequence[str] = ()) -> pd.DataFrame:
+    """The change of the rise per doubling of each axis, the other held fixed: a row a seed.
+
+    A seed counts if it has all ``cells``.
+    """
+    if cells:
+        table = table[table["variant"].isin(cells)]
+    made = {
+        seed: np.linalg.lstsq(logs(own), own["rise"], rcond=None)[0][1:]
+        for seed, own in table.groupby("seed")
+        if len(own) == (len(cells) or len(own))
+    }
+    return pd.DataFrame.from_dict(made, orient="index", columns=AXES, dtype=float)
 
 
 def logs(table: pd.DataFrame) -> np.ndarray:
@@ -59,18 +74,8 @@ def logs(table: pd.DataFrame) -> np.ndarray:
 
 
 def falls_with(rows: Rows, of: str, over: str, cells: Sequence[str]) -> list[Part]:
-    """The rise falls as ``over`` doubles: a slope of every seed, the other axis held fixed.
-
-    A seed counts if it has all ``cells``.
-    """
-    table = rises(rows.frame, rows.metric, of)
-    table = table[table["variant"].isin(cells)]
-    slopes = {
-        seed: np.linalg.lstsq(logs(own), own["rise"], rcond=None)[0][1 + AXES.index(over)]
-        for seed, own in table.groupby("seed")
-        if len(own) == len(cells)
-    }
-    return [part(pd.Series(slopes, dtype=float) if slopes else NOTHING, 0.0, -1)]
+    """The rise falls as ``over`` doubles: a slope of every seed that has all ``cells``."""
+    return [part(slopes(rises(rows.frame, rows.metric, of), cells)[over], 0.0, -1)]
 
 
 def arms(of: str, cells: Sequence[str], **_: object) -> list[tuple[str, str]]:

@@ -15,7 +15,6 @@ from matplotlib.ticker import NullLocator
 from ..evidence import scaling
 from ..evidence.scaling import AXES
 from ..evidence.statistics import estimate
-from ..presets import override
 from . import figures
 from .tables import signed
 
@@ -40,10 +39,10 @@ def size(parameters: float) -> str:
     return f"{parameters / 1e6:.3g} million"
 
 
-def chains(frame: pd.DataFrame) -> pd.DataFrame:
+def chains(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFrame:
     """One row a chain of :func:`scaling.rises`, for the regimes of the study."""
     parts = [
-        scaling.rises(frame, METRIC, regime).assign(regime=regime)
+        scaling.rises(frame, METRIC, regime, preset).assign(regime=regime)
         for regime in REGIMES
         if (frame["regime"] == regime).any()
     ]
@@ -152,11 +151,11 @@ def beside_the_paper(frame: pd.DataFrame, reported: pd.DataFrame) -> Figure:
     return fig
 
 
-def cell_table(frame: pd.DataFrame) -> pd.DataFrame:
+def cell_table(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFrame:
     """Every cell: how it was trained, the loss of its first fit, and the rise by regime."""
-    table, rows = chains(frame), {}
+    table, rows = chains(frame, preset), {}
     for (parameters, stories, variant), own in table.groupby([*reversed(AXES), "variant"]):
-        config = override(scaling.PRESET, variant.split(",") if variant else [])
+        config = scaling.config_of(variant, preset)
         rows[size(parameters), f"{stories:,}"] = {
             "epochs": config.epochs,
             "learning rate": config.learning_rate,

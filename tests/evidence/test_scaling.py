@@ -24,7 +24,8 @@ def made_up(rise, noise=0.0, seeds=3, rng=None):
     rng = rng or np.random.default_rng(5)
     rows = []
     for variant in CELLS:
-        n, p = scaling.cell(variant)
+        config = scaling.config_of(variant)
+        n, p = config.stories, scaling.llama_parameters(config)
         for seed in range(seeds):
             first = 2.0 + rng.normal()
             last = first + rise(n, p) + noise * rng.normal()
