@@ -168,3 +168,41 @@ def cell_table(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFram
     made = pd.DataFrame.from_dict(rows, orient="index").fillna("")
     made.index.names = ["parameters", "N"]
     return made
+
+
+def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, object]:
+    """What the text quotes of the published chains."""
+    table = chains(frame)
+    of = dict(iter(table.groupby("regime")))
+    replace, half = (
+        of[regime].groupby(list(AXES))["rise"].mean()
+        for regime in ("replace", "accumulate_subsample")
+    )
+    per_seed = scaling.slopes(of["replace"])
+    share = half / replace
+    forms = scaling.fit(of["replace"])
+    paper = paper_rises(reported)
+    ahead = {model: scaling.forecast(forms, PAPER_STORIES, PAPER[model]) for model in paper}
+    inside = [ahead[model].low < rise < ahead[model].high for model, rise in paper.items()]
+    narrow = [ahead[model].high - ahead[model].low < rise / 2 for model, rise in paper.items()]
+    return {
+        "cells": len(replace),
+        "chains": len(table),
+        "fewest": int(table["stories"].min()),
+        "most": int(table["stories"].max()),
+        "smallest": size(table["parameters"].min()),
+        "largest": size(table["parameters"].max()),
+        "low": replace.min(),
+        "high": replace.max(),
+        **{over: signed(estimate(per_seed[over]), 3) for over in AXES},
+        "share_low": share.min(),
+        "share_high": share.max(),
+        "accumulate": of["accumulate"].groupby(list(AXES))["rise"].mean().max()
+        if "accumulate" in of
+        else math.nan,
+        "paper_low": min(paper.values()),
+        "paper_high": max(paper.values()),
+        "inside": sum(inside),
+        "on_trend": all(inside) and all(narrow),
+        "correlation": float(of["replace"][["first", "rise"]].corr(method="spearman").iloc[0, 1]),
+    }
