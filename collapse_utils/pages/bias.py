@@ -15,10 +15,10 @@ from ..evidence import results
 from ..evidence.statistics import by_iteration, by_seed, summary
 from ..theory import bias, published
 from . import figures
+from .long_chains import FACES as LONG
 from .theory import line, points
 
 EQUAL_STEPS = {"replace": "", "accumulate": "protocol=steps"}  # variants trained for as many steps
-LONG = "iterations=50,protocol=steps"
 FACES = {  # results of the faces -> their name, and the variant of each regime
     "cpu-celeba_89x109": ("CelebA", EQUAL_STEPS),
     "cpu-orl": ("ORL", EQUAL_STEPS),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,7 +20,6 @@ from .notebook import Opened
 from .tables import cost_table as cost_table
 
 EPOCHS = ""  # the variant of a preset itself: training grows with the data
-LONG = "iterations=50,protocol=steps"  # long chains at the preset smoke
 STEPS = "protocol=steps"  # the variant in which every fit has as many steps as the first
 OWN_FACES = "draw=by_seed,protocol=steps"  # the same, and each seed has its own photographs
 
@@ -137,18 +135,6 @@ def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
                 tables.reported_cells(curve)
             )
     return tables.change_frame(rows, ["regime", "source"])
-
-
-def long_axis(ax: Axes, frame: pd.DataFrame) -> None:
-    """The chains of 50 fits, with the least-squares curves a + b H_t and a + b t."""
-    ours = frame[frame["variant"] == LONG]
-    figures.regimes(ax, ours, "test_loss", ["replace", "accumulate", "accumulate_subsample"])
-    mean = by_iteration(ours, "test_loss", regime="accumulate")
-    t = mean["iteration"].to_numpy(float)
-    for shape, style, label in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
-        slope, start = np.polyfit(shape, mean["mean"], 1)
-        black = {"color": "black", "linewidth": 1, "label": f"accumulate, ${label}$"}
-        ax.plot(t, start + slope * shape, style, **black)
 
 
 def control_table(ours: pd.DataFrame) -> pd.DataFrame:

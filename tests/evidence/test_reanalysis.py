@@ -26,6 +26,7 @@ ONE_LOOK, TWO_LOOKS = 0.025, 0.014
 HALF = "images=160,epochs=40,decay=0.9487"
 COLD, GPT2, LONG = "temperature=0.3", "architecture=gpt2", "iterations=50,protocol=steps"
 GPT2_OUT, GPT2_COLD = f"{GPT2},epochs=12", f"{GPT2},epochs=12,{COLD}"  # trained out
+STORIES = {"metric": "cross_entropy", "variant": "iterations=50"}  # long chains
 BIBLE, BIBLE_COLD = "epochs=8", f"epochs=8,{COLD}"  # Llama, trained out on the Bible
 LANGEVIN, GEOMETRY = (
     f"iterations=4,molecules=50,draw=by_seed,sampler={sampler},samples_per_conformer=1"
@@ -298,7 +299,7 @@ def near(metric, of, to, limit):
     return parts
 
 
-def harmonic(regime):
+def harmonic(regime, metric="test_loss", variant=LONG):
     """log of a chain's residual with a line, and with the sum of 1/i^2, over that with H_t."""
 
     def residual(losses, shape):
@@ -311,10 +312,10 @@ def harmonic(regime):
         others = (table.apply(residual, axis=1, shape=s) for s in (t, (1 / t**2).cumsum()))
         return [(np.log(other / best), 0, 1) for other in others]
 
-    return of_one("test_loss", False, make, regime, LONG)
+    return of_one(metric, False, make, regime, variant)
 
 
-def late(regime, *limits):
+def late(regime, *limits, metric="test_loss", variant=LONG):
     """The geometric mean of fits 41 to 50 / that of fits 21 to 30."""
 
     def make(table):
@@ -322,7 +323,7 @@ def late(regime, *limits):
         change = pd.Series(windows[0] / windows[1], table.index)
         return [(change, limit, sign) for limit, sign in limits]
 
-    return of_one("test_loss", True, make, regime, LONG)
+    return of_one(metric, True, make, regime, variant)
 
 
 def below(metric, regime, limit, variant="", log=False):
@@ -482,6 +483,18 @@ CLAIMS = {
         BITS, False, "accumulate", [(0.035, -1)], BIBLE_COLD
     ),
     "bible-accumulate-variety-cold": last(WORDS, True, "accumulate", 0.5, -1, BIBLE_COLD),
+    "long-language-replace-rises": late("replace", (1, 1), **STORIES),
+    "long-language-replace-rises.levels_off": late(
+        "replace", (1 / 1.05, 1), (1.05, -1), **STORIES
+    ),
+    "long-language-subsample-rises": late("accumulate_subsample", (1, 1), **STORIES),
+    "long-language-subsample-rises.levels_off": late(
+        "accumulate_subsample", (1 / 1.05, 1), (1.05, -1), **STORIES
+    ),
+    "long-language-subsample-growth": harmonic("accumulate_subsample", **STORIES),
+    "long-language-subsample-below-replace": end(
+        NATS, True, "replace", "accumulate_subsample", variant="iterations=50"
+    ),
     "faces-replace-rises": last("test_loss", True, "replace", 1, variant=STEPS),
     "faces-accumulate-rises": last("test_loss", True, "accumulate", 1, variant=STEPS),
     "faces-gap": end("test_loss", True, "replace", "accumulate", variant=STEPS),

@@ -9,7 +9,7 @@ from scipy.stats import gmean
 
 from collapse_utils.evidence import results
 from collapse_utils.evidence.statistics import by_iteration
-from collapse_utils.pages import images, notebook
+from collapse_utils.pages import images, long_chains, notebook
 from collapse_utils.pages.figures import LABELS
 from collapse_utils.regimes import REGIMES
 
@@ -23,7 +23,7 @@ def test_the_committed_results_are_whole(committed):
     assert set(counts[long]) <= {2 * 50, 3 * 50} and long.sum() == 3
     first = committed[(committed["metric"] == "test_loss") & (committed["iteration"] == 1)]
     # the long chains ran on another one, with other last digits
-    machine = first["variant"] == images.LONG
+    machine = first["variant"] == long_chains.FACES
     # one first fit, whatever regime and protocol
     assert (first.groupby([machine, "seed"])["value"].nunique() == 1).all()
 
@@ -43,10 +43,10 @@ def test_the_table_of_changes_is_what_the_results_say(committed):
 def test_the_long_chains_grow_like_the_harmonic_numbers_and_not_like_a_line(committed):
     """The drawn curves are least-squares fits; H_t is closer to the last mean than the line."""
     _, ax = plt.subplots()
-    images.long_axis(ax, committed)
+    long_chains.axis(ax, committed, long_chains.FACES, "test_loss", "accumulate")
     curves = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
     mean = by_iteration(
-        committed[committed["variant"] == images.LONG], "test_loss", regime="accumulate"
+        committed[committed["variant"] == long_chains.FACES], "test_loss", regime="accumulate"
     )["mean"]
     squares = [
         ((curves[f"accumulate, $a + b {shape}$"] - mean) ** 2).sum() for shape in ("H_t", "t")

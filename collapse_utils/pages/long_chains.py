@@ -1,0 +1,48 @@
+"""Chains of 50 fits: the curves with the shapes of growth that are fitted to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ..evidence import claims
+from ..evidence.predictions import EARLIER, LATER
+from ..evidence.statistics import by_iteration
+from . import figures
+
+REGIMES = ("replace", "accumulate", "accumulate_subsample")
+FACES = "iterations=50,protocol=steps"  # variants at the preset smoke
+STORIES = "iterations=50"
+
+
+def axis(
+    ax: Axes, frame: pd.DataFrame, variant: str, metric: str, of: str, *, label: str = ""
+) -> None:
+    """The regimes of a variant, and the least-squares curves a + b H_t and a + b t of one."""
+    ours = frame[frame["variant"] == variant]
+    figures.regimes(ax, ours, metric, REGIMES, label=label)
+    mean = by_iteration(ours, metric, regime=of)
+    t = mean["iteration"].to_numpy(float)
+    for shape, style, words in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
+        slope, start = np.polyfit(shape, mean["mean"], 1)
+        black = {"color": "black", "linewidth": 1, "label": f"{figures.LABELS[of]}, ${words}$"}
+        ax.plot(t, start + slope * shape, style, **black)
+
+
+def stories(frame: pd.DataFrame) -> str:
+    """What the long chains of language models do, in a paragraph."""
+    judged = {each.id: claims.judge(each, frame) for each in claims.of("language")}
+
+    def change(regime: str) -> str:
+        effect = judged[f"long-language-{regime}-rises"].effect
+        return f"{effect.mean - 1:.1%} [{effect.low - 1:.1%}, {effect.high - 1:.1%}]"
+
+    return (
+        "**Fifty fits.** In smaller models that read each story once, the loss rises by "
+        f"{change('replace')} under replace between fits {EARLIER[0]} to {EARLIER[-1]} and fits "
+        f"{LATER[0]} to {LATER[-1]}, and by {change('subsample')} under accumulate at equal size. "
+        "By a rule that we wrote before the runs, a change below 5% is a plateau. But the curve "
+        "has not come to rest: $H_t$, which has no bound, fits it better than a sum that converges "
+        "({numref}`fig-language-long`)."
+    )
