@@ -34,7 +34,7 @@ DETAILS = {  # tests that say more about a claim than its own test -> what they 
 }
 EQUIVALENCE = ("stays_equal", "stays_near", "levels_off")  # tests of two sides of a margin
 SHARES = ("makes_share", "second_fit_share")  # tests whose effect is a share of a rise
-UNITLESS = ("trends_up", *SHARES)  # tests whose effects have no unit
+UNITLESS = ("trends_up", "grows_as_harmonic", *SHARES)  # tests whose effects have no unit
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,5 @@ def stories(frame: pd.DataFrame) -> str:
         f"{change('replace')} under replace between fits {EARLIER[0]} to {EARLIER[-1]} and fits "
         f"{LATER[0]} to {LATER[-1]}, and by {change('subsample')} under accumulate at equal size. "
         "By a rule that we wrote before the runs, a change below 5% is a plateau. But the curve "
-        "has not come to rest: $H_t$, which has no bound, fits it better than a sum that converges "
-        "({numref}`fig-language-long`)."
+        "has not come to rest: $H_t$, which has no bound, fits it better than a sum that converges."
     )
