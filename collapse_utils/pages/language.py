@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -48,7 +47,6 @@ PAPER = {  # what the paper reports of its models, by row of the table; the tags
     "epochs": "1",
     "fits": "5 (GPT-2: 10)",
     "seeds": "not found",
-    "minutes of a chain": "not found",
 }
 
 
@@ -194,7 +192,6 @@ def glance(opened: Opened) -> pd.DataFrame:
             "epochs": ", ".join(epochs),
             "fits": f"{config.iterations}",
             "seeds": seeds_of(frame).removesuffix(" seeds"),
-            "minutes of a chain": f"{median(r['provenance']['wall_s'] for r in hot) / 60:.0f}",
         }
     return pd.DataFrame({**table, "the paper": PAPER})
 

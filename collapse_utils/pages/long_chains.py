@@ -39,9 +39,9 @@ def stories(frame: pd.DataFrame) -> str:
         return f"{effect.mean - 1:.1%} [{effect.low - 1:.1%}, {effect.high - 1:.1%}]"
 
     return (
-        "**Fifty fits.** In smaller models that read each story once, the loss rises by "
-        f"{change('replace')} under replace between fits {EARLIER[0]} to {EARLIER[-1]} and fits "
-        f"{LATER[0]} to {LATER[-1]}, and by {change('subsample')} under accumulate at equal size. "
-        "By a rule that we wrote before the runs, a change below 5% is a plateau. But the curve "
-        "has not come to rest: $H_t$, which has no bound, fits it better than a sum that converges."
+        "**Fifty fits** of smaller models that read each story once: between fits "
+        f"{EARLIER[0]} to {EARLIER[-1]} and {LATER[0]} to {LATER[-1]} the loss rises by "
+        f"{change('replace')} under replace, and by {change('subsample')} under accumulate at "
+        "equal size. By a rule that we wrote before the runs, less than 5% is a plateau. But "
+        "$H_t$, which has no bound, fits the curve better than a sum that converges."
     )
