@@ -42,6 +42,6 @@ def stories(frame: pd.DataFrame) -> str:
         "**Fifty fits** of smaller models that read each story once: between fits "
         f"{EARLIER[0]} to {EARLIER[-1]} and {LATER[0]} to {LATER[-1]} the loss rises by "
         f"{change('replace')} under replace, and by {change('subsample')} under accumulate at "
-        "equal size. By a rule that we wrote before the runs, less than 5% is a plateau. But "
-        "$H_t$, which has no bound, fits the curve better than a sum that converges."
+        "equal size. Our rule, written before the runs, calls less than 5% a plateau. But the "
+        "unbounded sum 1 + 1/2 + … + 1/t fits better than one that converges."
     )
