@@ -44,8 +44,6 @@ from numpy.typing import ArrayLike
 from .. import seeds
 from ..errors import InputError
 
-PHI = (1 + math.sqrt(5)) / 2
-
 
 def _check(field: str, value: object, allowed: str, ok: bool) -> None:
     if not ok:
@@ -151,15 +149,6 @@ def fresh_error(t: ArrayLike, real: int, synthetic: int, d: int) -> np.ndarray:
     c, base = carry_over(real, synthetic, d), d / (real + synthetic - d - 1)
     left = c ** (_iterations(t) - 1)
     return base * (left + (1 - left) / (1 - c))
-
-
-def wrong_model_error(real: int, synthetic: int, d: int, shift2: float) -> float:
-    """Test error of one fit to real rows and rows labelled by w* + delta, |delta|^2 = ``shift2``.
-
-    Exact, for sigma2 = 1.  As the rows grow at a fixed share p of synthetic ones, it falls to the
-    floor p^2 shift2.
-    """
-    return carry_over(real, synthetic, d) * shift2 + d / (real + synthetic - d - 1)
 
 
 @dataclass(frozen=True)
