@@ -134,7 +134,7 @@ class _Row(NamedTuple):
     regime: str
 
 
-def before_sweep(jobs: Sequence[Job], check: str = "exact", tolerance: float = 1e-3) -> None:
+def before_sweep(jobs: Sequence[Job], check: str = "exact") -> None:
     """What has to be right before the chains of a sweep of own models start: folders that hold no
     other model, and a :func:`trial` of each model of which no chain was begun.
 
@@ -158,7 +158,7 @@ def before_sweep(jobs: Sequence[Job], check: str = "exact", tolerance: float = 1
                     "model", model, f"{begun_with}, with which {folder} was begun; or another --out"
                 )
         if check != "off" and not begun:
-            trial(section, check, tolerance, diverged)
+            trial(section, check, diverged=diverged)
 
 
 def trial(

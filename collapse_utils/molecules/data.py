@@ -112,7 +112,7 @@ def prepare(
     Raises InputError for a source that is not there, records that cannot be used, and too few
     molecules.
     """
-    name, content, read = sources.locate(data, config, cache)
+    name, content, read = sources.locate(data, config)
     fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
     key = {"content": content, "layout": 2, **{field: getattr(config, field) for field in fields}}
     draw = seed if config.draw == "by_seed" else None

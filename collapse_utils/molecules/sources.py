@@ -227,9 +227,7 @@ def _is_sdf(path: Path) -> bool:
     return path.name.endswith((".sdf", ".sdf.gz", ".smi"))
 
 
-def locate(
-    data: str | Path, config: MoleculesConfig, cache: Path
-) -> tuple[str, str, Callable[[], Read]]:
+def locate(data: str | Path, config: MoleculesConfig) -> tuple[str, str, Callable[[], Read]]:
     """The source's name for the results, a checksum of its content, and the function that reads it.
 
     ``data`` is the name of a source, or a local file, or a folder with one SDF in it.  A named

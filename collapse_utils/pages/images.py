@@ -87,12 +87,12 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def parameters(config: ImagesConfig, channels: int = 3) -> int:
-    """How many numbers a model of these sizes learns."""
+def parameters(config: ImagesConfig) -> int:
+    """How many numbers a model of these sizes learns, for images in colour."""
     from ..images.model import build
 
     sizes = {name: getattr(config, name) for name in ("size", "width", "levels", "latent")}
-    model = build(channels=channels, seed=0, **sizes)
+    model = build(channels=3, seed=0, **sizes)
     return sum(part.numel() for part in model.parameters())
 
 

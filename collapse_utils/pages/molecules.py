@@ -80,13 +80,13 @@ def own_sampler(frame: pd.DataFrame) -> str:
     )
 
 
-def parameters(config: MoleculesConfig, environments: int = 0, kinds: int = 0) -> int:
+def parameters(config: MoleculesConfig) -> int:
     """How many numbers a model of these sizes learns; a preconditioned one has some for each kind
     of atom and distance beside them.
     """
     from ..molecules.model import GeoDiff
 
-    return sum(part.numel() for part in GeoDiff(config, environments, kinds).parameters())
+    return sum(part.numel() for part in GeoDiff(config, 0, 0).parameters())
 
 
 def glance(opened: Opened) -> pd.DataFrame:

@@ -139,10 +139,9 @@ def bound_text(frame: pd.DataFrame) -> str:
     )
 
 
-def depth_distribution(ax: Axes, iterations: tuple[int, ...] = (1, 5, 20, 100)) -> None:
+def depth_distribution(ax: Axes) -> None:
     """How many samplings lie between a training text and real data, under accumulate."""
-    shades = np.linspace(0.3, 1, len(iterations))
-    for t, shade in zip(iterations, shades, strict=True):
+    for t, shade in zip((1, 5, 20, 100), np.linspace(0.3, 1, 4), strict=True):
         w, colour = sharpening.depths(t)[:9], figures.COLOURS["accumulate"]
         ax.plot(range(len(w)), w, "o-", color=colour, alpha=shade, label=f"t = {t}")
     ax.set(xlabel="samplings away from real data", ylabel="share of the training set")
