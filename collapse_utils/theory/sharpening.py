@@ -51,10 +51,10 @@ def _regime(regime: str, share: float | None) -> None:
     _check("share", share, "a number from 0 to 1 for the regime share, else None", ok)
 
 
-def zipf(size: int, exponent: float = 1.0) -> np.ndarray:
-    """Probabilities of ``size`` words whose frequency falls as rank^-exponent."""
+def zipf(size: int) -> np.ndarray:
+    """Probabilities of ``size`` words whose frequency falls as 1/rank."""
     _check("size", size, "an integer >= 2", isinstance(size, int) and size >= 2)
-    weights = np.arange(1, size + 1) ** -float(exponent)
+    weights = np.arange(1, size + 1) ** -1.0
     return weights / weights.sum()
 
 
@@ -95,22 +95,20 @@ def loss_bound(t: ArrayLike, length: float = 1.0) -> np.ndarray:
 
 
 def pooled(
-    p: np.ndarray, tau: float, iterations: int, regime: str, share: float | None = None
+    p: np.ndarray, tau: float, iterations: int, regime: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fits and samples of the learner that pools: q_t and s_t, each of shape (iterations, len(p)).
 
-    ``regime`` is replace, accumulate, or share: a fixed share of real items beside the samples of
-    the last fit.  The real items of a perfect learner are p, whether fresh or always the same.
+    ``regime`` is replace or accumulate.
     """
-    _regime(regime, share)
+    _regime(regime, None)
     fits, samples = [np.asarray(p, float)], []
     for t in range(1, iterations + 1):
         samples.append(temper(fits[-1], tau))
         if regime == "accumulate":
             fits.append(fits[-1] + (samples[-1] - fits[-1]) / (t + 1))
         else:
-            real = share or 0.0
-            fits.append(real * fits[0] + (1 - real) * samples[-1])
+            fits.append(samples[-1])
     return np.stack(fits[:iterations]), np.stack(samples)
 
 
