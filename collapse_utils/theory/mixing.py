@@ -66,12 +66,7 @@ def _weight(r: float, s: float, weight: float | None = None) -> float:
 
 
 def growth(
-    t: ArrayLike,
-    r: float,
-    s: float,
-    pool: float = math.inf,
-    weight: float | None = None,
-    first: float | None = None,
+    t: ArrayLike, r: float, s: float, pool: float = math.inf, weight: float | None = None
 ) -> np.ndarray:
     """Test error of iteration t in units of base; the shape is that of ``t``.
 
@@ -82,14 +77,13 @@ def growth(
         Theorem 1 of the paper (replace).
     pool : R, the sets that the r real ones are drawn from; r for the same ones each time.
     weight : u, the total weight of the real labels in a fit; r / (r + s) unless given.
-    first : sets of real labels that iteration 1 fits, r + s unless given; from the pool if it can.
 
     Raises InputError naming the field that is wrong.
     """
     t, u = _iterations(t), _weight(r, s, weight)
     _check("pool", pool, f"a number >= r = {r}", pool >= r)
     q, kept = 1 - u, (0.0 if u == 0 else 1 / pool)  # kept: E |P|^2, in units of base
-    start = 1 / (r + s if first is None else first) - kept
+    start = 1 / (r + s) - kept  # iteration 1 fits r + s sets, from the pool if it can
     noise = (u**2 * (1 / r - kept) if u else 0.0) + q**2 / s
     left = q ** (t - 1)
     with np.errstate(divide="ignore", invalid="ignore"):

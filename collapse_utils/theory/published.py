@@ -27,12 +27,11 @@ from ..durable.metrics import KEY
 from ..errors import InputError
 from ..presets import NAMES
 from ..regimes import REGIMES
-from . import bias, families, gaussian, logistic, mixing, sharpening
+from . import bias, chains, families, gaussian, logistic, mixing, sharpening
 
 SOURCE = "simulation"
 TIMES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 JUDGED = 0.2  # no relative errors once a curve has fallen below this share of its start
-WHOLE_BLOCKS = ("replace", "accumulate", "replace_multiple")
 Rows = Iterator[dict]
 
 
@@ -152,7 +151,7 @@ SPIKE, FAR = 0.5, 0.9  # c and q of the collapsing family
 
 def families_rows(size: Size, seed: int) -> Rows:
     """Natural families and the uniform (n = 100), the collapsing family, logistic regression."""
-    for regime in WHOLE_BLOCKS:
+    for regime in chains.WHOLE_BLOCKS:
         N = size.fits(regime)
         for name, family in families.FAMILIES.items():
             rng = seeds.generator(seed, "families", name, regime)
@@ -176,7 +175,7 @@ def families_rows(size: Size, seed: int) -> Rows:
 def _logistic_rows(size: Size, seed: int) -> Rows:
     for name in TABLES:
         X, y, X_test, y_test = table(name)
-        for regime in WHOLE_BLOCKS:
+        for regime in chains.WHOLE_BLOCKS:
             rng = seeds.generator(seed, "families", name, regime)
             N = min(size.short, 30)
             theta = logistic.chain(X, y, regime, N, size.repeats // 10, rng)
@@ -303,15 +302,15 @@ def simulate(chapter: str, preset: str, seed: int) -> pd.DataFrame:
 def write(chapter: str, preset: str, chosen: list[int], out: Path) -> Path:
     """Simulate and write the table of a chapter with its provenance; returns its folder."""
     frames, records = [], []
+    config = {"repeats": size(preset).repeats, "iterations": size(preset).long}
     for seed in chosen:
         begun = time.monotonic()
         frames.append(simulate(chapter, preset, seed))
-        record = {name: frames[-1][name].iloc[0] for name in ("section", "preset")}
-        config = {"repeats": size(preset).repeats, "iterations": size(preset).long}
         run = provenance.collect(1, wall_s=time.monotonic() - begun)
         records.append(
             {
-                **record,
+                "section": chapter,
+                "preset": preset,
                 "variant": "",
                 "regime": "",
                 "seed": seed,

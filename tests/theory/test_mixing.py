@@ -146,7 +146,6 @@ def test_check_values():
     assert mixing.growth(math.inf, 0.3, 0.7, pool=0.3) == pytest.approx((3 - 0.6) / (0.3 * 1.7))
     assert mixing.growth([1, 7, 50], 0, 1).tolist() == [1, 7, 50]  # Theorem 1
     assert mixing.growth([1, 7, 50, math.inf], 1, 1e-12, pool=1) == pytest.approx(1)
-    assert mixing.growth(1, 1, 1, first=10) == pytest.approx(0.1)
     theorem_2 = sum(1 / i**2 for i in range(1, 11))
     assert mixing.accumulated([1, 10], 0) == pytest.approx([1, theorem_2])
     assert mixing.accumulated([1, 2, 10], 1) == pytest.approx([1, 1 / 2, 1 / 10])
