@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ..durable import files
 from ..evidence import claims, results
-from ..evidence.statistics import by_iteration, estimate, growth, seeds_of
+from ..evidence.statistics import by_iteration, final_growth, seeds_of
 from ..evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from ..language.config import PRESETS, LanguageConfig
 from ..presets import override
@@ -84,8 +84,7 @@ def numbers(frame: pd.DataFrame) -> dict[str, float]:
         return by_iteration(frame, metric, regime=regime, variant=variant)["mean"].iloc[place]
 
     def kept(regime: str, variant: str) -> str:
-        ratios = growth(frame, "distinct_2", regime, variant)
-        return estimate(ratios.iloc[:, -1], log=True).text(2)
+        return final_growth(frame, "distinct_2", regime, variant).text(2)
 
     def later(variant: str) -> float:
         means = by_iteration(frame, loss, regime="accumulate", variant=variant)["mean"]

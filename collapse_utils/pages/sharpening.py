@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ..evidence import claims
-from ..evidence.statistics import Estimate, by_seed, estimate
+from ..evidence.statistics import Estimate, by_seed, estimate, final_growth
 from ..theory import sharpening
 from . import figures
 
@@ -82,8 +82,7 @@ def language_change(frame: pd.DataFrame, regime: str) -> tuple[Estimate, Estimat
     """Estimates over seeds: final - first cross-entropy, in nats per token and per story, and
     final / first distinct-2.
     """
-    variety = by_seed(frame, "distinct_2", regime=regime, variant=VARIANT)
-    left = estimate(variety.iloc[:, -1] / variety.iloc[:, 0], log=True)
+    left = final_growth(frame, "distinct_2", regime, VARIANT)
     return *map(estimate, _rises(frame, regime, VARIANT)), left
 
 
