@@ -164,11 +164,10 @@ def _ends(frame: pd.DataFrame, variant: str, family: str, whose: str = "its") ->
 
 def _parameters(config: LanguageConfig) -> int:
     """Number of parameters of the model of a preset."""
-    from ..language.model import build, parameters  # imports transformers: seconds
+    from ..language.fit import new_model  # imports transformers: seconds
+    from ..language.model import parameters
 
-    names = ("layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
-    shape = {name: getattr(config, name) for name in names}
-    return parameters(build(config.architecture, **shape, seed=0))
+    return parameters(new_model(config, 0))
 
 
 def glance(opened: Opened) -> pd.DataFrame:
