@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-from .errors import InputError, named_values
+from .errors import InputError, named_values, one_of
 
 NAMES = ("smoke", "cpu", "colab", "paper")  # of every section; a section may have others
 MOST = 10**12  # of any whole number of a configuration
@@ -128,9 +128,7 @@ def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
 
 def choose(presets: Mapping[str, ConfigT], name: str) -> ConfigT:
     """The preset of that name; raises InputError with the names there are."""
-    if name not in presets:
-        raise InputError("preset", name, "one of " + ", ".join(presets))
-    return presets[name]
+    return presets[one_of("preset", name, presets)]
 
 
 def variant(config: Config, base: Config) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..errors import InputError
 from . import scaling, shares
 from .growth import grows_as_harmonic, levels_off, still_rises
 from .rows import NOTHING, REAL_LENGTH, TEMPERED, Arm, Rows, part
@@ -263,10 +262,3 @@ def describe(test: str, options: dict, scale: str) -> str:
         factor=", as a factor a fit" if scale == "ratio" else "",
         **arms,
     )
-
-
-def check(name: str) -> str:
-    """The name of a test, or InputError with those there are."""
-    if name not in TESTS:
-        raise InputError("test", name, "one of " + ", ".join(TESTS))
-    return name

@@ -12,18 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import regimes
-from ..errors import InputError
 
 WHOLE_BLOCKS = ("replace", "accumulate", "replace_multiple")  # the regimes that take no part of one
 Fit = Callable[[np.ndarray, int], np.ndarray]
 Sample = Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]
-
-
-def check_whole(regime: str) -> str:
-    """``regime``, or an InputError where it does not train on whole blocks."""
-    if regime not in WHOLE_BLOCKS:
-        raise InputError("regime", regime, "one of " + ", ".join(WHOLE_BLOCKS))
-    return regime
 
 
 def simulate(

@@ -45,7 +45,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from ..errors import InputError
+from ..errors import one_of, whole
 from . import chains
 
 
@@ -84,9 +84,10 @@ FAMILIES = {
 
 def mean_risk(v2: float, n: int, regime: str, iterations: int) -> np.ndarray:
     """E (mu_t - mu)^2/v(mu) for t = 1..N, exact at any n; not for ``accumulate_subsample``."""
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
-        raise InputError("n", n, "an integer >= 2")
-    power = {"replace": 0, "replace_multiple": 1, "accumulate": 2}[chains.check_whole(regime)]
+    whole("n", n, 2)
+    power = {"replace": 0, "replace_multiple": 1, "accumulate": 2}[
+        one_of("regime", regime, chains.WHOLE_BLOCKS)
+    ]
     steps = 1 / (n * np.arange(1.0, iterations + 1) ** power)
     return np.cumsum(steps) if v2 == 0 else (np.cumprod(1 + v2 * steps) - 1) / v2
 
@@ -98,10 +99,8 @@ def simulate_mean(
 
     A block enters by its mean, whose distribution is known; not for ``accumulate_subsample``.
     """
-    chains.check_whole(regime)
-    if family not in FAMILIES:
-        raise InputError("family", family, "one of " + ", ".join(FAMILIES))
-    this = FAMILIES[family]
+    one_of("regime", regime, chains.WHOLE_BLOCKS)
+    this = FAMILIES[one_of("family", family, FAMILIES)]
 
     def sample(mu: np.ndarray, train: np.ndarray, size: int, t: int) -> np.ndarray:
         return this.block(rng, mu[:, None], n, (repeats, size))
@@ -118,7 +117,7 @@ def uniform_risk(n: int, regime: str, iterations: int) -> np.ndarray:
 
     The largest of m items of U[0, theta] has moments m/(m + 1) theta and m/(m + 2) theta^2.
     """
-    chains.check_whole(regime)
+    one_of("regime", regime, chains.WHOLE_BLOCKS)
     t = np.arange(1.0, iterations + 1)
     m = n * t if regime == "replace_multiple" else n * np.ones(iterations)
     first, second = m / (m + 1), m / (m + 2)
@@ -131,7 +130,7 @@ def simulate_uniform(
     n: int, regime: str, iterations: int, repeats: int, rng: np.random.Generator
 ) -> np.ndarray:
     """theta_t/theta of simulated chains, (R, N)."""
-    chains.check_whole(regime)
+    one_of("regime", regime, chains.WHOLE_BLOCKS)
     theta, out = np.ones(repeats), []
     for t in range(1, iterations + 1):
         m = n * t if regime == "replace_multiple" else n

@@ -18,8 +18,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from . import chains
+from ..errors import one_of
 from .bias import variance
+from .chains import WHOLE_BLOCKS
 
 PENALTY = 1e-3  # in total, times |theta|^2/2: keeps the fit of separable labels finite
 
@@ -86,7 +87,7 @@ def chain(
 
     Not for ``accumulate_subsample``.
     """
-    chains.check_whole(regime)
+    one_of("regime", regime, WHOLE_BLOCKS)
     n = len(y)
     successes, trials = np.broadcast_to(y.astype(float), (repeats, n)), np.ones((repeats, n))
     fits = [np.repeat(fit(X, successes[:1], trials[:1], penalty), repeats, axis=0)]
