@@ -6,7 +6,8 @@ line prints the line and exits with status 2; a notebook shows it as the last li
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from numbers import Integral
 
 MOST = 10**18  # of an integer that a user types
 MOST_SHOWN = 300  # characters of a value in a message
@@ -36,6 +37,31 @@ class InputError(ValueError):
         if len(shown) > MOST_SHOWN:
             shown = f"{shown[:MOST_SHOWN]}... ({len(shown):,} characters)"
         super().__init__(f"{field}: got {shown}; allowed: {allowed}")
+
+
+def data_error(data: object, allowed: str) -> InputError:
+    """The error of a source, a file or a folder that ``--data`` names and that cannot be used."""
+    return InputError("--data", str(data), allowed)
+
+
+def one_of(field: str, value: str, choices: Collection[str]) -> str:
+    """``value``, or an InputError that lists the ``choices``."""
+    if value not in choices:
+        raise InputError(field, value, "one of " + ", ".join(choices))
+    return value
+
+
+def whole(field: str, value: int, least: int) -> int:
+    """``value``, or an InputError where it is no integer >= ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(field, value, f"an integer >= {least}")
+    return value
+
+
+def require(field: str, value: object, allowed: str, ok: bool) -> None:
+    """InputError unless ``ok``."""
+    if not ok:
+        raise InputError(field, value, allowed)
 
 
 class RunError(RuntimeError):

@@ -31,7 +31,6 @@ A ``fit`` that takes long saves its state and resumes.  In a torch loop these li
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -50,8 +49,6 @@ from .durable.files import read_json
 from .durable.metrics import checked, frame_of
 from .durable.run_dir import check_names
 from .errors import InputError, RunError, named_values
-from .evidence import claims
-from .evidence.verdicts import Verdict
 from .loading import Adapted, OwnConfig, construct, identity, is_own
 from .pages.report import report as report
 from .sweeps.jobs import Job
@@ -134,7 +131,7 @@ class _Row(NamedTuple):
     regime: str
 
 
-def before_sweep(jobs: Sequence[Job], check: str = "exact", tolerance: float = 1e-3) -> None:
+def before_sweep(jobs: Sequence[Job], check: str = "exact") -> None:
     """What has to be right before the chains of a sweep of own models start: folders that hold no
     other model, and a :func:`trial` of each model of which no chain was begun.
 
@@ -158,7 +155,7 @@ def before_sweep(jobs: Sequence[Job], check: str = "exact", tolerance: float = 1
                     "model", model, f"{begun_with}, with which {folder} was begun; or another --out"
                 )
         if check != "off" and not begun:
-            trial(section, check, tolerance, diverged)
+            trial(section, check, diverged=diverged)
 
 
 def trial(
@@ -233,13 +230,3 @@ def _alike(first: object, second: object, tolerance: float) -> bool:
             first, second, rtol=0, atol=tolerance * np.nanmax(np.abs(first)), equal_nan=True
         )
     )
-
-
-def verdicts(frame: pd.DataFrame, metric: str) -> list[Verdict]:
-    """The claims of the book on ``metric`` (lower is better), paired by seed; ``not run`` where a
-    regime is missing.
-    """
-    return [
-        claims.judge(dataclasses.replace(claim, metric=metric), frame)
-        for claim in claims.of("own_model")
-    ]

@@ -12,11 +12,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-from .errors import InputError, named_values
+from .errors import InputError, named_values, one_of
 
 NAMES = ("smoke", "cpu", "colab", "paper")  # of every section; a section may have others
 MOST = 10**12  # of any whole number of a configuration
@@ -24,38 +25,28 @@ MOST_DIGITS = 40  # characters of a number
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")  # of training a network
 
 
-def setting(
-    default: Any,
-    meaning: str,
-    *,
-    at_least: float | None = None,
-    above: float | None = None,
-    at_most: float | None = None,
-    below: float | None = None,
-    choices: tuple | None = None,
-) -> Any:
-    """A dataclass field with its meaning in one line and its bounds or ``choices``."""
-    bounds = {
-        "at_least": at_least,
-        "above": above,
-        "at_most": at_most,
-        "below": below,
-        "choices": choices,
-    }
-    return dataclasses.field(default=default, metadata={"meaning": meaning, **bounds})
+LIMITS = {  # of a number -> their sign, and the comparison with a value
+    "at_least": (">=", operator.ge),
+    "above": (">", operator.gt),
+    "at_most": ("<=", operator.le),
+    "below": ("<", operator.lt),
+}
+
+
+def setting(default: Any, meaning: str, *, choices: tuple | None = None, **limits: float) -> Any:
+    """A dataclass field with its meaning in one line and its ``LIMITS`` or ``choices``."""
+    metadata = {"meaning": meaning, "choices": choices, "limits": limits}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def allowed(field: dataclasses.Field, kind: type) -> str:
     """What ``field`` accepts, in words: ``an integer >= 1``, ``one of llama, gpt2``."""
-    bounds = field.metadata
-    if bounds.get("choices"):
-        return "one of " + ", ".join(map(str, bounds["choices"]))
+    if choices := field.metadata.get("choices"):
+        return "one of " + ", ".join(map(str, choices))
     noun = {int: "an integer", float: "a number", bool: "true or false", str: "text"}[kind]
-    signs = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
-    limits = [
-        f"{sign} {bounds[name]:g}" for name, sign in signs.items() if bounds.get(name) is not None
-    ]
-    return " ".join([noun, " and ".join(limits)]).strip()
+    limits = field.metadata.get("limits", {}).items()
+    signs = [f"{LIMITS[name][0]} {limit:g}" for name, limit in limits]
+    return " ".join([noun, " and ".join(signs)]).strip()
 
 
 def _fits(value: Any, kind: type, bounds: Mapping) -> bool:
@@ -69,12 +60,8 @@ def _fits(value: Any, kind: type, bounds: Mapping) -> bool:
         return False
     if bounds.get("choices") is not None and value not in bounds["choices"]:
         return False
-    return not (
-        (bounds.get("at_least") is not None and value < bounds["at_least"])
-        or (bounds.get("above") is not None and value <= bounds["above"])
-        or (bounds.get("at_most") is not None and value > bounds["at_most"])
-        or (bounds.get("below") is not None and value >= bounds["below"])
-    )
+    limits = bounds.get("limits", {}).items()
+    return all(LIMITS[name][1](value, limit) for name, limit in limits)
 
 
 @dataclass(frozen=True)
@@ -141,9 +128,7 @@ def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
 
 def choose(presets: Mapping[str, ConfigT], name: str) -> ConfigT:
     """The preset of that name; raises InputError with the names there are."""
-    if name not in presets:
-        raise InputError("preset", name, "one of " + ", ".join(presets))
-    return presets[name]
+    return presets[one_of("preset", name, presets)]
 
 
 def variant(config: Config, base: Config) -> str:

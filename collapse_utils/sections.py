@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from . import loading, presets, regimes
-from .errors import InputError
+from .errors import InputError, data_error
 from .paths import default_cache
 
 if TYPE_CHECKING:
@@ -110,11 +110,7 @@ def make(
     seeds.sequence(seed)
     if loading.is_own(name):
         if str(data) != DEFAULT:
-            raise InputError(
-                "--data",
-                str(data),
-                "nothing: an own model brings its data (or takes them by --arg)",
-            )
+            raise data_error(data, "nothing: an own model brings its data (or takes them by --arg)")
         own = loading.construct(name, arguments)
         check_methods(own)
         section = loading.Adapted(own)

@@ -11,15 +11,14 @@ import hashlib
 
 import numpy as np
 
-from .errors import InputError, integer
+from .errors import InputError, integer, whole
 
 MOST = 10_000  # seeds in one range of a sweep
 
 
 def sequence(seed: int, *purpose: str | int) -> np.random.SeedSequence:
     """The :class:`numpy.random.SeedSequence` of ``seed`` for a purpose (strings and integers)."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError("seed", seed, "an integer >= 0")
+    whole("seed", seed, 0)
     # The key is a hash of the words, not of Python objects: the same on every machine and in every
     # session.
     words = "/".join(f"{type(part).__name__}:{part}" for part in purpose).encode()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import InputError
+from .errors import data_error
 
 DEPTH = 3  # folders below a local copy in which its files may lie
 
@@ -47,18 +47,18 @@ def place(data: str | Path, names: Iterable[str]) -> Path:
         exists = False
     if not exists:
         allowed = f"one of {', '.join(names)}, or a file or folder that exists"
-        raise InputError("--data", str(data), allowed)
+        raise data_error(data, allowed)
     if path.resolve().parent == path.resolve():
-        raise InputError("--data", str(data), "a file or folder with data, not a whole disk")
+        raise data_error(data, "a file or folder with data, not a whole disk")
     return path
 
 
 def regular(path: Path, most: int) -> Path:
     """``path``; InputError if it is no regular file or has more than ``most`` bytes."""
     if not path.is_file():
-        raise InputError("--data", str(path), "a regular file, not a pipe or a device")
+        raise data_error(path, "a regular file, not a pipe or a device")
     if (size := path.stat().st_size) > most:
-        raise InputError("--data", str(path), f"a file of at most {most:,} bytes (it has {size:,})")
+        raise data_error(path, f"a file of at most {most:,} bytes (it has {size:,})")
     return path
 
 

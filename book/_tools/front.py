@@ -155,13 +155,12 @@ def smallness(root: Path) -> str:
     path = root / "results" / "planning" / "assumptions.csv"
     if not path.is_file():
         return ""
-    from collapse_utils.language.model import PAPER_SIZES, build, parameters  # seconds
+    from collapse_utils.language.fit import new_model  # imports transformers: seconds
+    from collapse_utils.language.model import PAPER_SIZES, parameters
 
     assumed = pd.read_csv(path).set_index("name")["value"]
     ours = LANGUAGE["trained"]
-    names = ("layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
-    shape = {name: getattr(ours, name) for name in names}
-    count = parameters(build(ours.architecture, **shape, seed=0)) / 1e6
+    count = parameters(new_model(ours, 0)) / 1e6
     sizes = sorted(size.parameters / 1e6 for size in PAPER_SIZES.values())
     return (
         f"Our language models have {count:.1f} million parameters and read "

@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 
 from .. import paths
-from ..errors import InputError
+from ..errors import InputError, one_of
 from . import effects, shares
 from .rows import SCALES, Rows, joined
 from .statistics import Estimate
@@ -134,7 +134,7 @@ def load(path: Path | None = None) -> tuple[Claim, ...]:
     pages = {}
     for section, given in content["sections"].items():
         pages[section] = Page(section, **{**given, "results": tuple(given["results"])})
-        _check_scale(f"scale of {section}", pages[section].scale)
+        one_of(f"scale of {section}", pages[section].scale, SCALES)
     loaded: dict[str, Claim] = {}
     for entry in content["claims"]:
         for claim in _claims(entry, pages):
@@ -144,18 +144,11 @@ def load(path: Path | None = None) -> tuple[Claim, ...]:
     return tuple(loaded.values())
 
 
-def _check_scale(name: str, scale: str) -> None:
-    if scale not in SCALES:
-        raise InputError(name, scale, "one of " + ", ".join(SCALES))
-
-
 def _claims(entry: dict, pages: dict[str, Page]) -> list[Claim]:
     """The claim of an entry, and its details."""
     entry = dict(entry)
     name, details = entry.get("id", ""), entry.pop("details", {})
-    section = entry.pop("section", "")
-    if section not in pages:
-        raise InputError(f"{name}: section", section, "one of " + ", ".join(pages))
+    section = one_of(f"{name}: section", entry.pop("section", ""), pages)
     missing = {"id", "statement", "where", "test", "shown", "outcomes"} - set(entry)
     unknown = set(entry) - {each.name for each in dataclasses.fields(Claim)}
     if missing or unknown:
@@ -173,8 +166,7 @@ def _claims(entry: dict, pages: dict[str, Page]) -> list[Claim]:
 def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
     made = []
     for test, entry in given.items():
-        if test not in DETAILS:
-            raise InputError(f"{claim.id}: details", test, "one of " + ", ".join(DETAILS))
+        one_of(f"{claim.id}: details", test, DETAILS)
         options = {name: value for name, value in entry.items() if name != "outcomes"}
         limit = options.get("limit", 0.0)
         share = claim.ratio and test == "never_falls"
@@ -195,19 +187,14 @@ def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
 
 
 def _checked(claim: Claim) -> Claim:
-    effects.check(claim.test)
-    _check_scale(f"{claim.id}: scale", claim.scale or claim.page.scale)
+    one_of("test", claim.test, effects.TESTS)
+    one_of(f"{claim.id}: scale", claim.scale or claim.page.scale, SCALES)
     for model in claim.models:
-        if model not in claim.page.models:
-            raise InputError(f"{claim.id}: models", model, "one of " + ", ".join(claim.page.models))
+        one_of(f"{claim.id}: models", model, claim.page.models)
     for where in (*claim.outcomes, *claim.variant_on):
-        if where not in claim.page.results:
-            raise InputError(
-                f"{claim.id}: outcomes", where, "one of " + ", ".join(claim.page.results)
-            )
+        one_of(f"{claim.id}: outcomes", where, claim.page.results)
     for outcome in claim.outcomes.values():
-        if outcome not in OUTCOMES:
-            raise InputError(f"{claim.id}: outcomes", outcome, "one of " + ", ".join(OUTCOMES))
+        one_of(f"{claim.id}: outcomes", outcome, OUTCOMES)
     return claim
 
 

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..errors import InputError
 from . import scaling, shares
 from .growth import grows_as_harmonic, levels_off, still_rises
 from .rows import NOTHING, REAL_LENGTH, TEMPERED, Arm, Rows, part
@@ -205,40 +204,6 @@ def grid_ends_above(rows: Rows, above: str, below: str, limit: float) -> list[Pa
     return [rows.part(cells, limit) for _, cells in (last[above] / last[below]).groupby("T")]
 
 
-TESTS: dict[str, Callable[..., list[Part]]] = (
-    {
-        test.__name__: test
-        for test in (
-            slopes_up,
-            trends_up,
-            never_falls,
-            ends_above_first,
-            ends_below_first,
-            does_not_rise,
-            stays_equal,
-            stays_below_mixture_bound,
-            ends_above,
-            ends_between,
-            ends_below_in,
-            ends_below_real,
-            stays_near,
-            second_fit_share,
-            grows_as_harmonic,
-            still_rises,
-            levels_off,
-            rises_more,
-            makes_share,
-            final_below,
-            follows_theory,
-            grid_bounded,
-            grid_ends_above,
-        )
-    }
-    | shares.TESTS
-    | scaling.TESTS
-)
-
-
 def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
     """How many steps from one fit to the next rise, and how many there are, over all seeds."""
     steps = rows.table(of).diff(axis=1).iloc[:, 1:].to_numpy()
@@ -247,36 +212,34 @@ def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
 
 # What the effect of a test is, in words; {vs} is "-" or "/", and the other names are options of the
 # test.
-EFFECTS = (
-    {
-        "slopes_up": "slope over the fits{factor}",
-        "trends_up": "rank correlation of loss and iteration",
-        "never_falls": "lowest step, fit t + 1 {vs} fit t",
-        "ends_above_first": "final fit {vs} first fit",
-        "ends_below_first": "final fit {vs} first fit",
-        "does_not_rise": "mean of the later fits {vs} first fit",
-        "stays_equal": "mean of the later fits {vs} first fit",
-        "stays_below_mixture_bound": "final fit - first fit",
-        "ends_above": "{above} {vs} {below} at the final fit",
-        "final_below": "value at the final fit",
-        "ends_between": "least certain of {high} {vs} {middle} and {middle} {vs} {low} "
-        "at the final fit",
-        "ends_below_in": "{below} {vs} {above} at the final fit, less certain of the two metrics",
-        "ends_below_real": "samples / real texts at the final fit, less certain of the two regimes",
-        "stays_near": "{of} {vs} {to}, least certain later fit",
-        "second_fit_share": "(fit 2 - first fit at its sampling temperature) / (fit 2 - first fit)",
-        "grows_as_harmonic": "log of the residual with the less certain other shape / with H_t",
-        "still_rises": "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
-        "levels_off": "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
-        "rises_more": "rise of {of} - rise of {than}",
-        "makes_share": "rise of {of} / rise of {than}",
-        "follows_theory": "simulation / theory (least certain T)",
-        "grid_bounded": "final error / first error (least certain T)",
-        "grid_ends_above": "{above} / {below} at the final fit (least certain T)",
-    }
-    | shares.EFFECTS
-    | scaling.EFFECTS
-)
+WORDS: dict[Callable[..., list[Part]], str] = {
+    slopes_up: "slope over the fits{factor}",
+    trends_up: "rank correlation of loss and iteration",
+    never_falls: "lowest step, fit t + 1 {vs} fit t",
+    ends_above_first: "final fit {vs} first fit",
+    ends_below_first: "final fit {vs} first fit",
+    does_not_rise: "mean of the later fits {vs} first fit",
+    stays_equal: "mean of the later fits {vs} first fit",
+    stays_below_mixture_bound: "final fit - first fit",
+    ends_above: "{above} {vs} {below} at the final fit",
+    ends_between: "least certain of {high} {vs} {middle} and {middle} {vs} {low} at the final fit",
+    ends_below_in: "{below} {vs} {above} at the final fit, less certain of the two metrics",
+    ends_below_real: "samples / real texts at the final fit, less certain of the two regimes",
+    stays_near: "{of} {vs} {to}, least certain later fit",
+    second_fit_share: "(fit 2 - first fit at its sampling temperature) / (fit 2 - first fit)",
+    grows_as_harmonic: "log of the residual with the less certain other shape / with H_t",
+    still_rises: "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
+    levels_off: "mean of fits 41 to 50 {vs} mean of fits 21 to 30",
+    rises_more: "rise of {of} - rise of {than}",
+    makes_share: "rise of {of} / rise of {than}",
+    final_below: "value at the final fit",
+    follows_theory: "simulation / theory (least certain T)",
+    grid_bounded: "final error / first error (least certain T)",
+    grid_ends_above: "{above} / {below} at the final fit (least certain T)",
+    **shares.WORDS,
+}
+TESTS = {test.__name__: test for test in WORDS} | scaling.TESTS
+EFFECTS = {test.__name__: words for test, words in WORDS.items()} | scaling.EFFECTS
 
 
 def named(arm: Arm) -> str:
@@ -299,10 +262,3 @@ def describe(test: str, options: dict, scale: str) -> str:
         factor=", as a factor a fit" if scale == "ratio" else "",
         **arms,
     )
-
-
-def check(name: str) -> str:
-    """The name of a test, or InputError with those there are."""
-    if name not in TESTS:
-        raise InputError("test", name, "one of " + ", ".join(TESTS))
-    return name

@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 from .. import regimes, sections, seeds
-from ..errors import InputError
+from ..errors import InputError, one_of
 
 FIELDS = (
     "section",
@@ -99,8 +99,7 @@ def _texts(entry: dict[str, Any], name: str, where: str) -> list[str]:
 
 def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
     for name in entry:
-        if name not in FIELDS:
-            raise InputError(where, name, "one of " + ", ".join(FIELDS))
+        one_of(where, name, FIELDS)
     for name in ("section", "seeds"):
         if name not in entry:
             raise InputError(where, "nothing", f"a field {name}")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from ..errors import InputError
+from ..errors import one_of
 from . import results
 from .statistics import Estimate, by_seed, estimate
 
@@ -93,12 +93,7 @@ def read(given: str | Path | None = None) -> list[dict[str, Any]]:
     entries = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else []
     for entry in entries:
         for prediction in entry["predictions"]:
-            if prediction["statistic"] not in {*STATISTICS, "final_gap"}:
-                raise InputError(
-                    entry["id"],
-                    prediction["statistic"],
-                    "one of " + ", ".join([*STATISTICS, "final_gap"]),
-                )
+            one_of(entry["id"], prediction["statistic"], [*STATISTICS, "final_gap"])
     return entries
 
 

@@ -6,8 +6,6 @@ logarithm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
@@ -106,14 +104,11 @@ def kinds_alike(rows: Rows, limit: float) -> list[Part]:
     return [part(ratio, 1 / (1 + limit), log=True), part(ratio, 1 + limit, -1, log=True)]
 
 
-TESTS: dict[str, Callable[..., list[Part]]] = {
-    test.__name__: test
-    for test in (falls_with_share, closer_to_bias, share_outweighs_number, kinds_alike)
-}
 NO_RATIOS = ("falls_with_share", "closer_to_bias", "share_outweighs_number")  # a slope, differences
-EFFECTS = {
-    "falls_with_share": "slope of the rise over the share of real items",
-    "closer_to_bias": "squared distance to noise - squared distance to bias",
-    "share_outweighs_number": "effect of twice the share - effect of twice the number",
-    "kinds_alike": "final loss, the same real items / others each time",
+WORDS = {  # what the effect of a test is, as in effects.py
+    falls_with_share: "slope of the rise over the share of real items",
+    closer_to_bias: "squared distance to noise - squared distance to bias",
+    share_outweighs_number: "effect of twice the share - effect of twice the number",
+    kinds_alike: "final loss, the same real items / others each time",
 }
+TESTS = {test.__name__: test for test in WORDS}

@@ -90,6 +90,11 @@ def growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> 
     return table.div(table.iloc[:, 0], axis=0) if table.size else table
 
 
+def final_growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> Estimate:
+    """A metric of the final fit over that of the first: the geometric mean over seeds."""
+    return estimate(growth(frame, metric, regime, variant).iloc[:, -1], log=True)
+
+
 def by_iteration(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
     """Mean, low, high and n of a metric for every iteration."""
     return summary(by_seed(frame, metric, **where))

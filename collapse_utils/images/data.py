@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ..durable import files
 from ..durable.run_dir import fingerprint
-from ..errors import InputError
+from ..errors import InputError, data_error
 from .config import ImagesConfig
 from .sources import Album, Photo, key_of, locate
 
@@ -82,34 +82,29 @@ class _Decoder:
     def __call__(self, i: int) -> np.ndarray | None:
         """Photograph i as uint8 (C, size, size), or None if it is damaged and may be left out."""
         name, config = self.album.photos[i].name, self.config
+        where = f"{self.album.name}, {name}"
         try:
             image = self.album.open(i)
             image.load()
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
             if not config.skip_damaged:
-                raise InputError(
-                    "--data",
-                    f"{self.album.name}, {name}",
+                raise data_error(
+                    where,
                     "an image that can be decoded, or --set "
                     f"skip_damaged=true to leave such files out ({problem})",
                 ) from None
             self.damaged.append(name)
             return None
         if image.mode not in ("L", "RGB"):
-            raise InputError(
-                "--data",
-                f"{self.album.name}, {name}",
-                f"8-bit grey or RGB (it has mode {image.mode})",
-            )
+            raise data_error(where, f"8-bit grey or RGB (it has mode {image.mode})")
         if config.grey:
             image = image.convert("L")
         if self.first is None:
             self.first = (name, image.size, image.mode)
         elif (image.size, image.mode) != self.first[1:]:
             kind = "{0[0]}x{0[1]} pixels, {1}".format
-            raise InputError(
-                "--data",
-                f"{self.album.name}, {name}",
+            raise data_error(
+                where,
                 f"{kind(*self.first[1:])} as in {self.first[0]} "
                 f"(it has {kind(image.size, image.mode)})",
             )
@@ -211,9 +206,7 @@ def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path)
     for part in ("test", "train"):
         first = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)[:1000]
         if (first == first[0]).all():
-            raise InputError(
-                "--data", album.name, f"images that differ (those to {part} are equal)"
-            )
+            raise data_error(album.name, f"images that differ (those to {part} are equal)")
     people = {
         part: {album.photos[i].person for i in rows}
         for part, rows in (("train", train), ("test", test))
@@ -235,10 +228,8 @@ def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path)
 
 def _enough(config: ImagesConfig, album: Album, train: int, test: int) -> None:
     if test <= config.neighbours:
-        raise InputError(
-            "--data",
-            album.name,
-            f"more than {config.neighbours} images to hold out (it has {test})",
+        raise data_error(
+            album.name, f"more than {config.neighbours} images to hold out (it has {test})"
         )
     if train < config.batch_size:
         raise InputError(

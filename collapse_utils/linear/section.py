@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import seeds
 from ..data import Pool
-from ..errors import InputError
+from ..errors import data_error
 from ..sources import Source
 from .config import DEFAULT_SOURCE, Linear, covariance_factor
 
@@ -38,9 +38,7 @@ def make(
 ) -> LinearSection:
     """The section for one chain; nothing is read or downloaded."""
     if str(data) != DEFAULT_SOURCE:
-        raise InputError(
-            "--data", str(data), f"{DEFAULT_SOURCE} (this section draws its data from the seed)"
-        )
+        raise data_error(data, f"{DEFAULT_SOURCE} (this section draws its data from the seed)")
     return LinearSection(config, seed)
 
 

@@ -35,7 +35,6 @@ from .. import regimes
 from ..errors import InputError
 
 ACCUMULATE_BOUND = math.pi**2 / 6  # of accumulate, in units of base
-SUBSAMPLE_BOUND = math.pi**2 / 2 - 2  # of accumulate_subsample as T/d grows, in units of base
 TOO_FEW_ROWS = (
     "the expected error of least squares is infinite when T is d or d + 1, and its fit not unique "
     "below d"

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from rdkit import Chem, RDLogger
 from rdkit.Chem import AllChem
 
-from ..errors import InputError
+from ..errors import data_error
 
 
 def embed(molecule: Chem.Mol, count: int) -> Chem.Mol | None:
@@ -64,7 +64,5 @@ def with_conformers(molecules: list[Chem.Mol], count: int, *, made: bool) -> lis
     for molecule, result in zip(molecules, results, strict=True):
         if result is None:
             smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
-            raise InputError(
-                "--data", smiles, "molecules for which ETKDGv3 finds a conformation in space"
-            )
+            raise data_error(smiles, "molecules for which ETKDGv3 finds a conformation in space")
     return [Chem.Mol(result) for result in results]

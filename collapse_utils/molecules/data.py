@@ -27,7 +27,7 @@ from rdkit.Chem import AllChem
 
 from ..durable import files
 from ..durable.run_dir import fingerprint
-from ..errors import InputError
+from ..errors import InputError, data_error
 from . import conformers, sources
 from .config import MoleculesConfig
 from .graphs import Graphs
@@ -112,7 +112,7 @@ def prepare(
     Raises InputError for a source that is not there, records that cannot be used, and too few
     molecules.
     """
-    name, content, read = sources.locate(data, config, cache)
+    name, content, read = sources.locate(data, config)
     fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
     key = {"content": content, "layout": 2, **{field: getattr(config, field) for field in fields}}
     draw = seed if config.draw == "by_seed" else None
@@ -154,8 +154,7 @@ def _prepare(
     required = held_out + (config.molecules or -(-config.batch_size // config.conformers))
     most = len(order) - held_out
     if most < -(-config.batch_size // config.conformers):
-        raise InputError(
-            "--data",
+        raise data_error(
             name,
             f"a source of {required:,} different molecules or more, as the preset wants, of at "
             f"most {config.max_atoms} atoms, {held_out:,} of them held out; {name} has "

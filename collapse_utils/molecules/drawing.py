@@ -51,14 +51,11 @@ def frame(rows: Sequence[np.ndarray]) -> np.ndarray:
     )
 
 
-def draw(
-    ax: Axes, molecule: Chem.Mol, positions: np.ndarray, half: np.ndarray, title: str = ""
-) -> None:
+def draw(ax: Axes, molecule: Chem.Mol, positions: np.ndarray, half: np.ndarray, title: str) -> None:
     """One conformation, positions (atoms, 3), in a picture of ``half`` (width, height)."""
     ax.set_aspect("equal")
     ax.axis("off")
-    if title:
-        ax.set_title(title, loc="center", fontsize=10)
+    ax.set_title(title, loc="center", fontsize=10)
     if not np.isfinite(positions).all():
         ax.text(0.5, 0.5, "not finite", ha="center", va="center", transform=ax.transAxes)
         return

@@ -19,7 +19,7 @@ from typing import Any
 from rdkit import Chem
 
 from ..durable import files
-from ..errors import InputError
+from ..errors import InputError, data_error
 from .sources import problem_of
 
 ADMITTED = {("rdkit.Chem.rdchem", "Mol"): Chem.Mol, ("rdkit.Chem", "Mol"): Chem.Mol}
@@ -37,8 +37,8 @@ class MoleculeUnpickler(pickle.Unpickler):
             return ADMITTED[module, name]
         except KeyError:
             asked = f"{self.name} asks for {module}.{name}"
-            raise InputError(
-                "--data", asked, "pickles of RDKit molecules and plain values; nothing was run"
+            raise data_error(
+                asked, "pickles of RDKit molecules and plain values; nothing was run"
             ) from None
 
 
@@ -57,7 +57,7 @@ def read_pickle(path: Path) -> Any:
     ) as problem:
         if isinstance(problem, InputError):
             raise
-        raise InputError("--data", str(path), f"a pickle of GEOM ({problem})") from None
+        raise data_error(path, f"a pickle of GEOM ({problem})") from None
 
 
 def convert(
@@ -111,7 +111,7 @@ def convert(
 def _most_probable(folder: Path, entry: dict, most: int) -> list[Chem.Mol]:
     path = (folder / entry["pickle_path"]).resolve()
     if folder.resolve() not in path.parents:
-        raise InputError("--data", entry["pickle_path"], "a path inside the folder")
+        raise data_error(entry["pickle_path"], "a path inside the folder")
     content = read_pickle(path)
     records = content.get("conformers", [])
     if not 0 < entry.get("uniqueconfs", 0) <= len(records):

@@ -227,9 +227,7 @@ class Graphs:
         """(molecules, width) mask of the slots that hold an atom."""
         return np.arange(width) < self.atoms[molecules][:, None]
 
-    def distance_statistics(
-        self, conformations: np.ndarray, block: int = 256
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def distance_statistics(self, conformations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread in angstrom of every kind of pair in ``conformations``.
 
         Each kind is drawn towards its family, each family towards its order of edge, with the
@@ -238,8 +236,8 @@ class Graphs:
         """
         kinds = self.arrays["kind"]
         sums = np.zeros((3, self.kinds))
-        for start in range(0, len(conformations), block):
-            rows = conformations[start : start + block]
+        for start in range(0, len(conformations), 256):
+            rows = conformations[start : start + 256]
             rows = rows[np.isfinite(rows["positions"]).all(axis=(1, 2))]
             molecules = rows["molecule"].astype(np.int64)
             pairs = _ragged(self._pair_start[molecules], self.pairs[molecules])

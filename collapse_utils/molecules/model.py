@@ -246,18 +246,13 @@ class GeoDiff(nn.Module):
             filters = FilterTable(self, only_far=True)
         window = self.window(pairs.distance)[:, None]
         for number, convolution in enumerate(self.global_convs):
-            parts = []
             if filters is None:
                 parts = [(convolution.filter(edge) * window, pairs.i, pairs.j)]
             else:
+                parts = []
                 if filters.only_far:
-                    parts = [
-                        (
-                            convolution.filter(edge[local]) * window[local],
-                            pairs.i[local],
-                            pairs.j[local],
-                        )
-                    ]
+                    weight = convolution.filter(edge[local]) * window[local]
+                    parts = [(weight, pairs.i[local], pairs.j[local])]
                 parts.append(filters.read(number, pairs))
             h = convolution(h, parts)
         far = slice(pairs.local, None)

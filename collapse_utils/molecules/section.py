@@ -241,10 +241,10 @@ class MoleculesSection:
         raise KeyError(number)
 
 
-def finite_rows(items: Data | Pool, block: int = 4096) -> np.ndarray:
+def finite_rows(items: Data | Pool) -> np.ndarray:
     """Numbers of the conformations that are finite."""
     finite = [
-        np.isfinite(items[start : start + block]["positions"]).all(axis=(1, 2))
-        for start in range(0, len(items), block)
+        np.isfinite(items[start : start + 4096]["positions"]).all(axis=(1, 2))
+        for start in range(0, len(items), 4096)
     ]
     return np.flatnonzero(np.concatenate(finite))

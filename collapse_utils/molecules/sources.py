@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 from rdkit import Chem, RDConfig, RDLogger
 
-from ..errors import InputError
+from ..errors import data_error
 from ..sources import Source, content, local_copy, place, regular
 from .config import MoleculesConfig
 
@@ -114,10 +114,9 @@ def _usable(
         else:
             problems.append(f"{label}: {problem}")
     if count == 0:
-        raise InputError("--data", where, "a file with at least one molecule")
+        raise data_error(where, "a file with at least one molecule")
     if len(problems) > BAD_SHARE * count:
-        raise InputError(
-            "--data",
+        raise data_error(
             where,
             f"a file of which at most {BAD_SHARE:.0%} of the records cannot be used; here "
             f"{len(problems)} of {count}, first {problems[0]}",
@@ -155,7 +154,7 @@ def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
         # RDKit turns a reader's error into the last
         except (OSError, EOFError, UnicodeDecodeError, SystemError) as reason:
             cause = reason.__cause__ or reason
-            raise InputError("--data", str(path), f"an SDF or SDF.gz ({cause})") from None
+            raise data_error(path, f"an SDF or SDF.gz ({cause})") from None
 
 
 def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
@@ -164,7 +163,7 @@ def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as reason:
-        raise InputError("--data", str(path), f"a list of SMILES in UTF-8 ({reason})") from None
+        raise data_error(path, f"a list of SMILES in UTF-8 ({reason})") from None
     for number, line in enumerate(lines, 1):
         if line.strip():
             smiles = line.split()[0]
@@ -206,9 +205,7 @@ def _shipped() -> Read:
     for name in SHIPPED:
         path = Path(RDConfig.RDContribDir) / name
         if not path.is_file():
-            raise InputError(
-                "--data", "rdkit", f"another source: this rdkit does not ship Contrib/{name}"
-            )
+            raise data_error("rdkit", f"another source: this rdkit does not ship Contrib/{name}")
         records += [(f"{path.name}, {label}", molecule) for label, molecule in read_sdf(path)]
     read = _usable(records, "rdkit")
     # one force field for all conformations
@@ -227,9 +224,7 @@ def _is_sdf(path: Path) -> bool:
     return path.name.endswith((".sdf", ".sdf.gz", ".smi"))
 
 
-def locate(
-    data: str | Path, config: MoleculesConfig, cache: Path
-) -> tuple[str, str, Callable[[], Read]]:
+def locate(data: str | Path, config: MoleculesConfig) -> tuple[str, str, Callable[[], Read]]:
     """The source's name for the results, a checksum of its content, and the function that reads it.
 
     ``data`` is the name of a source, or a local file, or a folder with one SDF in it.  A named
@@ -238,34 +233,26 @@ def locate(
     if str(data) == "rdkit":
         return "rdkit", f"rdkit {version('rdkit')}", _shipped
     if str(data) == "sdf":
-        raise InputError(
-            "--data", "sdf", "the path of an SDF or SDF.gz with hydrogens and 3D positions"
-        )
+        raise data_error("sdf", "the path of an SDF or SDF.gz with hydrogens and 3D positions")
     if str(data) == "geom_drugs":
         for path in local_copy("geom_drugs"):
             if path.name == "geom_drugs.sdf.gz" and path.is_file():
                 return "geom_drugs", content([path]), partial(_file, path, config.conformers)
-        raise InputError(
-            "--data", "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`"
+        raise data_error(
+            "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`"
         )
     path = place(data, SOURCES)
     if path.is_dir():
         if (path / "summary_drugs.json").is_file():
-            raise InputError(
-                "--data",
-                str(data),
-                f"GEOM-Drugs in its published layout is converted first: `{CONVERT}`",
+            raise data_error(
+                data, f"GEOM-Drugs in its published layout is converted first: `{CONVERT}`"
             )
         files = sorted(entry for entry in path.iterdir() if _is_sdf(entry))
         if len(files) != 1:
-            raise InputError(
-                "--data",
-                str(data),
-                f"a folder with one .sdf, .sdf.gz or .smi (it has {len(files)})",
-            )
+            raise data_error(data, f"a folder with one .sdf, .sdf.gz or .smi (it has {len(files)})")
         path = files[0]
     elif not _is_sdf(path):
-        raise InputError("--data", str(data), "a file that ends in .sdf, .sdf.gz or .smi")
+        raise data_error(data, "a file that ends in .sdf, .sdf.gz or .smi")
     if not path.is_file():
-        raise InputError("--data", str(data), "a regular file, not a pipe or a device")
+        raise data_error(data, "a regular file, not a pipe or a device")
     return path.name.split(".")[0], content([path]), partial(_file, path, config.conformers)

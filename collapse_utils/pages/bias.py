@@ -29,17 +29,16 @@ FADING = "accumulate, bias that falls as data grow"
 LAWS = ("t", "H_t = Σ 1/i", "Σ 1/i²")
 
 
-def face_spectrum(preset: str, data: str = sections.DEFAULT, most: int = 100) -> pd.DataFrame:
+def face_spectrum(preset: str, data: str) -> pd.DataFrame:
     """Eigenvalues of the covariance of real training faces, as shares of the total variance.
 
     The unit is that of the metric ``sample_variance_ratio``, the test faces' total variance; the
-    ``most`` largest are given.
+    100 largest are given.
     """
     faces, _ = sections.make("images", preset=preset, regime="replace", seed=0, data=data)
     train, test = (np.asarray(part).reshape(len(part), -1) / 255 for part in faces.real_data())
     singular = np.linalg.svd(train - train.mean(axis=0), compute_uv=False)
-    shares = np.square(singular) / len(train) / test.var(axis=0).sum()
-    shares = shares[:most]
+    shares = np.square(singular[:100]) / len(train) / test.var(axis=0).sum()
     return pd.DataFrame({"rank": np.arange(1, len(shares) + 1), "eigenvalue": shares})
 
 

@@ -73,24 +73,12 @@ def cost(rates: pd.Series, assumed: dict[str, float], regime: str, factor: int) 
     whole = rates["preset"] == "paper" and f"{rates['section']}_items" in assumed
     items = int(assumed[f"{rates['section']}_items"] if whole else rates["items"]) * factor
     fixed = rates["fit_fixed_s"] * (factor if rates["fixed_steps"] else 1)
-    measured = Rates(
-        fit_fixed_s=fixed,
-        fit_item_s=rates["fit_item_s"],
-        sample_item_s=rates["sample_item_s"],
-        evaluate_s=rates["evaluate_s"],
-        item_bytes=rates["item_bytes"],
-        model_bytes=rates["model_bytes"],
-        peak_memory_mb=0.0,
-    )
-    sums = totals(measured, regime, int(rates["iterations"]), items)
-    return Cost(
-        items,
-        int(rates["iterations"]),
-        sums["fit_s"],
-        sums["sample_s"],
-        sums["evaluate_s"],
-        sums["disk_bytes"],
-    )
+    names = ["fit_item_s", "sample_item_s", "evaluate_s", "item_bytes", "model_bytes"]
+    measured = Rates(fit_fixed_s=fixed, peak_memory_mb=0.0, **rates[names])
+    iterations = int(rates["iterations"])
+    sums = totals(measured, regime, iterations, items)
+    parts = (sums[name] for name in ("fit_s", "sample_s", "evaluate_s", "disk_bytes"))
+    return Cost(items, iterations, *parts)
 
 
 def gpu_factors(rates: pd.Series, assumed: dict[str, float], gpu: str) -> tuple[float, float]:

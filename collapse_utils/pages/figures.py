@@ -120,19 +120,6 @@ def regimes(
     ax.set_ylabel(label or metric.replace("_", " "))
 
 
-def reported(ax: Axes, curves: pd.DataFrame, label: str) -> None:
-    """The paper's curves of one metric, in the colours of their regimes, hollow and dashed.
-
-    ``curves`` has the columns regime, iteration and value.
-    """
-    for regime, line in curves.groupby("regime", sort=False):
-        style = {"color": COLOURS[regime], "marker": MARKS[regime], "label": LABELS[regime]}
-        ax.plot(line["iteration"], line["value"], "--", markerfacecolor="white", **style)
-    ax.set_xticks(range(1, int(curves["iteration"].max()) + 1))
-    ax.set_xlabel("model-fitting iteration")
-    ax.set_ylabel(label)
-
-
 def growth(
     ax: Axes, frame: pd.DataFrame, metric: str, names: Sequence[str], variant: str = ""
 ) -> None:
@@ -149,12 +136,13 @@ def growth(
 def reported_growth(ax: Axes, curves: pd.DataFrame) -> None:
     """The paper's curves of one metric, each divided by its first value, hollow and dashed; the
     legend of our curves names their regimes.
+
+    ``curves`` has the columns regime, iteration and value.
     """
     first = curves[curves["iteration"] == 1].set_index("regime")["value"]
-    before = len(ax.get_lines())
-    reported(ax, curves.assign(value=curves["value"] / curves["regime"].map(first)), "")
-    for line in ax.get_lines()[before:]:
-        line.set_label(f"_{line.get_label()}")
+    for regime, line in curves.groupby("regime", sort=False):
+        style = {"color": COLOURS[regime], "marker": MARKS[regime], "markerfacecolor": "white"}
+        ax.plot(line["iteration"], line["value"] / first[regime], "--", **style)
     _relative(ax)
 
 
@@ -178,15 +166,6 @@ def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]
     return plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), squeeze=False, **shared
     )
-
-
-def titles(row: Sequence[Axes], names: Sequence[str], about: str) -> None:
-    """Name the panels of a row; what the whole row is ``about`` is above the first name."""
-    for ax, name in zip(row, names, strict=True):
-        ax.set_title(f"\n{name}", fontsize=11)
-    place = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 11}
-    above = row[0].annotate(about, (0, 1), xytext=(0, 20), **place)
-    above.set_in_layout(False)  # else it would widen the first panel
 
 
 def legend(figure: Figure, axes: Iterable[Axes], columns: int = 0) -> None:

@@ -13,9 +13,9 @@ from . import figures
 from .theory import line, points, table
 
 
-def variance(ax: Axes, frame: pd.DataFrame, names: Sequence[str], n: int = 10) -> None:
+def variance(ax: Axes, frame: pd.DataFrame, names: Sequence[str]) -> None:
     """Variance of a Gaussian fit: the mean over chains and, under replace, the typical one."""
-    case = f"n={n},d=1"
+    n, case = 10, "n=10,d=1"
     for regime in names:
         line(ax, regime, gaussian.retained(regime, n, 1000))
         if regime != "replace":
@@ -50,20 +50,20 @@ def states(ax: Axes, frame: pd.DataFrame, names: Sequence[str]) -> None:
     ax.set(title="ten states, $n$ = 100")
 
 
-def numbers(frame: pd.DataFrame, n: int = 10, last: int = 1000) -> dict[str, float]:
+def numbers(frame: pd.DataFrame) -> dict[str, float]:
     """The numbers that the chapter's sentences hold."""
-    typical = table(frame, f"n={n},d=1", "replace").set_index("iteration")["mean"]
+    typical = table(frame, "n=10,d=1", "replace").set_index("iteration")["mean"]
     replace, accumulate = (
         table(frame, "words", regime).set_index("iteration")["mean"]  # words known, by fit
         for regime in ("replace", "accumulate")
     )
     return {
-        "kept": gaussian.accumulate_limit(n),
-        "typical_power": float(typical.loc[last] / np.log(10)),
+        "kept": gaussian.accumulate_limit(10),
+        "typical_power": float(typical.loc[1000] / np.log(10)),
         "words_first": accumulate.loc[1],
-        "words_accumulate": accumulate.loc[last],
+        "words_accumulate": accumulate.loc[1000],
         "words_replace_10": replace.loc[10],
-        "words_replace": replace.loc[last],
+        "words_replace": replace.loc[1000],
         "fixation_two": gaussian.fixation_time([0.5, 0.5], 100),
         "fixation_ten": gaussian.fixation_time(np.full(10, 0.1), 100),
     }

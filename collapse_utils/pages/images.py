@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from .. import regimes
 from ..durable import files
 from ..evidence import statistics
-from ..evidence.statistics import Estimate, by_iteration, by_seed, estimate
+from ..evidence.statistics import by_iteration, by_seed
 from ..images.config import PRESETS, ImagesConfig
 from . import figures, tables
 from .notebook import Opened
@@ -54,9 +54,8 @@ def losses(
 def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
     """What the sentences of the page say: final test loss and variety, with intervals."""
 
-    def last(regime: str, variant: str = EPOCHS) -> Estimate:
-        table = growth(frame, regime, variant)
-        return estimate(table[table.columns[-1]], log=True)
+    def last(regime: str, variant: str = EPOCHS) -> str:
+        return statistics.final_growth(frame, "test_loss", regime, variant).text(2)
 
     def mean(metric: str, fit: int, regime: str, variant: str = EPOCHS) -> float:
         table = by_seed(frame, metric, regime=regime, variant=variant)
@@ -70,8 +69,8 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
             variants[name] = steps
     accumulate = reported[reported["regime"] == "accumulate"].set_index("iteration")["value"]
     return {
-        **{name: last(name, variant).text(2) for name, variant in variants.items()},
-        "steps": last("accumulate", steps).text(2),
+        **{name: last(name, variant) for name, variant in variants.items()},
+        "steps": last("accumulate", steps),
         "paper_dip": f"{accumulate.min() / accumulate[1]:.2f}",
         "paper_end": f"{accumulate.iloc[-1] / accumulate[1]:.2f}",
         "variance_first": f"{mean('sample_variance_ratio', 0, 'replace'):.2f}",
@@ -85,12 +84,12 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def parameters(config: ImagesConfig, channels: int = 3) -> int:
-    """How many numbers a model of these sizes learns."""
+def parameters(config: ImagesConfig) -> int:
+    """How many numbers a model of these sizes learns, for images in colour."""
     from ..images.model import build
 
     sizes = {name: getattr(config, name) for name in ("size", "width", "levels", "latent")}
-    model = build(channels=channels, seed=0, **sizes)
+    model = build(channels=3, seed=0, **sizes)
     return sum(part.numel() for part in model.parameters())
 
 

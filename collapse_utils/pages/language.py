@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..durable import files
 from ..evidence import claims, results
-from ..evidence.statistics import by_iteration, estimate, growth, seeds_of
+from ..evidence.statistics import by_iteration, final_growth, seeds_of
 from ..evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from ..language.config import PRESETS, LanguageConfig
 from ..presets import override
@@ -82,8 +82,7 @@ def numbers(frame: pd.DataFrame) -> dict[str, float]:
         return by_iteration(frame, metric, regime=regime, variant=variant)["mean"].iloc[place]
 
     def kept(regime: str, variant: str) -> str:
-        ratios = growth(frame, "distinct_2", regime, variant)
-        return estimate(ratios.iloc[:, -1], log=True).text(2)
+        return final_growth(frame, "distinct_2", regime, variant).text(2)
 
     def later(variant: str) -> float:
         means = by_iteration(frame, loss, regime="accumulate", variant=variant)["mean"]
@@ -163,11 +162,10 @@ def _ends(frame: pd.DataFrame, variant: str, family: str, whose: str = "its") ->
 
 def _parameters(config: LanguageConfig) -> int:
     """Number of parameters of the model of a preset."""
-    from ..language.model import build, parameters  # imports transformers: seconds
+    from ..language.fit import new_model  # imports transformers: seconds
+    from ..language.model import parameters
 
-    names = ("layers", "hidden", "heads", "ffn", "vocabulary", "max_length")
-    shape = {name: getattr(config, name) for name in names}
-    return parameters(build(config.architecture, **shape, seed=0))
+    return parameters(new_model(config, 0))
 
 
 def glance(opened: Opened) -> pd.DataFrame:

@@ -22,11 +22,11 @@ from .notebook import Opened
 QUICK_REPEATS = 200  # of a grid that a notebook simulates itself
 
 
-def simulate_grid(seed: int, repeats: int = QUICK_REPEATS) -> pd.DataFrame:
+def simulate_grid(seed: int) -> pd.DataFrame:
     """The whole same-x grid simulated anew, with the columns of ``grid.csv``."""
     rows = [
         row
-        for config, regime in grid.cells(repeats)
+        for config, regime in grid.cells(QUICK_REPEATS)
         if config.x == "same"
         for row in grid.cell(config, regime, seed)
     ]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from .. import regimes
 from ..durable import files
-from ..evidence.statistics import Estimate, by_seed, estimate, growth, seeds_of
+from ..evidence.statistics import by_seed, estimate, final_growth, growth, seeds_of
 from ..molecules.config import PRESETS, MoleculesConfig
 from . import figures, tables
 from .names import DATA
@@ -40,10 +40,6 @@ def reported_losses(row: Sequence[Axes], reported: pd.DataFrame) -> None:
 def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
     """What the sentences of the page say: final losses and samples, with intervals."""
 
-    def last(metric: str, regime: str) -> Estimate:
-        table = growth(frame, metric, regime)
-        return estimate(table[table.columns[-1]], log=True)
-
     def broken(regime: str) -> float:
         table = by_seed(frame, "broken_share", regime=regime, variant="")
         return float(table[table.columns[-1]].mean())
@@ -53,10 +49,10 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
         index="iteration", columns="regime", values="value"
     )
     return {
-        **{name: last("local_loss", name).text(2) for name in names},
-        "total_replace": last("total_loss", "replace").text(2),
-        "total_accumulate": last("total_loss", "accumulate").text(2),
-        "strain_accumulate": last("strain", "accumulate").text(2),
+        **{name: _final(frame, "local_loss", name) for name in names},
+        "total_replace": _final(frame, "total_loss", "replace"),
+        "total_accumulate": _final(frame, "total_loss", "accumulate"),
+        "strain_accumulate": _final(frame, "strain", "accumulate"),
         "broken_replace": f"{broken('replace'):.0%}",
         "broken_accumulate": f"{broken('accumulate'):.0%}",
         "authors_accumulate": f"{total['accumulate'].iloc[-1] / total['accumulate'].iloc[0]:.1f}",
@@ -80,13 +76,13 @@ def own_sampler(frame: pd.DataFrame) -> str:
     )
 
 
-def parameters(config: MoleculesConfig, environments: int = 0, kinds: int = 0) -> int:
+def parameters(config: MoleculesConfig) -> int:
     """How many numbers a model of these sizes learns; a preconditioned one has some for each kind
     of atom and distance beside them.
     """
     from ..molecules.model import GeoDiff
 
-    return sum(part.numel() for part in GeoDiff(config, environments, kinds).parameters())
+    return sum(part.numel() for part in GeoDiff(config, 0, 0).parameters())
 
 
 def glance(opened: Opened) -> pd.DataFrame:
@@ -203,9 +199,8 @@ def sampler_chains(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).set_index(keys)
 
 
-def _final(metrics: pd.DataFrame, metric: str, regime: str, variant: str) -> str:
-    table = growth(metrics, metric, regime, variant)
-    return estimate(table[table.columns[-1]], log=True).text(2)
+def _final(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> str:
+    return final_growth(frame, metric, regime, variant).text(2)
 
 
 def data_table(folder: Path) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from .. import regimes
 from ..durable.metrics import KEY, frame_of
-from ..errors import InputError
+from ..errors import InputError, one_of
 from ..evidence import statistics
 from ..evidence.claims import text
 from ..evidence.effects import Rows, ends_above, ends_above_first, named
@@ -48,8 +48,7 @@ def check(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> list[str]:
         raise InputError("frame", f"{count} experiments", allowed)
     names = list(dict.fromkeys(frame["metric"]))
     for name in metrics:
-        if name not in names:
-            raise InputError("metric", name, "one of " + ", ".join(names))
+        one_of("metric", name, names)
     return list(dict.fromkeys(metrics)) or names
 
 

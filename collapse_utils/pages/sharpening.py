@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ..evidence import claims
-from ..evidence.statistics import Estimate, by_seed, estimate
+from ..evidence.statistics import Estimate, by_seed, estimate, final_growth
 from ..theory import sharpening
 from . import figures
 
@@ -82,8 +82,7 @@ def language_change(frame: pd.DataFrame, regime: str) -> tuple[Estimate, Estimat
     """Estimates over seeds: final - first cross-entropy, in nats per token and per story, and
     final / first distinct-2.
     """
-    variety = by_seed(frame, "distinct_2", regime=regime, variant=VARIANT)
-    left = estimate(variety.iloc[:, -1] / variety.iloc[:, 0], log=True)
+    left = final_growth(frame, "distinct_2", regime, VARIANT)
     return *map(estimate, _rises(frame, regime, VARIANT)), left
 
 
@@ -139,10 +138,9 @@ def bound_text(frame: pd.DataFrame) -> str:
     )
 
 
-def depth_distribution(ax: Axes, iterations: tuple[int, ...] = (1, 5, 20, 100)) -> None:
+def depth_distribution(ax: Axes) -> None:
     """How many samplings lie between a training text and real data, under accumulate."""
-    shades = np.linspace(0.3, 1, len(iterations))
-    for t, shade in zip(iterations, shades, strict=True):
+    for t, shade in zip((1, 5, 20, 100), np.linspace(0.3, 1, 4), strict=True):
         w, colour = sharpening.depths(t)[:9], figures.COLOURS["accumulate"]
         ax.plot(range(len(w)), w, "o-", color=colour, alpha=shade, label=f"t = {t}")
     ax.set(xlabel="samplings away from real data", ylabel="share of the training set")

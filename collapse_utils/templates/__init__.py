@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, one_of
 
 KINDS = ("numpy", "torch")
 
 
 def source(kind: str) -> str:
     """The text of a template; InputError lists the kinds."""
-    if kind not in KINDS:
-        raise InputError("--template", kind, f"one of {', '.join(KINDS)}")
+    one_of("--template", kind, KINDS)
     return Path(__file__).with_name(f"{kind}_model.py").read_text(encoding="utf-8")
 
 

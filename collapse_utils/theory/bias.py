@@ -40,7 +40,6 @@ from ..errors import InputError
 from . import chains
 
 KEEPS = ("accumulate", "accumulate_subsample")  # the regimes that keep all earlier blocks
-EULER = float(np.euler_gamma)
 
 
 def bias(per_fit: ArrayLike, regime: str) -> np.ndarray:
@@ -100,22 +99,6 @@ def vae_eigenvalue(
     """
     start = np.asarray(eigenvalue, float)[..., None]
     return np.maximum(start - sigma2 * growth(regime, iterations), 0.0)
-
-
-def vae_death(eigenvalue: float, sigma2: float, regime: str) -> float:
-    """The real number t at which the direction dies: about exp(lambda/sigma^2 - 0.577) if data
-    are kept.
-
-    Under accumulate it solves psi(t + 1) + 0.577... = lambda/sigma^2, the continuation of
-    H_t = lambda/sigma^2; the direction is dead from the next whole t on.
-    """
-    ratio = eigenvalue / sigma2
-    if regimes.check(regime) not in KEEPS:
-        return ratio
-    t = np.exp(ratio - EULER)
-    for _ in range(50):  # Newton from a start that is at most 1/2 away
-        t -= (special.digamma(t + 1) + EULER - ratio) / special.polygamma(1, t + 1)
-    return float(t)
 
 
 def vae_noise(eigenvalues: ArrayLike, kept: float) -> float:

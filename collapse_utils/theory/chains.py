@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import regimes
 
+WHOLE_BLOCKS = ("replace", "accumulate", "replace_multiple")  # the regimes that take no part of one
 Fit = Callable[[np.ndarray, int], np.ndarray]
 Sample = Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]
 

@@ -45,8 +45,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from .. import regimes
-from ..errors import InputError
+from ..errors import one_of, whole
 from . import chains
 
 
@@ -84,29 +83,13 @@ FAMILIES = {
 
 
 def mean_risk(v2: float, n: int, regime: str, iterations: int) -> np.ndarray:
-    """E (mu_t - mu)^2/v(mu) for t = 1..N, exact at any n; :func:`chains.simulate` with
-    ``FAMILIES``.
-
-    ``accumulate_subsample`` has the recursion of the pool's variance and of its mean's error.
-    """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
-        raise InputError("n", n, "an integer >= 2")
-    if regimes.check(regime) == "accumulate_subsample":
-        return _subsample_risk(v2, n, iterations)
-    power = {"replace": 0, "replace_multiple": 1, "accumulate": 2}[regime]
+    """E (mu_t - mu)^2/v(mu) for t = 1..N, exact at any n; not for ``accumulate_subsample``."""
+    whole("n", n, 2)
+    power = {"replace": 0, "replace_multiple": 1, "accumulate": 2}[
+        one_of("regime", regime, chains.WHOLE_BLOCKS)
+    ]
     steps = 1 / (n * np.arange(1.0, iterations + 1) ** power)
     return np.cumsum(steps) if v2 == 0 else (np.cumprod(1 + v2 * steps) - 1) / v2
-
-
-def _subsample_risk(v2: float, n: int, iterations: int) -> np.ndarray:
-    V, P, risks = 1 - 1 / n, 1 / n, []  # variance of the pool, squared error of its mean
-    for t in range(1, iterations + 1):
-        stray = V * (t - 1) / (n * t - 1)  # of the mean of n picks from the mean of the pool
-        risks.append(P + stray)
-        s = 1 + v2 * risks[-1]  # expected variance of an item of the next block
-        P += (s / n + stray) / (t + 1) ** 2
-        V = t / (t + 1) * V + s * (1 - 1 / n) / (t + 1) + t / (t + 1) ** 2 * (s / n + stray)
-    return np.array(risks)
 
 
 def simulate_mean(
@@ -114,17 +97,15 @@ def simulate_mean(
 ) -> np.ndarray:
     """(mu_t - mu)^2/v(mu) of simulated chains, (R, N).
 
-    A block enters by its mean, whose distribution is known; a subsample needs the items.
+    A block enters by its mean, whose distribution is known; not for ``accumulate_subsample``.
     """
-    if family not in FAMILIES:
-        raise InputError("family", family, "one of " + ", ".join(FAMILIES))
-    this = FAMILIES[family]
-    m = 1 if regime == "accumulate_subsample" else n  # items in one draw
+    one_of("regime", regime, chains.WHOLE_BLOCKS)
+    this = FAMILIES[one_of("family", family, FAMILIES)]
 
     def sample(mu: np.ndarray, train: np.ndarray, size: int, t: int) -> np.ndarray:
-        return this.block(rng, mu[:, None], m, (repeats, size))
+        return this.block(rng, mu[:, None], n, (repeats, size))
 
-    real = sample(np.full(repeats, this.mean), np.empty(0), n // m, 0)
+    real = sample(np.full(repeats, this.mean), np.empty(0), 1, 0)
     fits = chains.simulate(
         real, lambda items: items, lambda mean, t: mean, sample, regime, iterations, rng
     )
@@ -136,8 +117,7 @@ def uniform_risk(n: int, regime: str, iterations: int) -> np.ndarray:
 
     The largest of m items of U[0, theta] has moments m/(m + 1) theta and m/(m + 2) theta^2.
     """
-    if regimes.check(regime) == "accumulate_subsample":
-        raise InputError("regime", regime, "replace, accumulate or replace_multiple")
+    one_of("regime", regime, chains.WHOLE_BLOCKS)
     t = np.arange(1.0, iterations + 1)
     m = n * t if regime == "replace_multiple" else n * np.ones(iterations)
     first, second = m / (m + 1), m / (m + 2)
@@ -150,9 +130,10 @@ def simulate_uniform(
     n: int, regime: str, iterations: int, repeats: int, rng: np.random.Generator
 ) -> np.ndarray:
     """theta_t/theta of simulated chains, (R, N)."""
+    one_of("regime", regime, chains.WHOLE_BLOCKS)
     theta, out = np.ones(repeats), []
     for t in range(1, iterations + 1):
-        m = n * t if regimes.check(regime) == "replace_multiple" else n
+        m = n * t if regime == "replace_multiple" else n
         largest = theta * rng.random(repeats) ** (1 / m)  # as the largest of m uniform items
         theta = np.maximum(largest, theta) if regime == "accumulate" and t > 1 else largest
         out.append(theta)

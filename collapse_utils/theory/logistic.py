@@ -18,8 +18,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from .. import regimes
+from ..errors import one_of
 from .bias import variance
+from .chains import WHOLE_BLOCKS
 
 PENALTY = 1e-3  # in total, times |theta|^2/2: keeps the fit of separable labels finite
 
@@ -82,22 +83,21 @@ def chain(
     rng: np.random.Generator,
     penalty: float = PENALTY,
 ) -> np.ndarray:
-    """Parameters of every fit, (R, N, d); the first fit is the same in every repeat."""
-    regimes.check(regime)
-    n, keeps = len(y), regime in ("accumulate", "accumulate_subsample")
+    """Parameters of every fit, (R, N, d); the first fit is the same in every repeat.
+
+    Not for ``accumulate_subsample``.
+    """
+    one_of("regime", regime, WHOLE_BLOCKS)
+    n = len(y)
     successes, trials = np.broadcast_to(y.astype(float), (repeats, n)), np.ones((repeats, n))
-    total, count = successes, trials
     fits = [np.repeat(fit(X, successes[:1], trials[:1], penalty), repeats, axis=0)]
     for t in range(2, iterations + 1):
         labels = t if regime == "replace_multiple" else 1
         new = rng.binomial(labels, special.expit(fits[-1] @ X.T)).astype(float)
-        total, count = (total + new, count + 1) if keeps else (new, np.full((repeats, n), labels))
-        successes, trials = total, count
-        if regime == "accumulate_subsample":  # n of the t n labels; a row's are exchangeable
-            trials = rng.multivariate_hypergeometric(np.full(n, t), n, repeats)
-            successes = rng.hypergeometric(
-                total.astype(int), (count - total).astype(int), np.maximum(trials, 1)
-            ) * (trials > 0)
+        if regime == "accumulate":
+            successes, trials = successes + new, trials + 1
+        else:
+            successes, trials = new, np.full((repeats, n), labels)
         fits.append(fit(X, successes, trials, penalty))
     return np.stack(fits, axis=1)
 

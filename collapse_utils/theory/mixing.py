@@ -42,38 +42,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import seeds
-from ..errors import InputError
-
-PHI = (1 + math.sqrt(5)) / 2
-
-
-def _check(field: str, value: object, allowed: str, ok: bool) -> None:
-    if not ok:
-        raise InputError(field, value, allowed)
+from ..errors import require, whole
 
 
 def _iterations(t: ArrayLike) -> np.ndarray:
-    _check("t", t, "iterations >= 1", bool(np.all(np.asarray(t) >= 1)))
+    require("t", t, "iterations >= 1", bool(np.all(np.asarray(t) >= 1)))
     return np.asarray(t, float)
 
 
 def _weight(r: float, s: float, weight: float | None = None) -> float:
     """The total weight u of the real labels."""
-    _check("r", r, "a number >= 0 (sets of real labels)", 0 <= r < math.inf)
-    _check("s", s, "a number > 0 (sets of synthetic labels)", 0 < s < math.inf)
-    _check("weight", weight, "a number from 0 to 1", weight is None or 0 <= weight <= 1)
+    require("r", r, "a number >= 0 (sets of real labels)", 0 <= r < math.inf)
+    require("s", s, "a number > 0 (sets of synthetic labels)", 0 < s < math.inf)
+    require("weight", weight, "a number from 0 to 1", weight is None or 0 <= weight <= 1)
     u = r / (r + s) if weight is None else weight
-    _check("weight", weight, "0 without real labels", r > 0 or u == 0)
+    require("weight", weight, "0 without real labels", r > 0 or u == 0)
     return u
 
 
 def growth(
-    t: ArrayLike,
-    r: float,
-    s: float,
-    pool: float = math.inf,
-    weight: float | None = None,
-    first: float | None = None,
+    t: ArrayLike, r: float, s: float, pool: float = math.inf, weight: float | None = None
 ) -> np.ndarray:
     """Test error of iteration t in units of base; the shape is that of ``t``.
 
@@ -84,14 +72,13 @@ def growth(
         Theorem 1 of the paper (replace).
     pool : R, the sets that the r real ones are drawn from; r for the same ones each time.
     weight : u, the total weight of the real labels in a fit; r / (r + s) unless given.
-    first : sets of real labels that iteration 1 fits, r + s unless given; from the pool if it can.
 
     Raises InputError naming the field that is wrong.
     """
     t, u = _iterations(t), _weight(r, s, weight)
-    _check("pool", pool, f"a number >= r = {r}", pool >= r)
+    require("pool", pool, f"a number >= r = {r}", pool >= r)
     q, kept = 1 - u, (0.0 if u == 0 else 1 / pool)  # kept: E |P|^2, in units of base
-    start = 1 / (r + s if first is None else first) - kept
+    start = 1 / (r + s) - kept  # iteration 1 fits r + s sets, from the pool if it can
     noise = (u**2 * (1 / r - kept) if u else 0.0) + q**2 / s
     left = q ** (t - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -108,7 +95,7 @@ def best_weight(r: float, s: float) -> float:
 
 def bias_growth(t: ArrayLike, share: float) -> np.ndarray:
     """A bias of every fit, summed up over t iterations: 1 + q + ... + q^(t-1), q = 1 - share."""
-    _check("share", share, "a number from 0 to 1", 0 <= share <= 1)
+    require("share", share, "a number from 0 to 1", 0 <= share <= 1)
     t = _iterations(t)
     return (1 - (1 - share) ** t) / share if share else t
 
@@ -119,9 +106,9 @@ def accumulated(t: ArrayLike, share: float) -> np.ndarray:
     Every iteration adds one set of labels, a share of them real, to all that came before:
     e_t = (1 - a/t) e_{t-1} + eta_t/t.  It falls as t^-min(1, 2a); a = 0 is the paper's Theorem 2.
     """
-    _check("share", share, "a number from 0 to 1", 0 <= share <= 1)
+    require("share", share, "a number from 0 to 1", 0 <= share <= 1)
     t = _iterations(t)
-    _check("t", t.tolist(), "finite iterations", bool(np.all(np.isfinite(t))))
+    require("t", t.tolist(), "finite iterations", bool(np.all(np.isfinite(t))))
     errors = [1.0]
     for k in range(2, int(t.max()) + 1):
         errors.append((1 - share / k) ** 2 * errors[-1] + 1 / k**2)
@@ -138,9 +125,9 @@ def carry_over(real: int, synthetic: int, d: int) -> float:
     InputError unless real and synthetic are integers >= d and T >= d + 2.
     """
     for field, value in (("real", real), ("synthetic", synthetic)):
-        _check(field, value, f"an integer >= d = {d}", isinstance(value, int) and value >= d >= 1)
+        require(field, value, f"an integer >= d = {d}", isinstance(value, int) and value >= d >= 1)
     T, m = real + synthetic, synthetic
-    _check("real", real, f"real + synthetic >= d + 2 = {d + 2}", d + 2 <= T)
+    require("real", real, f"real + synthetic >= d + 2 = {d + 2}", d + 2 <= T)
     square, corner = m * (m + 2) / (T * (T + 2)), m * (m - 1) / (T * (T - 1))
     beta = (square - corner) / 3
     return square - beta + beta * (T * d - 2) / (T - d - 1)
@@ -151,15 +138,6 @@ def fresh_error(t: ArrayLike, real: int, synthetic: int, d: int) -> np.ndarray:
     c, base = carry_over(real, synthetic, d), d / (real + synthetic - d - 1)
     left = c ** (_iterations(t) - 1)
     return base * (left + (1 - left) / (1 - c))
-
-
-def wrong_model_error(real: int, synthetic: int, d: int, shift2: float) -> float:
-    """Test error of one fit to real rows and rows labelled by w* + delta, |delta|^2 = ``shift2``.
-
-    Exact, for sigma2 = 1.  As the rows grow at a fixed share p of synthetic ones, it falls to the
-    floor p^2 shift2.
-    """
-    return carry_over(real, synthetic, d) * shift2 + d / (real + synthetic - d - 1)
 
 
 @dataclass(frozen=True)
@@ -179,15 +157,14 @@ class Mixing:
 
     def __post_init__(self) -> None:
         for field, low in (("r", 0), ("s", 1), ("d", 1), ("iterations", 1), ("repeats", 2)):
-            value = getattr(self, field)
-            _check(field, value, f"an integer >= {low}", isinstance(value, int) and value >= low)
+            whole(field, getattr(self, field), low)
         _weight(self.r, self.s, self.weight)
-        _check("T", self.T, f"an integer >= d + 2 = {self.d + 2}", self.d + 2 <= self.T)
+        require("T", self.T, f"an integer >= d + 2 = {self.d + 2}", self.d + 2 <= self.T)
         pool = self.r if self.pool is None else self.pool
-        _check("pool", pool, f"an integer >= r = {self.r}", pool >= self.r)
-        _check("pool", pool, "r with new rows", not self.new_rows or pool == self.r)
+        require("pool", pool, f"an integer >= r = {self.r}", pool >= self.r)
+        require("pool", pool, "r with new rows", not self.new_rows or pool == self.r)
         others = self.accumulate and (self.pool, self.weight, self.new_rows) != (None, None, False)
-        _check("accumulate", True, "False with a pool, a weight or new rows", not others)
+        require("accumulate", True, "False with a pool, a weight or new rows", not others)
 
 
 def simulate(config: Mixing, seed: int) -> np.ndarray:

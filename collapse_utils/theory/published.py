@@ -24,15 +24,14 @@ from .. import __version__, seeds
 from ..durable import provenance
 from ..durable.files import write_json, write_text
 from ..durable.metrics import KEY
-from ..errors import InputError
+from ..errors import one_of
 from ..presets import NAMES
 from ..regimes import REGIMES
-from . import bias, families, gaussian, logistic, mixing, sharpening
+from . import bias, chains, families, gaussian, logistic, mixing, sharpening
 
 SOURCE = "simulation"
 TIMES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 JUDGED = 0.2  # no relative errors once a curve has fallen below this share of its start
-WHOLE_BLOCKS = ("replace", "accumulate", "replace_multiple")
 Rows = Iterator[dict]
 
 
@@ -53,9 +52,7 @@ SIZES = {"smoke": Size(40, 100, 30), "cpu": Size(200, 1000, 100)}  # colab and p
 
 def size(preset: str) -> Size:
     """The size of a preset; InputError for an unknown one."""
-    if preset not in NAMES:
-        raise InputError("preset", preset, "one of " + ", ".join(NAMES))
-    return SIZES.get(preset, SIZES["cpu"])
+    return SIZES.get(one_of("preset", preset, NAMES), SIZES["cpu"])
 
 
 def _rows(
@@ -152,7 +149,7 @@ SPIKE, FAR = 0.5, 0.9  # c and q of the collapsing family
 
 def families_rows(size: Size, seed: int) -> Rows:
     """Natural families and the uniform (n = 100), the collapsing family, logistic regression."""
-    for regime in WHOLE_BLOCKS:
+    for regime in chains.WHOLE_BLOCKS:
         N = size.fits(regime)
         for name, family in families.FAMILIES.items():
             rng = seeds.generator(seed, "families", name, regime)
@@ -176,7 +173,7 @@ def families_rows(size: Size, seed: int) -> Rows:
 def _logistic_rows(size: Size, seed: int) -> Rows:
     for name in TABLES:
         X, y, X_test, y_test = table(name)
-        for regime in WHOLE_BLOCKS:
+        for regime in chains.WHOLE_BLOCKS:
             rng = seeds.generator(seed, "families", name, regime)
             N = min(size.short, 30)
             theta = logistic.chain(X, y, regime, N, size.repeats // 10, rng)
@@ -222,35 +219,31 @@ SETS = ((1, 9), (1, 4), (1, 1), (4, 1))  # sets of real and of synthetic labels
 FORMS = ("fresh", "fixed", "pool", "weighted", "accumulated", "new-rows")
 
 
+def _mixing_fields(form: str, r: int, s: int) -> dict:
+    """What the closed form and the chains of ``form`` have in common."""
+    if form == "weighted":
+        return {"weight": mixing.best_weight(r, s)}
+    return {"fixed": {"pool": r}, "pool": {"pool": 3 * r}}.get(form, {})
+
+
 def mixing_formula(form: str, r: int, s: int, t: np.ndarray) -> np.ndarray:
     """The closed form called ``form``, in units of the first fit's error."""
     if form == "accumulated":
         return mixing.accumulated(t, r / (r + s))
     if form == "new-rows":
         return mixing.fresh_error(t, 12 * r, 12 * s, 3) / mixing.fresh_error(1, 12 * r, 12 * s, 3)
-    fields = {
-        "fresh": {},
-        "fixed": {"pool": r},
-        "pool": {"pool": 3 * r},
-        "weighted": {"weight": mixing.best_weight(r, s)},
-    }[form]
-    return mixing.growth(t, r, s, **fields) * (r + s)
+    return mixing.growth(t, r, s, **_mixing_fields(form, r, s)) * (r + s)
 
 
 def mixing_rows(size: Size, seed: int) -> Rows:
     """Least squares with a part of real data in every training set; a regime is a closed form."""
     t = np.arange(1, 21)
+    same = {"iterations": len(t), "repeats": 50 * size.repeats}
+    own = {"accumulated": {"accumulate": True}, "new-rows": {"d": 3, "T": 12, "new_rows": True}}
     for r, s in SETS:
-        own = {
-            "fixed": {"pool": r},
-            "pool": {"pool": 3 * r},
-            "weighted": {"weight": mixing.best_weight(r, s)},
-            "accumulated": {"accumulate": True},
-            "new-rows": {"d": 3, "T": 12, "new_rows": True},
-        }
         for form in FORMS:
-            fields = {"iterations": len(t), "repeats": 50 * size.repeats, **own.get(form, {})}
-            config = mixing.Mixing(r, s, **fields)
+            fields = _mixing_fields(form, r, s) | own.get(form, {})
+            config = mixing.Mixing(r, s, **same, **fields)
             rows = config.T * (r + s) if config.new_rows else config.T
             base = config.d / (rows - config.d - 1) / (1 if config.new_rows else r + s)
             errors = mixing.simulate(config, seed) / base
@@ -293,9 +286,7 @@ CHAPTERS: dict[str, Callable[[Size, int], Rows]] = {
 
 def simulate(chapter: str, preset: str, seed: int) -> pd.DataFrame:
     """The rows of one seed of a chapter, as the tidy frame of an experiment."""
-    if chapter not in CHAPTERS:
-        raise InputError("chapter", chapter, "one of " + ", ".join(CHAPTERS))
-    rows = pd.DataFrame(CHAPTERS[chapter](size(preset), seed))
+    rows = pd.DataFrame(CHAPTERS[one_of("chapter", chapter, CHAPTERS)](size(preset), seed))
     rows = rows.assign(section=chapter, preset=preset, data=SOURCE, seed=seed)
     return rows[[*KEY, "value"]]
 
@@ -303,15 +294,15 @@ def simulate(chapter: str, preset: str, seed: int) -> pd.DataFrame:
 def write(chapter: str, preset: str, chosen: list[int], out: Path) -> Path:
     """Simulate and write the table of a chapter with its provenance; returns its folder."""
     frames, records = [], []
+    config = {"repeats": size(preset).repeats, "iterations": size(preset).long}
     for seed in chosen:
         begun = time.monotonic()
         frames.append(simulate(chapter, preset, seed))
-        record = {name: frames[-1][name].iloc[0] for name in ("section", "preset")}
-        config = {"repeats": size(preset).repeats, "iterations": size(preset).long}
         run = provenance.collect(1, wall_s=time.monotonic() - begun)
         records.append(
             {
-                **record,
+                "section": chapter,
+                "preset": preset,
                 "variant": "",
                 "regime": "",
                 "seed": seed,

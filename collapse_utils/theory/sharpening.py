@@ -35,26 +35,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import seeds
-from ..errors import InputError
+from ..errors import one_of, require, whole
 
 REGIMES = ("replace", "accumulate", "share")
 
 
-def _check(field: str, value: object, allowed: str, ok: bool) -> None:
-    if not ok:
-        raise InputError(field, value, allowed)
-
-
 def _regime(regime: str, share: float | None) -> None:
-    _check("regime", regime, "one of " + ", ".join(REGIMES), regime in REGIMES)
+    one_of("regime", regime, REGIMES)
     ok = (share is None) if regime != "share" else (share is not None and 0 <= share <= 1)
-    _check("share", share, "a number from 0 to 1 for the regime share, else None", ok)
+    require("share", share, "a number from 0 to 1 for the regime share, else None", ok)
 
 
-def zipf(size: int, exponent: float = 1.0) -> np.ndarray:
-    """Probabilities of ``size`` words whose frequency falls as rank^-exponent."""
-    _check("size", size, "an integer >= 2", isinstance(size, int) and size >= 2)
-    weights = np.arange(1, size + 1) ** -float(exponent)
+def zipf(size: int) -> np.ndarray:
+    """Probabilities of ``size`` words whose frequency falls as 1/rank."""
+    weights = np.arange(1, whole("size", size, 2) + 1) ** -1.0
     return weights / weights.sum()
 
 
@@ -64,9 +58,9 @@ def temper(p: np.ndarray, tau: float, times: ArrayLike = 1) -> np.ndarray:
     ``times`` of shape S gives an array of shape (*S, len(p)); 0 is p itself.  Words that p lacks
     stay at 0.  Raises InputError for tau <= 0 or a negative number of times.
     """
-    _check("tau", tau, "a number > 0", 0 < tau < math.inf)
+    require("tau", tau, "a number > 0", 0 < tau < math.inf)
     times = np.asarray(times, float)
-    _check("times", times.tolist(), "integers >= 0", bool(np.all(times >= 0)))
+    require("times", times.tolist(), "integers >= 0", bool(np.all(times >= 0)))
     with np.errstate(divide="ignore", over="ignore"):
         log_p = np.log(p) - np.log(np.max(p))  # <= 0, so that high powers cannot overflow
         power = np.minimum(tau**-times, np.finfo(float).max)[..., None]
@@ -89,28 +83,26 @@ def cross_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def loss_bound(t: ArrayLike, length: float = 1.0) -> np.ndarray:
     """The most that accumulating adds to the loss of a perfect learner: log(t)/L nats a token."""
     t = np.asarray(t, float)
-    _check("t", t.tolist(), "iterations >= 1", bool(np.all(t >= 1)))
-    _check("length", length, "a number of tokens >= 1", length >= 1)
+    require("t", t.tolist(), "iterations >= 1", bool(np.all(t >= 1)))
+    require("length", length, "a number of tokens >= 1", length >= 1)
     return np.log(t) / length
 
 
 def pooled(
-    p: np.ndarray, tau: float, iterations: int, regime: str, share: float | None = None
+    p: np.ndarray, tau: float, iterations: int, regime: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fits and samples of the learner that pools: q_t and s_t, each of shape (iterations, len(p)).
 
-    ``regime`` is replace, accumulate, or share: a fixed share of real items beside the samples of
-    the last fit.  The real items of a perfect learner are p, whether fresh or always the same.
+    ``regime`` is replace or accumulate.
     """
-    _regime(regime, share)
+    _regime(regime, None)
     fits, samples = [np.asarray(p, float)], []
     for t in range(1, iterations + 1):
         samples.append(temper(fits[-1], tau))
         if regime == "accumulate":
             fits.append(fits[-1] + (samples[-1] - fits[-1]) / (t + 1))
         else:
-            real = share or 0.0
-            fits.append(real * fits[0] + (1 - real) * samples[-1])
+            fits.append(samples[-1])
     return np.stack(fits[:iterations]), np.stack(samples)
 
 
@@ -121,7 +113,7 @@ def depths(t: int, regime: str = "accumulate", share: float | None = None) -> np
     left at t - 1.  Accumulate: the coefficients of prod_{k=2..t} (k - 1 + z) / k.
     """
     _regime(regime, share)
-    _check("t", t, "an integer >= 1", isinstance(t, (int, np.integer)) and t >= 1)
+    whole("t", t, 1)
     w = np.ones(1)
     for k in range(2, t + 1):
         real = {"replace": 0.0, "accumulate": 1 / k, "share": share}[regime]
@@ -155,8 +147,7 @@ class Stories:
     def __post_init__(self) -> None:
         _regime(self.regime, self.share)
         for field in ("length", "iterations", "stories", "repeats"):
-            value = getattr(self, field)
-            _check(field, value, "an integer >= 1", isinstance(value, int) and value >= 1)
+            whole(field, getattr(self, field), 1)
 
 
 def simulate(config: Stories, seed: int) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from toy import Gaussian, GaussianConfig
 from collapse_utils import own
 from collapse_utils.chain import run_chain
 from collapse_utils.errors import InputError, RunError
-from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED
+from collapse_utils.pages import report
 from collapse_utils.regimes import REGIMES
 
 METRIC = "negative_log_likelihood"
@@ -53,11 +53,11 @@ def test_another_model_asks_for_another_folder(tmp_path):
 
 def test_replacing_narrows_a_gaussian_and_the_verdicts_say_so(tmp_path):
     frame = own.experiment(Mine(temperature=0.8), tmp_path, iterations=6, seeds=range(5))
-    outcomes = {verdict.claim: verdict.outcome for verdict in own.verdicts(frame, METRIC)}
-    assert outcomes["Replace ends above its first fit"] == REPRODUCED
-    assert outcomes["Replace ends above accumulate"] == REPRODUCED
-    part = own.verdicts(frame[frame["regime"] == "replace"], METRIC)
-    assert [verdict.outcome for verdict in part].count(NOT_RUN) == 3
+    assert report.table(frame, METRIC).loc["replace", "verdict"] == "rises"
+    against = report.comparisons(frame, METRIC)
+    assert len(against) == 3
+    assert any(line.startswith("replace against accumulate: above") for line in against)
+    assert report.comparisons(frame[frame["regime"] == "replace"], METRIC) == []
 
 
 class NoSample:

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from collapse_utils.errors import InputError
-from collapse_utils.regimes import REGIMES
-from collapse_utils.theory import families, gaussian
+from collapse_utils.theory import chains, families, gaussian
 
 Z = 4.5
-WHOLE = ("replace", "replace_multiple", "accumulate")
 
 
 def z_scores(values, expected):
@@ -24,7 +22,7 @@ def z_scores(values, expected):
 # pi^2/6
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("regime", chains.WHOLE_BLOCKS)
 @pytest.mark.parametrize("name", families.FAMILIES)
 def test_simulated_families(name, regime):
     rng = np.random.default_rng(0)
@@ -33,7 +31,7 @@ def test_simulated_families(name, regime):
     assert np.all(np.abs(z_scores(simulated, expected)) < Z)
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("regime", chains.WHOLE_BLOCKS)
 @pytest.mark.parametrize("name", ["Bernoulli", "exponential"])
 def test_families_drawn_item_by_item(name, regime):
     rng, family = np.random.default_rng(1), families.FAMILIES[name]
@@ -47,10 +45,9 @@ def test_families_drawn_item_by_item(name, regime):
     for _ in range(2000):
         data = draw(family.mean, 8)
         for t in range(1, 5):
-            used = data if regime != "accumulate_subsample" else list(rng.permutation(data)[:8])
-            mean = sum(used) / len(used)
+            mean = sum(data) / len(data)
             new = draw(mean, 8 * (t + 1) if regime == "replace_multiple" else 8)
-            data = data + new if regime.startswith("accumulate") else new
+            data = data + new if regime == "accumulate" else new
         result.append((mean - family.mean) ** 2 / family.variance(family.mean))
     assert abs(z_scores(np.array(result), families.mean_risk(family.v2, 8, regime, 4)[-1])) < Z
 
@@ -59,15 +56,13 @@ def test_families_drawn_item_by_item(name, regime):
 def test_every_family_reaches_the_constant(v2):
     ratio = families.mean_risk(v2, 10**6, "accumulate", 20_000) * 10**6
     assert ratio[0] == pytest.approx(1) and ratio[-1] == pytest.approx(np.pi**2 / 6, abs=1e-4)
-    subsample = families.mean_risk(v2, 10**6, "accumulate_subsample", 2000)[-1] * 10**6
-    assert subsample == pytest.approx(np.pi**2 / 2 - 2, abs=2e-3)
 
 
 def test_at_finite_n_the_limits_are_eulers_products():
     root = np.pi / np.sqrt(10)
     exponential = families.mean_risk(1.0, 10, "accumulate", 200_000)[-1]
     assert exponential == pytest.approx(np.sinh(root) / root - 1, rel=1e-4)
-    for regime in REGIMES:  # a mean of 0 and 1: the heterozygosity's loss
+    for regime in chains.WHOLE_BLOCKS:  # a mean of 0 and 1: the heterozygosity's loss
         lost = 1 - gaussian.retained(regime, 10, 50)
         assert families.mean_risk(-1.0, 10, regime, 50) == pytest.approx(lost, rel=1e-9)
 
@@ -75,7 +70,7 @@ def test_at_finite_n_the_limits_are_eulers_products():
 # The uniform
 
 
-@pytest.mark.parametrize("regime", WHOLE)
+@pytest.mark.parametrize("regime", chains.WHOLE_BLOCKS)
 def test_uniform(regime):
     theta = families.simulate_uniform(20, regime, 12, 2000, np.random.default_rng(2))
     assert np.all(np.abs(z_scores((theta - 1) ** 2, families.uniform_risk(20, regime, 12))) < Z)
@@ -85,7 +80,7 @@ def test_uniform(regime):
         assert np.all(np.abs(z_scores(theta, (20 / 21) ** np.arange(1, 13))) < Z)
 
 
-@pytest.mark.parametrize("regime", WHOLE)
+@pytest.mark.parametrize("regime", chains.WHOLE_BLOCKS)
 def test_uniform_drawn_item_by_item(regime):
     rng, result = np.random.default_rng(3), []
     for _ in range(2000):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from collapse_utils.regimes import REGIMES
 from collapse_utils.theory import logistic
+from collapse_utils.theory.chains import WHOLE_BLOCKS
 
 
 def table(n, d, seed=0, scale=0.7):
@@ -46,7 +46,7 @@ def test_separable_labels_have_a_finite_fit():
     assert np.abs(gradient).max() < 1e-3
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("regime", WHOLE_BLOCKS)
 def test_the_excess_is_d_over_2n_times_the_variance(regime):
     """n = 4,000, d = 4: within 4.5 standard errors, and 5% for the terms of higher order."""
     X, y = table(4000, 4)
@@ -58,7 +58,7 @@ def test_the_excess_is_d_over_2n_times_the_variance(regime):
     assert np.all(error < 4.5 * result.std(axis=0, ddof=1) / np.sqrt(200) + 0.05 * expected + 1e-15)
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("regime", WHOLE_BLOCKS)
 def test_the_chain_against_a_loop_over_labels(regime):
     """Mean excess of the third fit from 150 plain chains equals that of the vectorised ones.
 
@@ -71,18 +71,15 @@ def test_the_chain_against_a_loop_over_labels(regime):
     for _ in range(150):
         labels = list(enumerate(y))
         for t in range(1, 4):
-            used = labels
-            if regime == "accumulate_subsample":
-                used = [labels[i] for i in rng.choice(len(labels), 40, replace=False)]
             ones, total = np.zeros((1, 40)), np.zeros((1, 40))
-            for row, label in used:
+            for row, label in labels:
                 ones[0, row] += label
                 total[0, row] += 1
             theta = logistic.fit(X, ones, total, penalty=1.0)[0]
             first = theta if t == 1 else first
             rows = list(range(40)) * (t + 1 if regime == "replace_multiple" else 1)
             new = [(row, int(rng.random() < special.expit(X[row] @ theta))) for row in rows]
-            labels = labels + new if regime.startswith("accumulate") else new
+            labels = labels + new if regime == "accumulate" else new
         slow.append(logistic.excess(np.stack([first, theta])[None], X)[0, -1])
     z = (fast.mean() - np.mean(slow)) / np.sqrt(fast.var() / 1000 + np.var(slow) / 150)
     assert abs(z) < 4.5

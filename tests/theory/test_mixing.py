@@ -146,13 +146,12 @@ def test_check_values():
     assert mixing.growth(math.inf, 0.3, 0.7, pool=0.3) == pytest.approx((3 - 0.6) / (0.3 * 1.7))
     assert mixing.growth([1, 7, 50], 0, 1).tolist() == [1, 7, 50]  # Theorem 1
     assert mixing.growth([1, 7, 50, math.inf], 1, 1e-12, pool=1) == pytest.approx(1)
-    assert mixing.growth(1, 1, 1, first=10) == pytest.approx(0.1)
     theorem_2 = sum(1 / i**2 for i in range(1, 11))
     assert mixing.accumulated([1, 10], 0) == pytest.approx([1, theorem_2])
     assert mixing.accumulated([1, 2, 10], 1) == pytest.approx([1, 1 / 2, 1 / 10])
-    golden = mixing.best_weight(1, 1)
-    assert golden == pytest.approx(1 / mixing.PHI)
-    assert mixing.growth(math.inf, 1, 1, weight=golden) == pytest.approx(1 / mixing.PHI)
+    best, inverse_golden = mixing.best_weight(1, 1), (math.sqrt(5) - 1) / 2
+    assert best == pytest.approx(inverse_golden)
+    assert mixing.growth(math.inf, 1, 1, weight=best) == pytest.approx(inverse_golden)
     assert mixing.growth(math.inf, 1, 1) == pytest.approx(2 / 3)
 
 
@@ -183,14 +182,11 @@ def test_real_data_that_accumulate_make_the_error_vanish(share, power):
     assert math.log10(late / early) == pytest.approx(power, abs=0.02)
 
 
-def test_wrong_model_has_a_floor():
-    """More rows at the same share of synthetic ones never get below p^2 |delta|^2."""
-    sizes = (20, 200, 2000, 200_000)
-    errors = [mixing.wrong_model_error(8 * k, 2 * k, 20, shift2=4.0) for k in sizes]
-    assert np.all(np.diff(errors) < 0)
-    assert errors[-1] == pytest.approx(0.2**2 * 4, rel=1e-3)
-    real_alone = 20 / (8 * 2000 - 21)
-    assert errors[2] > 50 * real_alone
+def test_a_wrong_model_has_a_floor():
+    """A fit to more rows at the same share p of wrong ones keeps p^2 |delta|^2, and never less."""
+    kept = [mixing.carry_over(8 * k, 2 * k, 20) for k in (20, 200, 2000, 200_000)]
+    assert np.all(np.diff(kept) < 0)
+    assert kept[-1] == pytest.approx(0.2**2, rel=1e-3)
 
 
 def test_same_seed_same_bits():

@@ -24,7 +24,8 @@ def z_of(values, expected):
 
 def test_sharpening_against_rejection():
     """At tau = 1/2 a sample is a pair of equal draws: three generations without any formula."""
-    p, rng = sharpening.zipf(6, 0.2), np.random.default_rng(0)
+    p, rng = np.arange(1, 7) ** -0.2, np.random.default_rng(0)
+    p /= p.sum()
 
     def draw(generation):
         if generation == 0:
@@ -193,7 +194,7 @@ def test_temper_limits():
         (lambda: sharpening.depths(3, "discard"), "regime"),
         (lambda: sharpening.depths(3, "share"), "share"),
         (lambda: sharpening.depths(3, "accumulate", 0.5), "share"),
-        (lambda: sharpening.pooled(np.ones(2) / 2, 0.5, 3, "share", 1.5), "share"),
+        (lambda: sharpening.pooled(np.ones(2) / 2, 0.5, 3, "share"), "share"),
         (lambda: sharpening.loss_bound(0), "t"),
         (lambda: sharpening.loss_bound(2, 0), "length"),
         (lambda: Stories(stories=0), "stories"),
