@@ -19,7 +19,7 @@ import processes
 import psutil
 import pytest
 
-from collapse_utils import __version__
+from collapse_utils import __version__, regimes
 from collapse_utils.__main__ import main
 from collapse_utils.durable import files, leases, progress
 from collapse_utils.durable.leases import process_began
@@ -328,6 +328,53 @@ def test_time_left_counts_that_accumulate_trains_longer_with_every_iteration():
     assert progress.seconds_left(STATE, "accumulate") == pytest.approx(130 * 8.4 / 1.6)
     assert progress.seconds_left({**STATE, "iteration": 1, "step": 0}, "replace") is None
     assert progress.seconds_left({**STATE, "iteration": 4, "phase": "done"}, "accumulate") == 0
+
+
+@pytest.mark.parametrize("regime", [*regimes.REGIMES, "fixed_real=0.5"])
+def test_time_left_is_in_proportion_to_what_each_iteration_trains_on(regime):
+    sizes = [regimes.training_size(regime, t) for t in range(1, 5)]
+    done = sizes[0] + 0.3 * sizes[1]  # of STATE
+    left = 130 * (sum(sizes) - done) / done
+    assert progress.seconds_left(STATE, regime) == pytest.approx(left)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"iteration": 0},
+        {"iteration": -3},
+        {"iteration": 5},
+        {"iterations": 0, "phase": "done"},
+        {"iteration": 10**14, "iterations": 10**14},
+        {"iterations": 10**14},
+        {"step": -30},
+        {"steps": -60},
+        {"seconds": -130.0},
+        {"items_per_s": -1.0},
+    ],
+)
+def test_a_state_with_numbers_that_no_run_has_is_passed_over(tmp_path, forged):
+    (job,) = planned(tmp_path, [0])[:1]
+    run_dir_of(job, **forged)
+    assert progress.read(job.run_dir) == {}
+    (row,) = status.rows(tmp_path)
+    assert (row.state, row.finished) == ("stopped", "0.0/4")
+
+
+def test_a_state_of_another_number_of_iterations_is_not_counted(tmp_path):
+    (job,) = planned(tmp_path, [0])[:1]
+    run_dir_of(job, iteration=900, iterations=1000)
+    (row,) = status.rows(tmp_path)
+    assert row.finished == "0.0/4"
+
+
+def test_time_left_of_odd_but_possible_states():
+    late = {**STATE, "step": 90}  # an own model that counts on after its last step
+    assert progress.fraction(late) == 1.6
+    long = {**STATE, "iteration": 10**6, "iterations": 10**6}
+    assert 0 < progress.seconds_left(long, "accumulate") < 1
+    assert progress.seconds_left(STATE, "etc") is None
+    assert "left" not in progress.describe(STATE, "etc")
 
 
 def test_a_running_chain_in_words():
