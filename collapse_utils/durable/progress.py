@@ -22,6 +22,7 @@ PHASES = {"fitting": 0.0, "sampling": 0.6, "evaluating": 0.9}
 NEEDED = ("iteration", "iterations", "step", "steps")  # whole numbers that every state has
 NUMBERS = (*NEEDED, "seconds", "loss", "items_per_s")  # none but the loss is negative
 MOST = 10**15  # of any of them
+CENTURY_S = 3.2e9  # a longer time left is not shown
 SILENT_S = 60.0  # a run that has said nothing for so long is said to be silent
 
 
@@ -59,7 +60,7 @@ def fraction(state: dict) -> float:
 
 def seconds_left(state: dict, regime: str) -> float | None:
     """How long a run still takes, if an iteration costs in proportion to what it trains on; None
-    before one can tell, and for a regime that is not known.
+    before one can tell, for a regime that is not known, and beyond a century.
     """
     finished = fraction(state)
     if finished <= 0 or not state.get("seconds"):
@@ -73,7 +74,8 @@ def seconds_left(state: dict, regime: str) -> float | None:
         whole = int(fits)
         return whole * (whole + 1) / 2 + (fits - whole) * (whole + 1) if grows else fits
 
-    return state["seconds"] * (cost(state["iterations"]) / cost(finished) - 1)
+    left = state["seconds"] * (cost(state["iterations"]) / cost(finished) - 1)
+    return left if left < CENTURY_S else None
 
 
 def duration(seconds: float, exact: bool = False) -> str:

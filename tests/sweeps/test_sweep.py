@@ -374,7 +374,9 @@ def test_time_left_of_odd_but_possible_states():
     long = {**STATE, "iteration": 10**6, "iterations": 10**6}
     assert 0 < progress.seconds_left(long, "accumulate") < 1
     assert progress.seconds_left(STATE, "etc") is None
-    assert "left" not in progress.describe(STATE, "etc")
+    endless = {**STATE, "iteration": 1, "step": 1, "steps": 10**14}
+    for state, regime in ((STATE, "etc"), (endless, "replace")):
+        assert "left" not in progress.describe(state, regime)
 
 
 def test_a_running_chain_in_words():
