@@ -251,6 +251,45 @@ def test_two_sweeps_on_one_folder_share_the_work(tmp_path):
     assert ["3 of 3" in process.communicate()[0] for process in together] == [True, True]
 
 
+class Script(jobs.Job):
+    """A job whose process runs the text in the place of its section."""
+
+    def command(self):
+        return [sys.executable, "-c", self.section]
+
+
+def test_a_chain_that_two_sweeps_start_at_once_has_one_whole_log(tmp_path):
+    begun, end = tmp_path / "begun", tmp_path / "end"
+    os.mkfifo(begun)
+    os.mkfifo(end)
+    (job,) = planned(tmp_path, [0])[:1]
+    running = f"open({str(begun)!r}, 'w').close(); open({str(end)!r}).read(); print('the last')"
+    running = f"print('the first', flush=True); {running}"
+
+    def script(text):
+        return start(Script(**{**vars(job), "section": text}))
+
+    first = script(running)
+    begun.open().close()  # the first line is in the log, and its process runs
+    assert script("print('in use')").wait() == 0
+    end.open("w").close()
+    assert first.wait() == 0
+    assert job.log.read_text() == "the first\nin use\nthe last\n"
+    assert script("print('later')").wait() == 0  # a log is that of the last process
+    assert job.log.read_text() == "later\n"
+
+
+def test_a_disk_without_locks_has_logs(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(local.fcntl, "flock", refuse)
+    (job,) = planned(tmp_path, [0])[:1]
+    for text in ("one", "two"):
+        assert start(Script(**{**vars(job), "section": f"print('{text}')"})).wait() == 0
+    assert job.log.read_text() == "two\n"
+
+
 # Runs that come back from a disk of their own; the plain functions, without Ray
 
 
