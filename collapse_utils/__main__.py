@@ -42,8 +42,8 @@ class _Parser(argparse.ArgumentParser):
 def _chain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
-        help=f"one of {', '.join(NAMES)}; of language also trained (default: {DEFAULT_PRESET}; "
-        "an own model has one, own)",
+        help=f"one of {', '.join(NAMES)}; of language also trained and scale "
+        f"(default: {DEFAULT_PRESET}; an own model has one, own)",
     )
     parser.add_argument("--set", **MANY, metavar="FIELD=VALUE", help="override a preset's field")
     parser.add_argument(
