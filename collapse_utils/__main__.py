@@ -42,8 +42,8 @@ class _Parser(argparse.ArgumentParser):
 def _chain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
-        help=f"one of {', '.join(NAMES)}; of language also trained (default: {DEFAULT_PRESET}; "
-        "an own model has one, own)",
+        help=f"one of {', '.join(NAMES)}; of language also trained and scale "
+        f"(default: {DEFAULT_PRESET}; an own model has one, own)",
     )
     parser.add_argument("--set", **MANY, metavar="FIELD=VALUE", help="override a preset's field")
     parser.add_argument(
@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
         "--plan",
         type=_path,
         metavar="FILE",
-        help="the chains of a file, in place of SECTION and its options",
+        help="the chains of a file, in place of SECTION and the options that say what a chain is",
     )
     sweep.add_argument(
         "--source",
@@ -106,11 +106,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=DATA",
         help="with --plan: where a source of the plan is, such as tinystories=stories.jsonl",
     )
-    sweep.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: 0)")
+    sweep.set_defaults(data=None)  # None is "not given": --plan excludes what is given
+    sweep.add_argument("--seeds", help="such as 0-4 or 0,2,5 (default: 0)")
     sweep.add_argument(
         "--regimes",
-        default="all",
-        help="all, or regimes separated by commas, such as accumulate,fixed_real=0.25",
+        help="all (default), or regimes separated by commas, such as accumulate,fixed_real=0.25",
     )
     sweep.add_argument("--vary", **MANY, metavar="FIELD=V1,V2", help="one chain for every value")
     sweep.add_argument("--out", required=True, type=_path)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SECTION = f"one of {', '.join(experiments.NAMES)}, or an own model as path/to/file.py:Class"
 
 CHECKS = ("exact", "close", "off")  # how two fits of an own model are compared before a sweep
+# options of a sweep that say which chains there are, and of the engine ray alone
+CHAINS = ("preset", "set", "arg", "data", "seeds", "regimes", "vary", "notebook")
+CLUSTER = ("address", "cpus_per_job", "gpus_per_job", "retries", "copy_back", "divide")
 
 
 def _integer(name: str, text: str | None, least: int, default: int | None = None) -> int | None:
@@ -40,6 +43,14 @@ def _number(name: str, text: str) -> float:
     if not 0 <= value < float("inf"):
         raise InputError(name, text, "a number >= 0")
     return value
+
+
+def _refuse(options: argparse.Namespace, names: Sequence[str], allowed: str) -> None:
+    """InputError for the first of the options ``names`` that was given."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value is not False and value != []:  # 0 is given, too
+            raise InputError("--" + name.replace("_", "-"), value, allowed)
 
 
 def _preset(options: argparse.Namespace) -> str:
@@ -151,30 +162,34 @@ def _planned(options: argparse.Namespace) -> list[Job]:
     if options.plan is not None:
         from .evidence import plan
 
+        _refuse(options, CHAINS, "nothing beside --plan, whose file says what every chain is")
         form = "NAME=DATA, such as tinystories=stories.jsonl"
         sources = named_values("--source", options.source, form)
         if missing := [name for name, data in sources.items() if not data]:
             raise InputError("--source", missing[0], form)
-        return jobs.jobs_of(plan.read(options.plan), options.out, sources)
+        allow = options.allow_changed_code
+        return jobs.jobs_of(plan.read(options.plan), options.out, sources, allow)
+    _refuse(options, ["source"], "--plan FILE as well; --data says where a section's data are")
     names = (
         list(experiments.NAMES)
         if options.section == "all"
         else [experiments.check(options.section)]
     )
-    if options.section == "all" and options.data != experiments.DEFAULT:
+    data = experiments.DEFAULT if options.data is None else options.data
+    if options.section == "all" and data != experiments.DEFAULT:
         raise InputError(
-            "--data", options.data, "one section, since every section has data of its own kind"
+            "--data", data, "one section, since every section has data of its own kind"
         )
     planned = jobs.plan(
         names,
         experiments.default_preset(names[0]) if options.preset is None else options.preset,
-        seeds.parse(options.seeds),
-        regimes.parse(options.regimes),
+        seeds.parse("0" if options.seeds is None else options.seeds),
+        regimes.parse("all" if options.regimes is None else options.regimes),
         options.out,
         assignments=options.set,
         arguments=options.arg,
         vary=options.vary,
-        data=options.data,
+        data=data,
         allow_changed_code=options.allow_changed_code,
     )
     if options.notebook is None:
@@ -190,10 +205,7 @@ def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]
     if options.engine == "ray":
         from .sweeps import ray_engine
 
-        if options.jobs is not None:
-            raise InputError(
-                "--jobs", options.jobs, "--cpus-per-job or --gpus-per-job with --engine ray"
-            )
+        _refuse(options, ["jobs"], "--cpus-per-job or --gpus-per-job with --engine ray")
         return ray_engine.engine(
             address=options.address,
             cpus=_integer("--cpus-per-job", options.cpus_per_job, 1),
@@ -205,10 +217,7 @@ def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]
         )
     if options.engine != "local":
         raise InputError("--engine", options.engine, "one of local, ray")
-    for name in ("address", "cpus_per_job", "gpus_per_job", "retries", "copy_back", "divide"):
-        value = getattr(options, name)
-        if value is not None and value is not False:  # 0 is given, too
-            raise InputError("--" + name.replace("_", "-"), value, "--engine ray as well")
+    _refuse(options, CLUSTER, "--engine ray as well")
     from .sweeps import local
 
     parallel = _integer("--jobs", options.jobs, 1)

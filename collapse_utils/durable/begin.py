@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,47 @@ from ..errors import InputError, RunError
 from . import code, reading
 from .files import REFUSALS, read_checked, remove_leftovers, write_checked, write_json
 from .leases import Lease
-from .run_dir import iterations
 
 CODE = ("code", "package_version", "fingerprint")  # what other code changes in a description
 
 
 def code_changes(directory: Path) -> list[dict]:
-    """With which other code a run has gone on: [{iteration, code}], oldest first."""
+    """With which other code a run has gone on, and of which iterations it has made something:
+    [{code, iterations}], oldest first.
+    """
     path = directory / "changed-code.json"
     if not path.exists():
         return []
     changes = read_checked(path).get("changes")
-    if not isinstance(changes, list) or not all(isinstance(change, dict) for change in changes):
+    if not isinstance(changes, list) or not all(
+        isinstance(change, dict) and isinstance(change.get("iterations", []), list)
+        for change in changes
+    ):
         raise reading.changed(path)
     return changes
+
+
+def _write_changes(directory: Path, changes: list[dict], guard: Callable[[], None]) -> None:
+    """Save what :func:`code_changes` reads: first in the provenance of a finished run, which its
+    repair leaves as it is.
+    """
+    try:
+        done = reading.read_done(directory, reading.read_config(directory))
+    except RunError:  # not finished; or damaged, and then written again at the end
+        done = None
+    if done is not None:
+        write_checked(directory / "DONE", {**done, "changed_code": changes}, guard=guard)
+    write_checked(directory / "changed-code.json", {"changes": changes}, guard=guard)
+
+
+def note_made(directory: Path, t: int, guard: Callable[[], None]) -> None:
+    """Note, before it is made, that something of iteration t is made by the code which last went on
+    with a run.  Nothing is noted of the code that began it.
+    """
+    changes = code_changes(directory)
+    if changes and t not in (made := changes[-1].setdefault("iterations", [])):
+        made.append(t)
+        _write_changes(directory, changes, guard)
 
 
 def check_code(directory: Path, description: dict) -> str | None:
@@ -136,11 +163,8 @@ def writing(
         elif check_code(directory, description):
             if not allow_changed_code:
                 _refuse_changed_code(directory, description)
-            t = max(iterations(directory, "metrics.json"), default=0) + 1
-            change = {"iteration": t, "code": description["code"]}
-            changes = [*code_changes(directory), change]
-            changed = directory / "changed-code.json"
-            write_checked(changed, {"changes": changes}, guard=lease.check)
+            change = {"code": description["code"], "iterations": []}
+            _write_changes(directory, [*code_changes(directory), change], lease.check)
         yield lease
     # from the small things that no other function tells of, such as making a folder
     except OSError as problem:

@@ -12,15 +12,17 @@ import time
 from pathlib import Path
 
 from .. import regimes
-from ..errors import RunError
+from ..errors import InputError, RunError
 from . import files
+from .reading import MOST_ITERATIONS
 
 # What share of an iteration is behind a run when it enters a phase; rough, and only for people who
 # wait.
 PHASES = {"fitting": 0.0, "sampling": 0.6, "evaluating": 0.9}
 NEEDED = ("iteration", "iterations", "step", "steps")  # whole numbers that every state has
-NUMBERS = (*NEEDED, "seconds", "loss", "items_per_s")
+NUMBERS = (*NEEDED, "seconds", "loss", "items_per_s")  # none but the loss is negative
 MOST = 10**15  # of any of them
+CENTURY_S = 3.2e9  # a longer time left is not shown
 SILENT_S = 60.0  # a run that has said nothing for so long is said to be silent
 
 
@@ -35,10 +37,11 @@ def _read(path: Path) -> dict:
         state = files.read_json(path)
         if isinstance(state, dict) and isinstance(state.get("phase"), str):
             numbers = {name: state.get(name) for name in NUMBERS if name in (*NEEDED, *state)}
-            if all(
-                isinstance(number, (int, float)) and 0 <= abs(number) < MOST
-                for number in numbers.values()
-            ) and all(isinstance(numbers[name], int) for name in NEEDED):
+            possible = all(
+                isinstance(number, (int, float)) and -MOST * (name == "loss") <= number < MOST
+                for name, number in numbers.items()
+            ) and all(isinstance(numbers[name], int) for name in NEEDED)
+            if possible and 1 <= state["iteration"] <= state["iterations"] <= MOST_ITERATIONS:
                 return state
     return {}
 
@@ -51,23 +54,28 @@ def fraction(state: dict) -> float:
         return float(state["iterations"])
     share = PHASES.get(state["phase"], 0.0)
     if state["phase"] == "fitting" and state["steps"]:
-        share = PHASES["sampling"] * state["step"] / state["steps"]
+        share = PHASES["sampling"] * min(state["step"] / state["steps"], 1.0)
     return state["iteration"] - 1 + share
 
 
 def seconds_left(state: dict, regime: str) -> float | None:
     """How long a run still takes, if an iteration costs in proportion to what it trains on; None
-    before one can tell.
+    before one can tell, for a regime that is not known, and beyond a century.
     """
     finished = fraction(state)
     if finished <= 0 or not state.get("seconds"):
         return None
-    weights = [regimes.training_size(regime, t) for t in range(1, state["iterations"] + 1)]
-    whole = int(finished)
-    done = sum(weights[:whole]) + (finished - whole) * (
-        weights[whole] if whole < len(weights) else 0
-    )
-    return state["seconds"] * (sum(weights) - done) / done
+    try:
+        grows = regimes.training_size(regime, 2) > 1  # then iteration t trains on t n items
+    except InputError:
+        return None
+
+    def cost(fits: float) -> float:
+        whole = int(fits)
+        return whole * (whole + 1) / 2 + (fits - whole) * (whole + 1) if grows else fits
+
+    left = state["seconds"] * (cost(state["iterations"]) / cost(finished) - 1)
+    return left if left < CENTURY_S else None
 
 
 def duration(seconds: float, exact: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 <run>/config.json        what this chain is: section, preset, regime, seed, configuration, data,
                          versions and digest of the code; and a fingerprint of all this
-<run>/changed-code.json  with which other code it went on, if it was allowed to
+<run>/changed-code.json  with which other code it went on, if it was allowed to, and what that made
 <run>/lease.json         who writes here now
 <run>/metrics.csv        tidy results so far
 <run>/progress.json      for people who look on: iteration, step, rate

@@ -23,7 +23,7 @@ from ..errors import RunError
 from ..presets import Config
 from ..regimes import Block
 from . import files, provenance, run_dir
-from .begin import check_run, code_changes
+from .begin import check_run, code_changes, note_made
 from .checkpoints import Checkpoint, Divide, Pieces, at_once, in_order
 from .leases import Lease
 from .metrics import (
@@ -179,6 +179,7 @@ class RunDirectory:
 
     def _fit(self, t: int, fit: Fit) -> Any:
         own = self._checkpoint(t, run_dir.iteration_dir(self.path, t), self.lease)
+        note_made(self.path, t, self.lease.check)
         self.tell(t, "fitting")
         if t > 1:
             return fit(own)
@@ -289,6 +290,7 @@ class RunDirectory:
     def _preview(self, t: int, preview: Callable[[Path], None]) -> None:
         """Keep a few samples to look at."""
         folder = run_dir.iteration_dir(self.path, t) / "preview"
+        note_made(self.path, t, self.lease.check)
         self.lease.check()
         files.remove_folder(folder)
         with files.new_folder(folder, self.lease.check) as temporary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,25 +10,63 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from .. import picks
 from ..evidence import statistics
 
+
+class OfRegimes(dict[str, str]):
+    """Something of each regime; of one with a share, such as ``fixed_real=0.25``, ``shared`` says
+    it by the regime's name and its share.
+    """
+
+    def __init__(self, table: Mapping[str, str], shared: Callable[[str, float], str]):
+        super().__init__(table)
+        self.shared = shared
+
+    def __missing__(self, regime: str) -> str:
+        share = picks.share_of_real(regime)
+        if share is None:
+            raise KeyError(regime)
+        return self.shared(regime.partition("=")[0], share)
+
+
+def _shade(name: str, share: float) -> str:
+    """Darker for a larger share of real items."""
+    light = to_rgb({"fixed_real": "#E69F00", "redrawn_real": "#56B4E9"}[name])
+    return to_hex([part * (1 - share / 2) for part in light])
+
+
+def _share_label(name: str, share: float) -> str:
+    return f"{share:g} real, {'always the same' if name == 'fixed_real' else 'redrawn'}"
+
+
 # One colour and one mark for a regime on every page (Okabe and Ito's colour-blind safe palette).
-COLOURS = {
-    "replace": "#D55E00",
-    "accumulate": "#0072B2",
-    "accumulate_subsample": "#009E73",
-    "replace_multiple": "#CC79A7",
-}
-MARKS = {"replace": "o", "accumulate": "s", "accumulate_subsample": "^", "replace_multiple": "D"}
-LABELS = {
-    "replace": "replace",
-    "accumulate": "accumulate",
-    "accumulate_subsample": "accumulate at equal size",
-    "replace_multiple": "replace, t times the data",
-}
+COLOURS = OfRegimes(
+    {
+        "replace": "#D55E00",
+        "accumulate": "#0072B2",
+        "accumulate_subsample": "#009E73",
+        "replace_multiple": "#CC79A7",
+    },
+    _shade,
+)
+MARKS = OfRegimes(
+    {"replace": "o", "accumulate": "s", "accumulate_subsample": "^", "replace_multiple": "D"},
+    lambda name, _: {"fixed_real": "v", "redrawn_real": "P"}[name],
+)
+LABELS = OfRegimes(
+    {
+        "replace": "replace",
+        "accumulate": "accumulate",
+        "accumulate_subsample": "accumulate at equal size",
+        "replace_multiple": "replace, t times the data",
+    },
+    _share_label,
+)
 REPORTED = "#6b6b6b"  # the paper's numbers beside ours
 
 # what differs from seaborn's white grid: opaque (dark pages), large type (phones), no idle frame
@@ -103,8 +141,8 @@ def regimes(
             y="value",
             hue="regime",
             style="regime",
-            palette=COLOURS,
-            markers=MARKS,
+            palette={name: COLOURS[name] for name in names},
+            markers={name: MARKS[name] for name in names},
             dashes=False,
             markeredgewidth=0,
             errorbar=_interval,
@@ -112,7 +150,8 @@ def regimes(
             ax=ax,
         )
         for line in ax.get_lines():
-            line.set_label(LABELS.get(line.get_label(), line.get_label()))
+            if line.get_label() in names:
+                line.set_label(LABELS[line.get_label()])
         ax.get_legend().remove()  # the caller places one, or one for the whole figure
     iterations = sorted(frame["iteration"].unique())
     ax.set_xticks(iterations if len(iterations) <= 10 else iterations[::5])

@@ -163,10 +163,12 @@ def heavy_tails(ax: Axes, tails: pd.DataFrame) -> None:
 
 
 def theory_lines(ax: Axes, frame: pd.DataFrame) -> None:
-    """The formulas at the sizes of the preset that a frame of chains was run at, dashed."""
+    """The formulas at the sizes of the preset that a frame of chains was run at, dashed; none for a
+    regime with a share.
+    """
     config, _ = sections.configuration("linear", frame["preset"].iloc[0])
     n = np.arange(1, config.iterations + 1)
-    for regime in frame["regime"].unique():
+    for regime in set(frame["regime"]) & set(REGIMES):
         expected = theory.test_error(regime, n, config.d, config.T, config.sigma2)
         ax.plot(n, expected, "--", color=figures.COLOURS[regime], linewidth=1)
     ax.set_yscale("log")

@@ -144,9 +144,9 @@ def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
         "matching": ("matching MAT-R (Å)", 2),
         "broken_share": ("share of broken samples", 3),
     }
-    regime = ours["regime"].iloc[0]
+    where = {name: ours[name].iloc[0] for name in ("regime", "variant")}  # of any: one first fit
     rows = {
-        label: estimate(by_seed(ours, metric, regime=regime, variant="")[1]).text(digits)
+        label: estimate(by_seed(ours, metric, **where)[1]).text(digits)
         for metric, (label, digits) in names.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["samples of the first model"])

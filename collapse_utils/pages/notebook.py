@@ -20,6 +20,7 @@ from ..durable.progress import last_line
 from ..errors import InputError, RunError
 from ..evidence import claims, results
 from ..evidence.verdicts import VERDICT_SEEDS, Verdict
+from ..presets import NAMES
 from ..seeds import sequence
 from ..sweeps import local
 from ..sweeps.jobs import plan
@@ -106,13 +107,20 @@ def _enough(frame: pd.DataFrame) -> bool:
 
 
 def check_parameters(
-    preset: str, seeds: Sequence[int], regime_names: Sequence[str], recompute: bool
+    preset: str,
+    seeds: Sequence[int],
+    regime_names: Sequence[str],
+    recompute: bool,
+    *,
+    presets: Sequence[str] = NAMES,
+    shares: bool = True,
 ) -> None:
-    """InputError for the first parameter of a notebook that is not what it must be."""
-    from ..presets import NAMES
+    """InputError for the first parameter of a notebook that is not what it must be.
 
-    if preset not in NAMES:
-        raise InputError("preset", preset, "one of " + ", ".join(NAMES))
+    ``presets`` are those of its section; ``shares`` says whether it takes regimes with a share.
+    """
+    if preset not in presets:
+        raise InputError("preset", preset, "one of " + ", ".join(presets))
     if not isinstance(seeds, (list, tuple)) or not seeds:
         raise InputError("seeds", seeds, "a list of integers >= 0, such as [0, 1, 2]")
     for seed in seeds:
@@ -120,7 +128,7 @@ def check_parameters(
     if not isinstance(regime_names, (list, tuple)) or not regime_names:
         raise InputError("regimes", regime_names, "a list of " + ", ".join(regimes.REGIMES))
     for regime in regime_names:
-        regimes.check(regime)
+        regimes.check(regime, shares)
     if not isinstance(recompute, bool):
         raise InputError("recompute", recompute, "True or False")
 
@@ -137,6 +145,7 @@ def open_section(
     runs_dir: str = "runs",
     committed: Sequence[str] = (),
     vary: Sequence[str] = (),
+    allow_changed_code: bool = False,
 ) -> Opened:
     """The reference results of a section and, with ``recompute``, those of the chains that the
     parameters name.
@@ -146,17 +155,24 @@ def open_section(
     committed : names of the committed results that the page shows; those that the section's claims
         read unless given.
     vary : variants that are trained beside the preset itself, as for ``sweep --vary``.
+    allow_changed_code : continue chains that other code began, as for ``sweep``.
     """
-    check_parameters(preset, seeds, regimes, recompute)
+    presets = sections.preset_names(section)
+    check_parameters(preset, seeds, regimes, recompute, presets=presets)
     root = results.root(results_dir)
     frames = {
         name: results.named(section, name, root)
         for name in committed or claims.page(section).results
     }
-    shown = {name: frame[frame["regime"].isin(regimes)] for name, frame in frames.items()}
+    # all committed rows where none is of the regimes given: the page is about them
+    shown = {
+        name: rows if len(rows := frame[frame["regime"].isin(regimes)]) else frame
+        for name, frame in frames.items()
+    }
     run, name = None, ""
     if recompute:
-        run = train(section, preset, seeds, regimes, data, runs_dir, vary)
+        chains = section, preset, seeds, regimes, data, runs_dir, vary
+        run = train(*chains, allow_changed_code=allow_changed_code)
         name = f"{preset}-{run['data'].iloc[0]}"
     return Opened(section, shown, run, name, list(regimes), root)
 
@@ -185,8 +201,12 @@ def train(
     data: str,
     runs_dir: str | Path,
     vary: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+    allow_changed_code: bool = False,
 ) -> pd.DataFrame:
-    """The metrics of every chain that the arguments name, run where they are not finished yet."""
+    """The metrics of every chain that the arguments name, run where they are not finished yet;
+    ``arguments`` are of an own model's constructor.
+    """
     jobs = plan(
         [section],
         preset,
@@ -194,7 +214,9 @@ def train(
         list(regime_names),
         runs_folder(runs_dir),
         vary=vary,
+        arguments=arguments,
         data=data,
+        allow_changed_code=allow_changed_code,
     )
     failed = local.run(jobs)
     if failed:

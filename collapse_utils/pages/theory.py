@@ -26,7 +26,7 @@ def open_chapter(
     results_dir: str = "",
 ) -> Opened:
     """The committed results of a chapter and, with ``recompute``, its simulations at a preset."""
-    notebook.check_parameters(preset, seeds, regimes, recompute)
+    notebook.check_parameters(preset, seeds, regimes, recompute, shares=False)
     root = results.root(results_dir)
     name = f"cpu-{published.SOURCE}"
     committed = {

@@ -52,10 +52,8 @@ def collect(folder: Path, into: Path) -> list[str]:
     for (section, name), runs in sorted(groups.items()):
         target = into / section / name
         target.mkdir(parents=True, exist_ok=True)
-        count = _merge(target / "metrics.csv", frame_of(runs), KEY)
-        curves = _curves(runs)
-        if len(curves):
-            _merge(target / "curves.csv", curves, CURVE_KEY)
+        count = _merge(target / "metrics.csv", frame_of(runs), KEY, runs)
+        _merge(target / "curves.csv", _curves(runs), CURVE_KEY, runs)
         files.write_json(target / "provenance.json", records[section, name])
         _copy_samples(target / "samples", runs, records[section, name])
         lines.append(f"{target / 'metrics.csv'}: {count} rows, {len(runs)} finished chains read")
@@ -98,17 +96,18 @@ def missing(folder: Path) -> list[str]:
     return [f"missing: {row}" for row in status.rows(folder, thorough=False) if row.state != "done"]
 
 
-def _merge(path: Path, frame: pd.DataFrame, key: list[str]) -> int:
-    """Put the rows of ``frame`` into the table ``path``; a chain that it brings loses the rows that
-    it had there.
+def _merge(path: Path, frame: pd.DataFrame, key: list[str], runs: list[Run]) -> int:
+    """Put the rows of ``frame`` into the table ``path``, where the chains of ``runs`` lose the rows
+    that they had; a table without rows has no file.
     """
     if path.exists():
         old = read_csv(path)
-        chain = [name for name in key if name in CHAIN]
-        new_chains = pd.MultiIndex.from_frame(frame[chain])
-        frame = pd.concat(
-            [old[~pd.MultiIndex.from_frame(old[chain]).isin(new_chains)], frame], ignore_index=True
-        )
+        chains = [tuple(run.description[name] for name in CHAIN) for run in runs]
+        kept = old[~pd.MultiIndex.from_frame(old[list(CHAIN)]).isin(chains)]
+        frame = pd.concat([kept, frame], ignore_index=True)
+    if frame.empty:
+        path.unlink(missing_ok=True)
+        return 0
     frame = frame.drop_duplicates(key, keep="last").sort_values(key, kind="stable")
     files.write_text(path, frame.to_csv(index=False, lineterminator="\n"))
     return len(frame)

@@ -126,7 +126,9 @@ def plan(
     return list(jobs.values())
 
 
-def jobs_of(sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str]) -> list[Job]:
+def jobs_of(
+    sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str], allow_changed_code: bool = False
+) -> list[Job]:
     """The chains of a plan, each once, with ``given`` as the local file or folder of a source.
 
     InputError for a name in ``given`` that no sweep uses.
@@ -148,6 +150,7 @@ def jobs_of(sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str]) -> lis
             assignments=sweep.assignments,
             arguments=sweep.arguments,
             data=given.get(sweep.data, sweep.data),
+            allow_changed_code=allow_changed_code,
         )
         jobs.update({job.run_dir: job for job in planned})
     return list(jobs.values())

@@ -9,6 +9,7 @@ is running is left to them.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from ..durable import leases, progress
 from ..durable.progress import fraction
@@ -105,7 +107,12 @@ def start(job: Job, variables: Mapping[str, str] | None = None) -> subprocess.Po
     # a chain that is asked to stop twice does not wait for the end of its step.  Only the sweep
     # hears it, and asks once.
     command = [sys.executable, "-I", "-S", str(FOLLOW), str(os.getpid()), *job.command()]
-    with open(job.log, "w", encoding="utf-8") as log:
+    with open(job.log, "a", encoding="utf-8") as log:
+        # The process inherits the lock and holds it for as long as it lives.  If another sweep has
+        # started this chain a moment earlier, its lines stay, and ours come after them: that the
+        # run directory is in use.
+        if not _locked(log):
+            log.truncate(0)
         return subprocess.Popen(
             command,
             stdout=log,
@@ -114,6 +121,17 @@ def start(job: Job, variables: Mapping[str, str] | None = None) -> subprocess.Po
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+
+def _locked(log: TextIO) -> bool:
+    """Whether a living process has locked ``log``; if not, it is locked from now on."""
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a disk without locks
+        pass
+    return False
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:

@@ -133,9 +133,18 @@ def parameters(job: NotebookJob) -> dict:
     }
     if job.data != sections.DEFAULT:
         values["data"] = str(Path(job.data).resolve()) if Path(job.data).exists() else job.data
-    if job.assignments or "variants" in papermill_run.declared(notebook, job.notebook.name):
-        values["variants"] = list(job.assignments)
+    options = {
+        "variants": ("--set or --vary", list(job.assignments)),
+        "arguments": ("--arg", list(job.arguments)),
+        "allow_changed_code": ("--allow-changed-code", job.allow_changed_code),
+    }
+    known = papermill_run.declared(notebook, job.notebook.name)
+    values |= {name: value for name, (_, value) in options.items() if name in known}
     papermill_run.check_parameters(notebook, job.notebook.name, values)
+    for name, (option, value) in options.items():
+        if value and name not in known:
+            allowed = f"a notebook with a parameter {name}, which {job.notebook.name} does not have"
+            raise InputError(option, value, allowed)
     return values
 
 

@@ -54,6 +54,8 @@ def row(run_dir: Path, thorough: bool = True) -> Row:
         return Row("failed", "?", str(run_dir), str(problem))
     name, total = label(description), description["config"]["iterations"]
     state = progress.read(run_dir)
+    if state.get("iterations") != total:  # another run's
+        state = {}
     if (run_dir / "DONE").exists():
         try:
             if thorough:

@@ -91,8 +91,87 @@ def test_a_run_that_other_code_began_is_refused_by_name_or_goes_on(stopped, fiel
     assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()} == before
     rows = run(stopped, allow_changed_code=True)
     done = files.read_checked(stopped / "run" / "DONE")
-    assert done["changed_code"] == [{"iteration": 3, "code": code.of("gaussian")}]
+    assert done["changed_code"] == [{"code": code.of("gaussian"), "iterations": [3, 4]}]
     assert run(stopped) == rows  # it is finished
+
+
+class Shown(toy.Gaussian):
+    """The toy with a preview."""
+
+    def preview(self, items, folder):
+        (folder / "items.txt").write_text(str(items[:2]))
+
+
+@pytest.mark.parametrize(
+    ("damaged", "made"),
+    [
+        ("iteration-02/metrics.json", [2]),
+        ("iteration-03/preview/items.txt", [3]),
+        ("metrics.csv", []),
+        ("DONE", []),
+    ],
+)
+def test_the_provenance_of_a_finished_run_says_what_other_code_has_repaired(
+    tmp_path, damaged, made
+):
+    def repair(**options):
+        (tmp_path / "run" / damaged).write_text("{ cut sh")
+        return run_chain(Shown(CHAIN.config), CHAIN, tmp_path / "run", **options)
+
+    rows = run_chain(Shown(CHAIN.config), CHAIN, tmp_path / "run")
+    before = files.read_checked(tmp_path / "run" / "DONE")
+    assert repair() == rows  # by the code that has made the run: nothing to be noted
+    assert "changed_code" not in files.read_checked(tmp_path / "run" / "DONE")
+    forged.describe(tmp_path / "run", code={**code.of("gaussian"), "torch": "0.0"})
+    with pytest.raises(InputError, match="--allow-changed-code"):
+        repair()
+    assert repair(allow_changed_code=True) == rows
+    done = files.read_checked(tmp_path / "run" / "DONE")
+    assert done["changed_code"] == [{"code": code.of("gaussian"), "iterations": made}]
+    kept = before.keys() - (
+        {"peak_memory_mb", "wall_s", "finished"} if damaged == "DONE" else set()
+    )
+    assert {name: done[name] for name in kept} == {name: before[name] for name in kept}
+
+
+def test_a_repair_that_is_killed_has_said_before_what_it_makes(tmp_path):
+    run_dir = tmp_path / "run"
+    run(tmp_path)
+    forged.describe(run_dir, code={**code.of("gaussian"), "numpy": "0.0"})
+    (run_dir / "iteration-02" / "metrics.json").write_text("")
+    (run_dir / "iteration-04" / "metrics.json").write_text("")
+
+    class Killed(toy.Neural):
+        def evaluate(self, model, real_test):
+            if (run_dir / "iteration-02" / "metrics.json").exists():
+                raise Interrupted(15)
+            return super().evaluate(model, real_test)
+
+    with pytest.raises(Interrupted):
+        run_chain(Killed(CHAIN.config), CHAIN, run_dir, checkpoint_s=0, allow_changed_code=True)
+    expected = [{"code": code.of("gaussian"), "iterations": [2, 4]}]
+    assert files.read_checked(run_dir / "DONE")["changed_code"] == expected
+    run(tmp_path)
+    assert files.read_checked(run_dir / "DONE")["changed_code"] == expected
+
+
+def test_code_that_comes_back_is_noted_with_what_it_makes(stopped):
+    first, other = code.of("gaussian"), {**code.of("gaussian"), "numpy": "0.0"}
+    forged.describe(stopped / "run", code=first)
+    change = {"code": other, "iterations": [3]}
+    files.write_checked(stopped / "run" / "changed-code.json", {"changes": [change]})
+    run(stopped, allow_changed_code=True)
+    done = files.read_checked(stopped / "run" / "DONE")
+    assert done["changed_code"] == [change, {"code": first, "iterations": [3, 4]}]
+
+
+def test_a_note_of_a_change_from_before_iterations_were_listed_is_kept(stopped):
+    forged.describe(stopped / "run", code={"digest": "x"})
+    change = {"iteration": 3, "code": code.of("gaussian")}
+    files.write_checked(stopped / "run" / "changed-code.json", {"changes": [change]})
+    run(stopped)
+    done = files.read_checked(stopped / "run" / "DONE")
+    assert done["changed_code"] == [{**change, "iterations": [3, 4]}]
 
 
 def test_a_change_is_allowed_once(stopped):

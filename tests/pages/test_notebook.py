@@ -4,12 +4,17 @@ import sys
 import types
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import own_models
 import pandas as pd
 import pytest
 
+from collapse_utils import sections
 from collapse_utils.errors import InputError, RunError
 from collapse_utils.evidence.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED
-from collapse_utils.pages import figures, notebook
+from collapse_utils.pages import figures, language, linear, molecules, notebook
+from collapse_utils.pages.theory import open_chapter
+from collapse_utils.regimes import REGIMES
 
 GAP, STEPS = "Replace ends above accumulate", "protocol=steps"
 SLOW = "With a fixed number of training steps, accumulate ends above its first fit"
@@ -150,3 +155,81 @@ def test_a_chain_that_fails_is_named_with_the_last_line_of_its_log(tmp_path, mon
     monkeypatch.setattr(notebook.local, "run", fail)
     with pytest.raises(RunError, match="failed: error: the disk is full"):
         notebook.train("linear", "smoke", [0], ["replace"], "default", tmp_path)
+
+
+def test_a_chain_is_trained_with_the_options_that_a_notebook_was_given(tmp_path, monkeypatch):
+    def fail(jobs):
+        raise RunError(" ".join(word for job in jobs for word in job.command()))
+
+    monkeypatch.setattr(notebook.local, "run", fail)
+    settings = {"preset": "smoke", "seeds": [0], "regimes": ["replace"], "recompute": True}
+    with pytest.raises(RunError, match="--allow-changed-code"):
+        notebook.open_section("linear", **settings, runs_dir=tmp_path, allow_changed_code=True)
+    model = f"{own_models.__file__}:Normal"
+    with pytest.raises(RunError, match="--arg items=30"):
+        notebook.train(model, "own", [0], ["replace"], "default", tmp_path, arguments=["items=30"])
+
+
+def page_of(section, **settings):
+    """A page that trains nothing, opened with other parameters."""
+    usual = {"preset": "smoke", "seeds": [0], "regimes": ["replace"], "recompute": False}
+    return notebook.open_section(section, **{**usual, **settings})
+
+
+@pytest.mark.parametrize("section", sections.NAMES)
+def test_a_page_takes_each_preset_of_its_section_and_names_them_for_another(section):
+    for preset in sections.preset_names(section):
+        page_of(section, preset=preset)
+    for preset in ("tiny", *({"trained", "scale"} - {*sections.preset_names(section)})):
+        with pytest.raises(InputError, match=", ".join(sections.preset_names(section))):
+            page_of(section, preset=preset)
+
+
+@pytest.mark.parametrize("regime", [*REGIMES, "fixed_real=0.5", "redrawn_real=0.25"])
+def test_a_page_takes_each_regime_and_shows_the_committed_rows_beside_one_that_has_none(regime):
+    page = page_of("images", regimes=[regime])
+    assert page.regimes == [regime]
+    for name, frame in page.committed.items():
+        assert set(frame["regime"]) == {regime} or regime not in set(page.published["regime"]), name
+        assert len(frame)
+
+
+def test_a_regime_that_a_page_or_a_chapter_cannot_show_is_refused_by_name():
+    for regime in ("fixed_real=2", "fixed_real", "replacing"):
+        with pytest.raises(InputError, match=r"regime: got .*fixed_real=SHARE"):
+            page_of("images", regimes=[regime])
+    settings = {"preset": "smoke", "seeds": [0], "recompute": False}
+    with pytest.raises(InputError, match=r"regime: got 'fixed_real=0.5'; allowed: one of replace"):
+        open_chapter("gaussian", regimes=["fixed_real=0.5"], **settings)
+
+
+def test_regimes_with_a_share_have_a_colour_a_mark_and_a_label_of_their_own():
+    names = [*REGIMES, "fixed_real=0.25", "fixed_real=0.5", "redrawn_real=0.25"]
+    fig, axes = figures.grid(1, 2)
+    frame = pd.concat([made_up(1.0).assign(regime=name) for name in names]).drop_duplicates(
+        ["regime", "seed", "iteration"]
+    )
+    figures.regimes(axes[0, 0], frame, "test_loss", names)
+    figures.growth(axes[0, 1], frame, "test_loss", names)
+    for ax in axes.flat:
+        labels = ax.get_legend_handles_labels()[1]
+        assert labels == [figures.LABELS[name] for name in names]
+    assert figures.LABELS["fixed_real=0.25"] == "0.25 real, always the same"
+    assert len({figures.COLOURS[name] for name in names}) == len(names)
+    assert len({figures.MARKS[name] for name in names}) == len(names) - 1  # one for each kind
+    plt.close(fig)
+    with pytest.raises(KeyError):
+        figures.COLOURS["replacing"]
+
+
+def test_figures_of_pages_need_neither_replace_nor_a_formula():
+    page = page_of("language", regimes=["accumulate"])
+    plt.close(language.samples(page.reference, ["accumulate"]))
+    frame = page_of("linear", committed=["cpu-gaussian"]).reference
+    frame = pd.concat([frame, frame.assign(regime="fixed_real=0.5")])
+    fig, ax = plt.subplots()
+    linear.theory_lines(ax, frame)
+    assert len(ax.get_lines()) == 1  # of replace
+    plt.close(fig)
+    run = page_of("molecules").reference.query("variant == ''").assign(variant="steps=8")
+    assert len(molecules.first_fit_table(run)) == 6

@@ -96,6 +96,27 @@ def test_rows_come_once_and_a_newer_run_takes_the_place_of_the_older(tmp_path):
     ]
 
 
+def test_a_newer_run_without_learning_curves_leaves_none_of_the_older_run(tmp_path):
+    for seed in (0, 1):
+        run_dir = tmp_path / "out" / f"seed-{seed}"
+        run_chain(Neural(GaussianConfig(iterations=2)), chain(seed=seed, iterations=2), run_dir)
+    curves = table(tmp_path).with_name("curves.csv")
+    collect.collect(tmp_path / "out", tmp_path / "results")
+    before = results.read_csv(curves)
+    assert set(before["seed"]) == {0, 1}
+
+    def collect_without_curves(seed):
+        for state in (tmp_path / "out" / f"seed-{seed}").glob("iteration-*/state-*"):
+            shutil.rmtree(state)
+        collect.collect(tmp_path / "out" / f"seed-{seed}", tmp_path / "results")
+
+    collect_without_curves(0)
+    after = results.read_csv(curves)
+    assert after.equals(before[before["seed"] == 1].reset_index(drop=True))
+    collect_without_curves(1)
+    assert not curves.exists() and len(results.read_csv(table(tmp_path))) == 12
+
+
 def test_the_same_chain_from_two_machines_is_one_chain(tmp_path):
     out = tmp_path / "out"
     shutil.copytree(finished(out / "a"), out / "b" / "replace" / "seed-0")

@@ -8,10 +8,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import own_models
 import processes
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from collapse_utils import sections
 from collapse_utils.__main__ import main
 from collapse_utils.durable import leases
 from collapse_utils.sweeps import jobs, notebooks
@@ -109,7 +111,7 @@ def test_a_kernel_that_dies_is_a_failure_with_what_it_has_left(tmp_path, capsys)
     [
         ("x = 1", "parameter of toy.ipynb: got 'preset'"),
         (PARAMETERS.replace("seeds = [0, 1]", "seeds = 3"), "seeds in toy.ipynb: got [0]"),
-        (PARAMETERS.replace("variants = []\n", ""), "parameter of toy.ipynb: got 'variants'"),
+        (PARAMETERS.replace("variants = []\n", ""), "--set or --vary: got ['iterations=2', "),
     ],
 )
 def test_a_notebook_that_does_not_take_the_parameters_is_refused_before_any_work(
@@ -121,6 +123,44 @@ def test_a_notebook_that_does_not_take_the_parameters_is_refused_before_any_work
     )
     assert sweep_pages(tmp_path / "out", path) == 2
     assert output in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_an_option_that_a_notebook_cannot_honour_is_refused_by_name(tmp_path, capsys):
+    notebook, out = toy(tmp_path, TRAIN), tmp_path / "out"
+    assert sweep_pages(out, notebook, "--allow-changed-code") == 2
+    line = capsys.readouterr().err
+    assert line.startswith("error: --allow-changed-code: got True; allowed: a notebook with")
+    words = ["sweep", f"{own_models.__file__}:Normal", "--out", str(out), f"--notebook={notebook}"]
+    assert main([*words, "--arg", "items=30"]) == 2
+    assert capsys.readouterr().err.startswith("error: --arg: got ['items=30']; allowed: a notebook")
+    assert not out.exists()
+
+
+def test_a_notebook_is_given_the_options_that_it_declares(tmp_path):
+    path = tmp_path / "toy.ipynb"
+    cell = f"{PARAMETERS}\narguments = []\nallow_changed_code = False"
+    tags = {"tags": ["parameters"]}
+    write_notebook(path, new_notebook(cells=[new_code_cell(cell, metadata=tags)]))
+    model, options = f"{own_models.__file__}:Normal", {"arguments": ["items=30"]}
+    (job,) = jobs.plan([model], "own", [0], ["replace"], tmp_path, **options)
+    values = notebooks.parameters(notebooks.NotebookJob.of(job, path))
+    assert (values["arguments"], values["allow_changed_code"]) == (["items=30"], False)
+
+
+@pytest.mark.parametrize("section", sections.NAMES)
+def test_the_page_of_a_section_continues_chains_of_other_code_if_asked(tmp_path, section):
+    options = {"allow_changed_code": True}
+    (job,) = jobs.plan([section], "smoke", [0], ["fixed_real=0.5"], tmp_path, **options)
+    page = notebooks.find([section], "")[section]
+    assert notebooks.parameters(notebooks.NotebookJob.of(job, page))["allow_changed_code"]
+    assert "allow_changed_code=allow_changed_code" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_section_runs_and_shows_a_regime_with_a_share(tmp_path, capsys):
+    words = ["sweep", "linear", "--regimes", "redrawn_real=0.25", "--out", str(tmp_path), "--quiet"]
+    assert main([*words, "--notebook"]) == 0, capsys.readouterr().err
+    (record,) = tmp_path.rglob("seed-0.ipynb")
+    assert finished(record) and (record.with_suffix("") / "DONE").exists()
 
 
 def test_a_file_that_is_no_notebook_is_refused(tmp_path, capsys):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import forged
 import pytest
 
 from collapse_utils import sections
@@ -74,6 +75,53 @@ def test_a_plan_runs_each_chain_once(tmp_path):
     )
     assert main(["sweep", "--plan", str(path), "--out", str(tmp_path / "runs"), "--quiet"]) == 0
     assert len(list((tmp_path / "runs").rglob("DONE"))) == 3
+
+
+ONE = "sweeps:\n  - {section: linear, seeds: 0, regimes: replace, set: [iterations=2, repeats=4]}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--seeds", "0"],
+        ["--regimes", "all"],
+        ["--preset", "cpu"],
+        ["--set", "iterations=3"],
+        ["--arg", "items=3"],
+        ["--vary", "sigma2=1,2"],
+        ["--data", "default"],
+        ["--notebook"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_option_that_a_plan_would_ignore_is_refused_by_name(tmp_path, capsys, words):
+    path = tmp_path / "plan.yml"
+    path.write_text(ONE)
+    assert main(["sweep", "--plan", str(path), "--out", str(tmp_path / "runs"), *words]) == 2
+    output = capsys.readouterr().err.strip()
+    assert output.startswith(f"error: {words[0]}: got ") and "\n" not in output
+    assert "allowed: nothing beside --plan" in output
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_source_without_a_plan_is_refused(tmp_path, capsys):
+    words = ["sweep", "linear", "--out", str(tmp_path / "runs"), "--source", "gaussian=x.csv"]
+    assert main(words) == 2
+    output = capsys.readouterr().err.strip()
+    assert output.startswith("error: --source: got ") and "allowed: --plan FILE" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_changed_code_is_allowed_for_the_chains_of_a_plan(tmp_path, capsys):
+    path = tmp_path / "plan.yml"
+    path.write_text(ONE)
+    words = ["sweep", "--plan", str(path), "--out", str(tmp_path / "runs"), "--quiet"]
+    assert main(words) == 0
+    (done,) = (tmp_path / "runs").rglob("DONE")
+    done.unlink()
+    forged.describe(done.parent, code={"digest": "other"})
+    assert main(words) == 1 and "--allow-changed-code" in capsys.readouterr().err
+    assert main([*words, "--allow-changed-code"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import processes
 import psutil
 import pytest
 
-from collapse_utils import __version__
+from collapse_utils import __version__, regimes
 from collapse_utils.__main__ import main
 from collapse_utils.durable import files, leases, progress
 from collapse_utils.durable.leases import process_began
@@ -251,6 +251,45 @@ def test_two_sweeps_on_one_folder_share_the_work(tmp_path):
     assert ["3 of 3" in process.communicate()[0] for process in together] == [True, True]
 
 
+class Script(jobs.Job):
+    """A job whose process runs the text in the place of its section."""
+
+    def command(self):
+        return [sys.executable, "-c", self.section]
+
+
+def test_a_chain_that_two_sweeps_start_at_once_has_one_whole_log(tmp_path):
+    begun, end = tmp_path / "begun", tmp_path / "end"
+    os.mkfifo(begun)
+    os.mkfifo(end)
+    (job,) = planned(tmp_path, [0])[:1]
+    running = f"open({str(begun)!r}, 'w').close(); open({str(end)!r}).read(); print('the last')"
+    running = f"print('the first', flush=True); {running}"
+
+    def script(text):
+        return start(Script(**{**vars(job), "section": text}))
+
+    first = script(running)
+    begun.open().close()  # the first line is in the log, and its process runs
+    assert script("print('in use')").wait() == 0
+    end.open("w").close()
+    assert first.wait() == 0
+    assert job.log.read_text() == "the first\nin use\nthe last\n"
+    assert script("print('later')").wait() == 0  # a log is that of the last process
+    assert job.log.read_text() == "later\n"
+
+
+def test_a_disk_without_locks_has_logs(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(local.fcntl, "flock", refuse)
+    (job,) = planned(tmp_path, [0])[:1]
+    for text in ("one", "two"):
+        assert start(Script(**{**vars(job), "section": f"print('{text}')"})).wait() == 0
+    assert job.log.read_text() == "two\n"
+
+
 # Runs that come back from a disk of their own; the plain functions, without Ray
 
 
@@ -328,6 +367,55 @@ def test_time_left_counts_that_accumulate_trains_longer_with_every_iteration():
     assert progress.seconds_left(STATE, "accumulate") == pytest.approx(130 * 8.4 / 1.6)
     assert progress.seconds_left({**STATE, "iteration": 1, "step": 0}, "replace") is None
     assert progress.seconds_left({**STATE, "iteration": 4, "phase": "done"}, "accumulate") == 0
+
+
+@pytest.mark.parametrize("regime", [*regimes.REGIMES, "fixed_real=0.5"])
+def test_time_left_is_in_proportion_to_what_each_iteration_trains_on(regime):
+    sizes = [regimes.training_size(regime, t) for t in range(1, 5)]
+    done = sizes[0] + 0.3 * sizes[1]  # of STATE
+    left = 130 * (sum(sizes) - done) / done
+    assert progress.seconds_left(STATE, regime) == pytest.approx(left)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"iteration": 0},
+        {"iteration": -3},
+        {"iteration": 5},
+        {"iterations": 0, "phase": "done"},
+        {"iteration": 10**14, "iterations": 10**14},
+        {"iterations": 10**14},
+        {"step": -30},
+        {"steps": -60},
+        {"seconds": -130.0},
+        {"items_per_s": -1.0},
+    ],
+)
+def test_a_state_with_numbers_that_no_run_has_is_passed_over(tmp_path, forged):
+    (job,) = planned(tmp_path, [0])[:1]
+    run_dir_of(job, **forged)
+    assert progress.read(job.run_dir) == {}
+    (row,) = status.rows(tmp_path)
+    assert (row.state, row.finished) == ("stopped", "0.0/4")
+
+
+def test_a_state_of_another_number_of_iterations_is_not_counted(tmp_path):
+    (job,) = planned(tmp_path, [0])[:1]
+    run_dir_of(job, iteration=900, iterations=1000)
+    (row,) = status.rows(tmp_path)
+    assert row.finished == "0.0/4"
+
+
+def test_time_left_of_odd_but_possible_states():
+    late = {**STATE, "step": 90}  # an own model that counts on after its last step
+    assert progress.fraction(late) == 1.6
+    long = {**STATE, "iteration": 10**6, "iterations": 10**6}
+    assert 0 < progress.seconds_left(long, "accumulate") < 1
+    assert progress.seconds_left(STATE, "etc") is None
+    endless = {**STATE, "iteration": 1, "step": 1, "steps": 10**14}
+    for state, regime in ((STATE, "etc"), (endless, "replace")):
+        assert "left" not in progress.describe(state, regime)
 
 
 def test_a_running_chain_in_words():
