@@ -484,9 +484,7 @@ CLAIMS = {
     ),
     "bible-accumulate-variety-cold": last(WORDS, True, "accumulate", 0.5, -1, BIBLE_COLD),
     "long-language-replace-rises": late("replace", (1, 1), **STORIES),
-    "long-language-replace-rises.levels_off": late(
-        "replace", (1 / 1.05, 1), (1.05, -1), **STORIES
-    ),
+    "long-language-replace-rises.levels_off": late("replace", (1 / 1.05, 1), (1.05, -1), **STORIES),
     "long-language-subsample-rises": late("accumulate_subsample", (1, 1), **STORIES),
     "long-language-subsample-rises.levels_off": late(
         "accumulate_subsample", (1 / 1.05, 1), (1.05, -1), **STORIES
