@@ -6,10 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from collapse_utils.evidence import claims, predictions
+from collapse_utils.evidence import claims
 from collapse_utils.evidence.verdicts import NOT_RUN
 from collapse_utils.pages.names import DATA, results_name
 
+from . import predictions
 from .scorecard import Judged
 from .tables import captioned, markdown
 

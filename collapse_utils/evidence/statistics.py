@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
 
 CONFIDENCE = 0.95
 
@@ -104,17 +104,3 @@ def summary(table: pd.DataFrame, log: bool = False) -> pd.DataFrame:
     """Mean, low, high and n of every column of :func:`by_seed`."""
     rows = [(t, *vars(estimate(table[t], log=log)).values()) for t in table.columns]
     return pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"])
-
-
-def power(effect: float, seeds: int) -> float:
-    """The power of a claim whose effect is ``effect`` standard deviations between seeds.
-
-    Normal effects: the t-interval lies above the threshold when a noncentral t exceeds its critical
-    value.
-    """
-    return float(stats.nct.sf(_critical(seeds, CONFIDENCE), seeds - 1, effect * math.sqrt(seeds)))
-
-
-def detectable(seeds: int) -> float:
-    """The effect, in standard deviations between seeds, that is found with the power 80%."""
-    return float(optimize.brentq(lambda effect: power(effect, seeds) - 0.8, 0.01, 50.0))

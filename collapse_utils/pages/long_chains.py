@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..evidence import claims
-from ..evidence.predictions import EARLIER, LATER
+from ..evidence.growth import EARLIER, LATER
 from ..evidence.statistics import by_iteration
 from . import figures
 

@@ -8,8 +8,7 @@ import pytest
 from scipy import stats
 
 from collapse_utils.evidence import statistics
-from collapse_utils.evidence.statistics import detectable, estimate, power
-from collapse_utils.evidence.verdicts import REPRODUCED, Part, decide
+from collapse_utils.evidence.statistics import estimate
 
 
 def frame(values):
@@ -54,12 +53,3 @@ def test_seeds_that_lack_an_iteration_are_left_out():
     assert list(table.index) == [0]
     means = statistics.by_iteration(frame([[1, 2.0], [3, 4.0]]), "m", regime="replace")
     assert list(means["mean"]) == [2, 3] and list(means["n"]) == [2, 2]
-
-
-@pytest.mark.parametrize("seeds", [3, 5, 10])
-def test_an_effect_of_the_detectable_size_is_found_as_often_as_it_says(seeds):
-    rng, trials = np.random.default_rng(seeds), 4000
-    effects = detectable(seeds) + rng.standard_normal((trials, seeds))
-    outcomes = [decide("", [Part(row, 0.0)]).outcome == REPRODUCED for row in effects]
-    assert abs(np.mean(outcomes) - 0.8) < 4 * (0.8 * 0.2 / trials) ** 0.5
-    assert power(0.0, seeds) == pytest.approx(0.025)

@@ -1,7 +1,5 @@
 """The rules of decision against scipy, against brute force, and against chance."""
 
-import itertools
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -15,8 +13,6 @@ from collapse_utils.evidence.verdicts import (
     UNDECIDED,
     Part,
     decide,
-    error_rates,
-    multiplicity,
     p_above,
 )
 
@@ -25,12 +21,6 @@ GOOD, BAD, UNCLEAR = (
     Part([-1.0, -1.1, -0.9], 0.0),
     Part([1.0, -1.1, 0.3], 0.0),
 )
-TRIALS = 20_000
-
-
-def at_most(rate, nominal, trials=TRIALS):
-    """Whether a measured rate is consistent with at most ``nominal``: wrong once in 30,000."""
-    return rate < nominal + 4 * (nominal * (1 - nominal) / trials) ** 0.5
 
 
 def test_p_is_that_of_scipys_t_test():
@@ -109,57 +99,3 @@ def test_a_part_at_the_level_of_two_looks_has_its_wider_interval():
 def test_one_run_has_a_direction_and_no_verdict():
     assert decide("c", [Part([0.3], 0.0)]).direction() == "as claimed in this run: c"
     assert decide("c", [Part([0.3], 0.1, -1)]).direction() == "not as claimed in this run: c"
-
-
-@pytest.mark.parametrize("parts", [1, 4, 7, 9])
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_a_claim_of_any_number_of_parts_is_wrong_at_most_one_time_in_forty(parts, seeds):
-    """Wrongly reproduced (one part without effect) and wrongly not (all on their threshold)."""
-    rates = error_rates(seeds, parts, TRIALS, np.random.default_rng(parts))
-    assert at_most(rates.reproduced, LEVEL) and at_most(rates.not_reproduced, LEVEL)
-    # The worst case is reached: neither level could be raised.
-    assert min(rates.reproduced, rates.not_reproduced) > 0.8 * LEVEL
-
-
-def test_the_simulation_of_error_rates_decides_as_verdicts_do():
-    rng = np.random.default_rng(5)
-    effects = rng.standard_normal((2000, 4, 3))
-    outcomes = [decide("", [Part(part, 0.0) for part in claim]).outcome for claim in effects]
-    rates = error_rates(3, 4, 2000, np.random.default_rng(5))
-    assert rates.not_reproduced == outcomes.count(NOT_REPRODUCED) / 2000
-
-
-def test_a_second_look_costs_nothing_at_the_level_of_two_looks():
-    rates = error_rates(5, 1, TRIALS, np.random.default_rng(1), first_look=3)
-    assert at_most(rates.reproduced, LEVEL) and at_most(rates.not_reproduced, LEVEL)
-    assert rates.reproduced > TWO_LOOKS  # more than one look at that level would give
-
-
-def verdicts_with(*p):
-    """Verdicts whose p are those given, from three effects around a mean chosen for it."""
-    made = []
-    for value in p:
-        t = stats.t.isf(value, 2)
-        made.append(decide("c", [Part(np.array([-1.0, 0.0, 1.0]) + t / 3**0.5, 0.0)]))
-        assert made[-1].p == pytest.approx(value)
-    return made
-
-
-def test_multiplicity_counts_what_survives_by_brute_force():
-    p = [0.001, 0.004, 0.012, 0.02, 0.024, 0.3, 0.6]
-    counts = multiplicity([*verdicts_with(*p), decide("n", [])])
-    assert (counts.decided, counts.reproduced) == (7, 5)
-    # Holm by its closed test: a hypothesis is rejected if every set that holds it is, each by
-    # Bonferroni.
-    sets = [s for r in range(1, 8) for s in itertools.combinations(range(7), r)]
-    rejected = [
-        all(min(p[j] for j in s) <= 0.05 / len(s) for s in sets if i in s) for i in range(7)
-    ]
-    assert counts.holm == sum(rejected) == 2
-    # Benjamini and Hochberg: the largest i with p_(i) <= i/n 5%.
-    assert (
-        counts.benjamini_hochberg
-        == max(i for i in range(1, 8) if sorted(p)[i - 1] <= i / 7 * 0.05)
-        == 5
-    )
-    assert multiplicity([decide("n", [])]).decided == 0

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from book._tools import predictions
 from collapse_utils.errors import InputError
-from collapse_utils.evidence import predictions
 
 FITS = np.arange(1.0, 51)
 SHAPES = {"line": FITS, "harmonic": np.cumsum(1 / FITS), "bounded": np.cumsum(1 / FITS**2)}
@@ -15,6 +15,10 @@ def chains(shape, noise=0.02, seeds=3):
     rng = np.random.default_rng(0)
     rows = 1 + 0.3 * SHAPES[shape] + noise * rng.standard_normal((seeds, 50))
     return pd.DataFrame(rows, columns=range(1, 51))
+
+
+def _said(statistic, table):
+    return predictions.outcome(statistic, predictions.STATISTICS[statistic](table))[1]
 
 
 @pytest.mark.parametrize(
@@ -27,18 +31,18 @@ def chains(shape, noise=0.02, seeds=3):
 )
 def test_the_shape_that_made_a_loss_is_found(shape, growth, bounded, late):
     table = chains(shape)
-    assert predictions.outcome("growth", predictions.growth(table))[1] == growth
-    assert predictions.outcome("bounded", predictions.bounded(table))[1] == bounded
-    assert predictions.outcome("late_change", predictions.late_change(table))[1] == late
+    assert _said("growth", table) == growth
+    assert _said("bounded", table) == bounded
+    assert _said("late_change", table) == late
 
 
 def test_the_statistics_against_their_definitions():
     table = pd.DataFrame(np.exp(0.01 * FITS)[None], columns=range(1, 51))
-    assert predictions.late_change(table) == [pytest.approx(0.01 * (45.5 - 25.5))]
+    assert predictions.STATISTICS["late_change"](table) == [pytest.approx(0.01 * (45.5 - 25.5))]
     assert predictions.final_ratio(table) == [pytest.approx(0.49)]
     assert predictions.final_gap(table, 2 * table) == [pytest.approx(-np.log(2))]
     exact = pd.DataFrame([1 + 2 * FITS, 3 - FITS], columns=range(1, 51))
-    assert all(value < -20 for value in predictions.growth(exact))
+    assert all(value < -20 for value in predictions.STATISTICS["growth"](exact))
 
 
 def test_three_chains_that_disagree_decide_nothing():

@@ -13,42 +13,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from ..errors import one_of
-from . import results
-from .statistics import Estimate, by_seed, estimate
+from collapse_utils.errors import one_of
+from collapse_utils.evidence import growth, results
+from collapse_utils.evidence.statistics import Estimate, by_seed, estimate
 
 FILE = "predictions.yml"
 UNDECIDED, NOT_RUN = "undecided", "not run"
-PLATEAU = 0.05  # of the logarithm of a loss between the two windows below
-EARLIER, LATER = range(21, 31), range(41, 51)  # fits whose means are compared
-
-
-def _residual(y: np.ndarray, shape: np.ndarray) -> float:
-    """Sum of squared residuals of y = a + b shape, by least squares."""
-    design = np.column_stack([np.ones_like(shape), shape])
-    return float(np.square(y - design @ np.linalg.lstsq(design, y, rcond=None)[0]).sum())
-
-
-def _prefers_harmonic(table: pd.DataFrame, other: np.ndarray) -> list[float]:
-    """log(residual of ``other`` / residual of H_t) by chain: positive where H_t fits better."""
-    harmonic = np.cumsum(1 / np.arange(1.0, table.shape[1] + 1))
-    return [float(np.log(_residual(y, other) / _residual(y, harmonic))) for y in table.to_numpy()]
-
-
-def growth(table: pd.DataFrame) -> list[float]:
-    """Positive where a loss grows like H_t, not a line; ``table`` is (chains, fits 1, 2, ...)."""
-    return _prefers_harmonic(table, np.arange(1.0, table.shape[1] + 1))
-
-
-def bounded(table: pd.DataFrame) -> list[float]:
-    """Whether a loss grows like H_t (above 0) or like the sum of 1/i^2, which converges."""
-    return _prefers_harmonic(table, np.cumsum(1 / np.arange(1.0, table.shape[1] + 1) ** 2))
-
-
-def late_change(table: pd.DataFrame) -> list[float]:
-    """Mean log loss of the fits ``LATER`` minus that of ``EARLIER``."""
-    logs = np.log(table)
-    return (logs[list(LATER)].mean(axis=1) - logs[list(EARLIER)].mean(axis=1)).tolist()
+PLATEAU = 0.05  # of the logarithm of a loss between the windows of late_change
 
 
 def final_ratio(table: pd.DataFrame) -> list[float]:
@@ -62,9 +33,9 @@ def final_gap(table: pd.DataFrame, other: pd.DataFrame) -> list[float]:
 
 
 STATISTICS = {
-    "growth": growth,
-    "bounded": bounded,
-    "late_change": late_change,
+    "growth": growth.over_line,
+    "bounded": growth.over_convergent,
+    "late_change": lambda table: growth.late_change(np.log(table)).tolist(),
     "final_ratio": final_ratio,
 }
 SIGNS = {  # what a statistic above 0 and below 0 says
