@@ -38,7 +38,7 @@ def story_file(tmp_path, lines):
 
 BAD = [
     (["run", "languages"], "section", "one of linear, language"),
-    (["run", "language", "--preset", "tiny"], "preset", "one of smoke, cpu, trained, colab, paper"),
+    (["run", "language", "--preset", "tiny"], "preset", "one of smoke, cpu, trained, scale"),
     (["run", "language", "--regime", "acumulate"], "regime", "one of replace, accumulate"),
     (["run", "language", "--seed", "1.5"], "--seed", "an integer >= 0"),
     (["run", "language", "--seed", "-1"], "--seed", "an integer >= 0"),
