@@ -137,6 +137,10 @@ reference: $(INSTALLED) ## repeat the published results (many core-hours; contin
 	$(COLLAPSE) sweep --plan results/mixing/plan.yml --out runs/mixing
 	$(COLLAPSE) collect runs/mixing --into build/mixing
 	cp build/mixing/images/smoke-orl/metrics.csv build/mixing/images/smoke-orl/provenance.json results/mixing/smoke-orl
+	$(COLLAPSE) sweep --plan results/scale/plan.yml --out runs/scale $(SOURCES)
+	$(COLLAPSE) collect runs/scale --into build/scale
+	mkdir -p results/scale
+	cp -r build/scale/language/scale-tinystories results/scale
 	$(PY) -m collapse_utils.theory --out results
 	$(PY) benchmarks/face_spectrum.py
 

@@ -13,7 +13,7 @@ from collapse_utils.evidence import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference.yml"
-MIXING = ROOT / "results" / "mixing" / "plan.yml"
+PLANS = [REFERENCE, *(ROOT / "results" / chapter / "plan.yml" for chapter in ("mixing", "scale"))]
 
 
 def planned_chains(pending=True, plans=(REFERENCE,)):
@@ -41,8 +41,7 @@ def test_the_plan_and_the_published_chains_are_the_same_set_but_for_pending_seed
         # of the theory chapters: python -m collapse_utils.theory
         if record["data"]["source"] != "simulation"
     }
-    plans = (REFERENCE, MIXING)
-    assert planned_chains(False, plans) <= published <= planned_chains(True, plans)
+    assert planned_chains(False, PLANS) <= published <= planned_chains(True, PLANS)
 
 
 def test_a_plan_is_listed_as_one_sweep_with_its_sources(tmp_path, capsys):
