@@ -86,7 +86,7 @@ def _exception(judged: Judged) -> str:
     claim, verdict = found
     unit = claim.unit_of(claim.metric or claim.page.metric)
     rise = f"{verdict.effect.text(3)} {unit}"
-    return f" GPT-2 is an exception: at temperature 1, later losses are {rise} higher."
+    return f" Not for GPT-2: at temperature 1, later losses are {rise} higher."
 
 
 def _on_main_data(judged: Judged, name: str) -> tuple[Claim, Verdict] | None:
