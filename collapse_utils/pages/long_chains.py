@@ -19,10 +19,14 @@ STORIES = "iterations=50"
 def axis(
     ax: Axes, frame: pd.DataFrame, variant: str, metric: str, of: str, *, label: str = ""
 ) -> None:
-    """The regimes of a variant, and the least-squares curves a + b H_t and a + b t of one."""
+    """The regimes of a variant, and the least-squares curves a + b H_t and a + b t of one, if it is
+    in ``frame``.
+    """
     ours = frame[frame["variant"] == variant]
     figures.regimes(ax, ours, metric, REGIMES, label=label)
     mean = by_iteration(ours, metric, regime=of)
+    if mean.empty:
+        return
     t = mean["iteration"].to_numpy(float)
     for shape, style, words in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
         slope, start = np.polyfit(shape, mean["mean"], 1)

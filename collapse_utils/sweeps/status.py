@@ -61,7 +61,7 @@ def row(run_dir: Path, thorough: bool = True) -> Row:
             if thorough:
                 read_run(run_dir)
         except RunError as problem:
-            words = f"{problem}; the command that has made it makes it whole again"
+            words = f"{problem}; collapse run with its options makes it whole again"
             return Row("failed", f"{total}/{total}", name, words)
         return Row("done", f"{total}/{total}", name, _record_failed(run_dir))
     finished = f"{progress.fraction(state):.1f}/{total}"

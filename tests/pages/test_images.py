@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import pytest
 from scipy.stats import gmean
 
 from collapse_utils.evidence import results
@@ -52,6 +53,15 @@ def test_the_long_chains_grow_like_the_harmonic_numbers_and_not_like_a_line(comm
         ((curves[f"accumulate, $a + b {shape}$"] - mean) ** 2).sum() for shape in ("H_t", "t")
     ]
     assert squares[0] < squares[1]
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_long_chains_of_one_regime_alone_are_drawn(committed, regime):
+    _, ax = plt.subplots()
+    own = committed[committed["regime"] == regime]
+    long_chains.axis(ax, own, long_chains.FACES, "test_loss", "accumulate")
+    fitted = [line for line in ax.get_lines() if "a + b" in line.get_label()]
+    assert len(fitted) == 2 * (regime == "accumulate")
 
 
 def test_every_table_and_picture_of_the_page_is_made(committed, folder):
