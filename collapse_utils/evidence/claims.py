@@ -20,7 +20,7 @@ import yaml
 
 from .. import paths
 from ..errors import InputError, one_of
-from . import effects, shares
+from . import effects, scaling, shares
 from .rows import SCALES, Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
@@ -35,6 +35,8 @@ DETAILS = {  # tests that say more about a claim than its own test -> what they 
 EQUIVALENCE = ("stays_equal", "stays_near", "levels_off")  # tests of two sides of a margin
 SHARES = ("makes_share", "second_fit_share")  # tests whose effect is a share of a rise
 UNITLESS = ("trends_up", "grows_as_harmonic", *SHARES)  # tests whose effects have no unit
+PER = {"slopes_up": " per fit", "falls_with": " per doubling"}  # tests whose effects are slopes
+FEW = 3  # models whose names a note has room for
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Claim:
         """The unit of an effect on ``metric``; empty for a ratio or a test without unit."""
         if self.unit or self.ratio or self.test in (*UNITLESS, *shares.TESTS):
             return self.unit
-        return self.page.units.get(metric, "") + " per fit" * (self.test == "slopes_up")
+        return self.page.units.get(metric, "") + PER.get(self.test, "")
 
     def claimed(self, verdict: Verdict) -> str:
         """Where the effect is claimed to lie, such as ``> 0 nats per token``."""
@@ -231,8 +233,9 @@ def of_each_source(names: Iterable[str]) -> list[str]:
 
 def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
     """The (regime, variant) of the chains that a claim reads."""
-    if claim.test in shares.TESTS:
-        return shares.arms(**claim.options)
+    for kind in (shares, scaling):
+        if claim.test in kind.TESTS:
+            return kind.arms(**claim.options)
     pairs = []
     for arm in claim.options.values():
         if isinstance(arm, str | dict):
@@ -292,7 +295,8 @@ def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
         return verdict
     notes = [_steps(claim, frame)] if claim.test == "slopes_up" else []
     if claim.models:
-        notes.append(" and ".join(models_in(claim, frame)))
+        run = list(models_in(claim, frame))
+        notes.append(" and ".join(run) if len(run) <= FEW else f"{len(run)} models")
     if any(part.level == TWO_LOOKS for part in decided):
         notes.append(f"two looks: p < {TWO_LOOKS} needed")
     return dataclasses.replace(
@@ -333,5 +337,9 @@ def text(effect: Estimate) -> str:
         return effect.text(2)
     digits = min(4, max(0, 1 - math.floor(math.log10(arm))))
     if 0 < effect.low < 0.5 * 10**-digits:  # a ratio: never 0
-        return f"{effect.mean:.2g} [{effect.low:.1g}, {effect.high:.2g}]"
+        mean, low, high = (
+            np.format_float_positional(value, digits, fractional=False, trim="-")
+            for value, digits in ((effect.mean, 2), (effect.low, 1), (effect.high, 2))
+        )
+        return f"{mean} [{low}, {high}]"
     return effect.text(digits)

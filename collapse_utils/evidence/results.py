@@ -20,7 +20,20 @@ from . import plan
 # what a folder of results holds: the metrics of chains, or a grid of simulations
 TABLES = ("metrics.csv", "grid.csv")
 WHOLE = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
-TEXT = {"section", "preset", "data", "variant", "regime", "metric", "model", "tag", "where", "x"}
+TEXT = {
+    "section",
+    "preset",
+    "data",
+    "variant",
+    "regime",
+    "metric",
+    "model",
+    "tag",
+    "where",
+    "x",
+    "cell",
+    "form",
+}
 
 
 def root(given: str | Path | None = None) -> Path:

@@ -37,31 +37,33 @@ def config_of(variant: str, preset: str = PRESET) -> LanguageConfig:
 
 
 def rises(frame: pd.DataFrame, metric: str, regime: str, preset: str = PRESET) -> pd.DataFrame:
-    """One row a chain: variant, seed, stories, parameters, first (fit 1) and rise (last - first).
+    """One row a chain: variant, seed, stories, parameters and, of the metric, first (fit 1), final,
+    rise (final - first) and later (mean of the later fits - first).
 
     ``frame`` holds tidy results of language models at ``preset``.
     """
     part = frame[(frame["metric"] == metric) & (frame["regime"] == regime)]
     table = part.pivot(index=["variant", "seed"], columns="iteration", values="value")
     if table.shape[1] < 2:
-        return pd.DataFrame(columns=["variant", "seed", "first", "rise", *AXES])
-    first, last = table.iloc[:, 0], table.iloc[:, -1]
-    made = pd.DataFrame({"first": first, "rise": last - first}).dropna().reset_index()
+        return pd.DataFrame(columns=["variant", "seed", "first", "final", "rise", "later", *AXES])
+    first, final = table.iloc[:, 0], table.iloc[:, -1]
+    later = table.iloc[:, 1:].mean(axis=1) - first
+    columns = {"first": first, "final": final, "rise": final - first, "later": later}
+    made = pd.DataFrame(columns).dropna().reset_index()
     configs = [config_of(variant, preset) for variant in made["variant"]]
     made["stories"] = [config.stories for config in configs]
     made["parameters"] = [llama_parameters(config) for config in configs]
     return made
 
 
-def slopes(table: pd.DataFrame, cells: Sequence[str] = ()) -> pd.DataFrame:
-    """The change of the rise per doubling of each axis, the other held fixed: a row a seed.
-
-    A seed counts if it has all ``cells``.
+def slopes(table: pd.DataFrame, cells: Sequence[str] = (), column: str = "rise") -> pd.DataFrame:
+    """The change of a column of :func:`rises` per doubling of each axis, the other held fixed: a
+    row a seed.  A seed counts if it has all ``cells``.
     """
     if cells:
         table = table[table["variant"].isin(cells)]
     made = {
-        seed: np.linalg.lstsq(logs(own), own["rise"], rcond=None)[0][1:]
+        seed: np.linalg.lstsq(logs(own), own[column], rcond=None)[0][1:]
         for seed, own in table.groupby("seed")
         if len(own) == (len(cells) or len(own))
     }
@@ -144,20 +146,25 @@ def _least_squares(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     ).x
 
 
+def missed(table: pd.DataFrame, axis: str, name: str) -> np.ndarray:
+    """Forecast - rise of the chains at the largest value of an axis, by a form that is fitted
+    without them.
+    """
+    x, y = logs(table), table["rise"].to_numpy(float)
+    edge = (table[axis] == table[axis].max()).to_numpy()
+    return _predict(name, _least_squares(name, x[~edge], y[~edge]), x[edge]) - y[edge]
+
+
 def fit(table: pd.DataFrame) -> list[Form]:
     """The three forms, fitted to the chains of :func:`rises`."""
     x, y = logs(table), table["rise"].to_numpy(float)
-    edges = [(table[axis] == table[axis].max()).to_numpy() for axis in reversed(AXES)]
     forms = []
     for name in FORMS:
-        missed = []
-        for edge in edges:
-            inner = _least_squares(name, x[~edge], y[~edge])
-            missed += list(_predict(name, inner, x[edge]) - y[edge])
+        errors = np.concatenate([missed(table, axis, name) for axis in AXES])
         values = _least_squares(name, x, y)
-        gradient = _gradient(name, values, x)
+        gradient = _gradient(name, values, x[y > 0] if name == "power" else x)
         unscaled = np.linalg.pinv(gradient.T @ gradient)
-        forms.append(Form(name, values, float(np.sqrt(np.mean(np.square(missed)))), unscaled))
+        forms.append(Form(name, values, float(np.sqrt(np.mean(np.square(errors)))), unscaled))
     return forms
 
 

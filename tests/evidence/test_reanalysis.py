@@ -32,6 +32,23 @@ LANGEVIN, GEOMETRY = (
     f"iterations=4,molecules=50,draw=by_seed,sampler={sampler},samples_per_conformer=1"
     for sampler in ("langevin,sampling_steps=1000", "geometry")
 )
+# cells of the scaling study: (width, real stories) -> variant; 2 layers, 1,024 different tokens
+CELLS = {
+    (width, n): ",".join(
+        filter(None, ["" if n == 250 else f"stories={n}", size, epochs.get(n, ""), rate])
+    )
+    for width, size, epochs, rate in (
+        (
+            32,
+            "hidden=32,ffn=128",
+            {125: "epochs=8", 250: "epochs=8", 500: "epochs=12"},
+            "learning_rate=0.012",
+        ),
+        (64, "", dict.fromkeys((125, 250, 500), "epochs=8"), "learning_rate=0.006"),
+        (128, "hidden=128,ffn=512", {125: "epochs=8"}, ""),
+    )
+    for n in (125, 250, 500)
+}
 # faces with a fixed number of training steps: CelebA has own photographs for each seed
 STEPS = {"cpu-celeba_89x109": "draw=by_seed,protocol=steps", "cpu-orl": "protocol=steps"}
 SUBSAMPLE = {**STEPS, "cpu-orl": ""}  # always n items, so every fit has as many steps
@@ -124,6 +141,34 @@ def later(table, log):
         if log
         else table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0)
     )
+
+
+def in_every_cell(make, cells):
+    """The parts of one claim, cell by cell."""
+    return lambda data: [part for cell in cells for part in make(CELLS[cell])(data)]
+
+
+def falls_per_doubling(place):
+    """Regression of the rise under replace on log2 of (stories, parameters), seed by seed."""
+
+    def parts(data):
+        table = []
+        for (width, n), variant in CELLS.items():
+            loss = data.chains(BITS, "replace", variant)
+            layers = 2 * (4 * width**2 + 3 * width * 4 * width + 2 * width)
+            size = math.log2(2 * 1024 * width + layers + width)
+            table += [
+                (seed, math.log2(n), size, loss[4][seed] - loss[1][seed]) for seed in loss.index
+            ]
+        table = pd.DataFrame(table, columns=["seed", "stories", "parameters", "rise"])
+        slopes = {}
+        for seed, own in table.groupby("seed"):
+            x = own[["stories", "parameters"]] - own[["stories", "parameters"]].mean()
+            y = own["rise"] - own["rise"].mean()
+            slopes[seed] = np.linalg.solve(x.T @ x, x.T @ y)[place]  # normal equations
+        return [Part(pd.Series(slopes), 0, -1, False)]
+
+    return parts
 
 
 def of_one(metric, log, make, regime, variant="", both=False):
@@ -535,6 +580,16 @@ CLAIMS = {
     "geometry-above-langevin": end(
         "local_loss", True, ("replace", GEOMETRY), ("replace", LANGEVIN)
     ),
+    "scale-replace-rises": in_every_cell(lambda cell: slope(BITS, False, "replace", cell), CELLS),
+    "scale-subsample-below-replace": in_every_cell(
+        lambda cell: end(BITS, False, "replace", "accumulate_subsample", variant=cell), CELLS
+    ),
+    "scale-accumulate-stays": in_every_cell(
+        lambda cell: mean_of_later(BITS, False, "accumulate", [(0.035, -1)], cell),
+        [(width, 250) for width in (32, 64, 128)],
+    ),
+    "scale-data": falls_per_doubling(0),
+    "scale-size": falls_per_doubling(1),
     "own-replace-rises": last(NLL, False, "replace", 0),
     "own-gap": end(NLL, False, "replace", "accumulate"),
     "own-accumulate-rises": last(NLL, False, "accumulate", 0),

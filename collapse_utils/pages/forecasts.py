@@ -1,0 +1,130 @@
+"""The forecasts of the scaling study: of the cells held out, and of the paper's models."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from ..evidence import results, scaling
+from ..evidence.scaling import AXES
+from . import figures
+from .scale import METRIC, UNIT, chains, grid, size
+
+ALL = "all three"  # the mixture of the forms, in the table of forecasts
+PAPER_STORIES = 2_119_719
+PAPER = {  # parameters of the paper's models (READ, from the names of its runs)
+    "gpt2-9m": 8_890_880,
+    "llama-12m": 12_488_960,
+    "llama-42m": 41_755_136,
+    "llama-126m": 125_553_408,
+}
+CHARACTERS = 4.07  # a token of the paper's vocabulary has 4.04 to 4.09 (DERIVED)
+
+
+def fitted(frame: pd.DataFrame, regime: str) -> list[scaling.Form]:
+    """The three forms, fitted to the chains of the grid."""
+    return scaling.fit(scaling.rises(frame[frame["variant"].isin(grid())], METRIC, regime))
+
+
+def reported_rows(home: Path) -> pd.DataFrame:
+    """The paper's own numbers on language models, from a folder of results."""
+    return results.read_csv(home / "reported" / "language.csv")
+
+
+def paper_rises(reported: pd.DataFrame) -> dict[str, float]:
+    """Model of the paper -> its rise under replace in four fits, in bits per character."""
+    part = reported[(reported["where"] == "Table 2") & (reported["temperature"] == 1.0)]
+    nats = part[part["regime"] == "replace"].pivot(
+        index="model", columns="iteration", values="value"
+    )
+    rise = (nats[4] - nats[1]) / math.log(2) / CHARACTERS
+    return {model: float(rise[model]) for model in PAPER}
+
+
+def forecasts(
+    frame: pd.DataFrame, cells: dict[str, tuple[float, float]], regime: str
+) -> pd.DataFrame:
+    """What each form, and their mixture, expects of one new chain of some cells.
+
+    ``cells``: name -> (stories, parameters).  Columns: regime, cell, stories, parameters, form,
+    mean, low, high.
+    """
+    forms = fitted(frame, regime)
+    parts = {form.name: [form] for form in forms} | {ALL: forms}
+    return pd.DataFrame(
+        {
+            "regime": regime,
+            "cell": name,
+            "stories": stories,
+            "parameters": parameters,
+            "form": form,
+            **vars(scaling.forecast(part, stories, parameters)),
+        }
+        for name, (stories, parameters) in cells.items()
+        for form, part in parts.items()
+    )
+
+
+def _measured(frame: pd.DataFrame) -> dict[tuple[str, float, float], float]:
+    """(regime, stories, parameters) -> rise of each chain outside the grid."""
+    table = chains(frame)
+    table = table[~table["variant"].isin(grid())]
+    return table.set_index(["regime", *AXES])["rise"].to_dict()
+
+
+def forecast_table(
+    frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame, paper: bool
+) -> pd.DataFrame:
+    """The forecasts of the held-out cells, or of the paper's models, beside what was measured."""
+    measured = _measured(frame) | {
+        ("replace", PAPER_STORIES, PAPER[model]): rise
+        for model, rise in paper_rises(reported).items()
+    }
+    rows = {}
+    for each in forecast[forecast["cell"].isin(PAPER) == paper].itertuples():
+        key = f"{size(each.parameters)}, n = {each.stories:,.0f}", figures.LABELS[each.regime]
+        row = rows.setdefault(key, {})
+        row[each.form] = f"{each.mean:.2f} [{each.low:.2f}, {each.high:.2f}]"
+        rise = measured.get((each.regime, each.stories, each.parameters))
+        row["measured"] = "not run" if rise is None else f"{rise:.2f}"
+    made = pd.DataFrame.from_dict(rows, orient="index")
+    made.index.names = ["parameters and stories", "regime"]
+    return made[[*scaling.FORMS, ALL, "measured"]]
+
+
+def beside_the_paper(ax: Axes, frame: pd.DataFrame, reported: pd.DataFrame) -> None:
+    """The rise under replace by parameters: ours, the forecast at the paper's n, the paper's."""
+    table = scaling.rises(frame[frame["variant"].isin(grid())], METRIC, "replace")
+    forms = fitted(frame, "replace")
+    colours = sns.color_palette("crest", table["stories"].nunique())
+    for colour, (n, own) in zip(colours, table.groupby("stories"), strict=True):
+        means = own.groupby("parameters")["rise"].mean()
+        ax.plot(means.index, means, "o-", color=colour, label=f"ours, n = {n:,}")
+    sizes = np.geomspace(table["parameters"].min(), max(PAPER.values()) * 1.3, 40)
+    ahead = [scaling.forecast(forms, PAPER_STORIES, p) for p in sizes]
+    band = {"color": figures.REPORTED, "linewidth": 0, "alpha": 0.2}
+    words = "95% forecast, n = 2.1 million"
+    ax.fill_between(sizes, [a.low for a in ahead], [a.high for a in ahead], label=words, **band)
+    points = paper_rises(reported)
+    style = {"color": "black", "markerfacecolor": "white", "label": "the paper, n = 2.1 million"}
+    ax.plot([PAPER[model] for model in points], list(points.values()), "D", **style)
+    ax.axhline(0, color="black", linewidth=0.8, zorder=1)
+    ax.set_xscale("log")
+    ax.set_xlabel("parameters P")
+    ax.set_ylabel(f"final - first fit ({UNIT})")
+
+
+def outcomes(frame: pd.DataFrame, forecast: pd.DataFrame) -> list[bool]:
+    """Whether each held-out chain that was run fell inside its forecast."""
+    measured = _measured(frame)
+    whole = forecast[forecast["form"] == ALL]
+    return [
+        bool(each.low < measured[key] < each.high)
+        for each in whole.itertuples()
+        if (key := (each.regime, each.stories, each.parameters)) in measured
+    ]

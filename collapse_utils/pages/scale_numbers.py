@@ -1,0 +1,223 @@
+"""The numbers and sentences of the chapter on scale."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..evidence import claims, results, scaling
+from ..evidence.scaling import AXES
+from ..evidence.statistics import Estimate, estimate
+from ..evidence.verdicts import REPRODUCED
+from .forecasts import ALL, PAPER, PAPER_STORIES, outcomes, paper_rises
+from .scale import FIXED, METRIC, chains, grid, margin, size
+from .tables import signed
+
+KNOWN = "hidden=128,ffn=512"  # the cell whose seeds and stories chapter 02 had published
+
+
+def numbers(frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame) -> dict:
+    """What the text quotes of the published chains."""
+    table = chains(frame)
+    table = table[table["variant"].isin(grid())]
+    of = dict(iter(table.groupby("regime")))
+    replace, half = (of[regime].groupby(list(AXES))["rise"].mean() for regime in FIXED)
+    later = of["accumulate"].groupby("parameters")["later"].mean()
+    slopes = scaling.slopes(of["replace"], grid())
+    first = of["replace"].groupby(list(AXES))["first"].mean().unstack()
+    within = of["replace"][["first", "final"]] - of["replace"].groupby("stories")[
+        ["first", "final"]
+    ].transform("mean")
+    share, paper = half / replace, paper_rises(reported)
+    whole = forecast[(forecast["form"] == ALL) & (forecast["regime"] == "replace")]
+    ahead = whole.set_index("cell")
+    inside = [ahead["low"][m] < rise < ahead["high"][m] for m, rise in paper.items()]
+    narrow = [ahead["high"][m] - ahead["low"][m] < rise / 2 for m, rise in paper.items()]
+    verdicts = {claim.id: claims.judge(claim, frame) for claim in claims.of("scale")}
+    return {
+        "cells": len(replace),
+        "rising": int((replace > 0).sum()),
+        "steps": verdicts["scale-replace-rises"].note.partition(";")[0],
+        "chains": len(table),
+        "fewest": int(table["stories"].min()),
+        "most": int(table["stories"].max()),
+        "smallest": size(table["parameters"].min()),
+        "largest": size(table["parameters"].max()),
+        "low": replace.min(),
+        "high": replace.max(),
+        **{over: signed(estimate(slopes[over]), 3) for over in AXES},
+        "size": _sign(estimate(slopes["parameters"])),
+        "doublings": [signed(estimate(each), 3) for each in _doublings(of["replace"])],
+        "spread": float((first.max(axis=1) - first.min(axis=1)).max()),
+        "gain": float(first.iloc[0].mean() - first.iloc[-1].mean()),
+        "within": float(within.corr(method="spearman").iloc[0, 1]),
+        "share_low": share.min(),
+        "share_high": share.max(),
+        "later_low": later.min(),
+        "later_high": later.max(),
+        "stays": verdicts["scale-accumulate-stays"].outcome == REPRODUCED,
+        "held": outcomes(frame, forecast),
+        "missed": [
+            float(scaling.missed(of["replace"], "stories", name).mean()) for name in scaling.FORMS
+        ],
+        "paper": {name: paper[name] for name in ("llama-12m", "llama-126m")},
+        "paper_low": min(paper.values()),
+        "paper_high": max(paper.values()),
+        "ahead_low": ahead.loc[list(paper), "low"].min(),
+        "ahead_high": ahead.loc[list(paper), "high"].max(),
+        "inside": sum(inside),
+        "narrow": all(narrow),
+        "models": len(paper),
+        "paper_fewest": min(PAPER.values()) / table["parameters"].max(),
+        "paper_most": max(PAPER.values()) / table["parameters"].max(),
+        "times": PAPER_STORIES / table["stories"].max(),
+    }
+
+
+def _sign(effect: Estimate) -> int:
+    """1 or -1 if the interval lies above or below 0, else 0."""
+    return int(effect.low > 0) - int(effect.high < 0)
+
+
+def _doublings(table: pd.DataFrame) -> list[pd.Series]:
+    """The change of the rise, mean over sizes, for each step in the number of stories: by seed."""
+    means = table.groupby(["seed", "stories"])["rise"].mean().unstack()
+    return [step for _, step in means.diff(axis=1).iloc[:, 1:].items()]
+
+
+def in_short(now: dict) -> str:
+    """The answer in numbers."""
+    answer = "Neither prevents it." if now["rising"] == now["cells"] else "Not in every cell."
+    larger = {
+        1: "the loss of larger models rises more",
+        -1: "the loss of larger models rises less",
+        0: "whether the loss of larger models rises more is undecided",
+    }[now["size"]]
+    stays = "within" if now["stays"] else "and not surely within"
+    held = now["held"]
+    tested = (
+        f"{sum(held)} of {len(held)} held-out chains lie inside their 95% forecast"
+        if held
+        else "The forecasts of two further cells are committed and not tested yet"
+    )
+    wide = "" if now["narrow"] else " Those for the paper's models are too wide to show a trend."
+    return f"""
+**In short**
+
+- **{answer}** Under replace, the mean loss rises in {now["rising"]} of {now["cells"]} cells, with
+  {now["smallest"]} to {now["largest"]} parameters and {now["fewest"]} to {now["most"]} stories:
+  by {now["low"]:.2f} to {now["high"]:.2f} bits per character in four fits.
+- On average, a doubling of the stories changes the rise by {now["stories"]} bits. A doubling of the
+  parameters changes it by {now["parameters"]}: in these cells {larger}. Brackets are 95%
+  intervals over three seeds.
+- Accumulate at equal size keeps {now["share_low"]:.0%} to {now["share_high"]:.0%} of the rise.
+  Under accumulate the later fits lie on average {now["later_low"]:+.3f} to
+  {now["later_high"]:+.3f} bits from the first, {stays} our margin of {margin()}.
+- {tested}.{wide}
+"""
+
+
+def happens(now: dict) -> str:
+    """The paragraph on what the cells have in common."""
+    return (
+        f"Under replace the mean loss rises in {now['rising']} of {now['cells']} cells; "
+        f"{now['steps']} from one fit to the next. More stories lower the loss of the first fit by "
+        f"{now['gain']:.2f} bits from {now['fewest']} to {now['most']}; the size of the model "
+        f"changes it by at most {now['spread']:.2f}. The first doubling of the stories changes the "
+        f"rise by {now['doublings'][0]} bits, and the second by {now['doublings'][-1]}. Among "
+        "chains with the same number of stories, the rank correlation between the losses of the "
+        f"first and the final fit is {now['within']:.2f}."
+    )
+
+
+def checks(frame: pd.DataFrame) -> pd.DataFrame:
+    """The slope over the parameters under replace, computed in other ways: exploratory."""
+    table = scaling.rises(frame[frame["variant"].isin(grid())], METRIC, "replace")
+    table = table.assign(log=np.log2(table["rise"]), relative=table["rise"] / table["first"])
+    ways = {"all cells, as registered": (table, "rise")}
+    for stories, own in table.groupby("stories"):
+        ways[f"{stories} stories alone"] = own, "rise"
+    ways["without the cell that was known"] = table[table["variant"] != KNOWN], "rise"
+    ways["log2 of the rise"] = table, "log"
+    ways["rise / loss of the first fit"] = table, "relative"
+    ways["loss of the final fit"] = table, "final"
+    ways["loss of the first fit"] = table, "first"
+    rows = {
+        name: signed(estimate(scaling.slopes(own, column=column)["parameters"]), 3)
+        for name, (own, column) in ways.items()
+    }
+    return pd.Series(rows, name="change per doubling of the parameters").to_frame()
+
+
+def robust(frame: pd.DataFrame) -> str:
+    """How many of the other ways agree with the registered slope."""
+    slopes = checks(frame).iloc[:, 0]
+    ways = slopes.iloc[1:-2]
+    above = ways.str.contains(r"\[\+").sum()
+    return (
+        "Computed in other ways, the effect of a doubling of the parameters has an interval above "
+        f"0 in {above} of {len(ways)} cases. On the loss of the final fit alone it is "
+        f"{slopes.iloc[-2]}, and on that of the first fit {slopes.iloc[-1]}."
+    )
+
+
+def before_the_test(now: dict) -> str:
+    """What the forms miss at the largest training sets, and what we therefore expect."""
+    low, high = sorted(abs(each) for each in now["missed"])[:: len(now["missed"]) - 1]
+    side = "small" if max(now["missed"]) < 0 else "large" if min(now["missed"]) > 0 else ""
+    if not side:
+        return ""
+    place = "above" if side == "small" else "below"
+    return (
+        f"When the largest training sets are left out, all three forms forecast too {side} a rise "
+        f"for them, by {low:.2f} to {high:.2f} bits. We therefore expect the rise at 1,000 stories "
+        f"{place} the centre of its interval."
+    )
+
+
+def beside(now: dict) -> str:
+    """The paragraph on the paper's models."""
+    fewest, most = (f"{now[name]:,.0f}" for name in ("paper_fewest", "paper_most"))
+    small, large = now["paper"].values()
+    if now["inside"] < now["models"]:
+        trend = f"{now['inside']} of the {now['models']} values lie inside, so there is no trend."
+    elif not now["narrow"]:
+        trend = "All values lie inside, but the intervals are too wide to decide."
+    else:
+        trend = "All values lie inside narrow intervals, so the models lie on the trend."
+    return (
+        f"The loss of the paper's {now['models']} models rises by {now['paper_low']:.2f} to "
+        f"{now['paper_high']:.2f} bits per character in four fits: by {small:.2f} for the smallest "
+        f"Llama and by {large:.2f} for the largest, in single runs. The models have {fewest} to "
+        f"{most} times the parameters of our largest cells, and {now['times']:,.0f} times the "
+        f"stories. At these sizes our 95% forecasts run from about {now['ahead_low']:.1f} to "
+        f"{now['ahead_high']:.1f} bits. By our rule the models lie on our trend only if every "
+        f"interval contains its value and is narrower than half of it. {trend}"
+    )
+
+
+def known(frame: pd.DataFrame, home: Path) -> str:
+    """The limit on the cell whose results were known before."""
+    rest, same = frame[frame["variant"] != KNOWN], True
+    for claim in claims.of("scale"):
+        options = dict(claim.options)
+        if "cells" in options:
+            options["cells"] = [cell for cell in options["cells"] if cell != KNOWN]
+        without = claims.judge(dataclasses.replace(claim, options=options), rest)
+        same &= without.outcome == claims.judge(claim, frame).outcome
+    older = results.named("language", "trained-tinystories", home)
+    older = older[(older["variant"] == "") & (older["iteration"] <= 4)]
+    pair = [
+        scaling.rises(rows, METRIC, "replace", preset).set_index("seed")["rise"]
+        for rows, preset in ((frame[frame["variant"] == KNOWN], scaling.PRESET), (older, "trained"))
+    ]
+    apart = float((pair[0] - pair[1]).abs().max())
+    return (
+        "- **Known results.** The cell with 787 thousand parameters and 250 stories has the seeds "
+        "and stories of the chapter on language models, whose results we knew. On another "
+        f"processor single rises differ by up to {apart:.3f} bits. Exploratory: without this cell "
+        f"{'no verdict changes' if same else 'a verdict changes'}."
+    )
