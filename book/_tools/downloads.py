@@ -32,13 +32,14 @@ MEANING = {
     "spectrum.csv": "one eigenvalue of the covariance of real faces, as a share of their total "
     "variance",
     "summary.json": "a summary of these differences",
+    "forecast.csv": "one forecast of the scaling study: its cell, regime and form",
     "samplers.csv": "one sampler of molecules: its speed and the quality of its samples",
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
     "assumptions.csv": "one number that the page on costs assumes",
 }
 LINKABLE = re.compile(r"[\w ./,=+%()-]+")  # a path that a role takes and a browser saves as it is
-# Thousands of steps: offered as ZIP files, a quarter of the size, which pandas reads as they are.
-PACKED = "curves.csv"
+# Larger tables are offered as ZIP files, a quarter of the size, which pandas reads as they are.
+LARGE = 100_000  # bytes
 REPORTED = "one value that the paper or its authors report"
 
 
@@ -74,14 +75,19 @@ def rows(path: Path) -> int:
     return len(content) if isinstance(content, list) else 1
 
 
+def packed(path: Path) -> bool:
+    """Whether a reader saves a ZIP file that holds the table."""
+    return path.suffix == ".csv" and path.stat().st_size > LARGE
+
+
 def offered(path: Path) -> Path:
     """The file that a reader saves: the file itself, or a ZIP file that holds it."""
-    return path.with_name(path.name + ".zip") if path.name == PACKED else path
+    return path.with_name(path.name + ".zip") if packed(path) else path
 
 
 def content(path: Path) -> bytes:
     """What is in the file that a reader saves; the same bytes from the same file."""
-    if path.name != PACKED:
+    if not packed(path):
         return path.read_bytes()
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:

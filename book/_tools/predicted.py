@@ -14,8 +14,10 @@ from . import predictions
 from .scorecard import Judged
 from .tables import captioned, markdown
 
-LANGUAGE = Path("results") / "language" / "predictions.yml"
-TRAINED = "trained-"  # how the names of the results that it is about begin
+OF_CLAIMS = {  # section with predictions of the outcomes of its claims -> how its results begin
+    "language": "trained-",
+    "scale": "scale-",
+}
 QUESTIONS = {  # a statistic of results/predictions.yml -> what it asks
     "growth": "grows like H_t, or like a line",
     "bounded": "grows like H_t, or like a sum that converges",
@@ -40,26 +42,29 @@ Row = tuple[str, str, str, str, str]
 
 def rows(root: Path, judged: Judged) -> list[Row]:
     """Chains, question, what we expected, what came out, and the effect, of what was run."""
-    return [*_of_language(root, judged), *_of_statistics(root)]
+    of_claims = [row for section in OF_CLAIMS for row in _of_claims(root, judged, section)]
+    return [*of_claims, *_of_statistics(root)]
 
 
-def _of_language(root: Path, judged: Judged) -> list[Row]:
-    """The predictions of outcomes of claims about the language models that are trained out."""
+def _of_claims(root: Path, judged: Judged, section: str) -> list[Row]:
+    """The predictions of outcomes of claims about language models that are trained out."""
     verdicts = {
         claim.id: (claim, name, verdict)
-        for claim, found in judged.get("language", [])
-        for name, verdict in found.items()
-        if name.startswith(TRAINED) and verdict.outcome != NOT_RUN
+        for claim, by_name in judged.get(section, [])
+        for name, verdict in by_name.items()
+        if name.startswith(OF_CLAIMS[section]) and verdict.outcome != NOT_RUN
     }
-    if not (root / LANGUAGE).is_file():
+    path = root / "results" / section / predictions.FILE
+    if not path.is_file():
         return []
-    entries = yaml.safe_load((root / LANGUAGE).read_text(encoding="utf-8"))["predictions"]
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))["predictions"]
     made = []
     for entry in entries:
         if entry["id"] in verdicts:
             claim, name, verdict = verdicts[entry["id"]]
             effect = claims.text(verdict.effect).replace(", ", ",\u00a0")
-            chains = f"language models ({results_name(claim.page, name)})"
+            kind = "scaling study" if section == "scale" else "language models"
+            chains = f"{kind} ({results_name(claim.page, name)})"
             made.append((chains, claim.statement, entry["expected"], verdict.outcome, effect))
     return made
 
@@ -95,7 +100,7 @@ def text(root: Path, judged: Judged) -> str:
     head = ("chains", "prediction about", "expected", "came out", "effect")
     caption = (
         "What we predicted before the runs, and what came out. Effects are means over chains with "
-        "95% intervals; the rules are in `results/predictions.yml` and "
-        "`results/language/predictions.yml`."
+        "95% intervals, of the least certain part where a claim has several. The rules are in the "
+        "files `predictions.yml` in `results/`, `results/language/` and `results/scale/`."
     )
     return f"{sentence}\n\n{captioned(markdown(head, scored), caption, 'table-predictions')}"

@@ -26,6 +26,7 @@ TITLES = {  # sections without a module of their own
     "families": "The constant π²/6, and where it ends",
     "mixing": "What real data are worth",
     "sharpening": "What the loss cannot see",
+    "scale": "Scale",
 }
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
 SHORT = 7  # letters of a commit

@@ -1,4 +1,4 @@
-"""The book's example of an own model: a kernel density estimate of photographs of faces."""
+"""The book's example of an own model: a kernel density estimate of faces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .. import sections
 
 
 class FaceDensity:
-    """A kernel density estimate on principal components (as Kazdan et al. 2024 fit)."""
+    """A kernel density estimate on principal components (Kazdan et al. 2024)."""
 
     NAME = "own_model"  # in results and folders
 
@@ -22,7 +22,8 @@ class FaceDensity:
         faces, _ = sections.make(
             "images", preset=self.preset, regime="replace", seed=0, data=self.data
         )
-        train, test = (np.asarray(part).reshape(len(part), -1) / 255 for part in faces.real_data())
+        real = faces.real_data()  # training and test photographs
+        train, test = (np.asarray(part).reshape(len(part), -1) / 255 for part in real)
         components = PCA(self.dimensions, whiten=True, svd_solver="full").fit(train)
         return components.transform(train), components.transform(test)
 

@@ -158,13 +158,17 @@ def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure
     shown = [t for t in chosen if t in pictures]
     if not shown:
         return None
-    figure, axes = plt.subplots(len(shown), 1, figsize=(8, 2.2 * len(shown)), squeeze=False)
-    for ax, t in zip(axes[:, 0], shown, strict=True):
-        ax.imshow(plt.imread(pictures[t]), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set(xticks=[], yticks=[])
-        ax.grid(visible=False)
-        ax.spines[:].set_visible(False)
-        ax.set_ylabel(f"t = {t}", rotation=0, ha="right", va="center")
+    read = [plt.imread(pictures[t]) for t in shown]
+    height = sum(8 * picture.shape[0] / picture.shape[1] + 0.1 for picture in read)
+    # black paper and labels on the photographs, which are not inverted in dark mode
+    paper = {"figsize": (8, height), "facecolor": "k", "layout": "none"}
+    figure, axes = plt.subplots(len(shown), 1, squeeze=False, **paper)
+    figure.subplots_adjust(0, 0, 1, 1, hspace=0.05)
+    for ax, t, picture in zip(axes[:, 0], shown, read, strict=True):
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        ax.set_axis_off()
+        label = {"color": "w", "backgroundcolor": "k", "va": "top", "fontsize": 11}
+        ax.text(0.005, 0.97, f"t = {t}", transform=ax.transAxes, **label)
     return figure
 
 

@@ -43,9 +43,9 @@ def stories(frame: pd.DataFrame) -> str:
         return f"{effect.mean - 1:.1%} [{effect.low - 1:.1%}, {effect.high - 1:.1%}]"
 
     return (
-        "**Fifty fits** of smaller models that read each story once: between fits "
-        f"{EARLIER[0]} to {EARLIER[-1]} and {LATER[0]} to {LATER[-1]} the loss rises by "
-        f"{change('replace')} under replace, and by {change('subsample')} under accumulate at "
-        "equal size. Our rule, written before the runs, calls less than 5% a plateau. But the "
-        "unbounded sum 1 + 1/2 + … + 1/t fits better than one that converges."
+        "**Fifty fits.** We ran these with smaller models that read each story once. Under "
+        f"replace, the mean loss of fits {LATER[0]} to {LATER[-1]} is {change('replace')} above "
+        f"that of fits {EARLIER[0]} to {EARLIER[-1]}, and under accumulate at equal size "
+        f"{change('subsample')} above it. Our rule, written before the runs, calls less than 5% a "
+        "plateau. But the unbounded sum 1 + 1/2 + … + 1/t fits better than one that converges."
     )

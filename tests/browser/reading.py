@@ -97,8 +97,6 @@ LIMITS = {
     "book/intro": (1800, 350),  # two screens
     "book/ten_minutes": (6000, 1300),  # sums up seventeen papers
     "book/claims": (16600, 1600),  # a row for each result of each claim; filters shorten it
-    # Commands to copy, and tables of measurements.
-    **dict.fromkeys(("book/long_runs", "book/speed"), (7000, 1450)),
 }
 OPENED = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 SEARCH_IN_VIEW = """() => {
