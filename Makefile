@@ -139,8 +139,9 @@ reference: $(INSTALLED) ## repeat the published results (many core-hours; contin
 	cp build/mixing/images/smoke-orl/metrics.csv build/mixing/images/smoke-orl/provenance.json results/mixing/smoke-orl
 	$(COLLAPSE) sweep --plan results/scale/plan.yml --out runs/scale $(SOURCES)
 	$(COLLAPSE) collect runs/scale --into build/scale
-	mkdir -p results/scale
-	cp -r build/scale/language/scale-tinystories results/scale
+	mkdir -p results/scale/scale-tinystories
+	cp build/scale/language/scale-tinystories/metrics.csv build/scale/language/scale-tinystories/provenance.json results/scale/scale-tinystories
+	$(PY) benchmarks/forecast.py
 	$(PY) -m collapse_utils.theory --out results
 	$(PY) benchmarks/face_spectrum.py
 

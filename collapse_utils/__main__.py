@@ -50,12 +50,16 @@ def _chain_options(parser: argparse.ArgumentParser) -> None:
         "--arg", **MANY, metavar="NAME=VALUE", help="an argument of an own model's constructor"
     )
     parser.add_argument(
+        "--data", default=DEFAULT, help="a source's name, or a local file or folder"
+    )
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    _chain_options(parser)
+    parser.add_argument(
         "--allow-changed-code",
         action="store_true",
         help="continue a run that other code or libraries began; its provenance says so",
-    )
-    parser.add_argument(
-        "--data", default=DEFAULT, help="a source's name, or a local file or folder"
     )
 
 
@@ -73,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
     run = command("run", "run one chain, or resume it")
     run.add_argument("section", help=commands.SECTION)
-    _chain_options(run)
+    _run_options(run)
     run.add_argument(
         "--regime",
         default="replace",
@@ -93,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
         "sweep", "run many chains: on this machine's cores, on a Ray cluster, in batch jobs"
     )
     sweep.add_argument("section", nargs="?", help=f"{commands.SECTION}; or all")
-    _chain_options(sweep)
+    _run_options(sweep)
     sweep.add_argument(
         "--plan",
         type=_path,

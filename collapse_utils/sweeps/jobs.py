@@ -178,12 +178,7 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
     """Save the sweep's plan in its folder; InputError if the folder cannot be written."""
     out = jobs[0].out
     entries = [
-        {
-            "chain": job.label,
-            "run_dir": job.run_dir.relative_to(out).as_posix(),
-            "kind": type(job).__name__,
-        }
-        for job in jobs
+        {"chain": job.label, "run_dir": job.run_dir.relative_to(out).as_posix()} for job in jobs
     ]
     path = out / f"sweep-{fingerprint({'jobs': entries})[:8]}.json"
     try:

@@ -200,16 +200,16 @@ def on_each_story(monkeypatch, act):
 
 def test_lanes_tell_the_same_stories(monkeypatch):
     model = make("llama")
-    one = sample(model, 30, batch=8)
+    one = sample(model, 12, batch=4)
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert same(one, sample(model, 30, batch=8))
-        assert same(one, sample(model, 30, batch=1))
+        assert same(one, sample(model, 12, batch=4))
+        assert same(one, sample(model, 12, batch=1))
         assert torch.get_num_threads() == 2
         on_each_story(monkeypatch, lambda: 1 // 0)
         with pytest.raises(ZeroDivisionError):
-            sample(model, 30, batch=8)
+            sample(model, 12, batch=4)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
