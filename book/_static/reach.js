@@ -3,7 +3,8 @@
 "use strict";
 
 (() => {
-  const BOXES = "pre, .output, .pst-scrollable-table-container, div.math";
+  const BOXES =
+    "pre, .output, .pst-scrollable-table-container, mjx-container[display=true], .interactive .scroll";
 
   function mark() {
     for (const box of document.querySelectorAll(BOXES)) {

@@ -153,11 +153,26 @@ def test_no_sheet_of_a_printed_chapter_is_nearly_empty(home, visit, name):
     assert min(dark) > 0.03, f"sheet {1 + int(np.argmin(dark))}"
 
 
-def test_what_scrolls_on_a_phone_says_so_and_takes_the_focus(home, visit):
-    page, _ = visit(f"{home}/book/data.html", "phone")
-    box = page.locator(".pst-scrollable-table-container").first
-    hint = "(box) => [box.tabIndex, getComputedStyle(box, '::before').content]"
-    assert box.evaluate(hint) == [0, '"↔ scroll sideways"']
+SCROLLING = """() => [...document.querySelectorAll('article *')]
+    .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
+    .filter(e => ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))
+    .map(e => [e.tagName, e.tabIndex, getComputedStyle(e, '::before').content])"""
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("book/data", "DIV"),  # a table of a page
+        ("notebooks/02_language", "DIV"),  # a table of a notebook
+        ("notebooks/01_linear", "MJX-CONTAINER"),  # a formula
+        ("book/playground", "DIV"),  # the values of an interactive
+    ],
+)
+def test_what_scrolls_on_a_phone_says_so_and_takes_the_focus(home, visit, name, tag):
+    page, _ = visit(f"{home}/{name}.html", "phone")
+    boxes = page.evaluate(SCROLLING)
+    assert tag in {box[0] for box in boxes}
+    assert all(box[1:] == [0, '"↔ scroll sideways"'] for box in boxes), boxes
 
 
 def test_a_browser_need_not_fetch_the_shape_that_it_does_not_show(site):
