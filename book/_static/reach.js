@@ -32,7 +32,7 @@
   addEventListener("load", reveal);
   addEventListener("hashchange", reveal);
 
-  const FOLDED = "details:is(.sd-dropdown, .above-output):not([open])";
+  const FOLDED = "details:is(.sd-dropdown, .above-output, .section):not([open])";
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll(FOLDED)];

@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 
 from collapse_utils.evidence.claims import OURS
-from collapse_utils.evidence.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED
+from collapse_utils.evidence.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED
 
 from . import scorecard
 from .explorer import Json
@@ -143,14 +143,25 @@ def block(claim: Json) -> str:
     )
 
 
+def count(shown: list[Json]) -> str:
+    """What these claims came to, as "9 claims with 12 results: 11 reproduced, 1 undecided"."""
+    ran = [result["outcome"] for claim in shown for result in claim["results"]]
+    ran = [outcome for outcome in ran if outcome != NOT_RUN]
+    outcomes = (REPRODUCED, UNDECIDED, NOT_REPRODUCED)
+    parts = [f"{ran.count(outcome)} {outcome}" for outcome in outcomes if outcome in ran]
+    results = f" with {len(ran)} results: {', '.join(parts)}" if ran else ""
+    return f"{len(shown)} claims{results}"
+
+
 def static(data: Json, folder: Path) -> str:
-    """The whole plot."""
+    """The whole plot: an experiment is a dropdown, which the script closes on a phone."""
     shown = claims(folder)
     parts = []
     for section, title in data["sections"]:
-        blocks = "".join(block(claim) for claim in shown if claim["section"] == section)
+        chosen = [claim for claim in shown if claim["section"] == section]
         parts.append(
-            f'<div class="section" role="group" aria-label="{html.escape(title)}">'
-            f'<p class="head">{html.escape(title)}</p>{blocks}</div>'
+            f'<details class="section" open><summary class="head">{html.escape(title)}'
+            f' <span class="count">{count(chosen)}</span></summary>'
+            f"{''.join(map(block, chosen))}</details>"
         )
     return "".join(parts)

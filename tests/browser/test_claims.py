@@ -93,9 +93,28 @@ def test_filters_are_worked_by_keyboard_and_counted(home, visit, published):
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_a_phone_shows_it_without_scrolling_sideways(home, visit, mode):
     page, _ = visit(f"{home}/{PAGE}", "phone", mode)
+    page.locator(".interactive .section > summary").first.click()
     assert page.evaluate(SIDEWAYS) <= 0
     strip = page.locator(".interactive .strip").first.bounding_box()
     assert strip["width"] > 250
+
+
+def test_a_phone_shows_the_experiments_closed_until_one_is_asked_for(home, visit, published):
+    page, _ = visit(f"{home}/{PAGE}", "phone")
+    sections = page.locator(".interactive .section")
+    assert (
+        sections.evaluate_all("(all) => all.map((one) => one.open)") == [False] * sections.count()
+    )
+    counted = page.locator(".interactive .section:has(#claim-local-gap) .count").inner_text()
+    molecules = [claim for claim in published if claim["section"] == "molecules"]
+    assert f"{len(molecules)} claims with {len(results(molecules))} results" in counted
+
+    page, _ = visit(f"{home}/{PAGE}#claim-local-gap", "phone")
+    page.locator("#claim-local-gap").wait_for()
+    assert sum(page.locator(".section").evaluate_all("(all) => all.map((one) => one.open)")) == 1
+    choose(page, "Outcome", "not reproduced")
+    rows = page.locator(".interactive .result")
+    assert rows.evaluate_all(SHOWN) == len(results(published, outcome="not reproduced"))
 
 
 def test_it_is_there_without_scripts_and_in_the_single_file(home, one_file, visit, browser):

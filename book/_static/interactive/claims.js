@@ -1,4 +1,5 @@
-// The forest plot of the claims.  The build draws it; this file adds the filters.
+// The forest plot of the claims.  The build draws it; this file adds the filters, and on a phone
+// closes the experiments, whose titles count their claims.
 "use strict";
 
 Interactive.builders.claims = (body, { sections }) => {
@@ -13,12 +14,14 @@ Interactive.builders.claims = (body, { sections }) => {
     .filter((claim) => !section || claim.dataset.section === section)
     .flatMap((claim) => all(".result", claim).map((row) => row.dataset.data)))];
   const pairs = (values) => [any, ...values.map((value) => [value, value])];
-  const set = (name) => (value) => { chosen[name] = value; show(); };
+  const open = (yes) => { for (const section of all(".section")) section.open = yes; };
+  const set = (name) => (value) => { chosen[name] = value; open(true); show(); };
   const choices = {
     outcome: select("Outcome", pairs(["reproduced", "undecided", "not reproduced"]), "",
       set("outcome")),
     section: select("Experiment", [any, ...sections], "", (section) => {
       Object.assign(chosen, { section, data: "" });
+      open(true);
       choices.data.fill(pairs(data(section)), "");
       show();
     }),
@@ -54,6 +57,7 @@ Interactive.builders.claims = (body, { sections }) => {
   }
 
   function reset() {
+    open(true);
     for (const name of Object.keys(chosen)) chosen[name] = "";
     choices.data.fill(pairs(data("")), "");
     for (const choice of Object.values(choices)) choice.querySelector("select").value = "";
@@ -70,5 +74,6 @@ Interactive.builders.claims = (body, { sections }) => {
 
   body.append(el("div", { class: "controls" }, ...Object.values(choices),
     button("Show all", reset)), status, ...host.querySelector(".static").childNodes);
+  if (matchMedia("(max-width: 576px)").matches) open(false);
   show();
 };
