@@ -17,7 +17,7 @@ DATA = {  # data sources
 }
 PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
 # the smallest networks, of which pages show long chains, or chains with a share of real faces
-SMALL = ("smoke-orl", "smoke-tinystories")
+SMALL = ("smoke-orl", "smoke-rdkit", "smoke-tinystories")
 
 
 def results_name(page: Page, name: str) -> str:
