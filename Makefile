@@ -80,7 +80,7 @@ chains: $(INSTALLED) ## one seed of each section against the published rows, eve
 	$(COLLAPSE) sweep all --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
 	$(COLLAPSE) sweep language --set temperature=0.3 --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1 --out build/test/runs
 	$(COLLAPSE) compare build/test/runs
-	$(BOOK) run --name test --preset smoke --seeds 0 --regimes $(REGIMES)
+	$(BOOK) run --name test --preset smoke --seeds 0 --regimes $(REGIMES) --jobs 1
 
 chapters: $(INSTALLED) ## the tests of the book
 	$(PY) -m pytest -m "not slow" $(BOOK_TESTS) --ignore=tests/project/test_wheel.py

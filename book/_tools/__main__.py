@@ -10,7 +10,8 @@ from typing import Any
 from collapse_utils import regimes, seeds
 from collapse_utils.durable.exits import exit_status
 from collapse_utils.durable.run_dir import name_problem
-from collapse_utils.errors import InputError
+from collapse_utils.errors import InputError, integer
+from collapse_utils.sweeps.local import cores
 
 from . import build as building
 from . import execute, includes, registration, release, repository, single
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
             "--runs", help="folder of the run directories (default: build/NAME/runs)"
         )
         command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    run.add_argument("--jobs", help="notebooks at a time (default: one for each core)")
 
     build = commands.add_parser(
         "build", help="build the pages; the last line printed is the path of index.html"
@@ -125,7 +127,10 @@ def _command(root: Path, options: argparse.Namespace) -> int:
     if (name := getattr(options, "name", None)) is not None and (problem := name_problem(name)):
         raise InputError("--name", name, f"the name of a folder under build/: it {problem}")
     if options.command == "run":
-        failures = execute.run(root, options.name, _parameters(root, options), options.notebook)
+        jobs = cores() if options.jobs is None else integer("--jobs", options.jobs, 1)
+        failures = execute.run(
+            root, options.name, _parameters(root, options), options.notebook, jobs
+        )
         if failures:
             print(f"{failures} notebook{'s' * (failures > 1)} failed", file=sys.stderr)
         return 1 if failures else 0

@@ -59,6 +59,7 @@ def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) 
             kernel_name="python3",
             language="python",
             cwd=str(target.parent),
+            progress_bar=False,
         )
     except PapermillExecutionError as error:
         os.replace(partial, failed)

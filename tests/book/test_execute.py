@@ -89,6 +89,27 @@ def test_a_failing_notebook_is_kept_apart_and_is_not_done(tmp_path, capsys):
     assert not failed.exists()
 
 
+def test_several_at_a_time_one_that_fails_leaves_the_others(tmp_path, capsys):
+    root = make_book(tmp_path / "book", "print('whole')")
+    good = read_notebook(root / "notebooks" / "01_tiny.ipynb")
+    bad = new_notebook(cells=[*good.cells, new_code_cell("1 / 0")])
+    write_notebook(root / "notebooks" / "02_bad.ipynb", bad)
+    with open(root / "_toc.yml", "a", encoding="utf-8") as file:
+        file.write("chapters:\n- file: notebooks/02_bad\n")
+    assert run(root, "--jobs", "2") == 1
+    assert execute.finished(executed(root))
+    assert not executed(root).with_name("02_bad.ipynb").exists()
+    assert "02_bad.ipynb: cell 4 failed with ZeroDivisionError" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("jobs", ["0", "two", "1.5"])
+def test_a_bad_number_of_jobs_is_refused_by_name(tmp_path, jobs, capsys):
+    root = make_book(tmp_path / "book", "1")
+    assert run(root, "--jobs", jobs) == 2
+    assert "--jobs" in capsys.readouterr().err
+    assert not (root / "build").exists()
+
+
 def test_what_counts_as_finished(tmp_path):
     path = tmp_path / "n.ipynb"
     assert not execute.finished(path)
