@@ -19,8 +19,8 @@ OF_CLAIMS = {  # section with predictions of the outcomes of its claims -> how i
     "scale": "scale-",
 }
 QUESTIONS = {  # a statistic of results/predictions.yml -> what it asks
-    "growth": "grows like H_t, or like a line",
-    "bounded": "grows like H_t, or like a sum that converges",
+    "growth": "grows like Hₜ, or like a line",
+    "bounded": "grows like Hₜ, or like a sum that converges",
     "late_change": "still rises after fit 21, or levels off",
     "final_ratio": "log of the final loss / the first",
     "final_gap": "log of the final loss / that of {over}",
