@@ -51,7 +51,7 @@ class Timed(Checkpoint):
 def smoke(rounds: int, stories: int) -> dict:
     from collapse_utils.language.config import DEFAULT_SOURCE, PRESETS
     from collapse_utils.language.section import LanguageSection
-    from collapse_utils.paths import default_cache
+    from collapse_utils.sources import default_cache
 
     section = LanguageSection(
         dataclasses.replace(PRESETS["smoke"], stories=stories), DEFAULT_SOURCE, default_cache()

@@ -21,11 +21,11 @@ of one row do not import one another (`make lint` checks both).
     training/     how a network is fitted: the optimisation loop, threads, memory
     durable/      a run that nothing loses: files, leases, signals, checkpoints, store, progress,
                   metrics, provenance
-    regimes  picks
+    regimes  selection
                   which data iteration t trains on, and which items of them
-    seeds  presets  data  sources  loading  paths  templates/
-                  seeds by name, checked configurations, kinds of data, what a source says of
-                  itself, a model's class from its file, where files are, own models to copy
+    seeds  presets  data  sources  loading  templates/
+                  seeds by name, checked configurations, kinds of data, descriptions of data
+                  sources, an own model loaded from its file, own models to copy
     errors        a bad value, with its field and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 
 from . import __version__, commands
-from .durable.exits import exit_status, listed
+from .durable.exits import exit_status, listing_status
 from .errors import InputError, RunError
 from .presets import NAMES
 from .sections import DEFAULT, DEFAULT_PRESET
@@ -225,7 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> int:
         options = parser().parse_args(arguments)
         if options.name in LISTINGS or getattr(options, "list", False):
-            return listed(lambda: options.command(options))
+            return listing_status(lambda: options.command(options))
         try:
             return options.command(options)
         except SystemExit as problem:  # no command ends so by itself; an own model's code may

@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import data, picks, regimes, seeds
-from .durable.begin import writing
+from . import data, regimes, seeds, selection
 from .durable.checkpoints import Checkpoint, Divide, in_order
+from .durable.resume import run_lease
 from .durable.run_dir import describe_run
 from .durable.store import RunDirectory, Store, finished_rows
 from .errors import RunError
@@ -78,9 +78,9 @@ def iterate(
     def training_set(t: int) -> data.Data | data.Pool:
         """What iteration t trains on: real data and generations, or a part of them."""
         used = regimes.trains_on(chain.regime, t)
-        keep = data.light if len(used) > data.MOST_OPEN else lambda block: block
+        keep = data.lazy if len(used) > data.MAX_OPEN_FILES else lambda block: block
         blocks = [keep(generation(block)) if block.generation else real_train for block in used]
-        return data.join(blocks, picks.rows(chain.regime, t, len(used), n, chain.seed))
+        return data.join(blocks, selection.rows(chain.regime, t, len(used), n, chain.seed))
 
     def model(t: int) -> Any:
         """The model of iteration t, freshly initialised and trained."""
@@ -184,7 +184,7 @@ def run_chain(
     description = describe_run(chain, real_train, real_test)
     if (rows := finished_rows(run_dir, description)) is not None:
         return rows
-    with writing(run_dir, description, allow_changed_code) as lease:
+    with run_lease(run_dir, description, allow_changed_code) as lease:
         settings = chain.config, report, checkpoint_s, divide
         store = RunDirectory(run_dir, shared, lease, description, *settings)
         iterate(section, chain, real_train, real_test, store)

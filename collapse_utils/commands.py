@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import loading, regimes
 from . import sections as experiments
-from .durable.signals import listen
+from .durable.signals import install_handlers
 from .errors import InputError, integer, named_values, plain
 from .training.threads import use_threads
 
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if options.shared is not None and options.shared.exists() and not options.shared.is_dir():
         raise InputError("--shared", str(options.shared), "a folder, new or of earlier runs")
     use_threads(config.threads)
-    listen()
+    install_handlers()
     section, chain = experiments.make(
         options.section,
         preset=preset,
@@ -107,9 +107,9 @@ class _Bar:
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
 
     def __call__(self, state: dict) -> None:
-        from .durable.progress import fraction, rate
+        from .durable.progress import iterations_done, rate
 
-        self.bar.n = fraction(state)
+        self.bar.n = iterations_done(state)
         self.bar.set_description_str(
             f"iteration {state['iteration']}, {state['phase']}", refresh=False
         )
@@ -141,9 +141,9 @@ def sweep(options: argparse.Namespace) -> int:
     if any(loading.is_own(job.section) for job in mine):
         from . import own
 
-        own.before_sweep(mine, options.check)
+        own.check_before_sweep(mine, options.check)
     jobs.leave_plan(planned)
-    listen()
+    install_handlers()
     failed = engine(mine)
     for job in failed:
         words = plain(f"failed: {job.label}: {last_line(job.log)} ({job.log})")

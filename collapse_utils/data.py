@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Data: TypeAlias = "np.ndarray | Dataset"
 
 # files that a training set keeps mapped; opening one for each read costs about 1 ms a batch
-MOST_OPEN = 64
+MAX_OPEN_FILES = 64
 
 
 def arrow() -> ModuleType:
@@ -44,7 +44,7 @@ def arrow() -> ModuleType:
     return datasets
 
 
-class _Stored:
+class _LazyRows:
     """Rows of an array in a file that is open only while they are read."""
 
     def __init__(self, mapped: np.memmap):
@@ -63,12 +63,12 @@ class _Stored:
         return np.asarray(np.memmap(mode="r", **self._file)[rows])
 
 
-def light(block: Any) -> Any:
+def lazy(block: Any) -> Any:
     """``block`` without the descriptor that a mapped file holds, of which a process has about
     1,000: it is opened when it is read.
     """
     mapped = isinstance(block, np.memmap) and isinstance(block.base, mmap.mmap)
-    return _Stored(block) if mapped else block
+    return _LazyRows(block) if mapped else block
 
 
 class Pool:
@@ -90,7 +90,7 @@ class Pool:
                     f"blocks differ: {first.dtype}{first.shape[1:]} and "
                     f"{block.dtype}{block.shape[1:]}"
                 )
-        self._blocks = list(blocks if len(blocks) <= MOST_OPEN else map(light, blocks))
+        self._blocks = list(blocks if len(blocks) <= MAX_OPEN_FILES else map(lazy, blocks))
         self._ends = np.cumsum([len(block) for block in blocks])
         self._rows = rows
         self.dtype = first.dtype
@@ -119,7 +119,7 @@ class Pool:
 
 
 def is_array(data: object) -> bool:
-    return isinstance(data, (np.ndarray, Pool, _Stored))
+    return isinstance(data, (np.ndarray, Pool, _LazyRows))
 
 
 def join(blocks: Sequence[Data], rows: np.ndarray | None = None) -> Data | Pool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from numbers import Integral
 
-MOST = 10**18  # of an integer that a user types
-MOST_SHOWN = 300  # characters of a value in a message
+MAX_INTEGER = 10**18  # of an integer that a user types
+MAX_SHOWN = 300  # characters of a value in a message
 
 
 def plain(text: str) -> str:
@@ -34,8 +34,8 @@ class InputError(ValueError):
     def __init__(self, field: str, value: object, allowed: str):
         self.field, self.value, self.allowed = field, value, allowed
         shown = repr(value)
-        if len(shown) > MOST_SHOWN:
-            shown = f"{shown[:MOST_SHOWN]}... ({len(shown):,} characters)"
+        if len(shown) > MAX_SHOWN:
+            shown = f"{shown[:MAX_SHOWN]}... ({len(shown):,} characters)"
         super().__init__(f"{field}: got {shown}; allowed: {allowed}")
 
 
@@ -51,7 +51,7 @@ def one_of(field: str, value: str, choices: Collection[str]) -> str:
     return value
 
 
-def whole(field: str, value: int, least: int) -> int:
+def check_integer(field: str, value: int, least: int) -> int:
     """``value``, or an InputError where it is no integer >= ``least``."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(field, value, f"an integer >= {least}")
@@ -92,6 +92,7 @@ def named_values(option: str, texts: Iterable[str], form: str = "NAME=VALUE") ->
 
 def integer(field: str, text: str, least: int) -> int:
     """The integer that a user typed in ASCII digits; InputError for anything else."""
-    if len(text) > 19 or not text.isascii() or not text.isdigit() or not least <= int(text) <= MOST:
+    digits = len(text) <= 19 and text.isascii() and text.isdigit()
+    if not digits or not least <= int(text) <= MAX_INTEGER:
         raise InputError(field, text, f"an integer >= {least}")
     return int(text)

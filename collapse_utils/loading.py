@@ -96,7 +96,7 @@ def section_name(spec: str) -> str:
     return getattr(model, "NAME", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower())
 
 
-def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
+def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
     """``["bandwidth=0.3", "kernel=gaussian"]`` as keyword arguments; Python literals, and text for
     the rest.
     """
@@ -113,7 +113,7 @@ def construct(spec: str, arguments: Iterable[str] = ()) -> Any:
     """An object of the class, made with ``arguments``; InputError if its constructor does not take
     them.
     """
-    model, keywords = model_class(spec), arguments_of(arguments)
+    model, keywords = model_class(spec), parse_arguments(arguments)
     try:
         inspect.signature(model).bind(**keywords)
     except TypeError as problem:

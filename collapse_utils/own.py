@@ -131,7 +131,7 @@ class _Row(NamedTuple):
     regime: str
 
 
-def before_sweep(jobs: Sequence[Job], check: str = "exact") -> None:
+def check_before_sweep(jobs: Sequence[Job], check: str = "exact") -> None:
     """What has to be right before the chains of a sweep of own models start: folders that hold no
     other model, and a :func:`trial` of each model of which no chain was begun.
 
@@ -193,17 +193,17 @@ def trial(
         recorded = False if diverged == "record" else None
         measured = [checked(section.evaluate(model, test), recorded) for model in models]
     margin = 0.0 if check == "exact" else tolerance
-    if not _alike(samples[0], samples[1], margin):
+    if not _equal(samples[0], samples[1], margin):
         raise RunError(
             "sample: two calls with one model and one seed returned different items; "
             "draw every random number from the seed"
         )
-    if not _alike(samples[0], samples[2], margin):
+    if not _equal(samples[0], samples[2], margin):
         raise RunError(
             "fit: two fits with one seed gave different models; draw every random number from the "
             "seed" + ADVICE[check]
         )
-    if not _alike(
+    if not _equal(
         np.array(list(measured[0].values())), np.array(list(measured[1].values())), margin
     ):
         raise RunError(
@@ -219,7 +219,7 @@ def _sampled(section: Adapted, model: object, size: int, seed: int, like: Data) 
     return checked_sample(items, like, size)
 
 
-def _alike(first: object, second: object, tolerance: float) -> bool:
+def _equal(first: object, second: object, tolerance: float) -> bool:
     if not is_array(first):
         return first[:] == second[:]  # Arrow data: columns by name
     first, second = np.asarray(first), np.asarray(second)

@@ -20,8 +20,8 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 from .errors import InputError, named_values, one_of
 
 NAMES = ("smoke", "cpu", "colab", "paper")  # of every section; a section may have others
-MOST = 10**12  # of any whole number of a configuration
-MOST_DIGITS = 40  # characters of a number
+MAX_INTEGER = 10**12  # of any whole number of a configuration
+MAX_DIGITS = 40  # characters of a number
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")  # of training a network
 
 
@@ -54,7 +54,7 @@ def _fits(value: Any, kind: type, bounds: Mapping) -> bool:
         right_type = isinstance(value, kind)
     else:  # an int is a fine float; a bool is neither
         right_type = isinstance(value, (int, kind)) and not isinstance(value, bool)
-    if kind is int and right_type and abs(value) > MOST:
+    if kind is int and right_type and abs(value) > MAX_INTEGER:
         return False
     if not right_type or (isinstance(value, float) and not math.isfinite(value)):
         return False
@@ -111,7 +111,7 @@ def parse(config: Config, name: str, text: str) -> Any:
     try:
         if kind is bool:
             return {"true": True, "false": False}[text.strip().lower()]
-        if kind is not str and (not text.isascii() or "_" in text or len(text) > MOST_DIGITS):
+        if kind is not str and (not text.isascii() or "_" in text or len(text) > MAX_DIGITS):
             raise ValueError  # int() and float() take more than a person means
         return kind(text)
     except (ValueError, KeyError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from . import loading, presets, regimes
 from .errors import InputError, data_error
-from .paths import default_cache
+from .sources import default_cache
 
 if TYPE_CHECKING:
     from .chain import Chain, Section

@@ -11,14 +11,14 @@ import hashlib
 
 import numpy as np
 
-from .errors import InputError, integer, whole
+from .errors import InputError, check_integer, integer
 
-MOST = 10_000  # seeds in one range of a sweep
+MAX_SEEDS = 10_000  # seeds in one range of a sweep
 
 
 def sequence(seed: int, *purpose: str | int) -> np.random.SeedSequence:
     """The :class:`numpy.random.SeedSequence` of ``seed`` for a purpose (strings and integers)."""
-    whole("seed", seed, 0)
+    check_integer("seed", seed, 0)
     # The key is a hash of the words, not of Python objects: the same on every machine and in every
     # session.
     words = "/".join(f"{type(part).__name__}:{part}" for part in purpose).encode()
@@ -38,14 +38,16 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
 
 def parse(text: str) -> list[int]:
     """``0-4`` or ``0,3,7`` or a mixture, as a list; InputError for anything else."""
-    allowed = f"at most {MOST:,} integers >= 0 and ranges with two ends, such as 0-4 or 0,2,5-7"
+    allowed = (
+        f"at most {MAX_SEEDS:,} integers >= 0 and ranges with two ends, such as 0-4 or 0,2,5-7"
+    )
     numbers: set[int] = set()
     try:
         for part in text.split(","):
             low, dash, high = part.strip().partition("-")
             first = integer("--seeds", low, 0)
             last = integer("--seeds", high, first) if dash else first
-            if last - first >= MOST:
+            if last - first >= MAX_SEEDS:
                 raise InputError("--seeds", text, allowed)
             numbers.update(range(first, last + 1))
     except InputError:

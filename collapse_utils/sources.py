@@ -38,7 +38,12 @@ def local_copy(name: str) -> Iterable[Path]:
     return [path for path in (*sorted(Path(home).glob(f"{name}*")), Path(home)) if path.exists()]
 
 
-def place(data: str | Path, names: Iterable[str]) -> Path:
+def default_cache() -> Path:
+    """The folder of prepared data: ``COLLAPSE_CACHE``, or a folder in the user's cache."""
+    return Path(os.environ.get("COLLAPSE_CACHE") or Path.home() / ".cache" / "collapse_utils")
+
+
+def local_path(data: str | Path, names: Iterable[str]) -> Path:
     """The local file or folder ``data``; InputError if it is not there, or is a whole disk."""
     path = Path(data)
     try:
@@ -53,7 +58,7 @@ def place(data: str | Path, names: Iterable[str]) -> Path:
     return path
 
 
-def regular(path: Path, most: int) -> Path:
+def check_regular(path: Path, most: int) -> Path:
     """``path``; InputError if it is no regular file or has more than ``most`` bytes."""
     if not path.is_file():
         raise data_error(path, "a regular file, not a pipe or a device")
@@ -70,7 +75,7 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (file for name in names if (file := Path(path) / name).is_file())
 
 
-def content(files: Iterable[Path]) -> str:
+def content_checksum(files: Iterable[Path]) -> str:
     """A checksum of the content of ``files``, in their order."""
     digest = hashlib.sha256()
     for path in files:

@@ -7,9 +7,10 @@ from __future__ import annotations
 import functools
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from ..paths import PACKAGE
-
+PACKAGE = Path(__file__).resolve().parents[1]
+SOURCE_TREE = PACKAGE.parent  # the repository, unless the package is an installed wheel
 LIBRARIES = ("numpy", "torch", "transformers")
 # Parts of the package that read numbers and show them, or start chains, and compute none.
 NO_NUMBERS = (

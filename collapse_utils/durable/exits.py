@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 
 from ..errors import InputError, Occupied, RunError, plain
-from .signals import stopped
+from .signals import report_stop
 
-MOST_SHOWN = 2000  # characters of an error
+MAX_SHOWN = 2000  # characters of an error
 # what the system says of a path that a user cannot use, rather than of a disk that fails
 UNUSABLE = (
     errno.EACCES,
@@ -39,13 +39,13 @@ def exit_status(work: Callable[[], int]) -> int:
         words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
         line = plain(f"error: {words}")
         with contextlib.suppress(BrokenPipeError):  # nobody reads stderr; the status still tells
-            print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
+            print(line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}...", file=sys.stderr)
         return _status(problem)
     except KeyboardInterrupt as interrupt:
-        return stopped(interrupt)
+        return report_stop(interrupt)
 
 
-def listed(work: Callable[[], int]) -> int:
+def listing_status(work: Callable[[], int]) -> int:
     """What ``work``, which only lists something, returns; 0 also where its reader, such as
     ``head``, has seen enough.  In other work a broken pipe is a failure.
     """

@@ -27,9 +27,9 @@ from ..errors import InputError, RunError
 from .leases import Lease
 
 STATE = re.compile(r"state-\d{9}")
-MOST_BYTES = 256 * 2**20  # of one file of JSON
+MAX_BYTES = 256 * 2**20  # of one file of JSON
 # what a disk says that takes no more
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 def warn(text: str) -> None:
@@ -37,12 +37,12 @@ def warn(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
-def _refusal(problem: Exception, folder: Path) -> str | None:
+def _disk_error(problem: Exception, folder: Path) -> str | None:
     """Why the disk refused a write, in words; None if ``problem`` has another cause.
 
     torch and safetensors hide the system's reason, so it is asked once more, with a small file.
     """
-    if isinstance(problem, OSError) and problem.errno in REFUSALS:
+    if isinstance(problem, OSError) and problem.errno in DISK_ERRORS:
         return problem.strerror
     if isinstance(problem, (InputError, RunError)):
         return None
@@ -58,14 +58,14 @@ def _refusal(problem: Exception, folder: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _write_errors_named(path: Path) -> Iterator[None]:
     """Turns a write that the disk refuses into a RunError that names the file and the disk's
     reason.
     """
     try:
         yield
     except Exception as problem:
-        if reason := _refusal(problem, path.parent):
+        if reason := _disk_error(problem, path.parent):
             raise RunError(
                 f"{path}: cannot be written ({reason}); what was written before is whole"
             ) from problem
@@ -88,7 +88,7 @@ def write_text(
     part.  ``guard`` is asked last, when only the rename is left, and raises to keep the old file.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    with _telling(path):
+    with _write_errors_named(path):
         try:
             with open(temporary, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -111,7 +111,7 @@ def write_json(path: Path, value: Any, **how: Any) -> None:
 
 
 @contextlib.contextmanager
-def open_plain(path: Path) -> Iterator[IO[bytes]]:
+def open_regular(path: Path) -> Iterator[IO[bytes]]:
     """A regular file, to be read; RunError for a link, a pipe, a device, and what is unreadable."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
@@ -124,9 +124,9 @@ def open_plain(path: Path) -> Iterator[IO[bytes]]:
         raise RunError(f"{path}: cannot be read ({reason})") from None
 
 
-def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
+def read_regular(path: Path, most: int = MAX_BYTES) -> bytes:
     """The content of a regular file of at most ``most`` bytes; else RunError."""
-    with open_plain(path) as file:
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise RunError(f"{path}: has {size:,} bytes (at most {most:,})")
@@ -136,7 +136,7 @@ def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; RunError names a file that cannot be read as JSON."""
     try:
-        return json.loads(read_plain(path).decode("utf-8"))
+        return json.loads(read_regular(path).decode("utf-8"))
     except (RecursionError, ValueError) as problem:
         raise RunError(f"{path}: not readable as JSON ({problem})") from None
 
@@ -165,7 +165,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _file_checksum(path: Path) -> str:
-    with open_plain(path) as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -174,13 +174,13 @@ def _temporary(final: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
+def _atomic_folder(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
     """A temporary folder that is flushed and becomes ``final`` when the block ends well, and goes
     when it does not.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(final)
-    with _telling(final):
+    with _write_errors_named(final):
         try:
             temporary.mkdir()
             yield temporary
@@ -211,7 +211,7 @@ def new_folder(final: Path, guard: Callable[[], None] = lambda: None) -> Iterato
     else.  ``guard`` is called last of all; it raises if the process has lost the right to write
     here.
     """
-    with _becoming(final, guard) as temporary:
+    with _atomic_folder(final, guard) as temporary:
         yield temporary
         sums = {
             path.relative_to(temporary).as_posix(): _file_checksum(path)
@@ -280,7 +280,7 @@ def copy_folder(source: Path, final: Path, guard: Callable[[], None] = lambda: N
     if damage(final) is not None:
         guard()
         remove_folder(final)
-        with _becoming(final, guard) as temporary:
+        with _atomic_folder(final, guard) as temporary:
             shutil.copytree(source, temporary, copy_function=link, dirs_exist_ok=True)
 
 

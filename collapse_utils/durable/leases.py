@@ -34,7 +34,7 @@ NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _held: set[str] = set()
 
 
-def process_space() -> str:
+def pid_namespace() -> str:
     """The namespace in which this process has its number: containers have one each, and may share
     a host name.  Empty where the system has none.
     """
@@ -44,16 +44,16 @@ def process_space() -> str:
         return ""
 
 
-def _is_here(lease: dict) -> bool:
+def _is_local(lease: dict) -> bool:
     """Whether the process of a lease would be seen by its number from here.  A lease without a
     namespace is of an older version, or of a system that has none.
     """
     if lease.get("host") != socket.gethostname():
         return False
-    return lease.get("space", "") in ("", process_space())
+    return lease.get("space", "") in ("", pid_namespace())
 
 
-def process_began(pid: int) -> str | None:
+def process_start(pid: int) -> str | None:
     """When a process of this machine began, as text that no step of its clock changes; None if it
     runs no more.
     """
@@ -129,10 +129,10 @@ class Lease:
             return None
 
     def _dead(self, owner: dict) -> bool:
-        if _is_here(owner):
+        if _is_local(owner):
             if owner["pid"] == os.getpid() and owner["token"] not in _held:
                 return True
-            return process_began(int(owner["pid"])) != owner["began"]
+            return process_start(int(owner["pid"])) != owner["began"]
         before = self._mtime()
         if before is None or 0 <= time.time() - before / 1e9 <= DEAD_AFTER_S:
             return False
@@ -151,9 +151,9 @@ class Lease:
         pid = os.getpid()
         me = {
             "host": socket.gethostname(),
-            "space": process_space(),
+            "space": pid_namespace(),
             "pid": pid,
-            "began": process_began(pid),
+            "began": process_start(pid),
         }
         announced = False
         while True:
@@ -170,7 +170,7 @@ class Lease:
                 if owner is None:
                     continue
                 if self._dead(owner):
-                    self._bury(owner)
+                    self._remove_dead(owner)
                     continue
                 name = f"process {owner['pid']} on {owner['host']}" if owner else "another process"
                 if not self._wait:
@@ -182,10 +182,10 @@ class Lease:
             finally:
                 candidate.unlink(missing_ok=True)
         _held.add(self._token)
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._renew, daemon=True).start()
         return self
 
-    def _bury(self, owner: dict) -> None:
+    def _remove_dead(self, owner: dict) -> None:
         """Take a dead owner's lease away.  Only one of several heirs wins the rename; the others
         try again.
         """
@@ -198,7 +198,7 @@ class Lease:
                 _name(grave, self.path)
         grave.unlink(missing_ok=True)
 
-    def _beat(self) -> None:
+    def _renew(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
             owner = self._owner()
             if owner is None or owner.get("token", self._token) != self._token:
@@ -250,8 +250,8 @@ def owner(run_dir: Path) -> Owner | None:
     found = lease._owner()
     if not found:
         return None
-    if _is_here(found):
-        alive = process_began(found["pid"]) == found["began"]
+    if _is_local(found):
+        alive = process_start(found["pid"]) == found["began"]
     else:
         alive = time.time() - (lease._mtime() or 0) / 1e9 <= DEAD_AFTER_S
     return Owner(found["host"], found["pid"], alive)

@@ -95,7 +95,7 @@ def whole(run_dir: Path) -> bool:
     """Whether every file of a finished run's results says what it said when it was written."""
     try:
         rows = reading.read_run(run_dir).rows
-        return files.read_plain(run_dir / "metrics.csv") == _text(rows).encode()
+        return files.read_regular(run_dir / "metrics.csv") == _text(rows).encode()
     except RunError:
         return False
 
@@ -128,7 +128,7 @@ def repair(run_dir: Path, *, finished: bool) -> None:
             damaged.add(t)
             files.warn(f"{problem}; measured again")
             path.unlink()
-    _look_at_csv(run_dir, damaged, finished)
+    _check_csv(run_dir, damaged, finished)
     if finished:
         try:
             reading.read_done(run_dir, description)
@@ -137,7 +137,7 @@ def repair(run_dir: Path, *, finished: bool) -> None:
             (run_dir / "DONE").unlink()
 
 
-def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
+def _check_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
     """Say where ``metrics.csv`` and the records disagree.
 
     A kill may have kept the lines of the last iteration out of it, and a kill during a repair
@@ -148,7 +148,7 @@ def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
     for row in read_metrics(run_dir):
         recorded.setdefault(row["iteration"], []).append(_line(row))
     try:
-        for line in files.read_plain(path).decode("utf-8").splitlines()[1:]:
+        for line in files.read_regular(path).decode("utf-8").splitlines()[1:]:
             written.setdefault(line.split(",")[COLUMNS.index("iteration")], []).append(line)
         state = "its content has changed since it was written"
     except (RunError, ValueError, IndexError):

@@ -14,14 +14,14 @@ from pathlib import Path
 from .. import regimes
 from ..errors import InputError, RunError
 from . import files
-from .reading import MOST_ITERATIONS
+from .reading import MAX_ITERATIONS
 
 # What share of an iteration is behind a run when it enters a phase; rough, and only for people who
 # wait.
 PHASES = {"fitting": 0.0, "sampling": 0.6, "evaluating": 0.9}
 NEEDED = ("iteration", "iterations", "step", "steps")  # whole numbers that every state has
 NUMBERS = (*NEEDED, "seconds", "loss", "items_per_s")  # none but the loss is negative
-MOST = 10**15  # of any of them
+MAX_NUMBER = 10**15  # of any of them
 CENTURY_S = 3.2e9  # a longer time left is not shown
 SILENT_S = 60.0  # a run that has said nothing for so long is said to be silent
 
@@ -37,16 +37,17 @@ def _read(path: Path) -> dict:
         state = files.read_json(path)
         if isinstance(state, dict) and isinstance(state.get("phase"), str):
             numbers = {name: state.get(name) for name in NUMBERS if name in (*NEEDED, *state)}
-            possible = all(
-                isinstance(number, (int, float)) and -MOST * (name == "loss") <= number < MOST
+            possible = all(isinstance(numbers[name], int) for name in NEEDED) and all(
+                isinstance(number, (int, float))
+                and (-MAX_NUMBER if name == "loss" else 0) <= number < MAX_NUMBER
                 for name, number in numbers.items()
-            ) and all(isinstance(numbers[name], int) for name in NEEDED)
-            if possible and 1 <= state["iteration"] <= state["iterations"] <= MOST_ITERATIONS:
+            )
+            if possible and 1 <= state["iteration"] <= state["iterations"] <= MAX_ITERATIONS:
                 return state
     return {}
 
 
-def fraction(state: dict) -> float:
+def iterations_done(state: dict) -> float:
     """How many of its iterations a run has finished, with the part of the current one."""
     if not state:
         return 0.0
@@ -62,7 +63,7 @@ def seconds_left(state: dict, regime: str) -> float | None:
     """How long a run still takes, if an iteration costs in proportion to what it trains on; None
     before one can tell, for a regime that is not known, and beyond a century.
     """
-    finished = fraction(state)
+    finished = iterations_done(state)
     if finished <= 0 or not state.get("seconds"):
         return None
     try:
@@ -91,7 +92,7 @@ def rate(state: dict) -> str:
     """Items a second where the run counts them, else seconds an iteration."""
     if "items_per_s" in state:
         return f"{state['items_per_s']:.4g} items/s"
-    finished = fraction(state)
+    finished = iterations_done(state)
     return (
         f"{state['seconds'] / finished:.2g} s an iteration"
         if finished >= 1 and state.get("seconds")
@@ -112,7 +113,7 @@ def describe(state: dict, regime: str) -> str:
 def last_line(log: Path) -> str:
     """The last line of a log that is not blank; empty if there is none."""
     with contextlib.suppress(RunError):
-        lines = files.read_plain(log).decode("utf-8", errors="replace").strip().splitlines()
+        lines = files.read_regular(log).decode("utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
     return ""
 

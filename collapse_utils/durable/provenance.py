@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from .. import __version__
-from ..paths import SOURCE_TREE
-from .code import installed
+from .code import SOURCE_TREE, installed
 
 PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "datasets", "rdkit")
 

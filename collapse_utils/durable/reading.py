@@ -25,8 +25,8 @@ from .run_dir import fingerprint, iteration_dir, name_problem
 
 CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_loss")
 METRIC = re.compile(r"[^\x00-\x1f\x7f,\"]{1,200}")  # the name of a metric: one cell of a CSV file
-MOST_ITERATIONS = 10**6
-MOST_PREVIEW_BYTES = 64 * 2**20  # of one file of a preview
+MAX_ITERATIONS = 10**6
+MAX_PREVIEW_BYTES = 64 * 2**20  # of one file of a preview
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_description(run_dir: Path) -> dict:
     """``config.json``, as it was written and with names that can be names of folders."""
     path = run_dir / "config.json"
     description = read_config(run_dir)
-    if not sealed(description):
+    if not fingerprint_matches(description):
         raise changed(path)
     for name, text in (
         ("section", description["section"]),
@@ -90,12 +90,12 @@ def read_description(run_dir: Path) -> dict:
         regimes.check(description["regime"], shares=True)
     except InputError:
         raise RunError(f"{path}: its regime {description['regime'][:100]!r} is not known") from None
-    if description["seed"] < 0 or not 1 <= description["config"]["iterations"] <= MOST_ITERATIONS:
+    if description["seed"] < 0 or not 1 <= description["config"]["iterations"] <= MAX_ITERATIONS:
         raise RunError(f"{path}: its seed or its number of iterations is out of range")
     return description
 
 
-def sealed(description: dict) -> bool:
+def fingerprint_matches(description: dict) -> bool:
     """Whether a description says what its fingerprint says."""
     rest = {name: value for name, value in description.items() if name != "fingerprint"}
     return description.get("fingerprint") == fingerprint(rest)
@@ -145,8 +145,8 @@ def _checksums(folder: Path) -> dict[str, str]:
     return sums
 
 
-def _whole(path: Path, expected: str | None, most: int = files.MOST_BYTES) -> bytes:
-    content = files.read_plain(path, most)
+def _whole(path: Path, expected: str | None, most: int = files.MAX_BYTES) -> bytes:
+    content = files.read_regular(path, most)
     if expected is not None and hashlib.sha256(content).hexdigest() != expected:
         raise changed(path)
     return content
@@ -206,7 +206,7 @@ def preview_files(run_dir: Path, description: dict, t: int, expected: bool) -> d
         if extra := sorted(paths.keys() ^ sums.keys()):
             raise RunError(f"{folder / extra[0]}: is missing, or was not written by the run")
     for name, path in paths.items():
-        _whole(path, sums[name] if sums is not None else None, MOST_PREVIEW_BYTES)
+        _whole(path, sums[name] if sums is not None else None, MAX_PREVIEW_BYTES)
     return paths
 
 

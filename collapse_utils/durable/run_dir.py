@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..chain import Chain
 
 ITERATION = re.compile(r"iteration-(\d{2,7})")
-MOST_NAME = 200  # bytes of a name that becomes part of a folder's
+MAX_NAME_BYTES = 200  # bytes of a name that becomes part of a folder's
 
 
 def iteration_dir(run_dir: Path, t: int) -> Path:
@@ -55,8 +55,8 @@ def name_problem(name: str) -> str | None:
     """Why ``name`` cannot be the name of a folder of runs or results, or None."""
     if not name.isprintable() or set("/\\") & set(name):
         return "has a slash or a control character"
-    if not name.strip() or name.startswith(".") or len(name.encode()) > MOST_NAME:
-        return f"is empty, begins with a dot, or has more than {MOST_NAME} bytes"
+    if not name.strip() or name.startswith(".") or len(name.encode()) > MAX_NAME_BYTES:
+        return f"is empty, begins with a dot, or has more than {MAX_NAME_BYTES} bytes"
     return None
 
 

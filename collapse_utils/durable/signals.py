@@ -36,14 +36,14 @@ class _Signals:
 _signals = _Signals()
 
 
-def listen() -> None:
+def install_handlers() -> None:
     """Install the signal handlers (the command line does; a notebook keeps its own)."""
     signal.signal(signal.SIGINT, _signals.handle)
     signal.signal(signal.SIGTERM, _signals.handle)
 
 
 @contextlib.contextmanager
-def whole_steps() -> Iterator[Callable[[], None]]:
+def deferred_signals() -> Iterator[Callable[[], None]]:
     """Inside the block a signal waits until the function that it yields is called: between two
     steps of training.
 
@@ -52,18 +52,18 @@ def whole_steps() -> Iterator[Callable[[], None]]:
     """
     _signals.deferred, _signals.asked = True, None
 
-    def stop_if_asked() -> None:
+    def stop_if_requested() -> None:
         if _signals.asked is not None:
             raise Interrupted(_signals.asked)
 
     try:
-        yield stop_if_asked
-        stop_if_asked()
+        yield stop_if_requested
+        stop_if_requested()
     finally:
         _signals.deferred, _signals.asked = False, None
 
 
-def stopped(interrupt: KeyboardInterrupt) -> int:
+def report_stop(interrupt: KeyboardInterrupt) -> int:
     """Tell that a command was stopped in a state from which it goes on; returns its exit status,
     130 or 143.
     """

@@ -23,7 +23,6 @@ from ..errors import RunError
 from ..presets import Config
 from ..regimes import Block
 from . import files, provenance, run_dir
-from .begin import check_run, code_changes, note_made
 from .checkpoints import Checkpoint, Divide, Pieces, at_once, in_order
 from .leases import Lease
 from .metrics import (
@@ -36,6 +35,7 @@ from .metrics import (
     whole,
     write_metrics,
 )
+from .resume import check_run, code_changes, record_changed_code
 
 Fit = Callable[[Checkpoint], Any]
 Sample = Callable[..., data.Data]  # (model, kept) -> items; kept resumes a sampler, see Pieces
@@ -179,7 +179,7 @@ class RunDirectory:
 
     def _fit(self, t: int, fit: Fit) -> Any:
         own = self._checkpoint(t, run_dir.iteration_dir(self.path, t), self.lease)
-        note_made(self.path, t, self.lease.check)
+        record_changed_code(self.path, t, self.lease.check)
         self.tell(t, "fitting")
         if t > 1:
             return fit(own)
@@ -290,7 +290,7 @@ class RunDirectory:
     def _preview(self, t: int, preview: Callable[[Path], None]) -> None:
         """Keep a few samples to look at."""
         folder = run_dir.iteration_dir(self.path, t) / "preview"
-        note_made(self.path, t, self.lease.check)
+        record_changed_code(self.path, t, self.lease.check)
         self.lease.check()
         files.remove_folder(folder)
         with files.new_folder(folder, self.lease.check) as temporary:
@@ -304,7 +304,7 @@ class RunDirectory:
     def finish(self, notes: dict | None) -> list[dict]:
         """Clean up, write ``DONE`` with the provenance, and return the rows of metrics."""
         if notes is not None:
-            notes = _plain_notes(notes)
+            notes = _json_notes(notes)
         rows = self._write_csv()  # a kill may have come between a record and the table
         # or between a block and the end of its pieces
         for leftover in self.path.glob("generation-*/pieces-of-*"):
@@ -320,7 +320,7 @@ class RunDirectory:
         return rows
 
 
-def _plain_notes(notes: Any) -> Any:
+def _json_notes(notes: Any) -> Any:
     """What a section's ``notes`` returned, as it will be read: numbers of NumPy become numbers, and
     keys texts, so that the checksum of what is written is that of what is read.
     """

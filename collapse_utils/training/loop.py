@@ -22,7 +22,7 @@ from .. import seeds
 from ..durable import files
 from ..durable.checkpoints import Checkpoint
 from ..durable.reading import CURVE_COLUMNS
-from ..durable.signals import whole_steps
+from ..durable.signals import deferred_signals
 from ..errors import RunError
 from ..presets import Config
 from . import precision
@@ -186,7 +186,7 @@ def train(
 
     recording, outcome = plan.diverged == "record", None
     model.train()
-    with precision.products(plan.precision, target), whole_steps() as stop_if_asked:
+    with precision.products(plan.precision, target), deferred_signals() as stop_if_requested:
         for step in range(first, plan.steps):
             learning_rate = plan.rate(step) * lowered.optimizer.param_groups[0]["lr"]
             for group in adam.param_groups:
@@ -225,7 +225,7 @@ def train(
                 checkpoint.report(done, plan.steps, figures)
             if done < plan.steps:
                 try:
-                    stop_if_asked()
+                    stop_if_requested()
                 except KeyboardInterrupt:
                     save(done)
                     raise

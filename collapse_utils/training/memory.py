@@ -23,7 +23,7 @@ LOWER = {"fit": "batch_size", "sample": "sample_batch", "evaluate": "sample_batc
 Split = Callable[[Any, int], list[tuple[Any, float]]]
 
 
-def ran_out(problem: BaseException) -> bool:
+def is_out_of_memory(problem: BaseException) -> bool:
     """Whether an error says that the memory of the machine or of its accelerator is used up."""
     text = str(problem).lower()
     messages = (
@@ -43,7 +43,7 @@ def explained(config: Config, phase: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as problem:
-        if isinstance(problem, RunError) or not ran_out(problem):
+        if isinstance(problem, RunError) or not is_out_of_memory(problem):
             raise
         field = LOWER[phase]
         now = getattr(config, field, None)
@@ -86,12 +86,12 @@ class Gradients:
             try:
                 return self._step(model, batch)
             except (RuntimeError, MemoryError) as problem:
-                finer = self._finer(batch) if ran_out(problem) else None
+                finer = self._more_parts(batch) if is_out_of_memory(problem) else None
                 if finer is None:
                     raise
             # Out here the error is gone, and with it the activations that its traceback held.
             model.zero_grad(set_to_none=True)
-            _give_back()
+            _free_cached_memory()
             self.parts = finer
             files.warn(
                 f"out of memory; a step of training is now taken in {finer} parts (lower "
@@ -116,14 +116,14 @@ class Gradients:
         self.scale(loss).backward()
         return loss.detach()
 
-    def _finer(self, batch: Any) -> int | None:
+    def _more_parts(self, batch: Any) -> int | None:
         if self.split is None:
             return None
         now, finer = (len(self.split(batch, count)) for count in (self.parts, 2 * self.parts))
         return 2 * self.parts if finer > now else None
 
 
-def _give_back() -> None:
+def _free_cached_memory() -> None:
     import torch
 
     gc.collect()

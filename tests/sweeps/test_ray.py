@@ -96,7 +96,7 @@ class Witness(threading.Thread):
     def busy(self) -> int:
         """Chains that are being run and have finished an iteration."""
         return sum(
-            leases.held(job.run_dir) and progress.fraction(progress.read(job.run_dir)) > 1
+            leases.held(job.run_dir) and progress.iterations_done(progress.read(job.run_dir)) > 1
             for job in self.owners
         )
 

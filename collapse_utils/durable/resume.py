@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import InputError, RunError
 from . import code, reading
-from .files import REFUSALS, read_checked, remove_leftovers, write_checked, write_json
+from .files import DISK_ERRORS, read_checked, remove_leftovers, write_checked, write_json
 from .leases import Lease
 
 CODE = ("code", "package_version", "fingerprint")  # what other code changes in a description
@@ -47,7 +47,7 @@ def _write_changes(directory: Path, changes: list[dict], guard: Callable[[], Non
     write_checked(directory / "changed-code.json", {"changes": changes}, guard=guard)
 
 
-def note_made(directory: Path, t: int, guard: Callable[[], None]) -> None:
+def record_changed_code(directory: Path, t: int, guard: Callable[[], None]) -> None:
     """Note, before it is made, that something of iteration t is made by the code which last went on
     with a run.  Nothing is noted of the code that began it.
     """
@@ -57,7 +57,7 @@ def note_made(directory: Path, t: int, guard: Callable[[], None]) -> None:
         _write_changes(directory, changes, guard)
 
 
-def check_code(directory: Path, description: dict) -> str | None:
+def code_difference(directory: Path, description: dict) -> str | None:
     """How the code of ``description`` differs from that which last worked in ``directory``."""
     changes = code_changes(directory)
     stored = changes[-1].get("code") if changes else reading.read_config(directory).get("code")
@@ -98,7 +98,7 @@ def check_run(directory: Path, description: dict) -> None:
         stored = reading.read_config(directory)
         difference = _difference(_without_code(stored), _without_code(description))
         # changed by hand: then the fingerprint alone differs, or its own field does
-        if not difference and not reading.sealed(stored):
+        if not difference and not reading.fingerprint_matches(stored):
             difference = "fingerprint", stored["fingerprint"], description["fingerprint"]
         if difference:
             field, old, new = difference
@@ -126,7 +126,7 @@ def check_run(directory: Path, description: dict) -> None:
 def _refuse_changed_code(directory: Path, description: dict) -> None:
     if not (directory / "config.json").exists():
         return
-    if there := check_code(directory, description):
+    if there := code_difference(directory, description):
         raise InputError(
             "--run-dir",
             str(directory),
@@ -136,7 +136,7 @@ def _refuse_changed_code(directory: Path, description: dict) -> None:
 
 
 @contextlib.contextmanager
-def writing(
+def run_lease(
     directory: Path, description: dict, allow_changed_code: bool = False
 ) -> Iterator[Lease]:
     """The run directory, checked, leased and with its ``config.json`` in place, for the length of
@@ -160,7 +160,7 @@ def writing(
         remove_leftovers(directory)
         if not (directory / "config.json").exists():
             write_json(directory / "config.json", description, guard=lease.check)
-        elif check_code(directory, description):
+        elif code_difference(directory, description):
             if not allow_changed_code:
                 _refuse_changed_code(directory, description)
             change = {"code": description["code"], "iterations": []}
@@ -168,7 +168,7 @@ def writing(
         yield lease
     # from the small things that no other function tells of, such as making a folder
     except OSError as problem:
-        if problem.errno not in REFUSALS:
+        if problem.errno not in DISK_ERRORS:
             raise
         raise RunError(
             f"{problem.filename or directory}: cannot be written ({problem.strerror})"

@@ -23,7 +23,7 @@ def share_of_real(regime: str) -> float | None:
     return float(match[1]) if match else None
 
 
-def takes_part(regime: str) -> bool:
+def draws_subset(regime: str) -> bool:
     """Whether a regime takes n items of its blocks, however many blocks there are."""
     return regime == "accumulate_subsample" or share_of_real(regime) is not None
 
@@ -34,7 +34,7 @@ def rows(regime: str, iteration: int, blocks: int, n: int, seed: int) -> np.ndar
     A regime with a share has the real block before the synthetic one, whose items are in no order,
     so it takes them from its start.  ``seed`` is that of the chain.
     """
-    if blocks == 1 or not takes_part(regime):
+    if blocks == 1 or not draws_subset(regime):
         return None
     import numpy as np  # here, for a command line that only asks which regimes there are
 
