@@ -222,10 +222,10 @@ def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
     processes.wait_for_fits(job.run_dir, process)
     os.killpg(process.pid, signal.SIGINT)
     assert (
-        process.communicate()[1].strip() == "stopped; the same command goes on from here"
+        process.communicate()[1].strip() == "stopped; run the same command again to resume"
         and process.returncode == 130
     )
-    assert job.log.read_text() == "stopped; the same command goes on from here\n"
+    assert job.log.read_text() == "stopped; run the same command again to resume\n"
     assert not leases.held(job.run_dir)
 
 
@@ -464,7 +464,7 @@ def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     run_dir_of(every[3])
     every[3].log.write_text("reading data\nerror: training: the loss is nan at step 3 of 60\n")
     run_dir_of(every[4])
-    every[4].log.write_text("stopped; the same command goes on from here\n")
+    every[4].log.write_text("stopped; run the same command again to resume\n")
     rows = {row.label: row for row in status.rows(tmp_path)}
     assert [rows[job.label].state for job in every] == [
         "running",
