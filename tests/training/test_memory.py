@@ -151,7 +151,9 @@ def test_the_message_names_the_field_to_lower(tmp_path, method, error, output):
 
 def gradient(model, loss_of, split, batch, parts):
     model.zero_grad()
-    loss = Gradients(loss_of, split, parts)(model, batch)
+    gradients = Gradients(loss_of, split)
+    gradients.parts = parts
+    loss = gradients(model, batch)
     return loss, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
