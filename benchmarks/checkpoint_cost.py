@@ -109,7 +109,7 @@ def paper(saves: int) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = Timed(Path(scratch) / "fit", 1)
         train(
-            model, lambda step: None, loss_of, plan, seed=0, checkpoint=checkpoint, items_a_step=1
+            model, lambda step: None, loss_of, plan, seed=0, checkpoint=checkpoint, items_per_step=1
         )
         # the newest has no optimiser
         size = sum(path.stat().st_size for path in checkpoint.states()[1].iterdir())

@@ -7,7 +7,7 @@ items from one model.  So block 0 of generation 1 is the same in every regime, a
 samples more than n items at once.
 
 Names in the authors' own code: replace, concatenate, concatenate_subsample, replace_multiple.
-Two regimes have a parameter, such as ``fixed_real=0.25``: see ``selection.py``.
+Two more regimes have a parameter, such as ``fixed_real=0.25``: see ``selection.py``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Block(NamedTuple):
 
 
 def check(regime: str, shares: bool = False) -> str:
-    """``regime``, or an InputError that lists them; ``shares``: those with a parameter as well."""
+    """``regime``, or an InputError that lists all; ``shares`` allows those with a parameter too."""
     if regime not in REGIMES and not (shares and selection.share_of_real(regime) is not None):
         names = ", ".join((*REGIMES, *selection.SHARED * shares))
         raise InputError("regime", regime, f"one of {names}")
@@ -54,7 +54,7 @@ def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
 
 
 def training_size(regime: str, iteration: int) -> int:
-    """How many items iteration t trains on, in units of n; ``selection.rows`` says which ones."""
+    """How many items iteration t trains on, in units of n; ``selection.rows`` chooses them."""
     return 1 if selection.draws_subset(regime) else len(trains_on(regime, iteration))
 
 

@@ -1,8 +1,7 @@
-"""Every random number of a chain comes from one integer, by name.
+"""Random streams: all are derived from the one seed of a chain, each by the name of its purpose.
 
-A chain has one seed.  Whatever needs randomness asks for it by the names of its purpose, for
-example ``derive(seed, "iteration", 3, "fit")``.  Two purposes never share a stream, and adding a
-purpose never moves another.
+For example, ``derive(seed, "iteration", 3, "fit")``.  Two purposes never share a stream, and a new
+purpose does not change the others.
 """
 
 from __future__ import annotations
@@ -17,22 +16,24 @@ MAX_SEEDS = 10_000  # seeds in one range of a sweep
 
 
 def sequence(seed: int, *purpose: str | int) -> np.random.SeedSequence:
-    """The :class:`numpy.random.SeedSequence` of ``seed`` for a purpose (strings and integers)."""
+    """The :class:`numpy.random.SeedSequence` of ``seed`` for a purpose (strings and integers).
+
+    InputError for a seed that is not an integer >= 0.
+    """
     check_integer("seed", seed, 0)
-    # The key is a hash of the words, not of Python objects: the same on every machine and in every
-    # session.
+    # Python's own hash() differs between sessions; this key is the same on every machine.
     words = "/".join(f"{type(part).__name__}:{part}" for part in purpose).encode()
     key = np.frombuffer(hashlib.sha256(words).digest(), dtype="<u4")
     return np.random.SeedSequence(int(seed), spawn_key=tuple(int(word) for word in key))
 
 
 def derive(seed: int, *purpose: str | int) -> int:
-    """A 63-bit integer seed for ``purpose``: what a section's ``fit`` and ``sample`` receive."""
+    """A 63-bit integer seed for ``purpose``, such as a section's ``fit`` and ``sample`` receive."""
     return int(sequence(seed, *purpose).generate_state(1, np.uint64)[0] >> 1)
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
-    """A numpy generator for ``purpose``."""
+    """A NumPy generator for ``purpose``."""
     return np.random.default_rng(sequence(seed, *purpose))
 
 

@@ -201,6 +201,7 @@ class Lease:
         removed_path.unlink(missing_ok=True)
 
     def _renew(self) -> None:
+        """Renew the lease until it is released, or another process has taken it."""
         while not self._stop.wait(HEARTBEAT_S):
             owner = self._owner()
             if owner is None or owner.get("token", self._token) != self._token:

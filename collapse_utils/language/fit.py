@@ -62,7 +62,7 @@ def fit(
         plan,
         seed=seed,
         checkpoint=checkpoint,
-        items_a_step=config.batch_size,
+        items_per_step=config.batch_size,
         validate=validate,
         split=split,
     )

@@ -109,7 +109,7 @@ def train(
     *,
     seed: int,
     checkpoint: Checkpoint,
-    items_a_step: int,
+    items_per_step: int,
     validate: Callable[[torch.nn.Module], float] | None = None,
     split: Split | None = None,
 ) -> None:
@@ -219,7 +219,7 @@ def train(
                 _check_finite(recent, done, plan, checkpoint)
                 losses.clear()
                 mean = sum(recent) / len(recent)
-                row = [done, done * items_a_step, learning_rate, mean, None]
+                row = [done, done * items_per_step, learning_rate, mean, None]
                 if validate is not None and done in validations:
                     model.eval()
                     row[-1] = validate(model)
@@ -227,7 +227,7 @@ def train(
                     model.train()
                 curve.append(row)
                 seconds = time.monotonic() - start_time
-                items_per_s = (done - first_step) * items_a_step / seconds
+                items_per_s = (done - first_step) * items_per_step / seconds
                 numbers = {"loss": round(mean, 4), "items_per_s": round(items_per_s, 1)}
                 checkpoint.report(done, plan.steps, numbers)
             if done < plan.steps:

@@ -39,7 +39,7 @@ def fit(folder, loss_of, split=None, every_s=1e9, stop=None):
     options = {
         "seed": 1,
         "checkpoint": Checkpoint(folder, every_s=every_s),
-        "items_a_step": 32,
+        "items_per_step": 32,
         "split": split,
     }
     train(model, stop or fits.batch_at, loss_of, fits.PLAN, **options)
