@@ -131,8 +131,8 @@ def repair(run_dir: Path, *, finished: bool) -> None:
 def _check_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
     """Report where ``metrics.csv`` and the records disagree.
 
-    Two differences are expected and not reported: a kill may have come before the lines of the last
-    iteration were written, or during a repair, before the record of existing lines was.
+    The lines of the last iteration may be missing after a kill, which is not reported.  Lines
+    without a record are reported: the record was lost, or a repair of it was killed.
     """
     path = run_dir / "metrics.csv"
     recorded, written = {}, {}
