@@ -51,7 +51,7 @@ class Timed(Checkpoint):
 def smoke(rounds: int, stories: int) -> dict:
     from collapse_utils.language.config import DEFAULT_SOURCE, PRESETS
     from collapse_utils.language.section import LanguageSection
-    from collapse_utils.paths import default_cache
+    from collapse_utils.sources import default_cache
 
     section = LanguageSection(
         dataclasses.replace(PRESETS["smoke"], stories=stories), DEFAULT_SOURCE, default_cache()
@@ -109,7 +109,7 @@ def paper(saves: int) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = Timed(Path(scratch) / "fit", 1)
         train(
-            model, lambda step: None, loss_of, plan, seed=0, checkpoint=checkpoint, items_a_step=1
+            model, lambda step: None, loss_of, plan, seed=0, checkpoint=checkpoint, items_per_step=1
         )
         # the newest has no optimiser
         size = sum(path.stat().st_size for path in checkpoint.states()[1].iterdir())

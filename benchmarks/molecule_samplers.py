@@ -24,8 +24,8 @@ def main() -> None:
 
     from collapse_utils.durable.checkpoints import Checkpoint
     from collapse_utils.molecules import config, section
-    from collapse_utils.paths import default_cache
     from collapse_utils.seeds import derive
+    from collapse_utils.sources import default_cache
 
     made = section.make(
         config.PRESETS["smoke"], data=config.DEFAULT_SOURCE, seed=0, cache=default_cache()

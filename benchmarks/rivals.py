@@ -67,7 +67,7 @@ def train_ours(model: torch.nn.Module, batches: Batches, warm: int) -> float:
             Plan(len(batches), 1e-3, 0.1, 0.1, 0.1, 1.0),
             seed=0,
             checkpoint=Checkpoint(Path(scratch), report=report),
-            items_a_step=len(batches[0][1]) - 1,
+            items_per_step=len(batches[0][1]) - 1,
         )
     return _rate(batches, warm, marks)
 

@@ -1,12 +1,12 @@
 """Does a generative model collapse when it is trained on its own output?
 
-This page is the map of the package.  A module imports only from rows below its own, and the folders
-of one row do not import one another (`make lint` checks both).
+This is the map of the package.  A module imports only from rows below its own, and the folders of
+one row do not import one another (`make lint` checks both).
 
     __main__  commands
                   the command line: its options, and what each command does
-    own           a reader's own model through the whole experiment, in one call
-    pages/        what a notebook shows: figures, tables, pictures of each section, the report
+    own           the whole experiment with a reader's own model, in one call
+    pages/        figures, tables and pictures for the notebooks, and the report
     sweeps/       many chains: plan, run here or on Ray, status, collect, estimate, notebooks
     evidence/     results read back, statistics, claims and their tests, comparison of runs
     sections      the experiments by name
@@ -14,19 +14,19 @@ of one row do not import one another (`make lint` checks both).
     linear/  language/  images/  molecules/
                   the four experiments, each with the same roles: config (fields and presets),
                   sources (where data come from, and every check of a file), data (split, cache,
-                  arrays), model, measures (what collapse looks like) and section (the chain's four
+                  arrays), model, measures (the metrics of collapse) and section (the chain's four
                   methods)
     theory/       exact answers about small models: closed forms, simulations, and which errors of
                   an own model accumulate
     training/     how a network is fitted: the optimisation loop, threads, memory
-    durable/      a run that nothing loses: files, leases, signals, checkpoints, store, progress,
-                  metrics, provenance
-    regimes  picks
+    durable/      runs that survive kills and damage: files, leases, signals, checkpoints, store,
+                  progress, metrics, provenance
+    regimes  selection
                   which data iteration t trains on, and which items of them
-    seeds  presets  data  sources  loading  paths  templates/
-                  seeds by name, checked configurations, kinds of data, what a source says of
-                  itself, a model's class from its file, where files are, own models to copy
-    errors        a bad value, with its field and what is allowed
+    seeds  presets  data  sources  loading  templates/
+                  seeds by name, checked configurations, kinds of data, descriptions of data
+                  sources, an own model loaded from its file, own models to copy
+    errors        errors with one-line messages: the field, its value, and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in
 `book/_tools`, outside the package.

@@ -12,10 +12,11 @@
     grid               simulate the grid of the linear section beside its closed forms
     convert DIR FILE   convert GEOM-Drugs from its published layout into one SDF.gz
 
-Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, reported before any work; 130 or
-143 stopped by a signal, in a state from which the same command resumes.
+Exit status: 0 done; 1 a run failed; 2 a value that cannot be used, reported before any work; 75
+another process is writing in the run directory; 130 or 143 stopped by a signal, and the same
+command resumes.
 
-:func:`parser` says what the options are, and ``commands.py`` what each command does with them.
+:func:`parser` defines the options; ``commands.py`` contains the commands.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ import sys
 from pathlib import Path
 
 from . import __version__, commands
-from .durable.exits import exit_status, listed
+from .durable.exits import exit_status, listing_status
 from .errors import InputError, RunError
 from .presets import NAMES
 from .sections import DEFAULT, DEFAULT_PRESET
 
-LISTINGS = ("status", "collect", "compare", "sections")  # commands whose output may be cut short
-MANY = {"action": "append", "default": []}  # of an option that may be given several times
+LISTINGS = ("status", "collect", "compare", "sections")  # their output may be cut, as by `head`
+APPEND = {"action": "append", "default": []}  # for an option that may be given several times
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,9 +46,9 @@ def _chain_options(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(NAMES)}; of language also trained and scale "
         f"(default: {DEFAULT_PRESET}; an own model has one, own)",
     )
-    parser.add_argument("--set", **MANY, metavar="FIELD=VALUE", help="override a preset's field")
+    parser.add_argument("--set", **APPEND, metavar="FIELD=VALUE", help="override a preset's field")
     parser.add_argument(
-        "--arg", **MANY, metavar="NAME=VALUE", help="an argument of an own model's constructor"
+        "--arg", **APPEND, metavar="NAME=VALUE", help="an argument of an own model's constructor"
     )
     parser.add_argument(
         "--data", default=DEFAULT, help="a source's name, or a local file or folder"
@@ -59,7 +60,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-changed-code",
         action="store_true",
-        help="continue a run that other code or libraries began; its provenance says so",
+        help="resume a run that other code or libraries started; its provenance records it",
     )
 
 
@@ -71,9 +72,9 @@ def parser() -> argparse.ArgumentParser:
     names = top.add_subparsers(dest="name", required=True, parser_class=_Parser)
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
-        made = names.add_parser(name, help=summary)
-        made.set_defaults(command=getattr(commands, name))
-        return made
+        subparser = names.add_parser(name, help=summary)
+        subparser.set_defaults(command=getattr(commands, name))
+        return subparser
 
     run = command("run", "run one chain, or resume it")
     run.add_argument("section", help=commands.SECTION)
@@ -102,11 +103,11 @@ def parser() -> argparse.ArgumentParser:
         "--plan",
         type=_path,
         metavar="FILE",
-        help="the chains of a file, in place of SECTION and the options that say what a chain is",
+        help="the chains of a file, instead of SECTION and the options that describe chains",
     )
     sweep.add_argument(
         "--source",
-        **MANY,
+        **APPEND,
         metavar="NAME=DATA",
         help="with --plan: where a source of the plan is, such as tinystories=stories.jsonl",
     )
@@ -116,7 +117,7 @@ def parser() -> argparse.ArgumentParser:
         "--regimes",
         help="all (default), or regimes separated by commas, such as accumulate,fixed_real=0.25",
     )
-    sweep.add_argument("--vary", **MANY, metavar="FIELD=V1,V2", help="one chain for every value")
+    sweep.add_argument("--vary", **APPEND, metavar="FIELD=V1,V2", help="one chain for every value")
     sweep.add_argument("--out", required=True, type=_path)
     sweep.add_argument(
         "--check",
@@ -150,7 +151,7 @@ def parser() -> argparse.ArgumentParser:
         "--gpus-per-job", help="ray: GPUs of one chain, such as 1 or 0.5 (default: 0)"
     )
     sweep.add_argument(
-        "--retries", help="ray: how often a chain is begun again when its node dies (default: 5)"
+        "--retries", help="ray: how often a chain is restarted when its node fails (default: 5)"
     )
     sweep.add_argument(
         "--copy-back",
@@ -181,7 +182,7 @@ def parser() -> argparse.ArgumentParser:
 
     report = command("report", "plot, table and verdicts of finished runs")
     report.add_argument("directory", type=_path)
-    report.add_argument("--metric", **MANY, help="a metric to report (default: all)")
+    report.add_argument("--metric", **APPEND, help="a metric to report (default: all)")
 
     new = command("new", "write a template of an own model, to be changed")
     new.add_argument("file", type=_path, help="a new file, such as my_model.py")
@@ -225,10 +226,10 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> int:
         options = parser().parse_args(arguments)
         if options.name in LISTINGS or getattr(options, "list", False):
-            return listed(lambda: options.command(options))
+            return listing_status(lambda: options.command(options))
         try:
             return options.command(options)
-        except SystemExit as problem:  # no command ends so by itself; an own model's code may
+        except SystemExit as problem:  # no command calls sys.exit, but an own model's code may
             raise RunError(f"the model's code has called sys.exit({problem.code!r})") from None
 
     return exit_status(work)

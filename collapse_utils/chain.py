@@ -1,10 +1,10 @@
 """The chain of model fits: the one loop that every section runs.
 
 Iteration t = 1..N fits a freshly initialised model, measures it on real held-out data, and samples
-a synthetic generation; the regime chooses what iteration t + 1 trains on.  :func:`iterate` says
-this in four definitions that call one another.  A *store* (``durable/store.py``) makes each product
-once and keeps it, in memory or in a run directory that survives the process.  What is lost or
-damaged is made again by the definition that made it first, to the same last bit.
+a synthetic generation; the regime chooses what iteration t + 1 trains on.  :func:`iterate` defines
+this by four functions that call one another.  A *store* (``durable/store.py``) makes each product
+once and keeps it, in memory or in a run directory that survives the process.  A product that is
+lost or damaged is made again by the function that made it first, bit by bit the same.
 
 A section gives the loop four methods:
 
@@ -13,9 +13,9 @@ A section gives the loop four methods:
     sample(model, size, seed)    -> ``size`` synthetic items of the same kind as ``train``
     evaluate(model, real_test)   -> {metric name: value}
 
-and may give more: ``preview(data, folder)`` writes a few samples for people to look at, ``notes()``
-returns what the provenance should say of the run (JSON), and ``resumable_sampling = True`` says
-that ``sample`` takes :class:`~.durable.checkpoints.Pieces` too, to resume and to share its work.
+and optionally more: ``preview(data, folder)`` writes a few samples for readers, ``notes()`` returns
+notes on the run for the provenance (JSON), and ``resumable_sampling = True`` means that ``sample``
+also takes :class:`~.durable.checkpoints.Pieces`, with which it resumes and shares its work.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import data, picks, regimes, seeds
-from .durable.begin import writing
+from . import data, regimes, seeds, selection
 from .durable.checkpoints import Checkpoint, Divide, in_order
+from .durable.resume import run_lease
 from .durable.run_dir import describe_run
 from .durable.store import RunDirectory, Store, finished_rows
 from .errors import RunError
@@ -35,11 +35,11 @@ from .presets import Config
 from .regimes import Block
 from .training import memory, threads
 
-PREVIEW_ITEMS = 32  # sampled from the final model, which no model follows, to be looked at
+PREVIEW_ITEMS = 32  # of the final model, of which no generation is sampled
 
 
 class Section(Protocol):
-    """What a generative model brings to the chain."""
+    """The methods that the chain needs of a generative model."""
 
     def real_data(self) -> tuple[data.Data, data.Data]: ...
     def fit(self, training_data: Any, seed: int, checkpoint: Checkpoint) -> Any: ...
@@ -49,7 +49,7 @@ class Section(Protocol):
 
 @dataclass(frozen=True)
 class Chain:
-    """Which chain to run: one section, regime and seed."""
+    """The description of one chain: its section, regime, seed and configuration."""
 
     section: str  # name of the section, as it appears in the results
     regime: str  # one of regimes.REGIMES
@@ -62,7 +62,7 @@ class Chain:
     def __post_init__(self) -> None:
         regimes.check(self.regime, shares=True)
         seeds.sequence(self.seed)
-        object.__setattr__(self, "seed", int(self.seed))  # JSON has no integers of NumPy
+        object.__setattr__(self, "seed", int(self.seed))  # JSON cannot hold NumPy integers
 
 
 def iterate(
@@ -76,11 +76,11 @@ def iterate(
         return seeds.derive(chain.seed, "iteration", t, *purpose)
 
     def training_set(t: int) -> data.Data | data.Pool:
-        """What iteration t trains on: real data and generations, or a part of them."""
+        """The data that iteration t trains on: real data and generations, or a part of them."""
         used = regimes.trains_on(chain.regime, t)
-        keep = data.light if len(used) > data.MOST_OPEN else lambda block: block
-        blocks = [keep(generation(block)) if block.generation else real_train for block in used]
-        return data.join(blocks, picks.rows(chain.regime, t, len(used), n, chain.seed))
+        opened = data.lazy if len(used) > data.MAX_OPEN_FILES else lambda block: block
+        blocks = [opened(generation(block)) if block.generation else real_train for block in used]
+        return data.join(blocks, selection.rows(chain.regime, t, len(used), n, chain.seed))
 
     def model(t: int) -> Any:
         """The model of iteration t, freshly initialised and trained."""
@@ -96,16 +96,16 @@ def iterate(
         """n items that the model of iteration ``block.generation`` samples."""
         t, number = block
 
-        def sample(fitted: Any, *kept: Any) -> data.Data:
-            arguments = kept if getattr(section, "resumable_sampling", False) else ()
+        def sample(fitted: Any, pieces: Any) -> data.Data:
+            resume = (pieces,) if getattr(section, "resumable_sampling", False) else ()
             with memory.explained(chain.config, "sample"):
-                items = section.sample(fitted, n, seed(t, "sample", number), *arguments)
+                items = section.sample(fitted, n, seed(t, "sample", number), *resume)
             return checked_sample(items, real_train, n)
 
         return store.block(block, lambda: model(t), sample)
 
     def measure(t: int) -> None:
-        """Evaluate the model of iteration t on real held-out data, and keep a few samples."""
+        """Evaluate the model of iteration t on real held-out data, and save a few samples."""
 
         def evaluate() -> dict[str, float]:
             fitted = model(t)
@@ -129,7 +129,7 @@ def iterate(
 
 
 def checked_sample(items: Any, real_train: data.Data, size: int) -> data.Data:
-    """What ``sample`` returned; RunError if it is not ``size`` items of the real data's kind."""
+    """The ``items``; RunError if they are not ``size`` items of the same kind as the real data."""
     if not data.same_kind(items, real_train):
         kinds = data.describe(items), data.describe(real_train)
         raise RunError(f"sample: returned {kinds[0]}; the real data are a {kinds[1]}")
@@ -142,8 +142,8 @@ def check_methods(section: Section) -> None:
     """RunError that names the first of the four methods that ``section`` lacks."""
     for name in ("real_data", "fit", "sample", "evaluate"):
         if not callable(getattr(section, name, None)):
-            lacks = f"{type(section).__name__}: has no method {name}"
-            raise RunError(f"{lacks}; a section has real_data, fit, sample and evaluate")
+            problem = f"{type(section).__name__}: has no method {name}"
+            raise RunError(f"{problem}; a section has real_data, fit, sample and evaluate")
 
 
 def run_chain(
@@ -157,16 +157,16 @@ def run_chain(
     allow_changed_code: bool = False,
     divide: Divide = in_order,
 ) -> list[dict]:
-    """Run ``chain`` in ``run_dir`` to its end, from wherever it stopped, and return its metrics.
+    """Run or resume ``chain`` in ``run_dir`` to its end, and return its metrics.
 
     Parameters
     ----------
-    section : the four methods.
-    run_dir : a new folder, or one in which the same chain was begun.
+    section : an object with the four methods.
+    run_dir : a new folder, or one in which the same chain was started.
     shared : folder of first fits and first generations; default: ``.shared`` beside ``run_dir``.
     report : called at most twice a second with the state of the run (iteration, phase, step, ...).
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
-    allow_changed_code : resume a run of other code or library versions; the provenance says so.
+    allow_changed_code : resume a run of other code or libraries; the provenance records it.
     divide : makes the pieces of a generation of a resumable sampler; by default, this process.
 
     Returns
@@ -175,8 +175,8 @@ def run_chain(
 
     Raises
     ------
-    InputError : ``run_dir`` holds another run, or one begun by other code, or cannot be written.
-    RunError : another process is writing there, or the section broke its contract (named).
+    InputError : ``run_dir`` holds another run, or one of other code, or cannot be written.
+    RunError : another process is writing there, or a method of the section returned a bad value.
     """
     check_methods(section)
     run_dir = Path(run_dir)
@@ -184,7 +184,7 @@ def run_chain(
     description = describe_run(chain, real_train, real_test)
     if (rows := finished_rows(run_dir, description)) is not None:
         return rows
-    with writing(run_dir, description, allow_changed_code) as lease:
+    with run_lease(run_dir, description, allow_changed_code) as lease:
         settings = chain.config, report, checkpoint_s, divide
         store = RunDirectory(run_dir, shared, lease, description, *settings)
         iterate(section, chain, real_train, real_test, store)

@@ -1,7 +1,7 @@
-"""What each command of the command line does: ``collapse NAME`` calls the function ``NAME``.
+"""The commands of the command line: ``collapse NAME`` calls the function ``NAME``.
 
-A command takes its parsed options and returns its exit status.  It imports what it needs inside the
-function, so that ``collapse --help`` and a listing start at once.
+A command takes its parsed options and returns its exit status.  Imports are inside the functions,
+so that ``collapse --help`` and a listing start quickly.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import loading, regimes
 from . import sections as experiments
-from .durable.signals import listen
+from .durable.signals import install_handlers
 from .errors import InputError, integer, named_values, plain
 from .training.threads import use_threads
 
@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 SECTION = f"one of {', '.join(experiments.NAMES)}, or an own model as path/to/file.py:Class"
 
 CHECKS = ("exact", "close", "off")  # how two fits of an own model are compared before a sweep
-# options of a sweep that say which chains there are, and of the engine ray alone
+# options of a sweep that describe the chains, and those that only the engine ray has
 CHAINS = ("preset", "set", "arg", "data", "seeds", "regimes", "vary", "notebook")
 CLUSTER = ("address", "cpus_per_job", "gpus_per_job", "retries", "copy_back", "divide")
 
 
 def _integer(name: str, text: str | None, least: int, default: int | None = None) -> int | None:
-    """The integer that an option holds; ``default`` where the option was not given."""
-    if text is None:
-        return default
-    return integer(name, text, least)
+    """The integer value of an option; ``default`` if the option was not given."""
+    return default if text is None else integer(name, text, least)
 
 
 def _number(name: str, text: str) -> float:
@@ -49,7 +47,7 @@ def _refuse(options: argparse.Namespace, names: Sequence[str], allowed: str) -> 
     """InputError for the first of the options ``names`` that was given."""
     for name in names:
         value = getattr(options, name)
-        if value is not None and value is not False and value != []:  # 0 is given, too
+        if value is not None and value is not False and value != []:  # 0 counts as given
             raise InputError("--" + name.replace("_", "-"), value, allowed)
 
 
@@ -62,11 +60,11 @@ def run(options: argparse.Namespace) -> int:
     preset = _preset(options)
     config, _ = experiments.configuration(options.section, preset, options.set, options.arg)
     seed = _integer("--seed", options.seed, 0)
-    every = _integer("--checkpoint-s", options.checkpoint_s, 0)
+    checkpoint_s = _integer("--checkpoint-s", options.checkpoint_s, 0)
     if options.shared is not None and options.shared.exists() and not options.shared.is_dir():
         raise InputError("--shared", str(options.shared), "a folder, new or of earlier runs")
     use_threads(config.threads)
-    listen()
+    install_handlers()
     section, chain = experiments.make(
         options.section,
         preset=preset,
@@ -86,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
             options.run_dir,
             shared=options.shared,
             report=bar,
-            checkpoint_s=every,
+            checkpoint_s=checkpoint_s,
             allow_changed_code=options.allow_changed_code,
             divide=divided.from_environment(),
         )
@@ -107,9 +105,9 @@ class _Bar:
         self.bar = tqdm(total=iterations, disable=quiet, bar_format=layout, file=sys.stderr)
 
     def __call__(self, state: dict) -> None:
-        from .durable.progress import fraction, rate
+        from .durable.progress import iterations_done, rate
 
-        self.bar.n = fraction(state)
+        self.bar.n = iterations_done(state)
         self.bar.set_description_str(
             f"iteration {state['iteration']}, {state['phase']}", refresh=False
         )
@@ -131,24 +129,24 @@ def sweep(options: argparse.Namespace) -> int:
     planned = _planned(options)
     for job in planned:
         job.command()  # raises InputError for what a notebook does not take
-    mine = jobs.shard(planned, options.shard) if options.shard is not None else planned
+    selected = jobs.shard(planned, options.shard) if options.shard is not None else planned
     engine = _engine(options)
     if options.check not in CHECKS:
         raise InputError("--check", options.check, f"one of {', '.join(CHECKS)}")
     if options.list:
-        print(jobs.listing(mine))
+        print(jobs.listing(selected))
         return 0
-    if any(loading.is_own(job.section) for job in mine):
+    if any(loading.is_own(job.section) for job in selected):
         from . import own
 
-        own.before_sweep(mine, options.check)
+        own.check_before_sweep(selected, options.check)
     jobs.leave_plan(planned)
-    listen()
-    failed = engine(mine)
+    install_handlers()
+    failed = engine(selected)
     for job in failed:
-        words = plain(f"failed: {job.label}: {last_line(job.log)} ({job.log})")
-        print(words, file=sys.stderr)
-    print(f"{len(mine) - len(failed)} of {len(mine)} chains are done in {options.out}")
+        line = plain(f"failed: {job.label}: {last_line(job.log)} ({job.log})")
+        print(line, file=sys.stderr)
+    print(f"{len(selected) - len(failed)} of {len(selected)} chains are done in {options.out}")
     return 1 if failed else 0
 
 
@@ -162,7 +160,7 @@ def _planned(options: argparse.Namespace) -> list[Job]:
     if options.plan is not None:
         from .evidence import plan
 
-        _refuse(options, CHAINS, "nothing beside --plan, whose file says what every chain is")
+        _refuse(options, CHAINS, "nothing beside --plan, whose file describes the chains")
         form = "NAME=DATA, such as tinystories=stories.jsonl"
         sources = named_values("--source", options.source, form)
         if missing := [name for name, data in sources.items() if not data]:
@@ -170,16 +168,11 @@ def _planned(options: argparse.Namespace) -> list[Job]:
         allow = options.allow_changed_code
         return jobs.jobs_of(plan.read(options.plan), options.out, sources, allow)
     _refuse(options, ["source"], "--plan FILE as well; --data says where a section's data are")
-    names = (
-        list(experiments.NAMES)
-        if options.section == "all"
-        else [experiments.check(options.section)]
-    )
+    every = options.section == "all"
+    names = list(experiments.NAMES) if every else [experiments.check(options.section)]
     data = experiments.DEFAULT if options.data is None else options.data
-    if options.section == "all" and data != experiments.DEFAULT:
-        raise InputError(
-            "--data", data, "one section, since every section has data of its own kind"
-        )
+    if every and data != experiments.DEFAULT:
+        raise InputError("--data", data, "one section, since each section has its own kind of data")
     planned = jobs.plan(
         names,
         experiments.default_preset(names[0]) if options.preset is None else options.preset,
@@ -201,7 +194,7 @@ def _planned(options: argparse.Namespace) -> list[Job]:
 
 
 def _engine(options: argparse.Namespace) -> Callable[[Sequence[Job]], list[Job]]:
-    """What runs the jobs of a sweep, with its options checked."""
+    """The function that runs the jobs of a sweep and returns those that failed."""
     if options.engine == "ray":
         from .sweeps import ray_engine
 
@@ -251,13 +244,13 @@ def sections(options: argparse.Namespace) -> int:
     for name in experiments.NAMES:
         section = experiments.module(name)
         print(f"{name}: {section.TITLE}; headline metric {section.HEADLINE}")
-        for source, about in section.SOURCES.items():
+        for source, description in section.SOURCES.items():
             mark = " (default)" if source == experiments.default_source(name) else ""
-            print(f"  data  {source}{mark}: {about}")
+            print(f"  data  {source}{mark}: {description}")
         presets = experiments.preset_names(name)
         table = {preset: experiments.fields(name, preset) for preset in presets}
-        heads = "".join(f"{preset:>12}" for preset in presets)
-        print(f"  {'field':<20}{heads}   meaning (allowed)")
+        headers = "".join(f"{preset:>12}" for preset in presets)
+        print(f"  {'field':<20}{headers}   meaning (allowed)")
         for row, (field, _, allowed, meaning) in enumerate(table["smoke"]):
             values = "".join(f"{table[preset][row][1]!s:>12}" for preset in presets)
             print(f"  {field:<20}{values}   {meaning} ({allowed})")
@@ -286,8 +279,8 @@ def estimate(options: argparse.Namespace) -> int:
     from .sweeps import estimate
 
     items = _integer("--items", options.items, 1)
-    given = options.set, options.arg, options.data, options.regime
-    print(estimate.report(options.section, _preset(options), *given, items))
+    chain = options.set, options.arg, options.data, options.regime
+    print(estimate.report(options.section, _preset(options), *chain, items))
     return 0
 
 

@@ -1,15 +1,13 @@
-"""Data sets on disk and the training set of an iteration, without copies.
+"""Data sets on disk, and the training set of an iteration without copies.
 
-Two kinds of data cross the border between a section and the chain, and both are memory-mapped once
-they are on disk:
+A section and the chain exchange two kinds of data, which are memory-mapped once they are on disk:
 
-* a :class:`numpy.ndarray` whose leading axis counts items (any dtype, structured ones too), kept as
-  one ``.npy`` file;
-* a :class:`datasets.Dataset`, kept as Arrow.
+* a :class:`numpy.ndarray` whose first axis counts items (any dtype, also structured), stored as one
+  ``.npy`` file;
+* a :class:`datasets.Dataset`, stored as Arrow.
 
-Several generations are put together as a :class:`Pool` (arrays) or with
-``datasets.concatenate_datasets`` (Arrow); both refer to the files, so the memory of a chain does
-not grow with t.
+Several generations are joined as a :class:`Pool` (arrays) or by ``datasets.concatenate_datasets``
+(Arrow).  Both refer to the files, so the memory of a chain does not grow with t.
 """
 
 from __future__ import annotations
@@ -27,25 +25,23 @@ if TYPE_CHECKING:
     import pyarrow
     from datasets import Dataset
 
-# a string: datasets is imported only where Arrow data are met
+# a string, because datasets is imported only for Arrow data
 Data: TypeAlias = "np.ndarray | Dataset"
 
-# files that a training set keeps mapped; opening one for each read costs about 1 ms a batch
-MOST_OPEN = 64
+# files that a training set keeps open; otherwise opening them costs about 1 ms per batch
+MAX_OPEN_FILES = 64
 
 
 def arrow() -> ModuleType:
-    """The ``datasets`` library, without its progress bars: imported when Arrow data are met and not
-    before.
-    """
+    """The ``datasets`` library without progress bars, imported at the first call."""
     import datasets
 
     datasets.disable_progress_bars()
     return datasets
 
 
-class _Stored:
-    """Rows of an array in a file that is open only while they are read."""
+class _LazyRows:
+    """An array in a file that is open only while rows are read."""
 
     def __init__(self, mapped: np.memmap):
         self._file = {
@@ -63,23 +59,22 @@ class _Stored:
         return np.asarray(np.memmap(mode="r", **self._file)[rows])
 
 
-def light(block: Any) -> Any:
-    """``block`` without the descriptor that a mapped file holds, of which a process has about
-    1,000: it is opened when it is read.
+def lazy(block: Any) -> Any:
+    """``block``, or for a mapped file an object that opens the file at every read.
+
+    A mapped file keeps a file descriptor, of which a process may have about 1,000.
     """
     mapped = isinstance(block, np.memmap) and isinstance(block.base, mmap.mmap)
-    return _Stored(block) if mapped else block
+    return _LazyRows(block) if mapped else block
 
 
 class Pool:
-    """Rows of several arrays of the same kind, seen as one array; reading rows gathers them,
-    nothing else copies.
+    """Rows of several arrays of the same kind, seen as one array; only reading rows copies them.
 
     Parameters
     ----------
     blocks : arrays that agree in dtype and in every axis but the first.
-    rows : optional integer index into the concatenation, the rows that belong to the pool, in
-        order.
+    rows : integer indices into the concatenation: the rows of the pool, in order; None for all.
     """
 
     def __init__(self, blocks: Sequence[np.ndarray], rows: np.ndarray | None = None):
@@ -90,7 +85,7 @@ class Pool:
                     f"blocks differ: {first.dtype}{first.shape[1:]} and "
                     f"{block.dtype}{block.shape[1:]}"
                 )
-        self._blocks = list(blocks if len(blocks) <= MOST_OPEN else map(light, blocks))
+        self._blocks = list(blocks if len(blocks) <= MAX_OPEN_FILES else map(lazy, blocks))
         self._ends = np.cumsum([len(block) for block in blocks])
         self._rows = rows
         self.dtype = first.dtype
@@ -100,9 +95,7 @@ class Pool:
         return self.shape[0]
 
     def __getitem__(self, key: int | slice | np.ndarray | Sequence[int]) -> np.ndarray:
-        """The rows of ``key`` (an integer, a slice, or integer or boolean indices) as an ordinary
-        array.
-        """
+        """The rows ``key`` (an integer, a slice, or integer or boolean indices) as an array."""
         positions = np.arange(len(self))[key]
         rows = np.atleast_1d(positions if self._rows is None else self._rows[positions])
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
@@ -119,13 +112,11 @@ class Pool:
 
 
 def is_array(data: object) -> bool:
-    return isinstance(data, (np.ndarray, Pool, _Stored))
+    return isinstance(data, (np.ndarray, Pool, _LazyRows))
 
 
 def join(blocks: Sequence[Data], rows: np.ndarray | None = None) -> Data | Pool:
-    """The training set made of ``blocks``, or of the given ``rows`` of their concatenation; nothing
-    is copied.
-    """
+    """The concatenation of ``blocks``, or the given ``rows`` of it, without a copy."""
     if is_array(blocks[0]):
         return blocks[0] if len(blocks) == 1 and rows is None else Pool(blocks, rows)
     joined = blocks[0] if len(blocks) == 1 else arrow().concatenate_datasets(list(blocks))
@@ -149,16 +140,14 @@ def load(folder: Path) -> Data:
 
 
 def describe(data: Data) -> str:
-    """The kind of a data set in words, for messages: ``float64 array (100, 3)`` or
-    ``Dataset(tokens)``.
-    """
+    """The kind of a data set for messages: ``float64 array (100, 3)`` or ``Dataset(tokens)``."""
     if is_array(data):
         return f"{data.dtype} array {data.shape}"
     return f"{type(data).__name__}({', '.join(getattr(data, 'column_names', []))})"
 
 
 def same_kind(data: object, like: Data) -> bool:
-    """Whether ``data`` can stand beside ``like`` in one training set."""
+    """Whether ``data`` and ``like`` can be joined in one training set."""
     if is_array(like):
         return (
             isinstance(data, np.ndarray)
@@ -169,7 +158,7 @@ def same_kind(data: object, like: Data) -> bool:
 
 
 def checksum(data: Data) -> str:
-    """A hash of the content, the same in every session; rows count in their order."""
+    """A hash of the content, which depends on the order of rows and not on the session."""
     digest = hashlib.blake2b(digest_size=16)
     if is_array(data):
         digest.update(f"{data.dtype.descr}{data.shape}".encode())
@@ -184,9 +173,7 @@ def checksum(data: Data) -> str:
 
 
 def _hash_column(column: pyarrow.Array, digest: hashlib.blake2b) -> None:
-    """Add an Arrow column to ``digest`` by its values: two chunkings of the same values count as
-    equal.
-    """
+    """Add the values of an Arrow column to ``digest``; their division into chunks has no effect."""
     if hasattr(column, "flatten") and hasattr(column, "value_lengths"):  # a list column
         digest.update(column.value_lengths().to_numpy(zero_copy_only=False).tobytes())
         _hash_column(column.flatten(), digest)

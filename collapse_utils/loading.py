@@ -1,9 +1,8 @@
-"""A reader's own model: found by name, constructed, and wrapped so that its data may be of any
-usual kind.
+"""A reader's own model: loaded by name, constructed, and adapted to the chain's kinds of data.
 
-An own model takes the place of a section's name on the command line, as ``path/to/file.py:Class``
-or ``package.module:Class``.  Its data may be NumPy arrays, torch tensors, Hugging Face data sets or
-lists of texts; the chain stores arrays and data sets, and the model gets back what it gave.
+On the command line an own model replaces the name of a section, as ``path/to/file.py:Class`` or
+``package.module:Class``.  Its data may be NumPy arrays, torch tensors, Hugging Face data sets or
+lists of texts.  The chain stores arrays and data sets; the model always gets its own kind of data.
 """
 
 from __future__ import annotations
@@ -29,15 +28,13 @@ from .presets import Config, setting
 if TYPE_CHECKING:
     from .data import Data
 
-_FROM_FILES: set[str] = set()  # the modules that were given as path/to/file.py
+_FROM_FILES: set[str] = set()  # names of the modules that were loaded from path/to/file.py
 PRESET = "own"  # the preset and the data source of an own model, as they appear in the results
 
 
 @dataclass(frozen=True)
 class OwnConfig(Config):
-    """What tells one experiment from another: a changed model must not be taken for one that was
-    run before.
-    """
+    """The configuration of an own model; ``model`` changes whenever the model's code does."""
 
     model: str = setting(
         "", "the section's class, with a digest of its source and its plain attributes"
@@ -45,22 +42,21 @@ class OwnConfig(Config):
 
 
 def is_own(name: str) -> bool:
-    """Whether ``name`` is an own model rather than a section: ``file.py:Class`` or
-    ``package.module:Class``.
-    """
+    """Whether ``name`` is an own model, ``file.py:Class`` or ``package.module:Class``."""
     return ":" in name
 
 
 @functools.cache
 def model_class(spec: str) -> type:
-    """The class that ``spec`` names; InputError says which part of it was not found."""
-    place, _, name = spec.rpartition(":")
-    module = _file_module(Path(place)) if place.endswith(".py") else _package_module(spec, place)
+    """The class that ``spec`` names; InputError names the part that was not found."""
+    location, _, name = spec.rpartition(":")
+    from_file = location.endswith(".py")
+    module = _file_module(Path(location)) if from_file else _package_module(spec, location)
     attribute = getattr(module, name, None)
     if not inspect.isclass(attribute):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise InputError(
-            "model", spec, f"a class of {place}: {', '.join(classes) or 'it defines none'}"
+            "model", spec, f"a class of {location}: {', '.join(classes) or 'it defines none'}"
         )
     return attribute
 
@@ -70,7 +66,7 @@ def _file_module(path: Path) -> ModuleType:
     if not path.is_file():
         raise InputError("model", str(path), "a Python file that exists, as path/to/file.py:Class")
     if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))  # its neighbours can be imported, as in a script
+        sys.path.insert(0, str(path.parent))  # so that it can import its neighbours
     specification = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(specification)
     sys.modules[path.stem] = module  # so that inspect and pickle find its classes
@@ -89,16 +85,15 @@ def _package_module(spec: str, name: str) -> ModuleType:
 
 
 def section_name(spec: str) -> str:
-    """The name of an own model in results and folders: its attribute ``NAME``, or its class in
-    snake case.
-    """
+    """The name of an own model in results: its attribute ``NAME``, or its class in snake case."""
     model = model_class(spec)
     return getattr(model, "NAME", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower())
 
 
-def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
-    """``["bandwidth=0.3", "kernel=gaussian"]`` as keyword arguments; Python literals, and text for
-    the rest.
+def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
+    """``["bandwidth=0.3", "kernel=gaussian"]`` as keyword arguments.
+
+    A value that is a Python literal is evaluated; any other value is a text.
     """
     arguments: dict[str, Any] = named_values("--arg", texts)
     for name, value in arguments.items():
@@ -110,10 +105,8 @@ def arguments_of(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def construct(spec: str, arguments: Iterable[str] = ()) -> Any:
-    """An object of the class, made with ``arguments``; InputError if its constructor does not take
-    them.
-    """
-    model, keywords = model_class(spec), arguments_of(arguments)
+    """An object of the class; InputError if its constructor does not take the ``arguments``."""
+    model, keywords = model_class(spec), parse_arguments(arguments)
     try:
         inspect.signature(model).bind(**keywords)
     except TypeError as problem:
@@ -124,32 +117,31 @@ def construct(spec: str, arguments: Iterable[str] = ()) -> Any:
 
 
 def identity(section: object) -> str:
-    """The class of a section with a digest of its source code and of its numbers, texts and tuples
-    of them.
+    """The name of a section's class with a digest of its source code and its plain attributes.
 
-    The source of a class that was given by its file is the whole file: its network and its helper
-    functions are part of the model.
+    Plain attributes are numbers, texts and tuples.  The source of a class that was loaded from a
+    file is the whole file, because its network and helper functions are part of the model.
     """
-    kind = type(section)
-    whole = sys.modules[kind.__module__] if kind.__module__ in _FROM_FILES else kind
+    model = type(section)
+    module = sys.modules[model.__module__] if model.__module__ in _FROM_FILES else None
     try:
-        source = inspect.getsource(whole)
-    except (OSError, TypeError):  # typed at a prompt: there is no source to read
-        source = kind.__qualname__
+        source = inspect.getsource(module or model)
+    except (OSError, TypeError):  # a class that was typed at a prompt has no source
+        source = model.__qualname__
     plain = {
         name: value
         for name, value in vars(section).items()
         if isinstance(value, (int, float, str, bool, tuple))
     }
     digest = hashlib.sha256(f"{source}{sorted(plain.items())}".encode()).hexdigest()
-    return f"{kind.__name__}-{digest[:12]}"
+    return f"{model.__name__}-{digest[:12]}"
 
 
 Convert = Callable[[Any], Any]
 KINDS = "a NumPy array, a torch tensor, a Hugging Face data set, or a list of texts (not empty)"
 
 
-def _same(items: Any) -> Any:
+def _unchanged(items: Any) -> Any:
     return items
 
 
@@ -166,7 +158,7 @@ def _tensor(items: Any) -> Any:
     import numpy as np
     import torch
 
-    return torch.from_numpy(np.array(items))  # a copy: what is on the disk cannot be written
+    return torch.from_numpy(np.array(items))  # a copy, because the mapped file is read-only
 
 
 def _stored_texts(texts: list[str]) -> Any:
@@ -180,13 +172,14 @@ def _texts(items: Any) -> list[str]:
 
 
 def conversion(items: object, where: str) -> tuple[Convert, Convert]:
-    """(to what the chain stores, back to what the model gave) for data of this kind; InputError for
-    any other kind.
+    """Two functions: from the kind of ``items`` to the chain's kind of data, and back.
+
+    InputError, with the field ``where``, for a kind that the chain cannot store.
     """
     import numpy as np
 
     if isinstance(items, np.ndarray) or hasattr(items, "features"):
-        return _same, _same
+        return _unchanged, _unchanged
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(items, torch.Tensor):
         return _stored_tensor, _tensor
@@ -196,13 +189,13 @@ def conversion(items: object, where: str) -> tuple[Convert, Convert]:
 
 
 class Adapted:
-    """An own model as the chain sees it: its data are arrays or Hugging Face data sets."""
+    """An own model as a section of the chain, whose data are arrays or Hugging Face data sets."""
 
     def __init__(self, section: Any):
         self.section = section
-        self._back: Convert = _same
+        self._back: Convert = _unchanged
 
-    def __getattr__(self, name: str) -> Any:  # preview, notes, and what else a section may give
+    def __getattr__(self, name: str) -> Any:  # preview, notes and other optional attributes
         return getattr(self.section, name)
 
     def real_data(self) -> tuple[Data, Data]:
@@ -211,10 +204,8 @@ class Adapted:
             raise InputError("real_data", type(pair).__name__, "two data sets: (train, test)")
         for name, part in zip(("train", "test"), pair, strict=True):
             if not hasattr(part, "__len__"):
-                reason = (
-                    f"{KINDS}; what is read only once, such as a generator, becomes one of them"
-                )
-                raise InputError(f"real_data, {name}", type(part).__name__, reason)
+                allowed = f"{KINDS}; turn a generator or other iterator into one of them"
+                raise InputError(f"real_data, {name}", type(part).__name__, allowed)
             if len(part) == 0:
                 raise InputError(f"real_data, {name}", "no item", "at least one item")
         store, self._back = conversion(pair[0], "real_data")

@@ -1,5 +1,4 @@
-"""A reader's own generative model through the whole experiment: all regimes, several seeds, plot,
-table and verdicts.
+"""The whole experiment with a reader's own model: all regimes, several seeds, and a report.
 
     class Mixture:
         def real_data(self): ...  # train and test, two arrays whose first axis counts items
@@ -10,13 +9,13 @@ table and verdicts.
     frame = own.experiment(Mixture(), "runs/mixture", iterations=10, seeds=range(5))
     own.report(frame)
 
-The chains run one after another in this process, in run directories from which a stopped experiment
-resumes.  ``collapse sweep my_model.py:Mixture`` runs them side by side.
+The chains run one after another in this process, in run directories, so a stopped experiment can
+resume.  ``collapse sweep my_model.py:Mixture`` runs them in parallel.
 
-A ``fit`` that takes long saves its state and resumes.  In a torch loop these lines do it::
+A long ``fit`` should save its state and resume.  In a torch loop these lines do it::
 
     net, adam, first = ...
-    if state := checkpoint.start():  # the newest state that is whole; None at the start
+    if state := checkpoint.start():  # the newest intact state; None at the start
         first, *saved = torch.load(state / "fit.pt", weights_only=True)
         for part, values in zip((net, adam), saved, strict=True):
             part.load_state_dict(values)
@@ -26,7 +25,7 @@ A ``fit`` that takes long saves its state and resumes.  In a torch loop these li
             with checkpoint.saving(step + 1) as folder:
                 torch.save((step + 1, net.state_dict(), adam.state_dict()), folder / "fit.pt")
 
-``collapse new my_model.py --template torch`` writes a whole file that does this.
+``collapse new my_model.py --template torch`` writes a complete file that does this.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ from .pages.report import report as report
 from .sweeps.jobs import Job
 from .sweeps.live import Live
 
-TRIAL_ITEMS = 64  # how many items are sampled twice to see whether a model keeps to its seed
+TRIAL_ITEMS = 64  # sampled twice, to check that they depend only on the seed
 CHECKS = ("exact", "close")
 ADVICE = {"exact": ' (on a GPU: check="close")', "close": ""}
 
@@ -78,13 +77,13 @@ def experiment(
     section : an object with the four methods (see ``chain.py``).
     out : folder of the run directories, ``<out>/<regime>/seed-<seed>``; finished chains there are
         read, not repeated.
-    iterations : model fits of every chain.
+    iterations : number of model fits of every chain.
     check : how strictly two equal fits are compared before the first chain, see :func:`trial`:
         "exact" on a CPU; "close", within ``tolerance``, on a GPU, which may add numbers in another
-        order each time; False for a model whose first fit takes too long to be made twice more.
-        Where a chain was begun already, nothing is compared.
-    diverged : what a metric that is not finite does: "stop" the chain with an error, or "record" it
-        as that iteration's outcome and go on.
+        order each time; False if two more fits take too long.  Nothing is compared if a chain was
+        started before.
+    diverged : at a metric that is not finite, "stop" the chain with an error, or "record" it as
+        that iteration's outcome and continue.
 
     Returns
     -------
@@ -92,15 +91,14 @@ def experiment(
 
     Raises
     ------
-    InputError : a class in place of its object, an unknown regime, a seed that is not an integer
+    InputError : a class instead of an object, an unknown regime, a seed that is not an integer
         >= 0, or a folder in which another model was run; the same class with other code is another
         model.
-    RunError : the section broke its contract; the message names the method, or what differed
-        between two equal runs.
+    RunError : a method returned a bad value, or two equal runs differed; the message names it.
     """
     if isinstance(section, type):
-        made = f"an object of the class, as {section.__name__}()"
-        raise InputError("section", section.__name__, made)
+        allowed = f"an object of the class, as {section.__name__}()"
+        raise InputError("section", section.__name__, allowed)
     check_names(name, "")
     seed_list = list(seeds)
     config = OwnConfig(iterations=iterations, model=identity(section), diverged=diverged)
@@ -115,9 +113,9 @@ def experiment(
     try:
         for row, chain, folder in zip(rows, chains, folders, strict=True):
             live.started(row)
-            tell = functools.partial(live.update, row)
+            show = functools.partial(live.update, row)
             shared = Path(out) / ".shared"
-            run_chain(Adapted(section), chain, folder, shared=shared, report=tell)
+            run_chain(Adapted(section), chain, folder, shared=shared, report=show)
             live.ended(row, failed=False)
     finally:
         live.close()
@@ -131,14 +129,14 @@ class _Row(NamedTuple):
     regime: str
 
 
-def before_sweep(jobs: Sequence[Job], check: str = "exact") -> None:
-    """What has to be right before the chains of a sweep of own models start: folders that hold no
-    other model, and a :func:`trial` of each model of which no chain was begun.
+def check_before_sweep(jobs: Sequence[Job], check: str = "exact") -> None:
+    """Check a sweep of own models before it starts: no folder may hold another model, and each
+    model of which no chain was started must pass a :func:`trial`.
 
     Raises
     ------
     InputError : another model, or an earlier version of the file, was run in a job's folder.
-    RunError : a model broke its contract, see :func:`trial`.
+    RunError : a model did not pass, see :func:`trial`.
     """
     models: dict[tuple[str, tuple[str, ...], str], list[Path]] = {}
     for job in jobs:
@@ -147,22 +145,21 @@ def before_sweep(jobs: Sequence[Job], check: str = "exact") -> None:
             models.setdefault((job.section, job.arguments, diverged), []).append(job.run_dir)
     for (spec, arguments, diverged), folders in models.items():
         section = construct(spec, arguments)
-        begun = [folder for folder in folders if (folder / "config.json").exists()]
-        for folder in begun:
-            begun_with = read_json(folder / "config.json")["config"].get("model")
-            if begun_with != (model := identity(section)):
+        started = [folder for folder in folders if (folder / "config.json").exists()]
+        for folder in started:
+            stored = read_json(folder / "config.json")["config"].get("model")
+            if stored != (model := identity(section)):
                 raise InputError(
-                    "model", model, f"{begun_with}, with which {folder} was begun; or another --out"
+                    "model", model, f"{stored}, with which {folder} was begun; or another --out"
                 )
-        if check != "off" and not begun:
+        if check != "off" and not started:
             trial(section, check, diverged=diverged)
 
 
 def trial(
     section: Section, check: str = "exact", tolerance: float = 1e-3, diverged: str = "stop"
 ) -> None:
-    """Fit and sample twice with one seed, before hours are spent: first whether every metric is a
-    finite number, then whether the two are the same.
+    """Fit and sample twice with one seed: every metric must be finite, and the two must be equal.
 
     Parameters
     ----------
@@ -173,7 +170,7 @@ def trial(
     Raises
     ------
     InputError : ``check`` is neither, or the data are of a kind that the chain cannot keep.
-    RunError : a method broke its contract; the message names it.
+    RunError : a method returned a bad value, or two equal calls differed; the message names it.
     """
     if check not in CHECKS:
         raise InputError("check", check, f"one of {', '.join(CHECKS)}, or False")
@@ -186,47 +183,40 @@ def trial(
             section.fit(train, seed, Checkpoint(Path(scratch) / str(number))) for number in (1, 2)
         ]
         samples = [
-            _sampled(section, model, size, seed, train)
+            _sample(section, model, size, seed, train)
             for model in (models[0], models[0], models[1])
         ]
-        # finite numbers, first of all
         recorded = False if diverged == "record" else None
         measured = [checked(section.evaluate(model, test), recorded) for model in models]
     margin = 0.0 if check == "exact" else tolerance
-    if not _alike(samples[0], samples[1], margin):
+    if not _equal(samples[0], samples[1], margin):
         raise RunError(
             "sample: two calls with one model and one seed returned different items; "
             "draw every random number from the seed"
         )
-    if not _alike(samples[0], samples[2], margin):
+    if not _equal(samples[0], samples[2], margin):
         raise RunError(
             "fit: two fits with one seed gave different models; draw every random number from the "
             "seed" + ADVICE[check]
         )
-    if not _alike(
-        np.array(list(measured[0].values())), np.array(list(measured[1].values())), margin
-    ):
+    values = [np.array(list(metrics.values())) for metrics in measured]
+    if not _equal(values[0], values[1], margin):
         raise RunError(
             f"evaluate: two equal models measured {measured[0]!r} and {measured[1]!r}; "
             f"draw every random number from a fixed seed{ADVICE[check]}"
         )
 
 
-def _sampled(section: Adapted, model: object, size: int, seed: int, like: Data) -> Data:
-    items = section.sample(
-        model, size, seed, *((at_once,) if getattr(section, "resumable_sampling", False) else ())
-    )
-    return checked_sample(items, like, size)
+def _sample(section: Adapted, model: object, size: int, seed: int, like: Data) -> Data:
+    pieces = (at_once,) if getattr(section, "resumable_sampling", False) else ()
+    return checked_sample(section.sample(model, size, seed, *pieces), like, size)
 
 
-def _alike(first: object, second: object, tolerance: float) -> bool:
+def _equal(first: object, second: object, tolerance: float) -> bool:
     if not is_array(first):
         return first[:] == second[:]  # Arrow data: columns by name
     first, second = np.asarray(first), np.asarray(second)
     if tolerance == 0 or first.dtype.kind != "f":
         return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
-    return bool(
-        np.allclose(
-            first, second, rtol=0, atol=tolerance * np.nanmax(np.abs(first)), equal_nan=True
-        )
-    )
+    margin = tolerance * np.nanmax(np.abs(first))
+    return bool(np.allclose(first, second, rtol=0, atol=margin, equal_nan=True))

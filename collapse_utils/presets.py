@@ -1,10 +1,9 @@
-"""Configuration: frozen dataclasses whose fields know what they may hold.
+"""Configurations: frozen dataclasses that check their fields.
 
-A section keeps one frozen dataclass and a table ``PRESETS`` (smoke, cpu, colab, paper) beside its
-code.  A field is declared with :func:`setting`, which records its meaning and its bounds, and the
-class derives from :class:`Config`, which checks them, so that no configuration with a bad value can
-exist.  ``--set field=value`` goes through :func:`override`: the text is parsed by the field's own
-type and never evaluated.
+Each section defines one frozen dataclass and a table ``PRESETS`` (smoke, cpu, colab, paper).  A
+field is declared with :func:`setting`, which records its meaning and its bounds.  The class derives
+from :class:`Config`, which checks them, so no configuration can have a bad value.  :func:`override`
+applies ``--set field=value``; the text is parsed by the field's type and never evaluated.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from .errors import InputError, named_values, one_of
 
-NAMES = ("smoke", "cpu", "colab", "paper")  # of every section; a section may have others
-MOST = 10**12  # of any whole number of a configuration
-MOST_DIGITS = 40  # characters of a number
+NAMES = ("smoke", "cpu", "colab", "paper")  # every section has these presets, and maybe others
+MAX_INTEGER = 10**12  # of any integer field, in absolute value
+MAX_DIGITS = 40  # characters of a number
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")  # of training a network
 
 
-LIMITS = {  # of a number -> their sign, and the comparison with a value
+LIMITS = {  # name of a limit -> its sign, and the comparison of a value with it
     "at_least": (">=", operator.ge),
     "above": (">", operator.gt),
     "at_most": ("<=", operator.le),
@@ -40,7 +39,7 @@ def setting(default: Any, meaning: str, *, choices: tuple | None = None, **limit
 
 
 def allowed(field: dataclasses.Field, kind: type) -> str:
-    """What ``field`` accepts, in words: ``an integer >= 1``, ``one of llama, gpt2``."""
+    """The values of ``field``, in words: ``an integer >= 1``, ``one of llama, gpt2``."""
     if choices := field.metadata.get("choices"):
         return "one of " + ", ".join(map(str, choices))
     noun = {int: "an integer", float: "a number", bool: "true or false", str: "text"}[kind]
@@ -52,9 +51,9 @@ def allowed(field: dataclasses.Field, kind: type) -> str:
 def _fits(value: Any, kind: type, bounds: Mapping) -> bool:
     if kind is bool or kind is str:
         right_type = isinstance(value, kind)
-    else:  # an int is a fine float; a bool is neither
+    else:  # an int is a valid float; a bool is neither
         right_type = isinstance(value, (int, kind)) and not isinstance(value, bool)
-    if kind is int and right_type and abs(value) > MOST:
+    if kind is int and right_type and abs(value) > MAX_INTEGER:
         return False
     if not right_type or (isinstance(value, float) and not math.isfinite(value)):
         return False
@@ -66,11 +65,11 @@ def _fits(value: Any, kind: type, bounds: Mapping) -> bool:
 
 @dataclass(frozen=True)
 class Config:
-    """Base of every section's configuration: field types and bounds are checked when it is made.
+    """Base of the sections' configurations; its constructor checks the fields' types and bounds.
 
-    ``SAMPLING_FIELDS`` names the fields that change how a model is sampled and not how it is
-    fitted; chains that differ only in those share the first fit.  A subclass that has conditions
-    across fields extends ``__post_init__``.
+    ``SAMPLING_FIELDS`` names the fields that affect only sampling, not the fit; chains that differ
+    only in those share the first fit.  A subclass with conditions on several fields extends
+    ``__post_init__``.
     """
 
     SAMPLING_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -82,7 +81,7 @@ class Config:
     diverged: str = setting(
         "stop",
         "a loss that is not finite: stop the chain, or record it as that iteration's outcome and "
-        "go on",
+        "continue",
         choices=("stop", "record"),
     )
 
@@ -93,7 +92,7 @@ class Config:
             if not _fits(value, kind, field.metadata):
                 raise InputError(field.name, value, allowed(field, kind))
             if kind is float:
-                # 1 and 1.0 are one configuration
+                # 1 and 1.0 are the same configuration
                 object.__setattr__(self, field.name, float(value))
 
 
@@ -111,28 +110,27 @@ def parse(config: Config, name: str, text: str) -> Any:
     try:
         if kind is bool:
             return {"true": True, "false": False}[text.strip().lower()]
-        if kind is not str and (not text.isascii() or "_" in text or len(text) > MOST_DIGITS):
-            raise ValueError  # int() and float() take more than a person means
+        if kind is not str and (not text.isascii() or "_" in text or len(text) > MAX_DIGITS):
+            raise ValueError  # int() and float() accept forms that are likely mistakes
         return kind(text)
     except (ValueError, KeyError):
         raise InputError(name, text, allowed(fields[name], kind)) from None
 
 
 def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
-    """``config`` with ``field=value`` assignments applied together, checked as a whole."""
-    given = named_values("--set", assignments, "field=value")
-    return dataclasses.replace(
-        config, **{name: parse(config, name, text) for name, text in given.items()}
-    )
+    """``config`` with all ``field=value`` assignments applied at once, and then checked."""
+    texts = named_values("--set", assignments, "field=value")
+    values = {name: parse(config, name, text) for name, text in texts.items()}
+    return dataclasses.replace(config, **values)
 
 
 def choose(presets: Mapping[str, ConfigT], name: str) -> ConfigT:
-    """The preset of that name; raises InputError with the names there are."""
+    """The preset of that name; InputError lists the names."""
     return presets[one_of("preset", name, presets)]
 
 
 def variant(config: Config, base: Config) -> str:
-    """How ``config`` differs from the preset ``base``: ``field=value`` pairs joined by commas."""
+    """The fields in which ``config`` differs from ``base``, as ``field=value,field=value``."""
     changed = [
         f"{field.name}={getattr(config, field.name)}"
         for field in dataclasses.fields(config)

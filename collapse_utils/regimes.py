@@ -7,7 +7,7 @@ items from one model.  So block 0 of generation 1 is the same in every regime, a
 samples more than n items at once.
 
 Names in the authors' own code: replace, concatenate, concatenate_subsample, replace_multiple.
-Two regimes have a parameter, such as ``fixed_real=0.25``: see ``picks.py``.
+Two more regimes have a parameter, such as ``fixed_real=0.25``: see ``selection.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import NamedTuple
 
-from . import picks
+from . import selection
 from .errors import InputError
 
 REGIMES = ("replace", "accumulate", "accumulate_subsample", "replace_multiple")
@@ -29,9 +29,9 @@ class Block(NamedTuple):
 
 
 def check(regime: str, shares: bool = False) -> str:
-    """``regime``, or an InputError that lists them; ``shares``: those with a parameter as well."""
-    if regime not in REGIMES and not (shares and picks.share_of_real(regime) is not None):
-        names = ", ".join((*REGIMES, *picks.SHARED * shares))
+    """``regime``, or an InputError that lists all; ``shares`` allows those with a parameter too."""
+    if regime not in REGIMES and not (shares and selection.share_of_real(regime) is not None):
+        names = ", ".join((*REGIMES, *selection.SHARED * shares))
         raise InputError("regime", regime, f"one of {names}")
     return regime
 
@@ -41,7 +41,7 @@ def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
     check(regime, shares=True)
     if isinstance(iteration, bool) or not isinstance(iteration, Integral) or iteration < 1:
         raise InputError("iteration", iteration, "an integer >= 1 (1 trains on real data alone)")
-    share, last = picks.share_of_real(regime), iteration - 1
+    share, last = selection.share_of_real(regime), iteration - 1
     if last == 0 or share == 1:
         return (Block(0, 0),)
     if regime == "replace" or share == 0:
@@ -54,8 +54,8 @@ def trains_on(regime: str, iteration: int) -> tuple[Block, ...]:
 
 
 def training_size(regime: str, iteration: int) -> int:
-    """How many items iteration t trains on, in units of n; ``picks.rows`` says which ones."""
-    return 1 if picks.takes_part(regime) else len(trains_on(regime, iteration))
+    """How many items iteration t trains on, in units of n; ``selection.rows`` chooses them."""
+    return 1 if selection.draws_subset(regime) else len(trains_on(regime, iteration))
 
 
 def blocks_sampled(regime: str, iteration: int) -> int:

@@ -1,8 +1,8 @@
 """The experiments by name: the four sections, and a reader's own model by its file and class.
 
 A section is a package ``collapse_utils/<name>`` with two modules: ``config`` (a frozen dataclass,
-``PRESETS`` and ``DEFAULT_SOURCE``; light: no torch) and ``section`` (TITLE, HEADLINE, SOURCES,
-``make``).
+``PRESETS`` and ``DEFAULT_SOURCE``; it does not import torch) and ``section`` (TITLE, HEADLINE,
+SOURCES, ``make``).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 from . import loading, presets, regimes
 from .errors import InputError, data_error
-from .paths import default_cache
+from .sources import default_cache
 
 if TYPE_CHECKING:
     from .chain import Chain, Section
 
 NAMES = ("linear", "language", "images", "molecules")
 DEFAULT_PRESET = "smoke"
-DEFAULT = "default"  # the data source that a pip dependency of the package ships
+DEFAULT = "default"  # names the data source that a dependency of the package contains
 
 
 def check(name: str) -> str:
-    """``name``, or an InputError that lists the sections; an own model is file and class."""
+    """``name``, a section or an own model; InputError lists the sections."""
     if loading.is_own(name):
         loading.model_class(name)
     elif name not in NAMES:
@@ -46,7 +46,7 @@ def _config_module(name: str) -> ModuleType:
 
 
 def default_source(name: str) -> str:
-    """The source of a section that a pip dependency ships; an own model brings its own."""
+    """The source that a dependency of the package contains; an own model has its own data."""
     return loading.PRESET if loading.is_own(name) else _config_module(name).DEFAULT_SOURCE
 
 
@@ -57,10 +57,10 @@ def default_preset(name: str) -> str:
 def configuration(
     name: str, preset: str, assignments: Iterable[str] = (), arguments: Iterable[str] = ()
 ) -> tuple[presets.Config, str]:
-    """The resolved preset of a section and its variant (how it differs from the preset, as text).
+    """The configuration of a section, and its variant (how it differs from the preset, as text).
 
-    An own model has one preset; its variant is made of the ``arguments`` of its constructor and of
-    every field but the number of iterations.
+    An own model has one preset.  Its variant consists of the ``arguments`` of its constructor and
+    of all changed fields except the number of iterations.
     """
     if loading.is_own(name):
         presets.choose({loading.PRESET: None}, preset)
@@ -86,7 +86,7 @@ def module(name: str) -> ModuleType:
 
 
 def headline(name: str) -> str:
-    """The metric that sums up a section's chain; empty for an own model, which uses its first."""
+    """The main metric of a section; empty for an own model, whose first metric is used."""
     return "" if loading.is_own(name) else module(name).HEADLINE
 
 
@@ -101,7 +101,7 @@ def make(
     data: str | Path = DEFAULT,
     cache: Path | None = None,
 ) -> tuple[Section, Chain]:
-    """A section on its data, and the chain to run; InputError names what is wrong."""
+    """A section with its data, and the chain to run; InputError names a value that is wrong."""
     config, variant = configuration(name, preset, assignments, arguments)
     from . import seeds
     from .chain import Chain, check_methods

@@ -1,4 +1,4 @@
-"""What every data source says of itself, and where local copies are."""
+"""Descriptions of data sources, and the files of local copies and of the cache."""
 
 from __future__ import annotations
 
@@ -31,15 +31,21 @@ class Source:
 
 
 def local_copy(name: str) -> Iterable[Path]:
-    """Where a source may be in the folder ``COLLAPSE_DATA``: a file or subfolder of its name."""
-    home = os.environ.get("COLLAPSE_DATA")
-    if not home:
+    """Paths where a source may be: in the folder ``COLLAPSE_DATA``, by its name, or the folder."""
+    data_dir = os.environ.get("COLLAPSE_DATA")
+    if not data_dir:
         return []
-    return [path for path in (*sorted(Path(home).glob(f"{name}*")), Path(home)) if path.exists()]
+    paths = (*sorted(Path(data_dir).glob(f"{name}*")), Path(data_dir))
+    return [path for path in paths if path.exists()]
 
 
-def place(data: str | Path, names: Iterable[str]) -> Path:
-    """The local file or folder ``data``; InputError if it is not there, or is a whole disk."""
+def default_cache() -> Path:
+    """The folder of prepared data: ``COLLAPSE_CACHE``, or a folder in the user's cache."""
+    return Path(os.environ.get("COLLAPSE_CACHE") or Path.home() / ".cache" / "collapse_utils")
+
+
+def local_path(data: str | Path, names: Iterable[str]) -> Path:
+    """The local file or folder ``data``; InputError if it does not exist, or is a whole disk."""
     path = Path(data)
     try:
         exists = path.exists()
@@ -53,12 +59,12 @@ def place(data: str | Path, names: Iterable[str]) -> Path:
     return path
 
 
-def regular(path: Path, most: int) -> Path:
-    """``path``; InputError if it is no regular file or has more than ``most`` bytes."""
+def check_regular(path: Path, max_bytes: int) -> Path:
+    """``path``; InputError if it is no regular file or has more than ``max_bytes``."""
     if not path.is_file():
         raise data_error(path, "a regular file, not a pipe or a device")
-    if (size := path.stat().st_size) > most:
-        raise data_error(path, f"a file of at most {most:,} bytes (it has {size:,})")
+    if (size := path.stat().st_size) > max_bytes:
+        raise data_error(path, f"a file of at most {max_bytes:,} bytes (it has {size:,})")
     return path
 
 
@@ -70,7 +76,7 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (file for name in names if (file := Path(path) / name).is_file())
 
 
-def content(files: Iterable[Path]) -> str:
+def content_checksum(files: Iterable[Path]) -> str:
     """A checksum of the content of ``files``, in their order."""
     digest = hashlib.sha256()
     for path in files:

@@ -1,10 +1,8 @@
-"""Work that can be interrupted: what a fit and a sampler leave behind, and the signals that ask
-them to stop.
+"""Resumable work: the states that a fit saves, and the pieces that a sampler saves.
 
-The chain hands a :class:`Checkpoint` to every fit.  A section that trains for long saves its state
-there from time to time and starts from the newest whole one; a section whose fits are short ignores
-it.  A sampler that has a fourth parameter ``kept`` is handed :class:`Pieces`, which remember what
-it has made.
+The chain passes a :class:`Checkpoint` to every fit.  A section with long fits saves its state there
+regularly and resumes from the newest intact state; a section with short fits ignores it.  A section
+with ``resumable_sampling = True`` also gets :class:`Pieces` for its sampler, as a fourth argument.
 """
 
 from __future__ import annotations
@@ -24,22 +22,22 @@ from . import files
 
 Piece = np.ndarray | tuple[np.ndarray, ...]
 Make = Callable[[], Piece]
-# What a sampler is handed as ``kept``: from all pieces to be made to (number, piece), in any order.
+# The fourth argument of a resumable sampler: all pieces to make -> (number, piece), in any order.
 Kept = Callable[[Iterable[Make]], Iterable[tuple[int, Any]]]
-# Makes numbered pieces, in any order and anywhere, and hands each to a function that keeps it.
+# Makes numbered pieces, in any order and any process, and passes each to a function that saves it.
 Divide = Callable[[Iterable[tuple[int, Make]], Callable[[int, Piece], None]], Iterator]
 
 
 class Checkpoint:
-    """The folder in which one fit keeps its state.
+    """The saved states of one fit, in a folder.
 
     Parameters
     ----------
-    folder : states are its subfolders ``state-000000123``, named by step; the two newest are kept,
-        and ``newest.json`` names the last one.
-    every_s : seconds between two states that :meth:`due` asks for.
+    folder : its subfolders ``state-000000123`` are the states, named by step.  The two newest are
+        kept, and ``newest.json`` names the last one.
+    every_s : seconds between two states, see :meth:`due`.
     guard : called before every write; raises if the process has lost the right to write here.
-    report : called with (step, steps, numbers) for whoever looks on.
+    report : called with (step, steps, numbers) to show progress.
     """
 
     def __init__(
@@ -58,28 +56,28 @@ class Checkpoint:
         return files.states(self.folder)[::-1]
 
     def newest(self) -> Path | None:
-        """The newest state that is whole, or None."""
+        """The newest state that is intact, or None."""
         return next((state for state in self.states() if files.damage(state) is None), None)
 
     def start(self) -> Path | None:
-        """The state to go on from, or None; whatever newer state is damaged or gone is named on
+        """The state to resume from, or None; newer states that are damaged or missing are named on
         stderr.
         """
         state = self.newest()
         problems = [
             files.damage(other) for other in self.states() if state is None or other > state
         ]
-        note = self.folder / "newest.json"
+        newest = self.folder / "newest.json"
         try:
-            last = files.read_json(note)["state"] if note.exists() else ""
+            last = files.read_json(newest)["state"] if newest.exists() else ""
             if last and not files.STATE.fullmatch(last):
                 raise ValueError
             if last > (state.name if state else "") and not (self.folder / last).exists():
                 problems.append(f"{self.folder / last}: is missing")
         except (RunError, ValueError, KeyError, TypeError):
-            problems.append(f"{note}: its content has changed since it was written")
+            problems.append(str(files.changed_error(newest)))
         for problem in problems:
-            files.warn(f"{problem}; this fit goes on from {state.name if state else 'its start'}")
+            files.warn(f"{problem}; this fit resumes from {state.name if state else 'its start'}")
         return state
 
     def diverged(self) -> bool:
@@ -88,6 +86,7 @@ class Checkpoint:
         return newest is not None and (newest / "diverged.json").exists()
 
     def due(self) -> bool:
+        """Whether ``every_s`` seconds have passed since the last state."""
         return time.monotonic() - self._last >= self.every_s
 
     @contextlib.contextmanager
@@ -95,11 +94,11 @@ class Checkpoint:
         """A temporary folder that becomes the state of ``step`` when the block ends."""
         self.guard()
         final = self.folder / f"state-{step:09d}"
-        # a damaged state of the same step, which was passed over, makes room
+        # a state of the same step, if there is one, is damaged: otherwise the fit had used it
         files.remove_folder(final)
         with files.new_folder(final, self.guard) as folder:
             yield folder
-        # so that a lost state is missed
+        # so that the loss of this state would be noticed
         files.write_json(self.folder / "newest.json", {"state": final.name}, guard=self.guard)
         for old in self.states()[2:]:
             shutil.rmtree(old, ignore_errors=True)
@@ -107,14 +106,14 @@ class Checkpoint:
 
 
 def at_once(makes: Iterable[Make]) -> Iterator[tuple[int, Any]]:
-    """What a sampler gets in the place of :class:`Pieces` when nothing is kept."""
+    """Make the pieces without saving them, in place of :class:`Pieces`."""
     return enumerate(make() for make in makes)
 
 
 def in_order(
     missing: Iterable[tuple[int, Make]], keep: Callable[[int, Piece], None]
 ) -> Iterator[tuple[int, Piece]]:
-    """Make the pieces here, one after another."""
+    """Make the pieces in this process, one after another."""
     for number, make in missing:
         piece = make()
         keep(number, piece)
@@ -122,21 +121,20 @@ def in_order(
 
 
 class Pieces:
-    """What one call of a sampler has made so far, piece by piece, kept on disk until the whole is
-    there.
+    """The pieces of one call of a sampler, saved on disk until all of them are made.
 
-    A sampler that makes its items in pieces asks for all of them at once, ``kept(makes)``, where
-    every ``make()`` returns an array or a tuple of arrays.  It gets (number, piece) in any order
-    and puts the pieces into theirs.  A piece that an earlier process has made comes from the disk;
-    a new one is written with those before it once ``every_s`` seconds have gone, so that a kill
-    loses no more than these seconds and the pieces under way.  What a piece is must depend on
-    nothing but its own ``make``: then the whole is the same to the last bit.
+    The sampler calls ``kept(makes)`` with one function per piece, each of which returns an array or
+    a tuple of arrays.  It gets (number, piece) in any order and puts the pieces in order.  Pieces
+    that an earlier process has saved come from the disk.  New ones are saved together every
+    ``every_s`` seconds, so a kill loses no more than these seconds and the unfinished pieces.  A
+    piece must depend on nothing but its own function; then the items are always the same, bit by
+    bit.
 
     Parameters
     ----------
-    folder, every_s, guard : as for :class:`Checkpoint`; the subfolder ``from-<a>`` was written
-        when there were a pieces on disk.
-    divide : makes the pieces that are missing; other processes may help.
+    folder, every_s, guard : as for :class:`Checkpoint`; the number in the subfolder
+        ``from-000012`` counts the pieces that were saved before it.
+    divide : makes the missing pieces, possibly with the help of other processes.
     """
 
     def __init__(
@@ -150,11 +148,11 @@ class Pieces:
         self.folder, self.every_s, self.guard, self.divide = folder, every_s, guard, divide
         self._on_disk: set[int] = set()
         self._pending: dict[int, Piece] = {}
-        self._saving = threading.RLock()  # a piece of another process is kept in a thread
+        self._saving = threading.RLock()  # pieces of other processes are saved from a thread
         self._last = time.monotonic()
 
     def __call__(self, makes: Iterable[Make]) -> Iterator[tuple[int, Piece]]:
-        """Every piece with its number: those on disk, then what ``divide`` makes of the others."""
+        """Every piece with its number: first those on disk, then those that ``divide`` makes."""
         yield from self._read()
         stored = frozenset(self._on_disk)
         missing = ((number, make) for number, make in enumerate(makes) if number not in stored)
@@ -172,11 +170,11 @@ class Pieces:
                 if not self._on_disk.isdisjoint(names):
                     files.warn(f"{part}: an earlier version numbered it; sampled again from here")
                     break
-                for number, own in names.items():
-                    arrays = tuple(file[name] for name in own)
+                for number, array_names in names.items():
+                    arrays = tuple(file[name] for name in array_names)
                     self._on_disk.add(number)
-                    yield number, arrays[0] if own == [f"{number}.array"] else arrays
-        # behind a damaged one
+                    yield number, arrays[0] if array_names == [f"{number}.array"] else arrays
+        # parts that were saved after a damaged one
         for part in self.folder.glob("from-*") if self.folder.is_dir() else ():
             if not part.name[5:].isdecimal() or int(part.name[5:]) >= len(self._on_disk):
                 self.guard()
@@ -189,7 +187,7 @@ class Pieces:
                 self.save()
 
     def save(self) -> None:
-        """Write the pieces made since the last time."""
+        """Save the pieces made since the last call."""
         with self._saving:
             if not self._pending:
                 return
@@ -197,7 +195,7 @@ class Pieces:
             arrays = {}
             for number, piece in self._pending.items():
                 if isinstance(piece, tuple):
-                    arrays |= {f"{number}.{place}": array for place, array in enumerate(piece)}
+                    arrays |= {f"{number}.{index}": array for index, array in enumerate(piece)}
                 else:
                     arrays[f"{number}.array"] = piece
             part = self.folder / f"from-{len(self._on_disk):06d}"
@@ -207,5 +205,5 @@ class Pieces:
             self._pending, self._last = {}, time.monotonic()
 
     def remove(self) -> None:
-        """The whole is there: the pieces are not needed any more."""
+        """Remove the folder, once all items are saved elsewhere."""
         files.remove_folder(self.folder)

@@ -1,17 +1,16 @@
-"""Which code computes: a digest of the package's modules that can change a number, and the versions
-of the libraries below them.
-"""
+"""The code of a run: a digest of the modules that can change a number, and library versions."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from ..paths import PACKAGE
-
+PACKAGE = Path(__file__).resolve().parents[1]
+SOURCE_TREE = PACKAGE.parent  # the repository, unless the package is an installed wheel
 LIBRARIES = ("numpy", "torch", "transformers")
-# Parts of the package that read numbers and show them, or start chains, and compute none.
+# parts of the package that compute no number of a chain
 NO_NUMBERS = (
     "__main__.py",
     "commands.py",
@@ -26,6 +25,7 @@ NO_NUMBERS = (
 
 
 def installed(library: str) -> str | None:
+    """The installed version of a library, or None."""
     try:
         return version(library)
     except PackageNotFoundError:
@@ -34,10 +34,10 @@ def installed(library: str) -> str | None:
 
 @functools.cache
 def digest(section: str) -> str:
-    """A digest of the source files, byte by byte, that a chain of ``section`` can run.
+    """A digest of the source files that a chain of ``section`` can run.
 
-    A changed comment changes it: that is simpler than to judge which change matters, and only a
-    chain that is under way has to be told.  The other sections' files do not count.
+    A changed comment changes it too.  This is simpler than to decide which changes matter, and it
+    affects only chains that are not finished.
     """
     sections = {path.parent.name for path in PACKAGE.glob("*/section.py")}
     left_out = {*NO_NUMBERS, *(sections - {section} if section in sections else ())}
@@ -51,17 +51,17 @@ def digest(section: str) -> str:
 
 
 def of(section: str) -> dict:
-    """What ``config.json`` says of the code of a run."""
+    """The field ``code`` of ``config.json``: the digest and the versions of the libraries."""
     return {"digest": digest(section), **{name: installed(name) for name in LIBRARIES}}
 
 
 def difference(old: dict, new: dict) -> str | None:
-    """How the code ``new`` differs from the code with which a run was begun, in words."""
+    """How ``new`` differs from the code ``old`` of a run, in words; None if it does not."""
     if not isinstance(old, dict):
         return "no digest of its code"
     for name in (*LIBRARIES, "digest"):
         if old.get(name) != new[name]:
-            what = "other code of this package" if name == "digest" else f"{name} {old.get(name)}"
-            now = "" if name == "digest" else f" (here {new[name]})"
-            return what + now
+            if name == "digest":
+                return "other code of this package"
+            return f"{name} {old.get(name)} (here {new[name]})"
     return None

@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and one line on stderr for an error."""
+"""The end of a command: its exit status, and one line on stderr for an error."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 
 from ..errors import InputError, Occupied, RunError, plain
-from .signals import stopped
+from .signals import report_stop
 
-MOST_SHOWN = 2000  # characters of an error
-# what the system says of a path that a user cannot use, rather than of a disk that fails
+MAX_SHOWN = 2000  # characters of an error
+# errors of a path that the user can correct, unlike those of a failing disk
 UNUSABLE = (
     errno.EACCES,
     errno.EEXIST,
@@ -32,22 +32,24 @@ def _status(problem: Exception) -> int:
 
 
 def exit_status(work: Callable[[], int]) -> int:
-    """What ``work`` returns; for an error, one line on stderr and the exit status of its kind."""
+    """The status that ``work`` returns; for an error, one line on stderr and its exit status."""
     try:
         return work()
     except (InputError, RunError, OSError, MemoryError) as problem:
-        words = "out of memory" if isinstance(problem, MemoryError) else str(problem)
-        line = plain(f"error: {words}")
-        with contextlib.suppress(BrokenPipeError):  # nobody reads stderr; the status still tells
-            print(line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]}...", file=sys.stderr)
+        message = "out of memory" if isinstance(problem, MemoryError) else str(problem)
+        line = plain(f"error: {message}")
+        with contextlib.suppress(BrokenPipeError):  # if nobody reads stderr, the status remains
+            print(line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}...", file=sys.stderr)
         return _status(problem)
     except KeyboardInterrupt as interrupt:
-        return stopped(interrupt)
+        return report_stop(interrupt)
 
 
-def listed(work: Callable[[], int]) -> int:
-    """What ``work``, which only lists something, returns; 0 also where its reader, such as
-    ``head``, has seen enough.  In other work a broken pipe is a failure.
+def listing_status(work: Callable[[], int]) -> int:
+    """The status that ``work`` returns, a command that only prints.
+
+    It is also 0 if the reader, such as ``head``, closes the pipe; in other commands that is a
+    failure.
     """
     try:
         return work()

@@ -1,9 +1,9 @@
-"""Files and folders that are whole or not there: atomic writes, checksums, caches.
+"""Files and folders that are complete or absent: atomic writes, checksums, caches.
 
 Every file and folder is written under a temporary name beside its final one, flushed to the disk
-and renamed, so that what has its final name is whole.  Folders carry ``checksums.json``, and
-``metrics.json`` its own checksum: a file that changed afterwards is named, and made again from what
-is whole.
+and renamed, so whatever has its final name is complete.  A folder contains ``checksums.json``, and
+``metrics.json`` contains its own checksum.  A file that changed afterwards is therefore detected;
+its user names it and makes it again from intact files.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from ..errors import InputError, RunError
 from .leases import Lease
 
 STATE = re.compile(r"state-\d{9}")
-MOST_BYTES = 256 * 2**20  # of one file of JSON
-# what a disk says that takes no more
-REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
+MAX_BYTES = 256 * 2**20  # of one file of JSON
+# the disk is full, read-only or failing
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 def warn(text: str) -> None:
-    """One line on stderr: what is damaged or short, and what is done about it."""
+    """Print one line on stderr: what is damaged or lacking, and what is done about it."""
     print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
-def _refusal(problem: Exception, folder: Path) -> str | None:
+def _disk_error(problem: Exception, folder: Path) -> str | None:
     """Why the disk refused a write, in words; None if ``problem`` has another cause.
 
-    torch and safetensors hide the system's reason, so it is asked once more, with a small file.
+    torch and safetensors hide the system's reason, so a small file is written to learn it.
     """
-    if isinstance(problem, OSError) and problem.errno in REFUSALS:
+    if isinstance(problem, OSError) and problem.errno in DISK_ERRORS:
         return problem.strerror
     if isinstance(problem, (InputError, RunError)):
         return None
@@ -58,22 +58,20 @@ def _refusal(problem: Exception, folder: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    """Turns a write that the disk refuses into a RunError that names the file and the disk's
-    reason.
-    """
+def _write_errors_named(path: Path) -> Iterator[None]:
+    """Turn a write that the disk refuses into a RunError with the path and the disk's reason."""
     try:
         yield
     except Exception as problem:
-        if reason := _refusal(problem, path.parent):
+        if reason := _disk_error(problem, path.parent):
             raise RunError(
-                f"{path}: cannot be written ({reason}); what was written before is whole"
+                f"{path}: cannot be written ({reason}); what was written before is intact"
             ) from problem
         raise
 
 
 def flush(path: Path) -> None:
-    """Ask the operating system to put a file, or the names in a folder, on the disk."""
+    """Flush a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -84,11 +82,12 @@ def flush(path: Path) -> None:
 def write_text(
     path: Path, text: str, *, durable: bool = True, guard: Callable[[], None] = lambda: None
 ) -> None:
-    """Replace ``path`` by ``text`` in one step: a reader sees the old file or the new one, never a
-    part.  ``guard`` is asked last, when only the rename is left, and raises to keep the old file.
+    """Replace ``path`` atomically: a reader sees the old file or the new one, never a part.
+
+    ``guard`` is called last, before the rename; if it raises, the old file stays.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    with _telling(path):
+    with _write_errors_named(path):
         try:
             with open(temporary, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -105,14 +104,14 @@ def write_text(
             flush(path.parent)
 
 
-def write_json(path: Path, value: Any, **how: Any) -> None:
-    """Write JSON as :func:`write_text` writes text."""
-    write_text(path, json.dumps(value, indent=2) + "\n", **how)
+def write_json(path: Path, value: Any, **options: Any) -> None:
+    """Write JSON; the ``options`` are those of :func:`write_text`."""
+    write_text(path, json.dumps(value, indent=2) + "\n", **options)
 
 
 @contextlib.contextmanager
-def open_plain(path: Path) -> Iterator[IO[bytes]]:
-    """A regular file, to be read; RunError for a link, a pipe, a device, and what is unreadable."""
+def open_regular(path: Path) -> Iterator[IO[bytes]]:
+    """A regular file, open for reading; RunError for a link, a pipe, a device, or no access."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         with open(os.open(path, flags), "rb") as file:
@@ -124,37 +123,42 @@ def open_plain(path: Path) -> Iterator[IO[bytes]]:
         raise RunError(f"{path}: cannot be read ({reason})") from None
 
 
-def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The content of a regular file of at most ``most`` bytes; else RunError."""
-    with open_plain(path) as file:
+def read_regular(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of a regular file; RunError if it has more than ``max_bytes``."""
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        if size > most:
-            raise RunError(f"{path}: has {size:,} bytes (at most {most:,})")
-        return file.read(most)
+        if size > max_bytes:
+            raise RunError(f"{path}: has {size:,} bytes (at most {max_bytes:,})")
+        return file.read(max_bytes)
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; RunError names a file that cannot be read as JSON."""
     try:
-        return json.loads(read_plain(path).decode("utf-8"))
+        return json.loads(read_regular(path).decode("utf-8"))
     except (RecursionError, ValueError) as problem:
         raise RunError(f"{path}: not readable as JSON ({problem})") from None
+
+
+def changed_error(path: Path) -> RunError:
+    """The error of a file whose checksum does not match."""
+    return RunError(f"{path}: its content has changed since it was written")
 
 
 def _checksum(record: dict) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def write_checked(path: Path, record: dict, **how: Any) -> None:
-    """Write a JSON object with a checksum of its other fields."""
-    write_json(path, {**record, "checksum": _checksum(record)}, **how)
+def write_checked(path: Path, record: dict, **options: Any) -> None:
+    """Write a JSON object with a checksum of its fields."""
+    write_json(path, {**record, "checksum": _checksum(record)}, **options)
 
 
 def read_checked(path: Path) -> dict:
-    """What :func:`write_checked` wrote; RunError names a file that has changed since."""
+    """The record that :func:`write_checked` wrote; RunError if the file has changed since."""
     record = read_json(path)
     if not isinstance(record, dict) or record.pop("checksum", None) != _checksum(record):
-        raise RunError(f"{path}: its content has changed since it was written")
+        raise changed_error(path)
     return record
 
 
@@ -165,7 +169,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _file_checksum(path: Path) -> str:
-    with open_plain(path) as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -174,13 +178,14 @@ def _temporary(final: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
-    """A temporary folder that is flushed and becomes ``final`` when the block ends well, and goes
-    when it does not.
+def _atomic_folder(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
+    """A temporary folder, flushed and renamed to ``final`` at the end of the block.
+
+    It is removed if the block raises, or if ``final`` exists by then.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(final)
-    with _telling(final):
+    with _write_errors_named(final):
         try:
             temporary.mkdir()
             yield temporary
@@ -190,12 +195,12 @@ def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
             try:
                 os.rename(temporary, final)
             except OSError:
-                if not final.is_dir():  # else the name is taken: the other copy is whole, too
+                if not final.is_dir():  # else another process has finished the same folder
                     raise
             flush(final.parent)
         except Exception:
-            # an heir may have removed what an orphan was writing: then say that, and not what was
-            # missing
+            # A process that took over the lease may have removed the temporary folder.  Then the
+            # lost lease is the error to report, not the file that is missing.
             guard()
             raise
         finally:
@@ -204,14 +209,13 @@ def _becoming(final: Path, guard: Callable[[], None]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_folder(final: Path, guard: Callable[[], None] = lambda: None) -> Iterator[Path]:
-    """A temporary folder that becomes ``final`` when the block ends well, and is removed when it
-    does not.
+    """A temporary folder that gets its checksums and the name ``final`` at the end of the block.
 
-    A folder that is already there under the final name stays as it is: it was finished by somebody
-    else.  ``guard`` is called last of all; it raises if the process has lost the right to write
-    here.
+    It is removed if the block raises.  If ``final`` exists by then, another process has finished it
+    and it stays as it is.  ``guard`` is called last, and raises if the process has lost the right
+    to write here.
     """
-    with _becoming(final, guard) as temporary:
+    with _atomic_folder(final, guard) as temporary:
         yield temporary
         sums = {
             path.relative_to(temporary).as_posix(): _file_checksum(path)
@@ -221,23 +225,23 @@ def new_folder(final: Path, guard: Callable[[], None] = lambda: None) -> Iterato
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with a folder that :func:`new_folder` made, or None: a file missing, changed or
-    unreadable.
+    """What is wrong with a folder that :func:`new_folder` made: a file is missing, changed or
+    unreadable.  None if it is intact.
     """
     try:
         sums = read_json(folder / "checksums.json")
         if not isinstance(sums, dict) or not sums or not all(map(inside, sums)):
-            return f"{folder / 'checksums.json'}: its content has changed since it was written"
+            raise changed_error(folder / "checksums.json")
         for name, expected in sums.items():
             if _file_checksum(folder / name) != expected:
-                return f"{folder / name}: its content has changed since it was written"
+                raise changed_error(folder / name)
     except RunError as problem:
         return str(problem)
     return None
 
 
 def inside(name: str) -> bool:
-    """Whether ``name``, with slashes, is that of a file in a folder or below it."""
+    """Whether the relative path ``name``, with slashes, stays inside its folder."""
     return bool(name) and name.isprintable() and not {"", ".", ".."} & set(name.split("/"))
 
 
@@ -247,28 +251,30 @@ def states(folder: Path) -> list[Path]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder so that no half of it is ever seen under its name."""
+    """Remove a folder; nobody ever sees a part of it under its name."""
     if folder.exists():
-        grave = _temporary(folder)
-        os.rename(folder, grave)
-        shutil.rmtree(grave, ignore_errors=True)
+        temporary = _temporary(folder)
+        os.rename(folder, temporary)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path, name: str = "*") -> None:
-    """Remove what killed processes have left half-written at or below ``folder``, which nobody else
-    may write.
+    """Remove the temporary files of killed processes at or below ``folder``.
+
+    The caller must be the only one that writes there.
     """
     for path in list(folder.rglob(f".{name}.*.tmp")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif not path.name.startswith(".lease."):  # somebody may be asking for the lease just now
+        elif not path.name.startswith(".lease."):  # may belong to a process that is acquiring it
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
-def copy_folder(source: Path, final: Path, guard: Callable[[], None] = lambda: None) -> None:
-    """The whole folder ``source`` under a second name: by hard links where the disk allows, else by
-    a copy.
+def copy_folder(source: Path, final: Path, guard: Callable[[], None]) -> None:
+    """Copy the folder ``source`` to ``final``, by hard links where the disk supports them.
+
+    A ``final`` that is intact stays as it is.
     """
 
     def link(original: str, copy: str) -> None:
@@ -280,18 +286,18 @@ def copy_folder(source: Path, final: Path, guard: Callable[[], None] = lambda: N
     if damage(final) is not None:
         guard()
         remove_folder(final)
-        with _becoming(final, guard) as temporary:
+        with _atomic_folder(final, guard) as temporary:
             shutil.copytree(source, temporary, copy_function=link, dirs_exist_ok=True)
 
 
 def cached_folder(final: Path, make: Callable[[Path], None]) -> Path:
-    """``final``, whole: made by ``make(folder)`` unless it is there already; of several processes
-    one makes it.
+    """The intact folder ``final``, made by ``make(folder)`` if necessary.
+
+    If several processes ask for it at the same time, one of them makes it.
     """
     if damage(final) is not None:
         with Lease(final.parent / f".making-{final.name}", wait=True) as lease:
-            problem = damage(final)
-            if problem is not None:  # nobody else made it while we waited
+            if problem := damage(final):  # nobody made it while we waited
                 if final.exists():
                     warn(f"{problem}; made again")
                 remove_folder(final)

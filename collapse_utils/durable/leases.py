@@ -1,9 +1,9 @@
-"""The right to write a folder: one process at a time.
+"""Leases: at most one process at a time may write in a folder.
 
-The owner renews a file by a heartbeat and looks at it before every write.  Nobody asks a clock
-whether an owner is alive: a process of this machine, and of this container, is known by its number
-and its start in ticks since the machine booted, and of another one only a heartbeat that does not
-come while we watch proves that its process is dead.  Clocks of machines differ, and jump.
+The owner renews its lease file regularly and checks it before every write.  Whether an owner is
+alive never depends on comparing clocks, because the clocks of machines differ and jump.  A process
+of this machine and container is identified by its process ID and its start in ticks since boot.  A
+process elsewhere counts as dead if it does not renew its lease while we watch.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ import psutil
 from ..errors import Occupied
 
 HEARTBEAT_S = 10.0  # how often an owner renews its lease
-# a lease of another machine that looks older than this, or younger than now, is watched ...
+# A lease of another machine is watched if it looks older than this, or dated in the future.
 DEAD_AFTER_S = 120.0
-WATCH_S = 30.0  # ... for so long; if it is not renewed then, its owner is dead
+WATCH_S = 30.0  # if it is not renewed for so long while it is watched, its owner is dead
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
-# tokens of the leases that this process holds: one that it could not remove is nobody's
+# tokens of the leases that this process holds, without those that it released but could not remove
 _held: set[str] = set()
 
 
-def process_space() -> str:
-    """The namespace in which this process has its number: containers have one each, and may share
-    a host name.  Empty where the system has none.
+def pid_namespace() -> str:
+    """The namespace of this process's ID; empty on a system without namespaces.
+
+    Each container has its own namespace, and several containers may share a host name.
     """
     try:
         return os.readlink("/proc/self/ns/pid")
@@ -44,18 +45,20 @@ def process_space() -> str:
         return ""
 
 
-def _is_here(lease: dict) -> bool:
-    """Whether the process of a lease would be seen by its number from here.  A lease without a
-    namespace is of an older version, or of a system that has none.
+def _is_local(lease: dict) -> bool:
+    """Whether the owner of a lease is a process of this machine and namespace.
+
+    A lease without a namespace was written by an older version, or on a system without namespaces.
     """
     if lease.get("host") != socket.gethostname():
         return False
-    return lease.get("space", "") in ("", process_space())
+    return lease.get("space", "") in ("", pid_namespace())
 
 
-def process_began(pid: int) -> str | None:
-    """When a process of this machine began, as text that no step of its clock changes; None if it
-    runs no more.
+def process_start(pid: int) -> str | None:
+    """When a process of this machine started, as text; None if it no longer runs.
+
+    On Linux the text does not change when the clock is set.
     """
     if os.path.exists("/proc/self/stat"):
         try:
@@ -70,28 +73,27 @@ def process_began(pid: int) -> str | None:
         return None
 
 
-def _name(whole: Path, path: Path) -> None:
-    """Give a file a second name; FileExistsError if that is taken.
+def _link(source: Path, path: Path) -> None:
+    """Give ``source`` the second name ``path``; FileExistsError if it is taken.
 
-    A disk without hard links, such as Google Drive on Colab, gets a new file instead.  Whoever
-    reads it half written takes its owner to be alive.
+    A disk without hard links, such as Google Drive on Colab, gets a copy instead.  A process that
+    reads the copy while it is incomplete takes its owner to be alive.
     """
     try:
-        os.link(whole, path)
+        os.link(source, path)
     except OSError as problem:
         if problem.errno not in NO_LINKS:
             raise
         with open(path, "x", encoding="utf-8") as file:
-            file.write(whole.read_text(encoding="utf-8"))
+            file.write(source.read_text(encoding="utf-8"))
 
 
 class Lease:
-    """The right to write a directory: one process at a time, renewed by a heartbeat, taken over
-    from a dead owner.
+    """The exclusive right to write in ``directory``; a dead owner's lease is taken over.
 
-    With ``wait`` it waits for a live owner to go, and calls ``waiting`` once with the owner's name;
-    otherwise a live owner is an :class:`~collapse_utils.errors.Occupied`.  A holder calls
-    :meth:`check` before every write.
+    With ``wait``, :meth:`acquire` waits until a live owner has released it, and calls ``on_wait``
+    once with the owner's name; otherwise it raises :class:`~collapse_utils.errors.Occupied`.  The
+    holder calls :meth:`check` before every write.
     """
 
     def __init__(
@@ -99,17 +101,17 @@ class Lease:
         directory: Path,
         *,
         wait: bool = False,
-        waiting: Callable[[str], None] = lambda owner: None,
+        on_wait: Callable[[str], None] = lambda owner: None,
     ):
         self.path = directory / "lease.json"
-        self._wait, self._waiting = wait, waiting
+        self._wait, self._on_wait = wait, on_wait
         self._token = uuid.uuid4().hex
         self._stop = threading.Event()
 
     def _owner(self) -> dict | None:
-        """What the lease says; None if there is none, and empty if it cannot be read."""
+        """The content of the lease; None if there is none, and empty if it cannot be read."""
         try:
-            if self.path.exists() and not self.path.is_file():  # a pipe keeps its reader waiting
+            if self.path.exists() and not self.path.is_file():  # reading a pipe would block
                 return {}
             owner = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -117,10 +119,10 @@ class Lease:
         except (OSError, ValueError, RecursionError):
             return {}
         kinds = {"host": str, "pid": int, "began": str, "token": str}
-        whole = isinstance(owner, dict) and all(
+        valid = isinstance(owner, dict) and all(
             isinstance(owner.get(name), kind) for name, kind in kinds.items()
         )
-        return owner if whole else {}
+        return owner if valid else {}
 
     def _mtime(self) -> int | None:
         try:
@@ -129,10 +131,10 @@ class Lease:
             return None
 
     def _dead(self, owner: dict) -> bool:
-        if _is_here(owner):
+        if _is_local(owner):
             if owner["pid"] == os.getpid() and owner["token"] not in _held:
                 return True
-            return process_began(int(owner["pid"])) != owner["began"]
+            return process_start(owner["pid"]) != owner["began"]
         before = self._mtime()
         if before is None or 0 <= time.time() - before / 1e9 <= DEAD_AFTER_S:
             return False
@@ -144,16 +146,14 @@ class Lease:
         return True
 
     def acquire(self) -> Lease:
-        """Take the lease; Occupied names a live owner, or with ``wait`` the call waits until it has
-        gone.
-        """
+        """Take the lease, see :class:`Lease`; Occupied names a live owner."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         pid = os.getpid()
         me = {
             "host": socket.gethostname(),
-            "space": process_space(),
+            "space": pid_namespace(),
             "pid": pid,
-            "began": process_began(pid),
+            "began": process_start(pid),
         }
         announced = False
         while True:
@@ -162,43 +162,46 @@ class Lease:
                 candidate.write_text(
                     json.dumps({**me, "token": self._token}) + "\n", encoding="utf-8"
                 )
-                # fails if the name exists, and shows the whole content at once
-                _name(candidate, self.path)
+                # fails if the name exists; no other process sees a part of the content
+                _link(candidate, self.path)
                 break
             except FileExistsError:
                 owner = self._owner()
                 if owner is None:
                     continue
                 if self._dead(owner):
-                    self._bury(owner)
+                    self._remove_dead(owner)
                     continue
                 name = f"process {owner['pid']} on {owner['host']}" if owner else "another process"
                 if not self._wait:
                     raise Occupied(f"{self.path.parent}: {name} is writing here") from None
                 if not announced:
-                    self._waiting(name)
+                    self._on_wait(name)
                     announced = True
                 time.sleep(0.2)
             finally:
                 candidate.unlink(missing_ok=True)
         _held.add(self._token)
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._renew, daemon=True).start()
         return self
 
-    def _bury(self, owner: dict) -> None:
-        """Take a dead owner's lease away.  Only one of several heirs wins the rename; the others
-        try again.
-        """
-        grave = self.path.with_name(f".lease.{self._token}.dead")
-        with contextlib.suppress(OSError, ValueError):
-            os.rename(self.path, grave)
-            buried = json.loads(grave.read_text(encoding="utf-8") or "{}") if owner else {}
-            # another heir was faster, and this is its lease: give it back
-            if buried.get("token") != owner.get("token"):
-                _name(grave, self.path)
-        grave.unlink(missing_ok=True)
+    def _remove_dead(self, owner: dict) -> None:
+        """Remove a dead owner's lease.
 
-    def _beat(self) -> None:
+        Several processes may try at the same time: the rename succeeds for one, and the others
+        return and try to acquire the lease again.
+        """
+        removed_path = self.path.with_name(f".lease.{self._token}.dead")
+        with contextlib.suppress(OSError, ValueError):
+            os.rename(self.path, removed_path)
+            removed = json.loads(removed_path.read_text(encoding="utf-8") or "{}") if owner else {}
+            # another process has taken over already, and this is its lease: give it back
+            if removed.get("token") != owner.get("token"):
+                _link(removed_path, self.path)
+        removed_path.unlink(missing_ok=True)
+
+    def _renew(self) -> None:
+        """Renew the lease until it is released, or another process has taken it."""
         while not self._stop.wait(HEARTBEAT_S):
             owner = self._owner()
             if owner is None or owner.get("token", self._token) != self._token:
@@ -207,9 +210,7 @@ class Lease:
                 os.utime(self.path)
 
     def check(self) -> None:
-        """Occupied if somebody else has taken the lease: a process that slept too long must not
-        write.
-        """
+        """Occupied if another process has taken the lease, because this one did not renew it."""
         owner = self._owner()
         if owner is None or owner.get("token") != self._token:
             raise Occupied(
@@ -217,11 +218,12 @@ class Lease:
             )
 
     def release(self) -> None:
+        """Give the lease back, if this process still has it."""
         self._stop.set()
         _held.discard(self._token)
         owner = self._owner()
         if owner is not None and owner.get("token") == self._token:
-            # a disk that has become read-only: the next process sees that we are dead
+            # on a disk that has become read-only, the next process sees that this one has ended
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
 
@@ -238,26 +240,26 @@ class Owner:
 
     host: str
     pid: int
-    alive: bool  # here: the process exists; elsewhere: it has renewed its lease lately
+    alive: bool  # on this machine: the process exists; elsewhere: its lease was renewed recently
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
 
 
 def owner(run_dir: Path) -> Owner | None:
-    """Who has taken the lease of ``run_dir`` and not given it back; None if nobody."""
+    """Who has taken the lease of ``run_dir`` and not released it; None if nobody."""
     lease = Lease(run_dir)
-    found = lease._owner()
-    if not found:
+    content = lease._owner()
+    if not content:
         return None
-    if _is_here(found):
-        alive = process_began(found["pid"]) == found["began"]
+    if _is_local(content):
+        alive = process_start(content["pid"]) == content["began"]
     else:
         alive = time.time() - (lease._mtime() or 0) / 1e9 <= DEAD_AFTER_S
-    return Owner(found["host"], found["pid"], alive)
+    return Owner(content["host"], content["pid"], alive)
 
 
 def held(run_dir: Path) -> bool:
-    """Whether a living process writes in ``run_dir``."""
+    """Whether a living process has the lease of ``run_dir``."""
     holder = owner(run_dir)
     return holder is not None and holder.alive

@@ -1,8 +1,7 @@
-"""What a chain has measured: ``metrics.json`` of every iteration, and ``metrics.csv``, which is
-made of them.
+"""The metrics of a chain: a record ``metrics.json`` of every iteration, and ``metrics.csv``.
 
-``metrics.json`` carries a checksum.  ``metrics.csv`` is for readers: it says nothing that the
-records do not say, so that a damaged one is written again.
+``metrics.json`` contains a checksum.  ``metrics.csv`` is for readers: it is made from the records
+alone, so a damaged one can be written again.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ COLUMNS = ("section", "preset", "regime", "seed", "iteration", "metric", "value"
 
 
 def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
-    """What ``evaluate`` returned, as floats; RunError names what is not a number, or not finite.
+    """The metrics that ``evaluate`` returned, as floats; RunError for one that is not finite.
 
-    Where divergence is recorded (``diverged`` is not None), a metric that is not finite counts as
-    inf, and the metric ``diverged`` is added: 1 if the fit diverged or a metric was lost, else 0.
+    If divergence is recorded (``diverged`` is not None), a metric that is not finite becomes inf,
+    and the metric ``diverged`` is added: 1 if the fit diverged or a metric was not finite, else 0.
     """
     if not isinstance(metrics, dict) or not metrics:
         raise RunError(f"evaluate: returned {metrics!r}; expected {{metric name: value}}")
@@ -34,7 +33,7 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
         if not isinstance(name, str) or not reading.METRIC.fullmatch(name):
             raise RunError(
                 f"evaluate: metric {name!r}: its name must be a text without commas, quotes and "
-                "line breaks, which metrics.csv could not hold"
+                "line breaks, so that metrics.csv can hold it"
             )
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             raise RunError(f"evaluate: metric {name!r} is {value!r}; expected a number")
@@ -46,11 +45,9 @@ def checked(metrics: Any, diverged: bool | None) -> dict[str, float]:
     values = {
         name: float(value) if math.isfinite(value) else math.inf for name, value in metrics.items()
     }
-    return (
-        values
-        if diverged is None
-        else {**values, "diverged": float(diverged or math.inf in values.values())}
-    )
+    if diverged is None:
+        return values
+    return {**values, "diverged": float(diverged or math.inf in values.values())}
 
 
 def record_path(run_dir: Path, iteration: int) -> Path:
@@ -58,22 +55,17 @@ def record_path(run_dir: Path, iteration: int) -> Path:
 
 
 def records(run_dir: Path) -> dict[int, dict]:
-    """The records of the iterations that ``run_dir`` has measured, in order; RunError names a
-    damaged one.
-    """
+    """The records of the measured iterations, in order; RunError names a damaged one."""
     return {t: files.read_checked(path) for t, path in iterations(run_dir, "metrics.json").items()}
 
 
 def read_metrics(run_dir: Path) -> list[dict]:
-    """The rows of the iterations that ``run_dir`` has measured, in order; RunError names a damaged
-    file.
-    """
+    """The rows of the measured iterations, in order; RunError names a damaged file."""
     description = reading.read_config(run_dir)
-    first = {name: description[name] for name in ("section", "preset", "regime", "seed")}
     return [
-        {**first, "iteration": t, "metric": metric, "value": value}
+        row
         for t in iterations(run_dir, "metrics.json")
-        for metric, value in reading.read_record(run_dir, description, t)["metrics"].items()
+        for row in reading.rows(description, t, reading.read_record(run_dir, description, t))
     ]
 
 
@@ -91,11 +83,11 @@ def write_metrics(rows: Iterable[dict], path: Path, guard: Callable[[], None]) -
     files.write_text(path, _text(rows), guard=guard)
 
 
-def whole(run_dir: Path) -> bool:
-    """Whether every file of a finished run's results says what it said when it was written."""
+def is_intact(run_dir: Path) -> bool:
+    """Whether no file of a finished run's results has changed since it was written."""
     try:
         rows = reading.read_run(run_dir).rows
-        return files.read_plain(run_dir / "metrics.csv") == _text(rows).encode()
+        return files.read_regular(run_dir / "metrics.csv") == _text(rows).encode()
     except RunError:
         return False
 
@@ -112,11 +104,10 @@ def preview_damage(run_dir: Path, t: int) -> str | None:
 
 
 def repair(run_dir: Path, *, finished: bool) -> None:
-    """Name what is damaged, and take it out of the way, so that the chain measures or writes it
-    again.
+    """Report and remove damaged records, so that the chain measures or writes them again.
 
-    An iteration whose learning curve is damaged is measured again, because its fit is then gone on
-    with, which writes the curve.
+    An iteration whose learning curve is damaged is measured again too: for that its fit is resumed,
+    which writes the curve.
     """
     damaged = set()
     description = reading.read_config(run_dir)
@@ -128,7 +119,7 @@ def repair(run_dir: Path, *, finished: bool) -> None:
             damaged.add(t)
             files.warn(f"{problem}; measured again")
             path.unlink()
-    _look_at_csv(run_dir, damaged, finished)
+    _check_csv(run_dir, damaged, finished)
     if finished:
         try:
             reading.read_done(run_dir, description)
@@ -137,18 +128,18 @@ def repair(run_dir: Path, *, finished: bool) -> None:
             (run_dir / "DONE").unlink()
 
 
-def _look_at_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
-    """Say where ``metrics.csv`` and the records disagree.
+def _check_csv(run_dir: Path, damaged: set[int], finished: bool) -> None:
+    """Report where ``metrics.csv`` and the records disagree.
 
-    A kill may have kept the lines of the last iteration out of it, and a kill during a repair
-    leaves lines whose record is still to be made; nothing else does.
+    The lines of the last iteration may be missing after a kill, which is not reported.  Lines
+    without a record are reported: the record was lost, or a repair of it was killed.
     """
     path = run_dir / "metrics.csv"
     recorded, written = {}, {}
     for row in read_metrics(run_dir):
         recorded.setdefault(row["iteration"], []).append(_line(row))
     try:
-        for line in files.read_plain(path).decode("utf-8").splitlines()[1:]:
+        for line in files.read_regular(path).decode("utf-8").splitlines()[1:]:
             written.setdefault(line.split(",")[COLUMNS.index("iteration")], []).append(line)
         state = "its content has changed since it was written"
     except (RunError, ValueError, IndexError):

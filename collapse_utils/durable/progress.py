@@ -1,8 +1,6 @@
-"""What a run says of itself while it runs: where it stands, how fast it is, how long it still
-takes, who works on it.
+"""The progress of a run: its iteration and step, its rate, and the time left.
 
-A run writes ``progress.json`` and renews ``lease.json``; both can be read from every machine that
-sees its folder.
+A run writes ``progress.json``, which every machine that sees its folder can read.
 """
 
 from __future__ import annotations
@@ -14,40 +12,40 @@ from pathlib import Path
 from .. import regimes
 from ..errors import InputError, RunError
 from . import files
-from .reading import MOST_ITERATIONS
+from .reading import MAX_ITERATIONS
 
-# What share of an iteration is behind a run when it enters a phase; rough, and only for people who
-# wait.
+# the rough share of an iteration that is done at the start of each phase
 PHASES = {"fitting": 0.0, "sampling": 0.6, "evaluating": 0.9}
-NEEDED = ("iteration", "iterations", "step", "steps")  # whole numbers that every state has
-NUMBERS = (*NEEDED, "seconds", "loss", "items_per_s")  # none but the loss is negative
-MOST = 10**15  # of any of them
-CENTURY_S = 3.2e9  # a longer time left is not shown
-SILENT_S = 60.0  # a run that has said nothing for so long is said to be silent
+NEEDED = ("iteration", "iterations", "step", "steps")  # integers that every state has
+NUMBERS = (*NEEDED, "seconds", "loss", "items_per_s")  # only the loss may be negative
+MAX_NUMBER = 10**15  # of any of them
+CENTURY_S = 3.2e9  # a time left above this is not shown
+SILENT_S = 60.0  # a run without progress for so long is shown as silent
 
 
 def read(run_dir: Path) -> dict:
-    """What a run last said of itself; empty before it has said anything."""
+    """The last state that a run has written; empty if there is none."""
     return _read(run_dir / "progress.json")
 
 
 def _read(path: Path) -> dict:
-    """A state that is one: the fields that are read have their types."""
+    """A state whose fields have the right types and ranges; empty if it has not."""
     with contextlib.suppress(RunError):
         state = files.read_json(path)
         if isinstance(state, dict) and isinstance(state.get("phase"), str):
             numbers = {name: state.get(name) for name in NUMBERS if name in (*NEEDED, *state)}
-            possible = all(
-                isinstance(number, (int, float)) and -MOST * (name == "loss") <= number < MOST
+            possible = all(isinstance(numbers[name], int) for name in NEEDED) and all(
+                isinstance(number, (int, float))
+                and (-MAX_NUMBER if name == "loss" else 0) <= number < MAX_NUMBER
                 for name, number in numbers.items()
-            ) and all(isinstance(numbers[name], int) for name in NEEDED)
-            if possible and 1 <= state["iteration"] <= state["iterations"] <= MOST_ITERATIONS:
+            )
+            if possible and 1 <= state["iteration"] <= state["iterations"] <= MAX_ITERATIONS:
                 return state
     return {}
 
 
-def fraction(state: dict) -> float:
-    """How many of its iterations a run has finished, with the part of the current one."""
+def iterations_done(state: dict) -> float:
+    """The number of finished iterations, including the finished part of the current one."""
     if not state:
         return 0.0
     if state["phase"] == "done":
@@ -59,10 +57,11 @@ def fraction(state: dict) -> float:
 
 
 def seconds_left(state: dict, regime: str) -> float | None:
-    """How long a run still takes, if an iteration costs in proportion to what it trains on; None
-    before one can tell, for a regime that is not known, and beyond a century.
+    """An estimate of the time left, in which an iteration costs in proportion to its training set.
+
+    None if nothing is done yet, if the regime is not known, or above a century.
     """
-    finished = fraction(state)
+    finished = iterations_done(state)
     if finished <= 0 or not state.get("seconds"):
         return None
     try:
@@ -71,8 +70,11 @@ def seconds_left(state: dict, regime: str) -> float | None:
         return None
 
     def cost(fits: float) -> float:
-        whole = int(fits)
-        return whole * (whole + 1) / 2 + (fits - whole) * (whole + 1) if grows else fits
+        if not grows:
+            return fits
+        finished_fits = int(fits)
+        partial = fits - finished_fits
+        return finished_fits * (finished_fits + 1) / 2 + partial * (finished_fits + 1)
 
     left = state["seconds"] * (cost(state["iterations"]) / cost(finished) - 1)
     return left if left < CENTURY_S else None
@@ -82,21 +84,19 @@ def duration(seconds: float, exact: bool = False) -> str:
     """``40 s``, ``12 min``, ``3.5 h``; with ``exact`` also ``0.4 s`` and ``12.3 min``."""
     if seconds < 90:
         return f"{seconds:.{1 if exact and seconds < 10 else 0}f} s"
-    return (
-        f"{seconds / 60:.{1 if exact else 0}f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-    )
+    if seconds < 5400:
+        return f"{seconds / 60:.{1 if exact else 0}f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def rate(state: dict) -> str:
-    """Items a second where the run counts them, else seconds an iteration."""
+    """Items per second if the run counts them, else seconds per iteration, in words."""
     if "items_per_s" in state:
         return f"{state['items_per_s']:.4g} items/s"
-    finished = fraction(state)
-    return (
-        f"{state['seconds'] / finished:.2g} s an iteration"
-        if finished >= 1 and state.get("seconds")
-        else ""
-    )
+    finished = iterations_done(state)
+    if finished >= 1 and state.get("seconds"):
+        return f"{state['seconds'] / finished:.2g} s an iteration"
+    return ""
 
 
 def describe(state: dict, regime: str) -> str:
@@ -112,26 +112,27 @@ def describe(state: dict, regime: str) -> str:
 def last_line(log: Path) -> str:
     """The last line of a log that is not blank; empty if there is none."""
     with contextlib.suppress(RunError):
-        lines = files.read_plain(log).decode("utf-8", errors="replace").strip().splitlines()
+        lines = files.read_regular(log).decode("utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
     return ""
 
 
 def silent_s(run_dir: Path) -> float:
-    """Seconds since the run last said something."""
+    """Seconds since the run last wrote its progress; 0 if it never has."""
     with contextlib.suppress(OSError):
         return max(time.time() - (run_dir / "progress.json").stat().st_mtime, 0.0)
     return 0.0
 
 
 def elsewhere(run_dir: Path) -> Path:
-    """Where the engine notes how far a chain is that runs on another machine's own disk."""
+    """The file for the progress of a chain whose run directory is on another machine's disk."""
     return run_dir.with_name(f".{run_dir.name}.elsewhere.json")
 
 
 def write_elsewhere(run_dir: Path, state: dict) -> None:
-    """Note ``state``, with the key ``host``, for those who ask for the status of the sweep; where
-    the disk takes no more, nothing is noted.
+    """Save the ``state``, with the key ``host``, of a chain on another machine for ``status``.
+
+    If the disk refuses the write, nothing is saved.
     """
     with contextlib.suppress(OSError, RunError):
         run_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +140,7 @@ def write_elsewhere(run_dir: Path, state: dict) -> None:
 
 
 def read_elsewhere(run_dir: Path) -> dict:
-    """What was noted lately of a chain on another machine's disk; empty if nothing was."""
+    """The state that :func:`write_elsewhere` saved; empty if none was saved recently."""
     with contextlib.suppress(OSError):
         if time.time() - elsewhere(run_dir).stat().st_mtime <= SILENT_S:
             return _read(elsewhere(run_dir))

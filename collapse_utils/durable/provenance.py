@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from .. import __version__
-from ..paths import SOURCE_TREE
-from .code import installed
+from .code import SOURCE_TREE, installed
 
 PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "datasets", "rdkit")
 
@@ -24,21 +23,19 @@ def peak_memory_mb() -> float:
 
 
 def commit() -> str | None:
-    """The commit of the source tree this package runs from, or None for an installed wheel or on a
-    machine without git.
-    """
+    """The commit of the package's source tree; None for an installed wheel, or without git."""
     if not (SOURCE_TREE / ".git").exists():
         return None
-    words = ["git", "rev-parse", "HEAD"]
+    command = ["git", "rev-parse", "HEAD"]
     try:
-        asked = subprocess.run(words, cwd=SOURCE_TREE, capture_output=True, text=True, check=False)
+        git = subprocess.run(command, cwd=SOURCE_TREE, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return asked.stdout.strip() or None
+    return git.stdout.strip() or None
 
 
 def device() -> str:
-    """The accelerator torch would use, or ``cpu``; torch is not imported for the question."""
+    """The accelerator that torch uses, or ``cpu``; does not import torch."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -46,9 +43,7 @@ def device() -> str:
 
 
 def processor() -> str:
-    """The CPU by its own name, and the instruction set that torch uses of it: another one rounds in
-    another order.
-    """
+    """The name of the CPU and the instruction set that torch uses, on which rounding depends."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -60,9 +55,7 @@ def processor() -> str:
 
 
 def precision() -> str:
-    """The floating-point numbers that this process computes with: those of NumPy, or of torch where
-    a section uses it.
-    """
+    """The floating-point precision of this process: that of torch if it is loaded, else NumPy's."""
     torch = sys.modules.get("torch")
     if torch is None:
         return "float64"
@@ -73,7 +66,7 @@ def precision() -> str:
 
 
 def collect(threads: int, *, wall_s: float) -> dict:
-    """A JSON-able record of the software, the machine and the cost of a run."""
+    """The software, the machine and the cost of a run, as a dict for JSON."""
     return {
         "package_version": __version__,
         "commit": commit(),

@@ -1,10 +1,9 @@
-"""The one reader of a run directory: ``run``, ``collect``, ``status`` and ``compare`` see what it
-lets through.
+"""Checked reading of run directories, for ``run``, ``collect``, ``status`` and ``compare``.
 
-A run directory may be damaged, and it may be a stranger's.  Nothing in it is believed before it is
-checked: every file is a regular file of a sane size inside the folder and no link, is of the type
-that it should be, and says what its checksum says; ``config.json`` says what its fingerprint says,
-and its names can be names of folders.  RunError names the file that is not so.
+A run directory may be damaged, or come from somebody else, so everything in it is checked before it
+is used.  Every file must be a regular file inside the folder, no link, of limited size and the
+right type, and must match its checksum.  ``config.json`` must match its fingerprint, and its names
+must be valid names of folders.  RunError names the file that fails a check.
 """
 
 from __future__ import annotations
@@ -21,12 +20,13 @@ from typing import Any
 from .. import regimes
 from ..errors import InputError, RunError
 from . import files
+from .files import changed_error
 from .run_dir import fingerprint, iteration_dir, name_problem
 
 CURVE_COLUMNS = ("step", "items", "learning_rate", "training_loss", "validation_loss")
 METRIC = re.compile(r"[^\x00-\x1f\x7f,\"]{1,200}")  # the name of a metric: one cell of a CSV file
-MOST_ITERATIONS = 10**6
-MOST_PREVIEW_BYTES = 64 * 2**20  # of one file of a preview
+MAX_ITERATIONS = 10**6
+MAX_PREVIEW_BYTES = 64 * 2**20  # of one file of a preview
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,11 @@ class Run:
     rows: list[dict]  # metrics: section, preset, regime, seed, iteration, metric, value
     curves: dict[int, list[dict]]  # learning curves by iteration
     previews: dict[int, dict[str, Path]]  # files of the previews by iteration and name
-    notes: list[str]  # what is missing and is not needed
+    notes: list[str]  # files that are missing and not needed
 
 
-def changed(path: Path) -> RunError:
-    return RunError(f"{path}: its content has changed since it was written")
-
-
-def _typed(path: Path, record: Any, kinds: dict[str, Any]) -> None:
-    """RunError unless ``record`` is an object whose fields are of ``kinds``."""
+def _check_types(path: Path, record: Any, kinds: dict[str, Any]) -> None:
+    """RunError unless ``record`` is a JSON object whose fields have the types ``kinds``."""
     if not isinstance(record, dict):
         raise RunError(f"{path}: is not a JSON object")
     for name, kind in kinds.items():
@@ -57,23 +53,23 @@ def _typed(path: Path, record: Any, kinds: dict[str, Any]) -> None:
 
 
 def read_config(run_dir: Path) -> dict:
-    """``config.json`` with fields of the right types; its fingerprint is not looked at."""
+    """``config.json`` with fields of the right types; its fingerprint is not checked."""
     path = run_dir / "config.json"
     description = files.read_json(path)
     texts = dict.fromkeys(("section", "preset", "variant", "regime", "fingerprint"), str)
-    _typed(path, description, {**texts, "seed": int, "config": dict, "data": dict})
-    _typed(path, description["config"], {"iterations": int})
+    _check_types(path, description, {**texts, "seed": int, "config": dict, "data": dict})
+    _check_types(path, description["config"], {"iterations": int})
     counts = {"train_items": int, "test_items": int}
-    _typed(path, description["data"], {**counts, "source": str, "train": str, "test": str})
+    _check_types(path, description["data"], {**counts, "source": str, "train": str, "test": str})
     return description
 
 
 def read_description(run_dir: Path) -> dict:
-    """``config.json``, as it was written and with names that can be names of folders."""
+    """``config.json``, checked: its fingerprint, and that its names can be names of folders."""
     path = run_dir / "config.json"
     description = read_config(run_dir)
-    if not sealed(description):
-        raise changed(path)
+    if not fingerprint_matches(description):
+        raise changed_error(path)
     for name, text in (
         ("section", description["section"]),
         ("preset", description["preset"]),
@@ -90,38 +86,40 @@ def read_description(run_dir: Path) -> dict:
         regimes.check(description["regime"], shares=True)
     except InputError:
         raise RunError(f"{path}: its regime {description['regime'][:100]!r} is not known") from None
-    if description["seed"] < 0 or not 1 <= description["config"]["iterations"] <= MOST_ITERATIONS:
+    if description["seed"] < 0 or not 1 <= description["config"]["iterations"] <= MAX_ITERATIONS:
         raise RunError(f"{path}: its seed or its number of iterations is out of range")
     return description
 
 
-def sealed(description: dict) -> bool:
-    """Whether a description says what its fingerprint says."""
+def fingerprint_matches(description: dict) -> bool:
+    """Whether a description has the fingerprint of its other fields."""
     rest = {name: value for name, value in description.items() if name != "fingerprint"}
     return description.get("fingerprint") == fingerprint(rest)
 
 
 def read_done(run_dir: Path, description: dict) -> dict:
-    """The provenance in ``DONE``.  It has a checksum where the run noted the package's code."""
+    """The provenance in ``DONE``.  It has a checksum unless an old version, which did not record
+    the package's code, wrote it.
+    """
     path = run_dir / "DONE"
     record = files.read_json(path)
     if not isinstance(record, dict):
-        raise changed(path)
+        raise changed_error(path)
     if "checksum" in record or "code" in description:
         return files.read_checked(path)
     return record
 
 
 def read_record(run_dir: Path, description: dict, t: int) -> dict:
-    """What ``metrics.json`` says of iteration t: metrics, seconds, and whether it has a preview."""
+    """``metrics.json`` of iteration t: its metrics, seconds, and whether it has a preview."""
     path = iteration_dir(run_dir, t) / "metrics.json"
     record = files.read_checked(path)
-    _typed(path, record, {"metrics": dict, "seconds": (int, float)})
+    _check_types(path, record, {"metrics": dict, "seconds": (int, float)})
     infinite = description["config"].get("diverged") == "record"
     for name, value in record["metrics"].items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not METRIC.fullmatch(name) or not number:
-            raise RunError(f"{path}: its metric {name[:100]!r} is not one")
+            raise RunError(f"{path}: its metric {name[:100]!r} is not a number with a valid name")
         if not math.isfinite(value) and not (infinite and value == math.inf):
             raise RunError(f"{path}: its metric {name!r} is {value}")
     if not record["metrics"]:
@@ -129,44 +127,53 @@ def read_record(run_dir: Path, description: dict, t: int) -> dict:
     return record
 
 
-def _no_link(folder: Path) -> None:
+def rows(description: dict, t: int, record: dict) -> list[dict]:
+    """The metrics in the ``record`` of iteration t as rows, see :attr:`Run.rows`."""
+    chain = {name: description[name] for name in ("section", "preset", "regime", "seed")}
+    return [
+        {**chain, "iteration": t, "metric": metric, "value": value}
+        for metric, value in record["metrics"].items()
+    ]
+
+
+def _refuse_link(folder: Path) -> None:
     if folder.is_symlink():
         raise RunError(f"{folder}: is a link")
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    """``checksums.json`` of a folder, whose names stay in it."""
+    """``checksums.json`` of a folder; RunError if a name in it leads out of the folder."""
     path = folder / "checksums.json"
     sums = files.read_json(path)
     if not isinstance(sums, dict) or not all(
         isinstance(expected, str) and files.inside(name) for name, expected in sums.items()
     ):
-        raise changed(path)
+        raise changed_error(path)
     return sums
 
 
-def _whole(path: Path, expected: str | None, most: int = files.MOST_BYTES) -> bytes:
-    content = files.read_plain(path, most)
+def _verified(path: Path, expected: str | None, max_bytes: int = files.MAX_BYTES) -> bytes:
+    content = files.read_regular(path, max_bytes)
     if expected is not None and hashlib.sha256(content).hexdigest() != expected:
-        raise changed(path)
+        raise changed_error(path)
     return content
 
 
 def read_curve(iteration: Path) -> list[dict]:
-    """The learning curve of a finished fit, a dict a row with the keys ``CURVE_COLUMNS``; empty if
-    it left none.
+    """The learning curve of a finished fit: rows with the keys ``CURVE_COLUMNS``, or no row if the
+    fit has none.
     """
     states = files.states(iteration)
     if not states:
         return []
-    state = states[-1]  # those before it are of the middle of the fit
-    _no_link(state)
+    state = states[-1]  # earlier ones are from the middle of the fit
+    _refuse_link(state)
     expected = _checksums(state).get("curve.csv")
     if expected is None:
         if (state / "curve.csv").exists():
-            raise changed(state / "checksums.json")
+            raise changed_error(state / "checksums.json")
         return []
-    return _curve(state / "curve.csv", _whole(state / "curve.csv", expected))
+    return _curve(state / "curve.csv", _verified(state / "curve.csv", expected))
 
 
 def _curve(path: Path, content: bytes) -> list[dict]:
@@ -183,11 +190,12 @@ def _curve(path: Path, content: bytes) -> list[dict]:
 
 
 def preview_files(run_dir: Path, description: dict, t: int, expected: bool) -> dict[str, Path]:
-    """The files of the preview of iteration t by name, which must exist if they are ``expected``.
-    They have checksums where the run noted the package's code.
+    """The files of the preview of iteration t, by name; RunError if it is ``expected`` and missing.
+
+    They have checksums unless an old version, which did not record the package's code, wrote them.
     """
     folder = iteration_dir(run_dir, t) / "preview"
-    _no_link(folder)
+    _refuse_link(folder)
     if not folder.is_dir():
         if expected:
             raise RunError(f"{folder}: is missing")
@@ -206,26 +214,22 @@ def preview_files(run_dir: Path, description: dict, t: int, expected: bool) -> d
         if extra := sorted(paths.keys() ^ sums.keys()):
             raise RunError(f"{folder / extra[0]}: is missing, or was not written by the run")
     for name, path in paths.items():
-        _whole(path, sums[name] if sums is not None else None, MOST_PREVIEW_BYTES)
+        _verified(path, sums[name] if sums is not None else None, MAX_PREVIEW_BYTES)
     return paths
 
 
 def read_run(run_dir: Path) -> Run:
-    """A finished run, whole; RunError names what is not as it was written, or not finished."""
+    """A finished run, all of it checked; RunError names a file that is damaged or missing."""
     description = read_description(run_dir)
     done = read_done(run_dir, description)
-    first = {name: description[name] for name in ("section", "preset", "regime", "seed")}
-    rows, curves, previews, notes = [], {}, {}, []
+    metrics, curves, previews, notes = [], {}, {}, []
     for t in range(1, description["config"]["iterations"] + 1):
         folder = iteration_dir(run_dir, t)
-        _no_link(folder)
+        _refuse_link(folder)
         record = read_record(run_dir, description, t)
         curves[t] = read_curve(folder)
         previews[t] = preview_files(run_dir, description, t, bool(record.get("preview")))
-        rows += [
-            {**first, "iteration": t, "metric": metric, "value": value}
-            for metric, value in record["metrics"].items()
-        ]
+        metrics += rows(description, t, record)
         if (folder / "newest.json").exists() and not files.states(folder):
             notes.append(f"{folder}: has no state of its fit, and so no learning curve")
-    return Run(run_dir, description, done, rows, curves, previews, notes)
+    return Run(run_dir, description, done, metrics, curves, previews, notes)

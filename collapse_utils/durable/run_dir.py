@@ -1,14 +1,14 @@
-"""A run directory: what is in it, which run it belongs to, and where the runs of a folder are.
+"""The layout of a run directory, the description of a run, and a search for run directories.
 
-<run>/config.json        what this chain is: section, preset, regime, seed, configuration, data,
-                         versions and digest of the code; and a fingerprint of all this
-<run>/changed-code.json  with which other code it went on, if it was allowed to, and what that made
-<run>/lease.json         who writes here now
+<run>/config.json        the description of the chain: section, preset, regime, seed, configuration,
+                         data, versions and digest of the code; and a fingerprint of all this
+<run>/changed-code.json  changes of the code during the run, if they were allowed
+<run>/lease.json         the process that writes here now
 <run>/metrics.csv        tidy results so far
-<run>/progress.json      for people who look on: iteration, step, rate
+<run>/progress.json      iteration, step and rate, for display
 <run>/iteration-03/      the fit of iteration 3: its checkpoint, its final weights, its metrics.json
-<run>/generation-03/     block-00, block-01, ...: what the model of iteration 3 sampled
-<run>/DONE               the chain is finished; holds the wall time and the provenance
+<run>/generation-03/     block-00, block-01, ...: the items that the model of iteration 3 sampled
+<run>/DONE               the chain is finished; contains the wall time and the provenance
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..chain import Chain
 
 ITERATION = re.compile(r"iteration-(\d{2,7})")
-MOST_NAME = 200  # bytes of a name that becomes part of a folder's
+MAX_NAME_BYTES = 200  # of a name that becomes part of a folder's name
 
 
 def iteration_dir(run_dir: Path, t: int) -> Path:
@@ -44,7 +44,7 @@ def block_dir(run_dir: Path, block: Block) -> Path:
 
 
 def iterations(run_dir: Path, name: str) -> dict[int, Path]:
-    """The file ``name`` of every iteration that has one, by t, in order."""
+    """The path of the file ``name`` of each iteration that has it: {t: path}, in order."""
     matches = (ITERATION.fullmatch(path.name) for path in run_dir.glob("iteration-*"))
     numbers = sorted({int(match[1]) for match in matches if match})
     paths = {t: iteration_dir(run_dir, t) / name for t in numbers}
@@ -52,18 +52,16 @@ def iterations(run_dir: Path, name: str) -> dict[int, Path]:
 
 
 def name_problem(name: str) -> str | None:
-    """Why ``name`` cannot be the name of a folder of runs or results, or None."""
+    """Why ``name`` cannot name a folder of runs or results, in words; None if it can."""
     if not name.isprintable() or set("/\\") & set(name):
         return "has a slash or a control character"
-    if not name.strip() or name.startswith(".") or len(name.encode()) > MOST_NAME:
-        return f"is empty, begins with a dot, or has more than {MOST_NAME} bytes"
+    if not name.strip() or name.startswith(".") or len(name.encode()) > MAX_NAME_BYTES:
+        return f"is empty, begins with a dot, or has more than {MAX_NAME_BYTES} bytes"
     return None
 
 
 def check_names(section: str, variant: str) -> None:
-    """InputError for names that no finished run may have, before any work is done for them; those
-    of an own model are free.
-    """
+    """InputError for a section or variant of an own model that a run directory cannot have."""
     if problem := name_problem(section):
         allowed = "one that can name a folder (an own model's is its NAME, or the argument name)"
         raise InputError("name", section, f"{allowed}: it {problem}")
@@ -72,13 +70,13 @@ def check_names(section: str, variant: str) -> None:
 
 
 def folder_name(variant: str) -> str:
-    """A variant as the name of one folder: an own model's may hold a path, such as ``data=/x``."""
+    """A variant as the name of a folder; an own model's may contain a path, such as ``data=/x``."""
     name = quote(variant or "base", safe=" =,.+-_:()[]'")
     return name.replace(".", "%2E") if name in (".", "..") else name
 
 
 def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> dict:
-    """What makes a run this run: the content of ``config.json``."""
+    """The description of a run, which ``config.json`` contains."""
     check_names(chain.section, chain.variant)
     if problem := name_problem(chain.source):
         raise InputError(
@@ -107,9 +105,7 @@ def describe_run(chain: Chain, real_train: data.Data, real_test: data.Data) -> d
 def shared_folders(
     shared: Path, description: dict, sampling_fields: Iterable[str]
 ) -> tuple[Path, Path]:
-    """The folders of the first fit and of its first block, which depend on neither the regime nor
-    N.
-    """
+    """The folders of the first fit and its first block, which depend on neither regime nor N."""
     config = {name: value for name, value in description["config"].items() if name != "iterations"}
     sampling = {name: config.pop(name) for name in sampling_fields}
     parts = {
@@ -121,7 +117,7 @@ def shared_folders(
 
 
 def fingerprint(parts: dict) -> str:
-    """A short hash of a JSON-able description."""
+    """A short hash of a description that JSON can hold."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -129,7 +125,7 @@ def run_dirs(folder: Path) -> Iterator[Path]:
     """Every run directory at or below ``folder``."""
     for path, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if {"config.json", "DONE"} & {*names, *folders}:  # one of them may have been lost
+        if {"config.json", "DONE"} & {*names, *folders}:  # one of the two may be lost
             folders.clear()
             yield Path(path)
 

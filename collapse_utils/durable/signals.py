@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM has stopped the run in a state from which it resumes; ``exit_status`` is
-    130 or 143.
-    """
+    """SIGINT or SIGTERM has stopped the run, which can resume; ``exit_status`` is 130 or 143."""
 
     def __init__(self, signum: int):
         super().__init__(signal.Signals(signum).name)
@@ -19,53 +17,48 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Signals:
-    """Turns SIGINT and SIGTERM into :class:`Interrupted`: at once, or at the end of a step while a
-    fit asks for that.
-    """
+    """Turns SIGINT and SIGTERM into :class:`Interrupted`: at once, or deferred during a fit."""
 
     deferred = False
-    asked: int | None = None
+    received: int | None = None
 
     def handle(self, signum: int, _frame: object) -> None:
-        if self.deferred and self.asked is None:
-            self.asked = signum
-        else:  # not inside a step, or asked a second time
+        if self.deferred and self.received is None:
+            self.received = signum
+        else:  # not inside a step, or a second signal
             raise Interrupted(signum)
 
 
 _signals = _Signals()
 
 
-def listen() -> None:
-    """Install the signal handlers (the command line does; a notebook keeps its own)."""
+def install_handlers() -> None:
+    """Install the signal handlers; the command line calls this, a notebook keeps its own."""
     signal.signal(signal.SIGINT, _signals.handle)
     signal.signal(signal.SIGTERM, _signals.handle)
 
 
 @contextlib.contextmanager
-def whole_steps() -> Iterator[Callable[[], None]]:
-    """Inside the block a signal waits until the function that it yields is called: between two
-    steps of training.
+def deferred_signals() -> Iterator[Callable[[], None]]:
+    """Defer the first signal inside the block until the caller's state is complete.
 
-    The caller passes nothing and gets :class:`Interrupted`, raised at a moment when its state is
-    whole; so does a block that ends without having called it again.
+    Yields a function, to be called between two steps of training, which raises :class:`Interrupted`
+    if a signal has come.  The end of the block does the same.
     """
-    _signals.deferred, _signals.asked = True, None
+    _signals.deferred, _signals.received = True, None
 
-    def stop_if_asked() -> None:
-        if _signals.asked is not None:
-            raise Interrupted(_signals.asked)
+    def stop_if_requested() -> None:
+        if _signals.received is not None:
+            raise Interrupted(_signals.received)
 
     try:
-        yield stop_if_asked
-        stop_if_asked()
+        yield stop_if_requested
+        stop_if_requested()
     finally:
-        _signals.deferred, _signals.asked = False, None
+        _signals.deferred, _signals.received = False, None
 
 
-def stopped(interrupt: KeyboardInterrupt) -> int:
-    """Tell that a command was stopped in a state from which it goes on; returns its exit status,
-    130 or 143.
-    """
-    print("stopped; the same command goes on from here", file=sys.stderr)
+def report_stop(interrupt: KeyboardInterrupt) -> int:
+    """Print that a command was stopped and can resume; returns its exit status, 130 or 143."""
+    print("stopped; run the same command again to resume", file=sys.stderr)
     return getattr(interrupt, "exit_status", 130)

@@ -1,11 +1,12 @@
-"""Two stores of a chain's products: a run directory that survives the process, and memory.
+"""Two stores of a chain's models, blocks and metrics: a run directory on disk, and memory.
 
-A store makes each model, block and record of metrics once.  Asked again, it gives what it has; what
-was lost or damaged on the disk is named on stderr and made again by the caller's own definition.
+A store makes each model, block and record of metrics once, and afterwards returns what it has.
+Anything lost or damaged on the disk is named on stderr and made again, by the function that the
+caller passes.
 
-The first fit depends on the seed and not on the regime, and the first block that it samples does
-not either: both are made once in a folder that chains of one experiment share, also between
-processes, and linked into each run directory.
+The first fit and the first block that it samples depend on the seed but not on the regime.  Both
+are made once, in a folder that all chains of one experiment share, also between processes, and
+linked into each run directory.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ from ..errors import RunError
 from ..presets import Config
 from ..regimes import Block
 from . import files, provenance, run_dir
-from .begin import check_run, code_changes, note_made
 from .checkpoints import Checkpoint, Divide, Pieces, at_once, in_order
 from .leases import Lease
 from .metrics import (
     checked,
+    is_intact,
     preview_damage,
     read_metrics,
     record_path,
     records,
     repair,
-    whole,
     write_metrics,
 )
+from .resume import check_run, code_changes, record_changed_code
 
 Fit = Callable[[Checkpoint], Any]
 Sample = Callable[..., data.Data]  # (model, kept) -> items; kept resumes a sampler, see Pieces
 
 
 class Store(Protocol):
-    """What the chain asks of a store."""
+    """The methods of a store that the chain calls."""
 
     def model(self, t: int, fit: Fit) -> Any: ...
 
@@ -56,9 +57,7 @@ class Store(Protocol):
 
 
 class InMemory:
-    """A store for small models and tests: nothing outlives it.  ``results`` maps t to {metric:
-    value}.
-    """
+    """A store in memory, for small models and tests.  ``results``: t -> {metric: value}."""
 
     def __init__(self, config: Config):
         self.config = config
@@ -92,7 +91,7 @@ class InMemory:
 
 
 class RunDirectory:
-    """The store of a run directory, whose lease this process holds.
+    """The store in a run directory, whose lease this process holds.
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ class RunDirectory:
     report : called with the state of the run (iteration, phase, step, steps, ...), at most twice a
         second.
     checkpoint_s : seconds of work that a fit, or a resumable sampler, may lose.
-    divide : makes the pieces of a resumable sampler, see Pieces.
+    divide : makes the pieces of a resumable sampler, see :class:`~.checkpoints.Pieces`.
     """
 
     def __init__(
@@ -122,26 +121,24 @@ class RunDirectory:
         self.shared_fit, self.shared_block = run_dir.shared_folders(
             Path(shared or path.parent / ".shared"), description, config.SAMPLING_FIELDS
         )
-        # the last one: all of them may not fit into memory
+        # only the last one, because all of them may not fit into memory
         self._model: tuple[int, Any] = (0, None)
         self._report, self._reported = report, 0.0
         repair(path, finished=(path / "DONE").exists())
         self._recorded_s = sum(record["seconds"] for record in records(path).values())
-        self._whole: set[Block] = set()  # blocks that this process has seen to be whole
+        self._intact: set[Block] = set()  # blocks that this process has checked
         self._before_s, self._started = self._recorded_s, time.monotonic()
 
     # Progress and time
 
     def wall_s(self) -> float:
-        """Seconds of work in this run, those of earlier processes on recorded iterations
-        included.
-        """
+        """Seconds of work in this run, including earlier processes' on recorded iterations."""
         return self._before_s + time.monotonic() - self._started
 
-    def tell(
-        self, t: int, phase: str, step: int = 0, steps: int = 0, figures: dict | None = None
+    def _show(
+        self, t: int, phase: str, step: int = 0, steps: int = 0, numbers: dict | None = None
     ) -> None:
-        """Show progress: to the caller, and in ``progress.json`` for other processes."""
+        """Show progress to the caller, and in ``progress.json`` to other processes."""
         now = time.monotonic()
         if step not in (0, steps) and now - self._reported < 0.5:
             return
@@ -153,9 +150,9 @@ class RunDirectory:
             "step": step,
             "steps": steps,
             "seconds": round(self.wall_s(), 1),
-            **(figures or {}),
+            **(numbers or {}),
         }
-        # a full disk must not stop a run for its progress bar
+        # a full disk must not stop a run only because its progress cannot be shown
         with contextlib.suppress(OSError, RunError):
             files.write_json(
                 self.path / "progress.json", state, durable=False, guard=self.lease.check
@@ -165,27 +162,27 @@ class RunDirectory:
     # Models
 
     def _checkpoint(self, t: int, folder: Path, lease: Lease) -> Checkpoint:
-        def report(step: int, steps: int, figures: dict) -> None:
-            self.tell(t, "fitting", step, steps, figures)
+        def report(step: int, steps: int, numbers: dict) -> None:
+            self._show(t, "fitting", step, steps, numbers)
 
         return Checkpoint(folder, every_s=self.checkpoint_s, guard=lease.check, report=report)
 
     def model(self, t: int, fit: Fit) -> Any:
-        """The model of iteration t: the one in memory, or what ``fit`` trains or reads back."""
+        """The model of iteration t: from memory, or else trained or read back by ``fit``."""
         if self._model[0] != t:
-            self._model = (0, None)  # make room first
+            self._model = (0, None)  # free its memory first
             self._model = (t, self._fit(t, fit))
         return self._model[1]
 
     def _fit(self, t: int, fit: Fit) -> Any:
         own = self._checkpoint(t, run_dir.iteration_dir(self.path, t), self.lease)
-        note_made(self.path, t, self.lease.check)
-        self.tell(t, "fitting")
+        record_changed_code(self.path, t, self.lease.check)
+        self._show(t, "fitting")
         if t > 1:
             return fit(own)
         with self._shared_lease() as lease:
             shared = self._checkpoint(1, self.shared_fit / "fit", lease)
-            # the shared folder was cleared
+            # the shared folder was cleared, but this run has its copy of the fit
             if shared.newest() is None and own.newest() is not None:
                 return fit(own)
             files.remove_leftovers(self.shared_fit)
@@ -195,10 +192,10 @@ class RunDirectory:
         return model
 
     def _shared_lease(self) -> Lease:
-        def waiting(owner: str) -> None:
-            self.tell(1, f"waiting for the first fit by {owner}")
+        def on_wait(owner: str) -> None:
+            self._show(1, f"waiting for the first fit by {owner}")
 
-        return Lease(self.shared_fit, wait=True, waiting=waiting)
+        return Lease(self.shared_fit, wait=True, on_wait=on_wait)
 
     # Blocks
 
@@ -206,26 +203,26 @@ class RunDirectory:
         return run_dir.block_dir(self.path, block).is_dir()
 
     def block(self, block: Block, model: Callable[[], Any], sample: Sample) -> data.Data:
-        """A block, whole: from the disk if it is as it was written, else sampled from its model."""
+        """The items of a block: from the disk if it is intact, else sampled from its model."""
         folder = run_dir.block_dir(self.path, block)
-        if block not in self._whole and (problem := files.damage(folder)):
+        if block not in self._intact and (problem := files.damage(folder)):
             if folder.exists():
                 files.warn(
                     f"{problem}; sampled again from the model of iteration {block.generation}"
                 )
                 self.lease.check()
                 files.remove_folder(folder)
-            elif record_path(
-                self.path, block.generation
-            ).exists():  # which is written after sampling
+            # the record is written after sampling
+            elif record_path(self.path, block.generation).exists():
                 files.warn(f"{folder}: is missing; sampled again")
-            fitted = model()  # before any lease of the shared folder, which the first fit takes too
-            self.tell(block.generation, "sampling")
+            # before _first_block takes the shared lease, which the first fit takes too
+            fitted = model()
+            self._show(block.generation, "sampling")
             if block == Block(1, 0):
                 self._first_block(folder, fitted, sample)
             else:
                 self._write_block(folder, fitted, sample, self.lease)
-        self._whole.add(block)
+        self._intact.add(block)
         return data.load(folder)
 
     def _first_block(self, folder: Path, fitted: Any, sample: Sample) -> None:
@@ -256,41 +253,35 @@ class RunDirectory:
     def metrics(
         self, t: int, evaluate: Callable[[], dict], preview: Callable[[Path], None] | None
     ) -> None:
-        """Record what the model of iteration t measures, unless it is recorded already."""
+        """Evaluate the model of iteration t and record its metrics, unless they are recorded."""
         if record_path(self.path, t).exists():
             if preview is not None and (problem := preview_damage(self.path, t)):
                 files.warn(f"{problem}; the preview is made again")
                 self._preview(t, preview)
             return
         folder = run_dir.iteration_dir(self.path, t)
-        self.tell(t, "evaluating")
+        self._show(t, "evaluating")
         metrics = evaluate()
         diverged = Checkpoint(folder).diverged() if self.config.diverged == "record" else None
         metrics = checked(metrics, diverged)
         if preview is not None:
             self._preview(t, preview)
         folder.mkdir(parents=True, exist_ok=True)
-        items, seconds = (
-            self.n * regimes.training_size(self.regime, t),
-            self.wall_s() - self._recorded_s,
-        )
-        files.write_checked(
-            record_path(self.path, t),
-            {
-                "metrics": metrics,
-                "training_items": items,
-                "seconds": seconds,
-                "preview": preview is not None,
-            },
-            guard=self.lease.check,
-        )
+        seconds = self.wall_s() - self._recorded_s
+        record = {
+            "metrics": metrics,
+            "training_items": self.n * regimes.training_size(self.regime, t),
+            "seconds": seconds,
+            "preview": preview is not None,
+        }
+        files.write_checked(record_path(self.path, t), record, guard=self.lease.check)
         self._recorded_s += seconds
         self._write_csv()
 
     def _preview(self, t: int, preview: Callable[[Path], None]) -> None:
-        """Keep a few samples to look at."""
+        """Save a few samples for readers."""
         folder = run_dir.iteration_dir(self.path, t) / "preview"
-        note_made(self.path, t, self.lease.check)
+        record_changed_code(self.path, t, self.lease.check)
         self.lease.check()
         files.remove_folder(folder)
         with files.new_folder(folder, self.lease.check) as temporary:
@@ -304,13 +295,14 @@ class RunDirectory:
     def finish(self, notes: dict | None) -> list[dict]:
         """Clean up, write ``DONE`` with the provenance, and return the rows of metrics."""
         if notes is not None:
-            notes = _plain_notes(notes)
-        rows = self._write_csv()  # a kill may have come between a record and the table
-        # or between a block and the end of its pieces
+            notes = _json_notes(notes)
+        # an earlier process may have been killed after a record and before the table ...
+        rows = self._write_csv()
+        # ... or after a block and before the removal of its pieces
         for leftover in self.path.glob("generation-*/pieces-of-*"):
             files.remove_folder(leftover)
-        self.tell(self.config.iterations, "done")
-        if not (self.path / "DONE").exists():  # it does where a finished run has been repaired
+        self._show(self.config.iterations, "done")
+        if not (self.path / "DONE").exists():  # it exists if a finished run was repaired
             record = provenance.collect(self.config.threads, wall_s=self.wall_s())
             if notes is not None:
                 record["notes"] = notes
@@ -320,14 +312,15 @@ class RunDirectory:
         return rows
 
 
-def _plain_notes(notes: Any) -> Any:
-    """What a section's ``notes`` returned, as it will be read: numbers of NumPy become numbers, and
-    keys texts, so that the checksum of what is written is that of what is read.
+def _json_notes(notes: Any) -> Any:
+    """A section's ``notes`` as they will be read from JSON, for the checksum to match.
+
+    NumPy numbers become Python numbers, and keys become text.
     """
     try:
         return json.loads(json.dumps(notes, default=lambda value: value.item()))
     except (AttributeError, TypeError, ValueError) as problem:
-        raise RunError(f"notes: returned what JSON cannot hold ({problem})") from None
+        raise RunError(f"notes: returned a value that JSON cannot hold ({problem})") from None
 
 
 def _pieces_dir(block_dir: Path) -> Path:
@@ -335,12 +328,12 @@ def _pieces_dir(block_dir: Path) -> Path:
 
 
 def finished_rows(path: Path, description: dict) -> list[dict] | None:
-    """The metrics of a finished run whose results are whole; None if there is work to do.
+    """The metrics of a finished run whose results are intact; None if there is work to do.
 
-    Raises InputError if ``path`` holds another run than ``description``.  Which code has made a
-    finished run does not matter: its results are read and nothing is added to them.
+    Raises InputError if ``path`` holds another run than ``description``.  A finished run may have
+    been made by other code, because its results are only read.
     """
     if not (path / "DONE").exists():
         return None
     check_run(path, description)
-    return read_metrics(path) if whole(path) else None
+    return read_metrics(path) if is_intact(path) else None

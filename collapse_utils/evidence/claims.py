@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from .. import paths
 from ..errors import InputError, one_of
 from . import effects, scaling, shares
+from .results import shipped
 from .rows import SCALES, Rows, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
@@ -124,7 +124,7 @@ class Claim:
 
 def file() -> Path:
     """The file of claims: the copy inside an installed package, or a source tree's."""
-    if path := paths.shipped("claims.yml", "book/claims.yml"):
+    if path := shipped("claims.yml", "book/claims.yml"):
         return path
     raise InputError("claims.yml", "", "a package installed with its claims, or a source tree")
 

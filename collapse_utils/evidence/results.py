@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import paths, sections
+from .. import sections
+from ..durable.code import PACKAGE, SOURCE_TREE
 from ..errors import InputError
 from . import plan
 
@@ -36,6 +37,11 @@ TEXT = {
 }
 
 
+def shipped(name: str, in_tree: str) -> Path | None:
+    """A file or folder that a wheel contains: the package's copy, or else the source tree's."""
+    return next((path for path in (PACKAGE / name, SOURCE_TREE / in_tree) if path.exists()), None)
+
+
 def root(given: str | Path | None = None) -> Path:
     """The folder of committed results: the given, the source tree's or the installed package's."""
     if given:
@@ -47,7 +53,7 @@ def root(given: str | Path | None = None) -> Path:
                 "a folder that exists, or empty for the results of the package",
             )
         return path
-    if path := paths.shipped("results", "results"):
+    if path := shipped("results", "results"):
         return path
     raise InputError("results", "", "a package installed with its results, or a folder")
 

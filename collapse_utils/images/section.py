@@ -108,7 +108,7 @@ class ImagesSection:
             self.plan(len(training_data)),
             seed=seed,
             checkpoint=checkpoint,
-            items_a_step=config.batch_size,
+            items_per_step=config.batch_size,
         )
         return model
 

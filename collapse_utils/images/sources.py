@@ -20,7 +20,7 @@ from PIL import Image
 
 from ..data import arrow
 from ..errors import InputError, data_error
-from ..sources import Source, content, files_below, local_copy, place, regular
+from ..sources import Source, check_regular, content_checksum, files_below, local_copy, local_path
 
 SOURCES: dict[str, Source] = {
     "orl": Source(
@@ -115,7 +115,7 @@ def _table(path: Path) -> dict[str, str]:
     """One of CelebA's own annotation files, ``name value`` a line; empty if it is not there."""
     if not path.is_file():
         return {}
-    regular(path, MOST_LIST)
+    check_regular(path, MOST_LIST)
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError as problem:
@@ -136,13 +136,13 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
         photos.append(
             Photo(
                 name_there,
-                key_of(regular(file, MOST_BYTES).read_bytes()),
+                key_of(check_regular(file, MOST_BYTES).read_bytes()),
                 people.get(file.name, ""),
                 parts.get(file.name, ""),
             )
         )
     return Album(
-        name, content(files), photos, lambda i: _opened(files[i].read_bytes()), CELEBA_CROP
+        name, content_checksum(files), photos, lambda i: _opened(files[i].read_bytes()), CELEBA_CROP
     )
 
 
@@ -167,7 +167,7 @@ def _jpeg_tar(name: str, path: Path) -> Album:
             return archive.extractfile(members[i]).read()
 
     photos = [Photo(member.name, key_of(read(i))) for i, member in enumerate(members)]
-    return Album(name, content([path]), photos, lambda i: _opened(read(i)), CELEBA_CROP)
+    return Album(name, content_checksum([path]), photos, lambda i: _opened(read(i)), CELEBA_CROP)
 
 
 def _celeba_rows(name: str, content: str, parts: dict) -> Album:
@@ -201,7 +201,7 @@ def _celeba_parquet(name: str, files: list[Path]) -> Album:
         by_part.setdefault(file.name.split("-")[0], []).append(str(file))
     try:
         tables = arrow().load_dataset("parquet", data_files=by_part)
-        return _celeba_rows(name, content(files), dict(tables))
+        return _celeba_rows(name, content_checksum(files), dict(tables))
     except InputError:
         raise
     except Exception as problem:  # of datasets and pyarrow, which raise many kinds
@@ -273,5 +273,5 @@ def locate(data: str | Path, needed: dict[str, int] | None = None) -> Album:
             if path.suffix == ".tar" or path.name.startswith(str(data)):
                 return _local(str(data), path)
         return _celeba_hub(needed or {})
-    path = place(data, SOURCES)
+    path = local_path(data, SOURCES)
     return _local(path.stem, path)

@@ -54,7 +54,7 @@ def fit(
     model = new_model(config, seed)
     on_device = next(model.parameters()).device
     batches = Batches(len(training_data), config.batch_size, seed)
-    plan = Plan.of(config, steps=config.epochs * batches.steps_an_epoch)
+    plan = Plan.of(config, steps=config.epochs * batches.steps_per_epoch)
     train(
         model,
         lambda step: batch(*token_lists(training_data, batches(step))).to(on_device),
@@ -62,7 +62,7 @@ def fit(
         plan,
         seed=seed,
         checkpoint=checkpoint,
-        items_a_step=config.batch_size,
+        items_per_step=config.batch_size,
         validate=validate,
         split=split,
     )
@@ -73,7 +73,7 @@ def trained_tokens(config: LanguageConfig, training_data: Data, seed: int) -> in
     """How many tokens a fit is trained to predict, each as often as it is read."""
     predicted = np.asarray(training_data.with_format("numpy")["length"][:], np.int64) - 1
     batches = Batches(len(predicted), config.batch_size, seed)
-    steps = config.epochs * batches.steps_an_epoch
+    steps = config.epochs * batches.steps_per_epoch
     return int(sum(predicted[batches(step)].sum() for step in range(steps)))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ..data import arrow
 from ..errors import data_error
-from ..sources import Source, local_copy, place
-from ..sources import content as content_of
+from ..sources import Source, local_copy, local_path
+from ..sources import content_checksum as content_of
 
 MOST_LINE = 64 * 2**20  # bytes of one line
 
@@ -142,7 +142,7 @@ def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str
             return "tinystories", content_of(files), _read(files)
         source = SOURCES["tinystories"]
         return "tinystories", source.revision, _hub(source)
-    path = place(data, SOURCES)
+    path = local_path(data, SOURCES)
     files = _files_below(path)
     if not files:
         layout = "tinystories.jsonl or data/train-*.parquet"

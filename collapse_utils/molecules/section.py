@@ -138,7 +138,7 @@ class MoleculesSection:
             plan,
             seed=seed,
             checkpoint=checkpoint,
-            items_a_step=config.batch_size,
+            items_per_step=config.batch_size,
             validate=lambda model: sum(self.test_losses(model, self.real.validation)),
             split=split_noised,
         )

@@ -18,7 +18,7 @@ import numpy as np
 from rdkit import Chem, RDConfig, RDLogger
 
 from ..errors import data_error
-from ..sources import Source, content, local_copy, place, regular
+from ..sources import Source, check_regular, content_checksum, local_copy, local_path
 from .config import MoleculesConfig
 
 BAD_SHARE = 0.05  # of a source's records that may be unusable before the source is refused
@@ -159,7 +159,7 @@ def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
 
 def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
     """(label, molecule) of every line ``SMILES [name]``; without conformations."""
-    regular(path, MOST_BYTES)
+    check_regular(path, MOST_BYTES)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as reason:
@@ -237,11 +237,15 @@ def locate(data: str | Path, config: MoleculesConfig) -> tuple[str, str, Callabl
     if str(data) == "geom_drugs":
         for path in local_copy("geom_drugs"):
             if path.name == "geom_drugs.sdf.gz" and path.is_file():
-                return "geom_drugs", content([path]), partial(_file, path, config.conformers)
+                return (
+                    "geom_drugs",
+                    content_checksum([path]),
+                    partial(_file, path, config.conformers),
+                )
         raise data_error(
             "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`"
         )
-    path = place(data, SOURCES)
+    path = local_path(data, SOURCES)
     if path.is_dir():
         if (path / "summary_drugs.json").is_file():
             raise data_error(
@@ -255,4 +259,8 @@ def locate(data: str | Path, config: MoleculesConfig) -> tuple[str, str, Callabl
         raise data_error(data, "a file that ends in .sdf, .sdf.gz or .smi")
     if not path.is_file():
         raise data_error(data, "a regular file, not a pipe or a device")
-    return path.name.split(".")[0], content([path]), partial(_file, path, config.conformers)
+    return (
+        path.name.split(".")[0],
+        content_checksum([path]),
+        partial(_file, path, config.conformers),
+    )

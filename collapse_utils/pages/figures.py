@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from .. import picks
+from .. import selection
 from ..evidence import statistics
 
 
@@ -28,7 +28,7 @@ class OfRegimes(dict[str, str]):
         self.shared = shared
 
     def __missing__(self, regime: str) -> str:
-        share = picks.share_of_real(regime)
+        share = selection.share_of_real(regime)
         if share is None:
             raise KeyError(regime)
         return self.shared(regime.partition("=")[0], share)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..durable import files
 from ..durable.metrics import KEY, frame_of
-from ..durable.reading import MOST_PREVIEW_BYTES, Run, read_run
+from ..durable.reading import MAX_PREVIEW_BYTES, Run, read_run
 from ..durable.run_dir import finished_runs, folder_name
 from ..errors import InputError, RunError
 from ..evidence.results import read_csv
@@ -173,4 +173,4 @@ def _copy_samples(target: Path, runs: list[Run], records: list[dict]) -> None:
             for name, source in preview.items():
                 copy = target / folder_name(variant) / regime / f"iteration-{t:02d}" / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_bytes(files.read_plain(source, MOST_PREVIEW_BYTES))
+                copy.write_bytes(files.read_regular(source, MAX_PREVIEW_BYTES))

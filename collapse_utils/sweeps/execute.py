@@ -19,9 +19,9 @@ from typing import Any
 
 import nbformat
 
+from ..durable.code import PACKAGE
 from ..durable.files import write_text
 from ..errors import InputError
-from ..paths import PACKAGE
 
 
 def fingerprint(root: Path, notebook: nbformat.NotebookNode, parameters: dict[str, Any]) -> str:

@@ -101,7 +101,7 @@ class Live:
         if not state:
             return
         if self.page is not None:
-            done = f"{progress.fraction(state):.1f} of {state['iterations']}"
+            done = f"{progress.iterations_done(state):.1f} of {state['iterations']}"
             about = progress.describe(state, job.regime)
             self.page.line(job.label, f"{job.label}: {done} fits; {about}")
             return
@@ -117,7 +117,7 @@ class Live:
                 file=sys.stderr,
             )
         bar = self.chains[job]
-        bar.n = progress.fraction(state)
+        bar.n = progress.iterations_done(state)
         bar.set_postfix_str(progress.describe(state, job.regime), refresh=False)
         bar.refresh()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..durable import leases, progress
-from ..durable.progress import fraction
+from ..durable.progress import iterations_done
 from ..errors import Occupied
 from .jobs import Job
 from .live import Live
@@ -84,7 +84,9 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
 
 def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
     """The next job: first those that need not wait for a first fit that another job makes."""
-    busy = {(job.shared, job.seed) for job in running if fraction(progress.read(job.run_dir)) < 1}
+    busy = {
+        (job.shared, job.seed) for job in running if iterations_done(progress.read(job.run_dir)) < 1
+    }
     second = None
     for job in waiting:
         if leases.held(job.run_dir):

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import sections
+from ..durable.code import SOURCE_TREE
 from ..durable.exits import exit_status
 from ..durable.leases import Lease
-from ..durable.signals import listen
+from ..durable.signals import install_handlers
 from ..errors import InputError, RunError
-from ..paths import SOURCE_TREE, book_root
 from . import execute as papermill_run
 from .jobs import Job
 
@@ -37,6 +37,11 @@ def _tools() -> None:
             missing.name,
             "papermill and ipykernel: pip install 'collapse_utils[book]'",
         ) from None
+
+
+def book_root() -> Path | None:
+    """The folder of the book's sources: the current one, or the package's source tree, or None."""
+    return next((root for root in (Path.cwd(), SOURCE_TREE) if (root / "_toc.yml").is_file()), None)
 
 
 def find(names: list[str], given: str) -> dict[str, Path]:
@@ -172,7 +177,7 @@ def execute(source: Path, target: Path, values: dict) -> str:
 
 def main(arguments: list[str]) -> int:
     source, target, values = arguments
-    listen()
+    install_handlers()
 
     def work() -> int:
         if reason := execute(Path(source), Path(target), json.loads(values)):

@@ -64,7 +64,7 @@ def row(run_dir: Path, thorough: bool = True) -> Row:
             words = f"{problem}; collapse run with its options makes it whole again"
             return Row("failed", f"{total}/{total}", name, words)
         return Row("done", f"{total}/{total}", name, _record_failed(run_dir))
-    finished = f"{progress.fraction(state):.1f}/{total}"
+    finished = f"{progress.iterations_done(state):.1f}/{total}"
     owner = leases.owner(run_dir)
     if owner is not None and owner.alive:
         silent = progress.silent_s(run_dir)
@@ -91,7 +91,7 @@ def planned_row(run_dir: Path, name: str) -> Row:
     """A chain that a sweep was asked for and that has no run directory here yet."""
     state = progress.read_elsewhere(run_dir)
     if "phase" in state:
-        finished = f"{progress.fraction(state):.1f}/{state['iterations']}"
+        finished = f"{progress.iterations_done(state):.1f}/{state['iterations']}"
         regime = run_dir.parent.name
         return Row(
             "running",

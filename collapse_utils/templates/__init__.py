@@ -16,9 +16,7 @@ def source(kind: str) -> str:
 
 
 def write(path: Path, kind: str = KINDS[0]) -> None:
-    """Write a template to the new file ``path``; InputError if its name is no module's, or if it
-    exists.
-    """
+    """Write a template to ``path``; InputError if it exists or cannot be the name of a module."""
     text = source(kind)
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise InputError("FILE", str(path), "a name such as my_model.py")

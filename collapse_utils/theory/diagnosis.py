@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ..errors import InputError, whole
+from ..errors import InputError, check_integer
 from .bias import KEEPS, bias, is_bounded, variance
 
 
@@ -69,7 +69,7 @@ def errors_accumulate(
         raise InputError(
             "errors", f"shape {e.shape}", "finite numbers, shape (seeds >= 2, fits >= 1)"
         )
-    whole("horizon", horizon, 1)
+    check_integer("horizon", horizon, 1)
     N = e.shape[1]
     k = np.arange(1.0, max(N, horizon) + 1)
     g, v = bias(k**-decay, regime), variance(regime, len(k))

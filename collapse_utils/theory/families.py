@@ -45,7 +45,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from ..errors import one_of, whole
+from ..errors import check_integer, one_of
 from . import chains
 
 
@@ -84,7 +84,7 @@ FAMILIES = {
 
 def mean_risk(v2: float, n: int, regime: str, iterations: int) -> np.ndarray:
     """E (mu_t - mu)^2/v(mu) for t = 1..N, exact at any n; not for ``accumulate_subsample``."""
-    whole("n", n, 2)
+    check_integer("n", n, 2)
     power = {"replace": 0, "replace_multiple": 1, "accumulate": 2}[
         one_of("regime", regime, chains.WHOLE_BLOCKS)
     ]

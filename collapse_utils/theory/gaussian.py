@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from .. import regimes
-from ..errors import InputError, whole
+from ..errors import InputError, check_integer
 from . import chains
 
 
@@ -49,7 +49,7 @@ class Moments(NamedTuple):
 
 def retained(regime: str, n: int, iterations: int) -> np.ndarray:
     """E V_t / V_0 for t = 1..N at maximum likelihood: Gaussian variance, or heterozygosity."""
-    whole("n", n, 2)
+    check_integer("n", n, 2)
     t = np.arange(1.0, iterations + 1)
     if regimes.check(regime) == "accumulate_subsample":
         return moments(regime, n, iterations).variance
@@ -59,7 +59,7 @@ def retained(regime: str, n: int, iterations: int) -> np.ndarray:
 
 def accumulate_limit(n: int) -> float:
     """Limit of :func:`retained` under accumulate, sin(pi/sqrt n)/(pi/sqrt n): Euler's product."""
-    whole("n", n, 2)
+    check_integer("n", n, 2)
     return float(np.sinc(1 / np.sqrt(n)))
 
 
@@ -75,7 +75,7 @@ def moments(regime: str, n: int, iterations: int, *, unbiased: bool = False) -> 
     picks strays from the pool's by V (t - 1)/(t n - 1), and their unbiased variance is the
     pool's.
     """
-    whole("n", n, 2)
+    check_integer("n", n, 2)
     regimes.check(regime)
     keeps = regime in ("accumulate", "accumulate_subsample")
     fits = []
@@ -103,7 +103,7 @@ def log_drift(n: int, d: int = 1, *, unbiased: bool = False) -> tuple[float, flo
     of independent chi-squares (Bartlett): sum_j psi((n - j)/2) + log(2/n), and sum_j psi'((n -
     j)/2).
     """
-    whole("n", n, 2)
+    check_integer("n", n, 2)
     if not 1 <= d < n:
         raise InputError("d", d, f"an integer from 1 to n - 1 = {n - 1}")
     half = (n - np.arange(1, d + 1)) / 2
@@ -130,7 +130,7 @@ def lost(regime: str, q: ArrayLike, n: int, iterations: int) -> np.ndarray:
     exact as n grows with n q fixed and about exp(-2 n q/t) later.  Not known in this form for
     replace_multiple.
     """
-    whole("n", n, 2)
+    check_integer("n", n, 2)
     regimes.check(regime)
     rare = np.asarray(q, float)[..., None]
     if regime == "replace_multiple":
@@ -159,7 +159,7 @@ def simulate(
     their exact distributions (normal, and Wishart by Bartlett's factor); a subsample needs the
     items.  Replace carries the factor of V instead of V, and stays exact until V underflows.
     """
-    whole("n", n, 2)
+    check_integer("n", n, 2)
     if regimes.check(regime) == "accumulate_subsample":
         return _subsample(n, d, iterations, repeats, rng, unbiased)
     L, mu = np.broadcast_to(np.eye(d), (repeats, d, d)), np.zeros((repeats, d))
@@ -217,7 +217,7 @@ def simulate_discrete(
     regime: str, p: ArrayLike, n: int, iterations: int, repeats: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chains of multinomial fits of p: heterozygosity, and number of states seen, (R, N) each."""
-    whole("n", n, 2)
+    check_integer("n", n, 2)
     regimes.check(regime)
     keeps = regime in ("accumulate", "accumulate_subsample")
     fitted = np.broadcast_to(np.asarray(p, float), (repeats, len(np.atleast_1d(p))))

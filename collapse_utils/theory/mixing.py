@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import seeds
-from ..errors import require, whole
+from ..errors import check_integer, require
 
 
 def _iterations(t: ArrayLike) -> np.ndarray:
@@ -157,7 +157,7 @@ class Mixing:
 
     def __post_init__(self) -> None:
         for field, low in (("r", 0), ("s", 1), ("d", 1), ("iterations", 1), ("repeats", 2)):
-            whole(field, getattr(self, field), low)
+            check_integer(field, getattr(self, field), low)
         _weight(self.r, self.s, self.weight)
         require("T", self.T, f"an integer >= d + 2 = {self.d + 2}", self.d + 2 <= self.T)
         pool = self.r if self.pool is None else self.pool

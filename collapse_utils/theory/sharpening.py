@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import seeds
-from ..errors import one_of, require, whole
+from ..errors import check_integer, one_of, require
 
 REGIMES = ("replace", "accumulate", "share")
 
@@ -48,7 +48,7 @@ def _regime(regime: str, share: float | None) -> None:
 
 def zipf(size: int) -> np.ndarray:
     """Probabilities of ``size`` words whose frequency falls as 1/rank."""
-    weights = np.arange(1, whole("size", size, 2) + 1) ** -1.0
+    weights = np.arange(1, check_integer("size", size, 2) + 1) ** -1.0
     return weights / weights.sum()
 
 
@@ -113,7 +113,7 @@ def depths(t: int, regime: str = "accumulate", share: float | None = None) -> np
     left at t - 1.  Accumulate: the coefficients of prod_{k=2..t} (k - 1 + z) / k.
     """
     _regime(regime, share)
-    whole("t", t, 1)
+    check_integer("t", t, 1)
     w = np.ones(1)
     for k in range(2, t + 1):
         real = {"replace": 0.0, "accumulate": 1 / k, "share": share}[regime]
@@ -147,7 +147,7 @@ class Stories:
     def __post_init__(self) -> None:
         _regime(self.regime, self.share)
         for field in ("length", "iterations", "stories", "repeats"):
-            whole(field, getattr(self, field), 1)
+            check_integer(field, getattr(self, field), 1)
 
 
 def simulate(config: Stories, seed: int) -> dict[str, np.ndarray]:

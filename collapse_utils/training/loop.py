@@ -1,8 +1,8 @@
-"""One flat optimisation loop for the neural sections.
+"""The optimisation loop of the neural sections.
 
-A section says what a batch is (a pure function of the step) and what its loss is; this module does
-the rest: AdamW, warm-up and cosine, clipping, the learning curve, and a state on disk from which
-training resumes to the same last bit.
+A section defines its batches, as a pure function of the step, and its loss.  This module does the
+rest: AdamW, warm-up and cosine schedule, clipping, the learning curve, and saved states from which
+training resumes to the same bits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .. import seeds
 from ..durable import files
 from ..durable.checkpoints import Checkpoint
 from ..durable.reading import CURVE_COLUMNS
-from ..durable.signals import whole_steps
+from ..durable.signals import deferred_signals
 from ..errors import RunError
 from ..presets import Config
 from . import precision
@@ -30,12 +30,12 @@ from .allocator import keep_memory
 from .memory import Gradients, Split
 
 CURVE_POINTS = 40  # rows of a learning curve: enough to draw, few enough to commit
-VALIDATIONS = 8  # how often in a fit the validation loss is measured
+VALIDATIONS = 8  # measurements of the validation loss in a fit
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is optimised: AdamW, a warm-up, and a learning rate that decays."""
+    """How a model is optimised: AdamW, a warm-up, and a decaying learning rate."""
 
     steps: int
     learning_rate: float  # peak
@@ -44,20 +44,21 @@ class Plan:
     weight_decay: float  # of matrices; vectors (biases, norms) have none
     clip: float  # largest gradient norm
     betas: tuple[float, float] = (0.9, 0.95)
-    # > 0: instead of the cosine, the rate is multiplied by ``decay`` between so many equal parts of
-    # the fit
+    # If > 0, there is no cosine: the fit has so many equal stages, and after each of them the rate
+    # is multiplied by ``decay``.
     stages: int = 0
     decay: float = 1.0
-    # > 0: multiply by ``decay`` whenever more validations than this have brought no better loss
+    # If > 0, there is no cosine: the rate is multiplied by ``decay`` whenever more validations in a
+    # row than this have not improved the loss.
     patience: int = 0
     validations: int = VALIDATIONS
-    # or "record": a loss that is not finite ends the fit with the weights of the step before
+    # with "record", a loss that is not finite ends the fit with the weights of the step before
     diverged: str = "stop"
     precision: str = "float32"  # of the forward and backward passes, see ``precision.py``
 
     @classmethod
     def of(cls, config: Config, **own: Any) -> Plan:
-        """The fields that a section's ``config`` has too, and its ``own`` ones."""
+        """A plan with the fields that ``config`` shares with it, and the fields ``own``."""
         shared = {field.name for field in fields(cls)} & {field.name for field in fields(config)}
         return cls(**{name: getattr(config, name) for name in shared} | own)
 
@@ -76,20 +77,22 @@ class Plan:
 
 
 def plateau(plan: Plan) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
-    """Lowers a factor, 1 at first, when the validation loss stops falling."""
+    """A factor, 1 at first, that is lowered when the validation loss stops falling."""
     holder = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    factor, patience = (plan.decay, plan.patience) if plan.patience else (0.5, math.inf)  # or never
+    # without patience in the plan, the factor stays 1
+    factor, patience = (plan.decay, plan.patience) if plan.patience else (0.5, math.inf)
     return torch.optim.lr_scheduler.ReduceLROnPlateau(
         holder, factor=factor, patience=patience, eps=0.0
     )
 
 
 def device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def optimiser(model: torch.nn.Module, plan: Plan) -> torch.optim.AdamW:
-    """AdamW in its fused form (one pass over the parameters a step), decay on matrices only."""
+    """Fused AdamW (one pass over the parameters per step), with weight decay on matrices only."""
     matrices = [p for p in model.parameters() if p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.dim() < 2]
     groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
@@ -106,64 +109,64 @@ def train(
     *,
     seed: int,
     checkpoint: Checkpoint,
-    items_a_step: int,
+    items_per_step: int,
     validate: Callable[[torch.nn.Module], float] | None = None,
     split: Split | None = None,
 ) -> None:
     """Train ``model`` in place for ``plan.steps`` steps, from the newest state in ``checkpoint``.
 
-    With ``plan.diverged == "record"`` every step is looked at before it is taken; one whose loss or
-    gradient is not finite ends the fit, and the finished state holds the weights from before it and
-    ``diverged.json``.
+    With ``plan.diverged == "record"`` every step is checked before it is taken.  A step whose loss
+    or gradient is not finite ends the fit; the final state then contains ``diverged.json`` and the
+    weights from before that step.
 
     Parameters
     ----------
-    batch_at : the batch of a step; must depend on the step alone.
+    batch_at : step -> batch; must depend on the step alone.
     loss_of : mean loss of a batch, a scalar tensor.
     seed : of dropout.
     validate : loss on held-out data for the learning curve; called ``plan.validations`` times.
-    split : (batch, n) -> at most n smaller batches and their shares in the mean loss; a step that
-        does not fit into memory is then taken in parts.
+    split : (batch, n) -> at most n smaller batches and their weights in the mean loss; used for a
+        step that does not fit into memory.
 
     Raises
     ------
-    RunError : the loss is not finite; the message names the step, the learning rate and the state
-        to go back to.
+    RunError : the loss is not finite; the message names the step, the learning rate and the last
+        good state.
     """
     keep_memory()
-    started = checkpoint.start()
-    if started is not None and (started / "curve.csv").exists():
-        load_model(model, started / "model.safetensors")
+    state_dir = checkpoint.start()
+    if state_dir is not None and (state_dir / "curve.csv").exists():  # the fit is finished
+        load_model(model, state_dir / "model.safetensors")
         model.eval()
         return
     adam = optimiser(model, plan)
     torch.manual_seed(seeds.derive(seed, "dropout"))
-    curve, losses, first, lowered = [], [], 0, plateau(plan)
-    target = next(model.parameters()).device
-    scaler = precision.scaler(plan.precision, target)
+    curve, losses, first_step, rate_factor = [], [], 0, plateau(plan)
+    model_device = next(model.parameters()).device
+    scaler = precision.scaler(plan.precision, model_device)
     gradients = Gradients(
         loss_of,
         split,
-        forward=functools.partial(precision.forward, plan.precision, target),
+        forward=functools.partial(precision.forward, plan.precision, model_device),
         scale=scaler.scale,
     )
-    if started is not None:
-        load_model(model, started / "model.safetensors")
-        state = torch.load(started / "training.pt", weights_only=True)
+    if state_dir is not None:
+        load_model(model, state_dir / "model.safetensors")
+        state = torch.load(state_dir / "training.pt", weights_only=True)
         adam.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random_state"])
         if state["cuda_random_state"]:
             torch.cuda.set_rng_state_all(state["cuda_random_state"])
-        curve, losses, first = state["curve"], list(state["losses"]), state["step"]
-        lowered.load_state_dict(state["plateau"])
-        lowered.optimizer.load_state_dict(state["factor"])
+        curve, losses, first_step = state["curve"], list(state["losses"]), state["step"]
+        rate_factor.load_state_dict(state["plateau"])
+        rate_factor.optimizer.load_state_dict(state["factor"])
         gradients.parts = state["parts"]
         if scaler.is_enabled():
             scaler.load_state_dict(state["scaler"])
     parameters = list(model.parameters())
-    every = max(plan.steps // CURVE_POINTS, 1)
+    curve_every = max(plan.steps // CURVE_POINTS, 1)
     validations = {round((k + 1) * plan.steps / plan.validations) for k in range(plan.validations)}
-    clock, clocked = time.monotonic(), first
+    start_time = time.monotonic()
 
     def save(step: int) -> None:
         with checkpoint.saving(step) as folder:
@@ -177,8 +180,8 @@ def train(
                 else [],
                 "curve": curve,
                 "losses": torch.stack(losses) if losses else torch.empty(0),
-                "plateau": lowered.state_dict(),
-                "factor": lowered.optimizer.state_dict(),
+                "plateau": rate_factor.state_dict(),
+                "factor": rate_factor.optimizer.state_dict(),
                 "parts": gradients.parts,
                 "scaler": scaler.state_dict(),
             }
@@ -186,46 +189,50 @@ def train(
 
     recording, outcome = plan.diverged == "record", None
     model.train()
-    with precision.products(plan.precision, target), whole_steps() as stop_if_asked:
-        for step in range(first, plan.steps):
-            learning_rate = plan.rate(step) * lowered.optimizer.param_groups[0]["lr"]
+    with precision.products(plan.precision, model_device), deferred_signals() as stop_if_requested:
+        for step in range(first_step, plan.steps):
+            learning_rate = plan.rate(step) * rate_factor.optimizer.param_groups[0]["lr"]
             for group in adam.param_groups:
                 group["lr"] = learning_rate
             buffers = [buffer.clone() for buffer in model.buffers()] if recording else []
             loss = gradients(model, batch_at(step))
             scaler.unscale_(adam)
             norm = torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
-            # a step of float16 whose gradients overflow is skipped, and its loss scaled down
-            steady = scaler.is_enabled() or torch.isfinite(norm)
-            if recording and not (torch.isfinite(loss) and steady):
+            # in float16, the scaler skips a step whose gradients overflow and lowers the scale
+            norm_ok = scaler.is_enabled() or torch.isfinite(norm)
+            if recording and not (torch.isfinite(loss) and norm_ok):
                 for buffer, before in zip(model.buffers(), buffers, strict=True):
                     buffer.copy_(before)
-                outcome = {"step": step + 1, "learning_rate": learning_rate}
-                outcome["loss"] = str(loss.item())
+                outcome = {
+                    "step": step + 1,
+                    "learning_rate": learning_rate,
+                    "loss": str(loss.item()),
+                }
                 break
             scaler.step(adam)
             scaler.update()
             adam.zero_grad(set_to_none=True)
             losses.append(loss)
             done = step + 1
-            if done % every == 0 or done == plan.steps or done in validations:
-                recent = torch.stack(losses).tolist()  # the only moment that waits for the device
+            if done % curve_every == 0 or done == plan.steps or done in validations:
+                recent = torch.stack(losses).tolist()  # waits for the device, so not at every step
                 _check_finite(recent, done, plan, checkpoint)
                 losses.clear()
                 mean = sum(recent) / len(recent)
-                row = [done, done * items_a_step, learning_rate, mean, None]
+                row = [done, done * items_per_step, learning_rate, mean, None]
                 if validate is not None and done in validations:
                     model.eval()
                     row[-1] = validate(model)
-                    lowered.step(row[-1])
+                    rate_factor.step(row[-1])
                     model.train()
                 curve.append(row)
-                rate = (done - clocked) * items_a_step / (time.monotonic() - clock)
-                figures = {"loss": round(mean, 4), "items_per_s": round(rate, 1)}
-                checkpoint.report(done, plan.steps, figures)
+                seconds = time.monotonic() - start_time
+                items_per_s = (done - first_step) * items_per_step / seconds
+                numbers = {"loss": round(mean, 4), "items_per_s": round(items_per_s, 1)}
+                checkpoint.report(done, plan.steps, numbers)
             if done < plan.steps:
                 try:
-                    stop_if_asked()
+                    stop_if_requested()
                 except KeyboardInterrupt:
                     save(done)
                     raise
@@ -242,7 +249,7 @@ def save_finished(
     curve: list[list],
     diverged: dict | None = None,
 ) -> None:
-    """Write the final state after ``step`` steps; ``diverged`` says why it ended early."""
+    """Save the final state after ``step`` steps; ``diverged`` describes why it ended early."""
     with checkpoint.saving(step) as folder:
         save_model(model, str(folder / "model.safetensors"))
         with open(folder / "curve.csv", "w", newline="") as file:

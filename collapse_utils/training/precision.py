@@ -1,11 +1,11 @@
 """The precision of training: float32, or faster arithmetic on accelerators that have it.
 
-    float32    every number and every product
-    tf32       float32 numbers, whose products round them to 10 bits (NVIDIA, from Ampere)
-    bfloat16   products and activations; weights, losses and the optimiser stay float32
-    float16    the same with a scaled loss, for cards without bfloat16, such as a T4
+    float32    all numbers and products
+    tf32       float32 numbers, rounded to 10 bits in matrix products (NVIDIA, from Ampere)
+    bfloat16   products and activations; weights, losses and the optimiser are float32
+    float16    like bfloat16, but with a scaled loss; for cards without bfloat16, such as a T4
 
-Evaluation and the weights on the disk are float32 in every case.
+Evaluation and the saved weights are float32 in all four cases.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Iterator
 
 import torch
 
-LOWER = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @contextlib.contextmanager
 def products(name: str, device: torch.device) -> Iterator[None]:
-    """Sets whether a GPU may round the factors of float32 products, for the length of the block."""
+    """Set, inside the block, whether a GPU may round the factors of float32 products."""
     if device.type != "cuda":
         yield
         return
@@ -35,12 +35,12 @@ def products(name: str, device: torch.device) -> Iterator[None]:
 
 
 def forward(name: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """The context of a forward pass; one that does nothing for float32 and tf32."""
-    if name not in LOWER:
+    """The context manager of a forward pass; it does nothing for float32 and tf32."""
+    if name not in HALF:
         return contextlib.nullcontext()
-    return torch.autocast(device.type, LOWER[name])
+    return torch.autocast(device.type, HALF[name])
 
 
 def scaler(name: str, device: torch.device) -> torch.amp.GradScaler:
-    """Scales the loss of float16, whose small gradients would be zero; passes on all others."""
+    """Scales the loss of float16, whose small gradients would round to zero; else disabled."""
     return torch.amp.GradScaler(device.type, enabled=name == "float16")

@@ -1,4 +1,4 @@
-"""How many threads the numerical libraries use."""
+"""The number of threads of the numerical libraries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def use_threads(threads: int) -> None:
 
 
 def use_torch_threads(threads: int) -> None:
-    """Set the number of threads of torch, if it is loaded; nothing loads it for this."""
+    """Set the number of threads of torch if it is loaded; does not import it."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)

@@ -311,5 +311,5 @@ def test_notes_are_kept_as_they_will_be_read(tmp_path):
     done = files.read_checked(tmp_path / "run" / "DONE")
     assert done["notes"] == {"gain": 0.5, "by_size": {"2": 1, "10": 3}}
     section.notes = lambda: {"rows": np.zeros(3)}
-    with pytest.raises(RunError, match="notes: returned what JSON cannot hold"):
+    with pytest.raises(RunError, match="notes: returned a value that JSON cannot hold"):
         run_chain(section, toy.chain(), tmp_path / "other")

@@ -126,7 +126,9 @@ def test_a_generator_and_a_class_are_answered_with_what_to_give(tmp_path):
         def real_data(self):
             return tuple((row for row in part) for part in super().real_data())
 
-    with pytest.raises(InputError, match=r"got 'generator'; .* such as a generator, becomes one"):
+    with pytest.raises(
+        InputError, match=r"got 'generator'; .*turn a generator or other iterator into one"
+    ):
         own.trial(Once())
     with pytest.raises(InputError, match=r"section: got 'Normal'; .* as Normal\(\)"):
         own.experiment(own_models.Normal, tmp_path)

@@ -11,7 +11,7 @@ from collapse_utils import data
 
 def test_a_pool_of_many_files_keeps_none_of_them_open(tmp_path):
     blocks = []
-    for generation in range(data.MOST_OPEN + 40):
+    for generation in range(data.MAX_OPEN_FILES + 40):
         folder = tmp_path / str(generation)
         folder.mkdir()
         data.save(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from collapse_utils import picks
+from collapse_utils import selection
 from collapse_utils.errors import InputError
 from collapse_utils.regimes import REGIMES, Block, blocks_sampled, check, training_size, trains_on
 
@@ -58,7 +58,7 @@ def test_an_unknown_regime_is_refused_with_the_known_ones():
 
 
 def rows(regime, t, n, seed):
-    return picks.rows(regime, t, len(trains_on(regime, t)), n, seed)
+    return selection.rows(regime, t, len(trains_on(regime, t)), n, seed)
 
 
 @pytest.mark.parametrize("kind", ["fixed_real", "redrawn_real"])

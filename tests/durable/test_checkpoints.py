@@ -128,7 +128,7 @@ def test_a_lost_state_is_named(tmp_path, capsys):
     (tmp_path / "state-000000002").rmdir()
     assert checkpoint.start().name == "state-000000001"
     assert (
-        "state-000000002: is missing; this fit goes on from state-000000001"
+        "state-000000002: is missing; this fit resumes from state-000000001"
         in capsys.readouterr().err
     )
 

@@ -265,15 +265,15 @@ def test_a_long_chain_keeps_few_files_open(tmp_path):
             most.append(len(os.listdir("/proc/self/fd")))
             return super().fit(training_data, seed, checkpoint)
 
-    chain = toy.chain("accumulate", iterations=data.MOST_OPEN + 30)
+    chain = toy.chain("accumulate", iterations=data.MAX_OPEN_FILES + 30)
     run_chain(Watched(chain.config), chain, tmp_path / "run")
-    assert most[-1] - most[0] < 10 < max(most) - most[0] <= data.MOST_OPEN + 5
+    assert most[-1] - most[0] < 10 < max(most) - most[0] <= data.MAX_OPEN_FILES + 5
 
 
 def test_many_generations_are_one_training_set(tmp_path):
     blocks = []
-    for number in range(data.MOST_OPEN + 3):
+    for number in range(data.MAX_OPEN_FILES + 3):
         np.save(tmp_path / f"{number}.npy", np.full((2, 3), number))
-        blocks.append(data.light(np.load(tmp_path / f"{number}.npy", mmap_mode="r")))
+        blocks.append(data.lazy(np.load(tmp_path / f"{number}.npy", mmap_mode="r")))
     pool = data.join(blocks)
     assert np.array_equal(pool[:][::2, 0], range(len(blocks)))

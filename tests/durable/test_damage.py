@@ -83,8 +83,8 @@ HARMS = [flip, truncate, empty, remove]
 @pytest.mark.parametrize(
     "name, output",
     [
-        ("iteration-03/state-000000007/model.safetensors", "goes on from state-000000006"),
-        ("iteration-03/state-000000007/training.pt", "goes on from state-000000006"),
+        ("iteration-03/state-000000007/model.safetensors", "resumes from state-000000006"),
+        ("iteration-03/state-000000007/training.pt", "resumes from state-000000006"),
         ("iteration-02/state-000000012/model.safetensors", None),  # not needed any more
         ("generation-02/block-00/items.npy", "sampled again from the model of iteration 2"),
         ("iteration-02/metrics.json", "measured again"),
@@ -112,11 +112,11 @@ def test_a_damaged_file_is_named_and_made_again(whole, stopped, capsys, harm, na
     [
         (
             ["iteration-03/state-000000007"],
-            ["state-000000007: is missing", "goes on from state-000000006"],
+            ["state-000000007: is missing", "resumes from state-000000006"],
         ),
         (
             ["iteration-03/state-000000006", "iteration-03/state-000000007"],
-            ["state-000000007: is missing; this fit goes on from its start"],
+            ["state-000000007: is missing; this fit resumes from its start"],
         ),
         (["generation-02"], ["generation-02/block-00: is missing; sampled again"]),
         (
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_named_and_made_again(whole, stopped, capsys, harm, na
             ],
             [
                 "generation-02/block-00",
-                "state-000000012: is missing; this fit goes on from its start",
+                "state-000000012: is missing; this fit resumes from its start",
             ],
         ),
         (["iteration-02"], ["iteration-02/metrics.json: is missing; measured again"]),
@@ -153,7 +153,7 @@ def test_the_first_fit_is_made_again_when_both_its_copies_are_damaged(whole, sto
     shutil.rmtree(next(stopped.glob(".shared/*/block-*")))
     run(stopped)
     said = capsys.readouterr().err
-    assert "goes on from state-000000011" in said and "generation-01/block-00: is missing" in said
+    assert "resumes from state-000000011" in said and "generation-01/block-00: is missing" in said
     assert outcome(stopped) == outcome(whole)
 
 

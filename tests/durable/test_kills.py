@@ -131,7 +131,7 @@ def test_a_signal_stops_any_phase_with_one_line(
     output = driver(section, tmp_path, phase=name, event=event, signal=signum)
     assert (output["status"], output["output"]) == (
         status,
-        "stopped; the same command goes on from here\n",
+        "stopped; run the same command again to resume\n",
     )
     assert (
         not (tmp_path / "run" / "lease.json").exists() and not (tmp_path / "run" / "DONE").exists()

@@ -20,7 +20,7 @@ import toy
 
 from collapse_utils import own
 from collapse_utils.chain import run_chain
-from collapse_utils.durable import begin, files, leases
+from collapse_utils.durable import files, leases, resume
 from collapse_utils.durable.leases import Lease
 from collapse_utils.errors import Occupied, RunError
 from collapse_utils.templates.numpy_model import MyModel
@@ -228,7 +228,7 @@ def test_a_process_that_loses_its_lease_before_the_run_begins_writes_nothing(
         (directory / "lease.json").unlink()
         heirs.append(Lease(directory).acquire())
 
-    monkeypatch.setattr(begin, "remove_leftovers", taken)
+    monkeypatch.setattr(resume, "remove_leftovers", taken)
     with pytest.raises(Occupied, match="lost its lease"):
         run_chain(section, chain, run_dir, allow_changed_code=True)
     heirs[0].release()

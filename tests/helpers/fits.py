@@ -31,7 +31,9 @@ def loss_of(network, batch):
 def fit(folder, loss=loss_of, every_s=1e9, plan=PLAN, **options):
     network = model()
     checkpoint = Checkpoint(folder, every_s=every_s)
-    train(network, batch_at, loss, plan, seed=1, checkpoint=checkpoint, items_a_step=32, **options)
+    train(
+        network, batch_at, loss, plan, seed=1, checkpoint=checkpoint, items_per_step=32, **options
+    )
     return torch.cat([p.flatten() for p in network.parameters()]).detach()
 
 

@@ -20,6 +20,6 @@ def start(*words: object, **options) -> subprocess.Popen:
 
 def wait_for_fits(run_dir: Path, process: subprocess.Popen, fits: float = 2) -> None:
     """Return once a chain has made so many fits; its process must be alive until then."""
-    while progress.fraction(progress.read(run_dir)) < fits:
+    while progress.iterations_done(progress.read(run_dir)) < fits:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)

@@ -75,7 +75,7 @@ class Neural(Gaussian):
         plan = Plan(
             steps=12, learning_rate=0.05, warmup=0.1, final_rate=0.1, weight_decay=0.0, clip=1.0
         )
-        train(model, batch_at, loss_of, plan, seed=seed, checkpoint=checkpoint, items_a_step=16)
+        train(model, batch_at, loss_of, plan, seed=seed, checkpoint=checkpoint, items_per_step=16)
         with torch.no_grad():
             return model(torch.ones(1, 1))[0].double().numpy(), np.ones(self.dimensions), len(rows)
 

@@ -253,7 +253,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, uninterrupted, signum,
     assert process.returncode == status
     assert not (tmp_path / "run" / "DONE").exists()
     if status > 0:
-        assert output.strip().splitlines()[-1] == "stopped; the same command goes on from here"
+        assert output.strip().splitlines()[-1] == "stopped; run the same command again to resume"
     resumed = _start(tmp_path, tmp_path / "run")
     resumed.communicate()
     assert resumed.returncode == 0

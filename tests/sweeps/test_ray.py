@@ -96,7 +96,7 @@ class Witness(threading.Thread):
     def busy(self) -> int:
         """Chains that are being run and have finished an iteration."""
         return sum(
-            leases.held(job.run_dir) and progress.fraction(progress.read(job.run_dir)) > 1
+            leases.held(job.run_dir) and progress.iterations_done(progress.read(job.run_dir)) > 1
             for job in self.owners
         )
 
@@ -167,7 +167,7 @@ def test_a_chain_that_is_stopped_while_workers_sample_resumes(cluster, tmp_path,
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode == 143
-    assert progress.last_line(job.log) == "stopped; the same command goes on from here"
+    assert progress.last_line(job.log) == "stopped; run the same command again to resume"
     assert not leases.held(job.run_dir) and not job.done()
     psutil.wait_procs(sampling(), 30)
     assert sampling() == []
@@ -264,9 +264,9 @@ def test_stopping_the_sweep_stops_its_chains_on_the_nodes(cluster, tmp_path):
     processes.wait_for_fits(job.run_dir, process, 3)
     process.send_signal(signal.SIGTERM)
     output = process.communicate()[1]
-    assert process.returncode == 143 and "the same command goes on" in output
+    assert process.returncode == 143 and "run the same command again" in output
     assert not leases.held(job.run_dir) and not job.done()
-    assert progress.last_line(job.log) == "stopped; the same command goes on from here"
+    assert progress.last_line(job.log) == "stopped; run the same command again to resume"
 
 
 def test_a_chain_that_fails_on_a_node_says_why(cluster, tmp_path, capsys):

@@ -22,7 +22,7 @@ import pytest
 from collapse_utils import __version__, regimes
 from collapse_utils.__main__ import main
 from collapse_utils.durable import files, leases, progress
-from collapse_utils.durable.leases import process_began
+from collapse_utils.durable.leases import process_start
 from collapse_utils.durable.run_dir import fingerprint
 from collapse_utils.errors import InputError, Occupied, RunError
 from collapse_utils.sweeps import jobs, live, local, ray_engine, ray_worker, status
@@ -179,7 +179,7 @@ def test_slurm_s_warning_stops_a_task_and_the_same_task_goes_on(tmp_path):
     process = subprocess.Popen(
         ["bash", script, *arguments], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
-    while progress.fraction(progress.read(job.run_dir)) < 3:
+    while progress.iterations_done(progress.read(job.run_dir)) < 3:
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
@@ -222,10 +222,10 @@ def test_ctrl_c_in_a_terminal_asks_a_chain_to_stop_once(tmp_path):
     processes.wait_for_fits(job.run_dir, process)
     os.killpg(process.pid, signal.SIGINT)
     assert (
-        process.communicate()[1].strip() == "stopped; the same command goes on from here"
+        process.communicate()[1].strip() == "stopped; run the same command again to resume"
         and process.returncode == 130
     )
-    assert job.log.read_text() == "stopped; the same command goes on from here\n"
+    assert job.log.read_text() == "stopped; run the same command again to resume\n"
     assert not leases.held(job.run_dir)
 
 
@@ -409,7 +409,7 @@ def test_a_state_of_another_number_of_iterations_is_not_counted(tmp_path):
 
 def test_time_left_of_odd_but_possible_states():
     late = {**STATE, "step": 90}  # an own model that counts on after its last step
-    assert progress.fraction(late) == 1.6
+    assert progress.iterations_done(late) == 1.6
     long = {**STATE, "iteration": 10**6, "iterations": 10**6}
     assert 0 < progress.seconds_left(long, "accumulate") < 1
     assert progress.seconds_left(STATE, "etc") is None
@@ -452,7 +452,7 @@ def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     lease = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "began": process_began(os.getpid()),
+        "began": process_start(os.getpid()),
         "token": "x",
     }
     files.write_json(run_dir_of(every[0]) / "lease.json", lease)
@@ -464,7 +464,7 @@ def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     run_dir_of(every[3])
     every[3].log.write_text("reading data\nerror: training: the loss is nan at step 3 of 60\n")
     run_dir_of(every[4])
-    every[4].log.write_text("stopped; the same command goes on from here\n")
+    every[4].log.write_text("stopped; run the same command again to resume\n")
     rows = {row.label: row for row in status.rows(tmp_path)}
     assert [rows[job.label].state for job in every] == [
         "running",
@@ -494,7 +494,7 @@ def test_status_of_a_silent_run_and_of_a_damaged_one(tmp_path):
     lease = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "began": process_began(os.getpid()),
+        "began": process_start(os.getpid()),
         "token": "x",
     }
     files.write_json(run_dir_of(first) / "lease.json", lease)

@@ -11,7 +11,7 @@ from collapse_utils.chain import run_chain
 from collapse_utils.durable.checkpoints import Checkpoint
 from collapse_utils.errors import RunError
 from collapse_utils.training.loop import train
-from collapse_utils.training.memory import Gradients, ran_out
+from collapse_utils.training.memory import Gradients, is_out_of_memory
 
 MOST = 10  # items that the pretended memory holds
 
@@ -39,7 +39,7 @@ def fit(folder, loss_of, split=None, every_s=1e9, stop=None):
     options = {
         "seed": 1,
         "checkpoint": Checkpoint(folder, every_s=every_s),
-        "items_a_step": 32,
+        "items_per_step": 32,
         "split": split,
     }
     train(model, stop or fits.batch_at, loss_of, fits.PLAN, **options)
@@ -83,10 +83,9 @@ def test_a_real_allocator_that_refuses_is_recognised():
     for allocate in (lambda: torch.empty(2**48), lambda: np.empty(2**55)):
         with pytest.raises((RuntimeError, MemoryError)) as refused:
             allocate()
-        assert ran_out(refused.value)
-    assert not ran_out(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) and not ran_out(
-        ValueError("memory")
-    )
+        assert is_out_of_memory(refused.value)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_out_of_memory(ValueError("memory"))
 
     def hungry(model, batch):
         return model * sum(
@@ -152,7 +151,9 @@ def test_the_message_names_the_field_to_lower(tmp_path, method, error, output):
 
 def gradient(model, loss_of, split, batch, parts):
     model.zero_grad()
-    loss = Gradients(loss_of, split, parts)(model, batch)
+    gradients = Gradients(loss_of, split)
+    gradients.parts = parts
+    loss = gradients(model, batch)
     return loss, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 

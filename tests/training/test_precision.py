@@ -47,7 +47,7 @@ def fit(folder, name, stop=None, **options):
 
     every = 0.0 if stop else float("inf")
     checkpoint = Checkpoint(folder, every_s=every)
-    train(model, batch_at, loss_of, plan, seed=0, checkpoint=checkpoint, items_a_step=64)
+    train(model, batch_at, loss_of, plan, seed=0, checkpoint=checkpoint, items_per_step=64)
     return model, [row["training_loss"] for row in read_curve(folder)]
 
 
@@ -105,7 +105,7 @@ def test_a_step_that_overflows_in_float16_is_skipped_and_no_divergence(tmp_path)
     model = torch.nn.Linear(8, 1)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     plan = Plan(1, 0.01, 0.0, 1.0, 0.0, 1.0, precision="float16", diverged="record")
-    options = {"seed": 0, "checkpoint": Checkpoint(tmp_path), "items_a_step": 64}
+    options = {"seed": 0, "checkpoint": Checkpoint(tmp_path), "items_per_step": 64}
     train(model, data, lambda model, batch: 1e4 * loss_of(model, batch), plan, **options)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert not Checkpoint(tmp_path).diverged()

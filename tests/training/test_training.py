@@ -130,7 +130,7 @@ def test_a_fit_that_was_read_back_does_not_drop_out(tmp_path):
     fit(tmp_path)
     network = model(1)
     train(
-        network, batch_at, loss_of, PLAN, seed=1, checkpoint=Checkpoint(tmp_path), items_a_step=32
+        network, batch_at, loss_of, PLAN, seed=1, checkpoint=Checkpoint(tmp_path), items_per_step=32
     )
     assert not network.training
 

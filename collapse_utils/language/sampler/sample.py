@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ...errors import InputError, whole
+from ...errors import InputError, check_integer
 from ...training.allocator import keep_memory
 from . import cpu
 from .request import Collector, Request, Stories
@@ -68,7 +68,7 @@ def sample_stories(
 def _check(request: Request, batch: int, config: object) -> None:
     counts = (("count", request.count, 1), ("first", request.first, 0), ("batch", batch, 1))
     for field, value, least in counts:
-        whole(field, value, least)
+        check_integer(field, value, least)
     if not (np.isfinite(request.temperature) and request.temperature > 0):
         raise InputError("temperature", request.temperature, "a finite number > 0")
     if not 2 <= request.max_length <= config.max_position_embeddings:
