@@ -142,7 +142,7 @@ def sweep(options: argparse.Namespace) -> int:
         from . import own
 
         own.before_sweep(mine, options.check)
-    jobs.leave_plan(planned)
+    jobs.save_plan(planned)
     listen()
     failed = engine(mine)
     for job in failed:
@@ -168,7 +168,7 @@ def _planned(options: argparse.Namespace) -> list[Job]:
         if missing := [name for name, data in sources.items() if not data]:
             raise InputError("--source", missing[0], form)
         allow = options.allow_changed_code
-        return jobs.jobs_of(plan.read(options.plan), options.out, sources, allow)
+        return jobs.plan_sweeps(plan.read(options.plan), options.out, sources, allow)
     _refuse(options, ["source"], "--plan FILE as well; --data says where a section's data are")
     names = (
         list(experiments.NAMES)

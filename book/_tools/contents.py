@@ -11,7 +11,7 @@ from typing import Any
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from collapse_utils.errors import InputError, named_values
-from collapse_utils.sweeps.execute import read_notebook, small_pictures, write_notebook
+from collapse_utils.sweeps.execute import read_notebook, shrink_pictures, write_notebook
 
 
 def book_root(path: str | Path) -> Path:
@@ -72,7 +72,7 @@ def strip(path: Path) -> bool:
     for cell in notebook.cells:
         for key in ("papermill", "execution", "ExecuteTime"):
             cell.metadata.pop(key, None)
-    small_pictures(notebook)
+    shrink_pictures(notebook)
     if json.dumps(notebook, sort_keys=True) == before:
         return False
     write_notebook(path, notebook)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,6 @@ def run(root: Path, name: str, parameters: dict[str, Any], only: Sequence[str] =
         check_parameters(read_notebook(path), path.name, parameters)
     folder = root / "build" / name / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
-    # a debugger's warning, of no use in a record
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     failures = 0
     for path in chosen:
         target = folder / path.name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from collapse_utils.sweeps.execute import fewer_colours
+from collapse_utils.sweeps.execute import reduce_colours
 
 from .headline import REGIMES, Panel
 
@@ -36,7 +36,7 @@ class Picture:
     def save(self, path: Path) -> None:
         drawn = io.BytesIO()
         self.write(drawn, format="png", dpi=200, metadata={"Results": self.digest})
-        path.write_bytes(fewer_colours(drawn.getvalue()))
+        path.write_bytes(reduce_colours(drawn.getvalue()))
 
     def write(self, file: BinaryIO, **options: object) -> None:
         """Draw into an open file; ``options`` are those of ``Figure.savefig``."""
