@@ -1,11 +1,11 @@
-"""Every chain as an executed notebook: the section's page, with one seed and one regime, trained as
-it runs.
+"""Every chain as an executed notebook: the section's page with one seed and one regime, which
+trains while it runs.
 
-    <run>.ipynb          the record: published by one rename, only when every cell has run
-    <run>.failed.ipynb   what a failed execution outputs instead, with its error in place
+    <run>.ipynb          the executed notebook, renamed to this only when every cell has run
+    <run>.failed.ipynb   the copy that a failed execution leaves, with the error in its cell
 
-The notebook runs its chain in the run directory beside it, so that a record costs a bare chain and
-a few figures, and a chain that was run before is shown and not run again.
+The notebook runs its chain in the run directory beside it.  It therefore costs little more than the
+chain alone, and a chain that was run before is shown and not run again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _check_installed() -> None:
 
 
 def find(names: list[str], given: str) -> dict[str, Path]:
-    """Section -> its notebook: the file ``given``, or the book's page; InputError if there is none."""
+    """Section -> its notebook: the file ``given``, or the page of the book; InputError without one."""
     _check_installed()
     if given:
         path = Path(given).resolve()
