@@ -63,7 +63,7 @@ def _claim(
     page = page_of(root, claim.page.section)
     entry = registered.get(claim.id, {})
     home = root / "results"
-    metric = claim.metric or claim.page.metric
+    metric = claim.metric
     return {
         "id": claim.id,
         "section": claim.page.section,

@@ -17,7 +17,7 @@ from collapse_utils.evidence.verdicts import (
     TWO_LOOKS,
     Verdict,
     p_above,
-    settled,
+    reproduced_or_contradicted,
 )
 
 from .tables import captioned, markdown
@@ -92,11 +92,11 @@ def measured(
     others_hold = effects + 1e3 * (np.arange(parts) > 0)[:, None]
 
     def looks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        good, bad = settled(p_above(values), p_above(-values), level)
+        good, bad = reproduced_or_contradicted(p_above(values), p_above(-values), level)
         if not first_look:
             return good, bad
         early = values[..., :first_look]
-        early_good, early_bad = settled(p_above(early), p_above(-early), level)
+        early_good, early_bad = reproduced_or_contradicted(p_above(early), p_above(-early), level)
         late = ~(early_good | early_bad)
         return early_good | (late & good), early_bad | (late & bad)
 

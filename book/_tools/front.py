@@ -84,7 +84,7 @@ def _exception(judged: Judged) -> str:
     if found is None or found[1].outcome != NOT_REPRODUCED:
         return ""
     claim, verdict = found
-    unit = claim.unit_of(claim.metric or claim.page.metric)
+    unit = claim.unit_of(claim.metric)
     rise = f"{verdict.effect.text(3)} {unit}"
     return f" Not for GPT-2: at temperature 1, later losses are {rise} higher."
 
@@ -117,7 +117,7 @@ def _cold(judged: Judged) -> list[str]:
     if samples is None or losses is None:
         return []
     (_, variety), (claim, loss) = samples, losses
-    unit = claim.unit_of(claim.metric or claim.page.metric)
+    unit = claim.unit_of(claim.metric)
     return [
         "**The loss does not see everything.** At temperature 0.3, accumulation changes "
         f"later losses by {loss.effect.text(3)} {unit}; the final samples keep "

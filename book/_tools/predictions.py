@@ -33,8 +33,8 @@ def final_gap(table: pd.DataFrame, other: pd.DataFrame) -> list[float]:
 
 
 STATISTICS = {
-    "growth": growth.over_line,
-    "bounded": growth.over_convergent,
+    "growth": growth.harmonic_over_line,
+    "bounded": growth.harmonic_over_convergent,
     "late_change": lambda table: growth.late_change(np.log(table)).tolist(),
     "final_ratio": final_ratio,
 }

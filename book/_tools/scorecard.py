@@ -93,7 +93,7 @@ def scale_of(section: str, name: str) -> str:
 def tested(claim: Claim, verdicts: dict[str, Verdict]) -> str:
     """What was tested, in one sentence."""
     claimed = next((verdict.claimed for verdict in verdicts.values() if verdict.claimed), "")
-    names = claim.options.get("metrics") or [claim.metric or claim.page.metric]
+    names = claim.options.get("metrics") or [claim.metric]
     titles = [(METRICS | SIMULATED).get(name, name).partition(" (")[0] for name in names]
     subject = f"For the {' and the '.join(titles)}, we test"
     return (

@@ -40,7 +40,7 @@ def _check_installed() -> None:
 
 
 def find(names: list[str], given: str) -> dict[str, Path]:
-    """Section -> its notebook: the file ``given``, or the page of the book; InputError without one."""
+    """Section -> its notebook: the file ``given``, or the book's page; InputError without one."""
     _check_installed()
     if given:
         path = Path(given).resolve()

@@ -152,7 +152,7 @@ def unpack(job: Job, archive: bytes) -> None:
     temporary.mkdir(parents=True)
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(temporary, filter="data")  # no member outputs the folder
+            tar.extractall(temporary, filter="data")  # no member leaves the folder
         for path in temporary.rglob("*"):
             files.flush(path)
         for path in sorted(temporary.iterdir(), key=Path.is_dir):
