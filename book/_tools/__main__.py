@@ -108,8 +108,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """What the options say, as the notebooks' parameters."""
-    given = {
+    """The notebooks' parameters that the options give."""
+    values = {
         "preset": options.preset,
         "seeds": seeds.parse(options.seeds),
         "regimes": list(regimes.parse(options.regimes)),
@@ -117,8 +117,8 @@ def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
         "runs": str((root / (options.runs or f"build/{options.name}/runs")).resolve()),
     }
     if options.data is not None:
-        given["data"] = options.data
-    return given | parameters(options.parameter)
+        values["data"] = options.data
+    return values | parameters(options.parameter)
 
 
 def _command(root: Path, options: argparse.Namespace) -> int:
@@ -145,13 +145,9 @@ def _command(root: Path, options: argparse.Namespace) -> int:
     elif options.command == "register":
         print(f"written: {registration.write(root).relative_to(root)}")
     elif options.command == "repository":
-        changed = repository.move(root, options.url) if options.url else []
-        print(
-            "\n".join(
-                [f"written: {path.relative_to(root)}" for path in changed]
-                + [repository.address(root)]
-            )
-        )
+        for path in repository.move(root, options.url) if options.url else []:
+            print(f"written: {path.relative_to(root)}")
+        print(repository.address(root))
     elif options.command == "strip":
         for path in notebooks(root):
             print(f"{path.name}: {'stripped' if strip(path) else 'clean'}")

@@ -25,7 +25,7 @@ from . import (
     teaching,
     versions,
 )
-from .benchmarks import NOTHING, front_door, page, torture
+from .benchmarks import NO_BENCHMARKS, make_times, speed_page, torture
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
@@ -104,11 +104,11 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),
         folder / "claims.json": claims_json.text(root, judged),
         folder / "error_rates.md": error_rates.table(),
-        folder / "speed.md": page(root),
-        folder / "speed_goals.md": speed_goals.table(root) or NOTHING,
-        folder / "sampling_batch.md": speed_goals.batches(root) or NOTHING,
+        folder / "speed.md": speed_page(root),
+        folder / "speed_goals.md": speed_goals.table(root) or NO_BENCHMARKS,
+        folder / "sampling_batch.md": speed_goals.batches(root) or NO_BENCHMARKS,
         folder / "torture.md": torture(root),
-        folder / "front_door.md": front_door(root) or NO_TIMES,
+        folder / "front_door.md": make_times(root) or NO_TIMES,
         folder / "data.md": captioned(
             downloads.table(root),
             "The files of results. Folders are named after section, preset and data.",
@@ -126,7 +126,7 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         },
     }
     text = readme.read_text(encoding="utf-8")
-    parts = {"results": for_readme(panels, judged), "times": front_door(root) or NO_TIMES}
+    parts = {"results": for_readme(panels, judged), "times": make_times(root) or NO_TIMES}
     for name, part in parts.items():
         text = between_marks(text, name, part)
     generated[readme] = text

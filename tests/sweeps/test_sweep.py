@@ -26,7 +26,7 @@ from collapse_utils.durable.leases import process_began
 from collapse_utils.durable.run_dir import fingerprint
 from collapse_utils.errors import InputError, Occupied, RunError
 from collapse_utils.sweeps import jobs, live, local, ray_engine, ray_worker, status
-from collapse_utils.sweeps.local import explain, start
+from collapse_utils.sweeps.local import log_failure, start
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--set", "iterations=2", "--set", "repeats=4"]
@@ -512,7 +512,7 @@ def test_a_chain_that_is_killed_says_by_what(tmp_path):
     while not (leases.held(job.run_dir) and (job.run_dir / "progress.json").exists()):
         time.sleep(0.02)
     process.kill()
-    explain(job, process.wait())
+    log_failure(job, process.wait())
     assert progress.last_line(job.log) == "error: killed by SIGKILL (often: out of memory)"
     assert [row.state for row in status.rows(tmp_path)] == ["failed"]
 
