@@ -1,12 +1,12 @@
-"""What the paper's experiments cost at three sizes: the tables of the page on costs.
+"""The tables of the page on costs: what the paper's experiments cost at three sizes.
 
     results/planning/rates.csv        seconds and bytes of one item on one core, measured by
                                       ``benchmarks/planning.py``
-    results/planning/assumptions.csv  what cannot be measured here, each labelled: sizes of data
+    results/planning/assumptions.csv  labelled values that cannot be measured here: sizes of data
                                       sets, peaks and prices of GPUs
 
-Training grows with t in accumulate and does not in replace (``regimes.training_size``); a molecule
-fit has a fixed number of steps and grows in neither.
+Training grows with t under accumulate and not under replace (``regimes.training_size``).  A fit of
+molecules has a fixed number of steps, so it grows under neither.
 """
 
 from __future__ import annotations
@@ -31,32 +31,28 @@ from collapse_utils.pages.costs import (
 
 from .tables import captioned, markdown
 
-SEEDS = 3  # what a verdict asks for
+SEEDS = 3  # that a verdict needs
 TOGETHER = 8  # GPUs that train one model in the table of links
-# GB/s that one GPU or node sends; NVIDIA's data sheet of the A100 gives NVLink's both ways together
+# GB/s that one GPU or node sends; NVIDIA's data sheet of the A100 gives the sum of both directions
 LINKS = {"NVLink of an A100": 600.0 / 2, "PCIe 4.0, 16 lanes": 31.5, "Ethernet, 10 Gbit/s": 1.25}
 
 
 def disk(size: float) -> str:
     for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if size >= scale:
-            return (
-                f"{size / scale:,.2g} {unit}"
-                if size < 100 * scale
-                else f"{size / scale:,.0f} {unit}"
-            )
+            return f"{size / scale:,.{'2g' if size < 100 * scale else '0f'}} {unit}"
     return f"{size / 1e3:,.0f} kB"
 
 
 def money(low: float, high: float | None = None) -> str:
-    def one(value: float) -> str:
+    def number(value: float) -> str:
         return f"{value:,.2f}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"
 
-    return f"USD {one(low)}" if high is None else f"USD {one(low)} to {one(high)}"
+    return f"USD {number(low)}" if high is None else f"USD {number(low)} to {number(high)}"
 
 
 def cost_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> str:
-    """One chain of every experiment under replace and accumulate, on this core and on GPUs."""
+    """One chain of every experiment under replace and accumulate, on one core and on GPUs."""
     numbers = "real items", "fits", "one core, measured", "disk", *(f"{g}, assumed" for g in GPUS)
     rows = []
     for row, regime in chains(frame, size):
@@ -67,7 +63,7 @@ def cost_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> st
     return markdown(("experiment", "regime", *numbers), rows, right=numbers)
 
 
-def bill(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> str:
+def bill_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> str:
     """All chains of an experiment: three seeds under both regimes."""
     prices = [f"{name} at USD {assumed[f'{name}_price']:g}" for name in ("core", *GPUS)]
     prices[0] = prices[0].replace("core", "cores")
@@ -88,7 +84,7 @@ def bill(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> str:
 
 
 def parts_table(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
-    """Where the time of a chain at the paper's size goes, and the share of its last fit."""
+    """The shares of the time of a chain at the paper's size, and of its last fit."""
     numbers = "training", "sampling", "measuring", "last fit, of all training"
     rows = []
     for row, regime in chains(frame, SIZES[1]):
@@ -101,8 +97,8 @@ def parts_table(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
     return markdown(("experiment", "regime", *numbers), rows, right=numbers)
 
 
-def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
-    """A sentence on the longest chain and its largest part: the limit on many machines."""
+def longest_chain(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
+    """The longest chain and its largest part, which limit what many machines can do."""
     costs = [
         (cost(row, assumed, regime, 1), row, regime) for row, regime in chains(frame, SIZES[1])
     ]
@@ -125,7 +121,7 @@ def first_to_shard(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
 
 
 def data_parallel(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
-    """What it would cost to train one language model on several GPUs, at the paper's size."""
+    """The gain from training one language model on several GPUs, at the paper's size."""
     from collapse_utils.language.model import PAPER_SIZES  # loads torch and transformers
 
     row = frame[(frame["section"] == "language") & (frame["preset"] == "paper")].iloc[0]
@@ -191,25 +187,22 @@ def pages(root: Path) -> dict[str, str]:
     if rates is None:
         return {}
     frame, assumed = rates
-    parts = [machine(frame)]
+    listed, folded = [], []
     for size in SIZES:
-        name = size.name.replace(" ", "-")
-        one, all_of = f"table-cost-{name}", f"table-bill-{name}"
-        head = f"{size.name[0].upper()}{size.name[1:]}"
-        parts += [
-            f"- **{head}**: {{numref}}`{one}` has one chain, {{numref}}`{all_of}` all chains."
-        ]
-    for size in SIZES:
-        name = size.name.replace(" ", "-")
-        chain = f"What one chain costs, at the size *{size.name}*. GPU hours are assumed."
-        every = (
+        name, title = size.name.replace(" ", "-"), f"{size.name[0].upper()}{size.name[1:]}"
+        one, every = f"table-cost-{name}", f"table-bill-{name}"
+        listed.append(
+            f"- **{title}**: {{numref}}`{one}` has one chain, {{numref}}`{every}` all chains."
+        )
+        of_one = f"What one chain costs, at the size *{size.name}*. GPU hours are assumed."
+        of_all = (
             f"What {SEEDS} seeds under both regimes cost, at the size *{size.name}*. "
             "Prices are assumed."
         )
-        parts += [
-            f"\n::::{{dropdown}} {size.name[0].upper()}{size.name[1:]}\n",
-            captioned(cost_table(frame, assumed, size), chain, f"table-cost-{name}"),
-            captioned(bill(frame, assumed, size), every, f"table-bill-{name}"),
+        folded += [
+            f"\n::::{{dropdown}} {title}\n",
+            captioned(cost_table(frame, assumed, size), of_one, one),
+            captioned(bill_table(frame, assumed, size), of_all, every),
             "::::",
         ]
     shares = captioned(
@@ -224,8 +217,8 @@ def pages(root: Path) -> dict[str, str]:
         "table-cost-assumed",
     )
     return {
-        "planning.md": "\n".join(parts) + "\n",
-        "planning_parts.md": f"{shares}\n{first_to_shard(frame, assumed)}",
+        "planning.md": "\n".join([machine(frame), *listed, *folded]) + "\n",
+        "planning_parts.md": f"{shares}\n{longest_chain(frame, assumed)}",
         "planning_assumptions.md": values,
         "data_parallel.md": data_parallel(frame, assumed),
     }
