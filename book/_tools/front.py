@@ -128,14 +128,14 @@ def count(outcomes: list[Outcome]) -> str:
     """How many of the paper's claims have each outcome, in one sentence."""
 
     def counted(outcome: str) -> str:
-        chosen = [one.claim for one in outcomes if one.verdict.outcome == outcome]
+        chosen = [each.claim for each in outcomes if each.verdict.outcome == outcome]
         counts = Counter(NAMES[claim.page.section] for claim in chosen)
         several = len(counts) > 1
         words = [f"{count} of {name}" if several else name for name, count in counts.items()]
         names = f" ({', '.join(words)})" if chosen else ""
         return f"{len(chosen)} {outcome} {SQUARES[outcome]}{names}"
 
-    reproduced = sum(one.verdict.outcome == REPRODUCED for one in outcomes)
+    reproduced = sum(each.verdict.outcome == REPRODUCED for each in outcomes)
     return (
         f"{len(outcomes)} tests of the paper's claims: {reproduced} reproduced "
         f"{SQUARES[REPRODUCED]}, "

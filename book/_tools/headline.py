@@ -204,7 +204,7 @@ def _collected(section: str, folder: Path) -> list[Panel]:
     module, default = sections.module(section), sections.default_source(section)
     ranked: list[tuple[int, Panel]] = []
     for source, candidates in sorted(_candidates(section, folder).items()):
-        for rank, protocol, rows in sorted(candidates, key=lambda one: -one[0]):
+        for rank, protocol, rows in sorted(candidates, key=lambda each: -each[0]):
             curves = {
                 regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES
             }
@@ -229,8 +229,10 @@ def _collected(section: str, folder: Path) -> list[Panel]:
             )
             ranked.append((rank, panel))
             break
-    real = sorted((one for one in ranked if not one[1].offline), key=lambda one: -one[0])[:1]
-    return [panel for _, panel in [*real, *(one for one in ranked if one[1].offline)]]
+    built_in = [panel for _, panel in ranked if panel.offline]
+    downloaded = [(rank, panel) for rank, panel in ranked if not panel.offline]
+    best = max(downloaded, key=lambda pair: pair[0], default=None)
+    return [best[1], *built_in] if best else built_in
 
 
 def panels(folder: Path) -> list[Panel]:

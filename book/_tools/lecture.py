@@ -95,7 +95,7 @@ def _main_figure(path: Path) -> tuple[str, MainFigure] | None:
 def _pictures(outputs: Iterable[nbformat.NotebookNode], kind: str) -> list[str]:
     """The content of all outputs of one kind, such as ``image/png``."""
     data = [output.get("data", {}) for output in outputs]
-    return [one[kind] for one in data if kind in one]
+    return [contents[kind] for contents in data if kind in contents]
 
 
 def drawn_by(figure: MainFigure) -> str:

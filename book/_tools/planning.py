@@ -56,10 +56,11 @@ def cost_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> st
     numbers = "real items", "fits", "one core, measured", "disk", *(f"{g}, assumed" for g in GPUS)
     rows = []
     for row, regime in chains(frame, size):
-        one = cost(row, assumed, regime, size.factor)
-        items = f"{one.items:,}", str(one.iterations), hours(one.seconds), disk(one.disk_bytes)
-        on_gpu = [_on_gpu(row, assumed, one.seconds, gpu) for gpu in GPUS]
-        rows.append((TITLES[row["section"]], regime, *items, *on_gpu))
+        chain = cost(row, assumed, regime, size.factor)
+        size_and_time = f"{chain.items:,}", str(chain.iterations), hours(chain.seconds)
+        on_gpu = [_on_gpu(row, assumed, chain.seconds, gpu) for gpu in GPUS]
+        cells = *size_and_time, disk(chain.disk_bytes), *on_gpu
+        rows.append((TITLES[row["section"]], regime, *cells))
     return markdown(("experiment", "regime", *numbers), rows, right=numbers)
 
 
@@ -72,14 +73,14 @@ def bill_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> st
     for section in dict.fromkeys(frame["section"]):
         own = [(row, regime) for row, regime in chains(frame, size) if row["section"] == section]
         costs = [cost(row, assumed, regime, size.factor) for row, regime in own]
-        seconds = SEEDS * sum(one.seconds for one in costs)
+        seconds = SEEDS * sum(chain.seconds for chain in costs)
         cells = [TITLES[section], str(SEEDS * len(own)), hours(seconds)]
         cells.append(money(assumed["core_price"] * seconds / 3600))
         for gpu in GPUS:
             low, high = gpu_factors(own[0][0], assumed, gpu)
             price = assumed[f"{gpu}_price"] * seconds / 3600
             cells.append("not used" if section == "linear" else money(price / high, price / low))
-        rows.append((*cells, disk(SEEDS * sum(one.disk_bytes for one in costs))))
+        rows.append((*cells, disk(SEEDS * sum(chain.disk_bytes for chain in costs))))
     return markdown(("experiment", *numbers), rows, right=numbers)
 
 
@@ -88,10 +89,10 @@ def parts_table(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
     numbers = "training", "sampling", "measuring", "last fit, of all training"
     rows = []
     for row, regime in chains(frame, SIZES[1]):
-        one = cost(row, assumed, regime, 1)
-        items = one.items * regimes.training_size(regime, one.iterations)
-        last = (row["fit_fixed_s"] + row["fit_item_s"] * items) / one.fit_s
-        parts = [part / one.seconds for part in (one.fit_s, one.sample_s, one.evaluate_s)]
+        chain = cost(row, assumed, regime, 1)
+        items = chain.items * regimes.training_size(regime, chain.iterations)
+        last = (row["fit_fixed_s"] + row["fit_item_s"] * items) / chain.fit_s
+        parts = [part / chain.seconds for part in (chain.fit_s, chain.sample_s, chain.evaluate_s)]
         shares = [f"{share:.0%}" for share in (*parts, last)]
         rows.append((TITLES[row["section"]], regime, *shares))
     return markdown(("experiment", "regime", *numbers), rows, right=numbers)
@@ -110,7 +111,7 @@ def longest_chain(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
     }
     part = max(parts, key=lambda name: parts[name])
     share = parts[part] / longest.seconds
-    total = sum(one.seconds for one, _, _ in costs)
+    total = sum(chain.seconds for chain, _, _ in costs)
     return (
         "With a machine for every chain, the longest chain decides when everything is done. At "
         f"the paper's size that is **{TITLES[row['section']].lower()} under {regime}**: "
@@ -133,11 +134,11 @@ def data_parallel(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
         for t in range(1, config.iterations + 1)
     ]
     low, high = gpu_factors(row, assumed, "A100")
-    one = [config.batch_size * row["fit_item_s"] / factor for factor in (high, low)]
+    step_s = [config.batch_size * row["fit_item_s"] / factor for factor in (high, low)]
     rows = []
     for link, rate in LINKS.items():
         sums = 2 * (TOGETHER - 1) / TOGETHER * 4 * weights / (rate * 1e9)
-        gains = [seconds / (seconds / TOGETHER + sums) for seconds in one]
+        gains = [seconds / (seconds / TOGETHER + sums) for seconds in step_s]
         cells = f"{rate:g} GB/s", f"{1e3 * sums:.2g} ms", hours(sum(steps) * sums)
         rows.append((link, *cells, f"{gains[0]:.1f} to {gains[1]:.1f} times"))
     numbers = "rate", "sum of a step", "sums of a chain", "gain"
@@ -151,7 +152,7 @@ def data_parallel(frame: pd.DataFrame, assumed: dict[str, float]) -> str:
         f"The model of the preset has {weights:,} weights (the paper's Llama 12M). The gradients "
         f"of a step are therefore 4 x {weights:,} bytes = {4 * weights / 1e6:.0f} MB. A step "
         f"trains on {config.batch_size} stories of at most {config.max_length} tokens, which takes "
-        f"{1e3 * one[0]:.0f} to {1e3 * one[1]:.0f} ms on one A100, by the rates of the "
+        f"{1e3 * step_s[0]:.0f} to {1e3 * step_s[1]:.0f} ms on one A100, by the rates of the "
         "[planning page](planning). A fit of all "
         f"{items:,} stories has {steps[0]:,} steps and reads at most "
         f"{config.epochs * items * config.max_length / 1e9:.1f} billion tokens. The final fit "

@@ -134,8 +134,8 @@ def load(path: Path | None = None) -> tuple[Claim, ...]:
     """Every claim in the file's order, each followed by its details; InputError names an error."""
     content = yaml.safe_load((path or file()).read_text(encoding="utf-8"))
     pages = {}
-    for section, given in content["sections"].items():
-        pages[section] = Page(section, **{**given, "results": tuple(given["results"])})
+    for section, fields in content["sections"].items():
+        pages[section] = Page(section, **{**fields, "results": tuple(fields["results"])})
         one_of(f"scale of {section}", pages[section].scale, SCALES)
     loaded: dict[str, Claim] = {}
     for entry in content["claims"]:
@@ -167,7 +167,7 @@ def _claims(entry: dict, pages: dict[str, Page]) -> list[Claim]:
 
 def _details(claim: Claim, entries: dict[str, dict]) -> list[Claim]:
     """The details of a claim, from test -> options and outcomes."""
-    made = []
+    details = []
     for test, entry in entries.items():
         one_of(f"{claim.id}: details", test, DETAILS)
         options = {name: value for name, value in entry.items() if name != "outcomes"}
@@ -175,7 +175,7 @@ def _details(claim: Claim, entries: dict[str, dict]) -> list[Claim]:
         unit = claim.page.units.get(claim.metric, "")
         percent = claim.ratio and test == "never_falls"
         margin = f"{limit:.0%}" if percent else f"{limit:g} {unit}".strip()
-        made.append(
+        details.append(
             dataclasses.replace(
                 claim,
                 id=f"{claim.id}.{test}",
@@ -186,10 +186,11 @@ def _details(claim: Claim, entries: dict[str, dict]) -> list[Claim]:
                 outcomes=entry.get("outcomes", {}),
             )
         )
-    return made
+    return details
 
 
 def _checked(claim: Claim) -> Claim:
+    """The claim; InputError names a value that is not allowed."""
     one_of("test", claim.test, effects.TESTS)
     one_of(f"{claim.id}: scale", claim.scale, SCALES)
     for model in claim.models:
@@ -270,12 +271,12 @@ def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
 
 def parts(claim: Claim, frame: pd.DataFrame, metric: str = "") -> list[Part]:
     """The parts of a claim for all of its models; ``metric`` replaces the claim's own."""
-    own = dataclasses.replace(claim, metric=metric or claim.metric)
+    claim = dataclasses.replace(claim, metric=metric or claim.metric)
     test = effects.TESTS[claim.test]
     return [
         part
-        for model in models_in(own, frame).values()
-        for part in test(own.rows(frame, model), **own.options)
+        for model in models_in(claim, frame).values()
+        for part in test(claim.rows(frame, model), **claim.options)
     ]
 
 

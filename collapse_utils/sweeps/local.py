@@ -101,8 +101,8 @@ def start(job: Job, variables: Mapping[str, str] | None = None) -> subprocess.Po
     environment = {**os.environ, "TQDM_DISABLE": "1", **(variables or {})}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(job.threads)
-    # A session of its own: Ctrl-C in a terminal would otherwise reach the chain as well as the
-    # sweep, which then sends its own signal, and a chain that gets two does not end its step.
+    # A session of its own, so that Ctrl-C in a terminal reaches the sweep alone, which then stops
+    # the chain.  A chain that receives two signals stops before the end of its step.
     command = [sys.executable, "-I", "-S", str(WITH_PARENT), str(os.getpid()), *job.command()]
     with open(job.log, "a", encoding="utf-8") as log:
         # The process inherits the lock and holds it as long as it lives.  If another sweep has
