@@ -123,7 +123,7 @@ def sampling() -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cmdline"])
-        if (process.info["cmdline"] or [""])[0].startswith("ray::_Maker.make")
+        if (process.info["cmdline"] or [""])[0].startswith("ray::_Worker.make")
     ]
 
 
