@@ -140,7 +140,7 @@ def sweep(options: argparse.Namespace) -> int:
         from . import own
 
         own.check_before_sweep(selected, options.check)
-    jobs.leave_plan(planned)
+    jobs.save_plan(planned)
     install_handlers()
     failed = engine(selected)
     for job in failed:
@@ -166,7 +166,7 @@ def _planned(options: argparse.Namespace) -> list[Job]:
         if missing := [name for name, data in sources.items() if not data]:
             raise InputError("--source", missing[0], form)
         allow = options.allow_changed_code
-        return jobs.jobs_of(plan.read(options.plan), options.out, sources, allow)
+        return jobs.plan_sweeps(plan.read(options.plan), options.out, sources, allow)
     _refuse(options, ["source"], "--plan FILE as well; --data says where a section's data are")
     every = options.section == "all"
     names = list(experiments.NAMES) if every else [experiments.check(options.section)]

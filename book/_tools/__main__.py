@@ -63,22 +63,22 @@ def parser() -> argparse.ArgumentParser:
         "--output", type=Path, help="the pages go to OUTPUT/_build/html (default: build/NAME)"
     )
 
-    one = commands.add_parser(
+    single_file = commands.add_parser(
         "single", help="write a built book as one HTML file that opens without a network"
     )
-    one.add_argument(
+    single_file.add_argument(
         "--output", type=Path, default=Path("build/book.html"), help="default: build/book.html"
     )
 
-    attached = commands.add_parser(
+    release_files = commands.add_parser(
         "release", help="put the built book beside the wheel in dist/, and write the checksums"
     )
-    attached.add_argument(
+    release_files.add_argument(
         "--single", type=Path, default=Path("build/book.html"), help="default: build/book.html"
     )
-    attached.add_argument("--output", type=Path, default=Path("dist"), help="default: dist")
+    release_files.add_argument("--output", type=Path, default=Path("dist"), help="default: dist")
 
-    for command in (one, attached):
+    for command in (single_file, release_files):
         command.add_argument(
             "--site",
             type=Path,
@@ -86,10 +86,10 @@ def parser() -> argparse.ArgumentParser:
             help="the built pages (default: _build/html)",
         )
 
-    text = commands.add_parser(
+    generated = commands.add_parser(
         "includes", help="write book/_generated and the README's table from results/"
     )
-    text.add_argument(
+    generated.add_argument(
         "--check", action="store_true", help="write nothing; exit status 1 if a file is out of date"
     )
 
@@ -97,10 +97,10 @@ def parser() -> argparse.ArgumentParser:
         "register", help="write book/registered.yml: the commit that registered each claim"
     )
 
-    move = commands.add_parser(
+    address = commands.add_parser(
         "repository", help="set the repository's address everywhere, or print it"
     )
-    move.add_argument("url", nargs="?", help="https://github.com/OWNER/NAME")
+    address.add_argument("url", nargs="?", help="https://github.com/OWNER/NAME")
 
     commands.add_parser(
         "strip",
@@ -110,8 +110,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """What the options say, as the notebooks' parameters."""
-    given = {
+    """The notebooks' parameters that the options give."""
+    values = {
         "preset": options.preset,
         "seeds": seeds.parse(options.seeds),
         "regimes": list(regimes.parse(options.regimes)),
@@ -119,8 +119,8 @@ def _parameters(root: Path, options: argparse.Namespace) -> dict[str, Any]:
         "runs": str((root / (options.runs or f"build/{options.name}/runs")).resolve()),
     }
     if options.data is not None:
-        given["data"] = options.data
-    return given | parameters(options.parameter)
+        values["data"] = options.data
+    return values | parameters(options.parameter)
 
 
 def _command(root: Path, options: argparse.Namespace) -> int:
@@ -150,13 +150,9 @@ def _command(root: Path, options: argparse.Namespace) -> int:
     elif options.command == "register":
         print(f"written: {registration.write(root).relative_to(root)}")
     elif options.command == "repository":
-        changed = repository.move(root, options.url) if options.url else []
-        print(
-            "\n".join(
-                [f"written: {path.relative_to(root)}" for path in changed]
-                + [repository.address(root)]
-            )
-        )
+        for path in repository.move(root, options.url) if options.url else []:
+            print(f"written: {path.relative_to(root)}")
+        print(repository.address(root))
     elif options.command == "strip":
         for path in notebooks(root):
             print(f"{path.name}: {'stripped' if strip(path) else 'clean'}")

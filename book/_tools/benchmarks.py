@@ -1,6 +1,6 @@
-"""What the benchmarks measured: book/_generated/speed.md and the README's line on its commands.
+"""What the benchmarks measured: book/_generated/speed.md, and the README's paragraph on ``make``.
 
-Reads the files in benchmarks/results; a benchmark that has not been run has no row.
+The numbers come from benchmarks/results; a benchmark that has not been run has no row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collapse_utils.durable.files import read_json
 from .tables import captioned, markdown
 
 RESULTS = Path("benchmarks") / "results"
-NOTHING = "No benchmark has been run yet.\n"
+NO_BENCHMARKS = "No benchmark has been run yet.\n"
 
 
 def read(root: Path, name: str) -> dict:
@@ -23,8 +23,8 @@ def read(root: Path, name: str) -> dict:
     return read_json(path) if path.is_file() else {}
 
 
-def times(median: float, low: float | None = None, high: float | None = None) -> str:
-    """A ratio with its range, such as ``4.2 (3.9 to 4.5)``; the range does not break over lines."""
+def speedup(median: float, low: float | None = None, high: float | None = None) -> str:
+    """A ratio with its range, such as ``4.2 (3.9 to 4.5)``, on one line."""
     digits = 0 if median >= 100 else 1 if median >= 10 else 2
     shown = f"{median:.{digits}f}"
     return (
@@ -34,8 +34,8 @@ def times(median: float, low: float | None = None, high: float | None = None) ->
     )
 
 
-def limit(measured: dict) -> str:
-    """The share of the machine's limits that a measurement reaches, such as ``40% products``."""
+def share_of_limits(measured: dict) -> str:
+    """The shares of the machine's limits that a measurement reaches, such as ``40% products``."""
     names = {
         "share_of_product_rate": "products",
         "share_of_memory_rate": "memory",
@@ -48,40 +48,42 @@ def limit(measured: dict) -> str:
 
 def _linear(root: Path) -> Iterator[list[str]]:
     measured = read(root, "linear_speed")
-    words_of = {
+    titles = {
         "all_rows / fast, one set of draws for all sigma2": "one set of draws for all σ², one core",
         "all_rows / fast, own draws for each sigma2": "own draws for each σ², one core",
         "all_rows / fast, own draws for each sigma2, two cores": "own draws for each σ², two cores",
     }
-    for key, words in words_of.items():
+    for key, title in titles.items():
         if key in measured.get("ratios", {}):
             yield [
-                "the whole linear grid, " + words,
+                f"the whole linear grid, {title}",
                 "`numpy.linalg.lstsq` for each fit",
-                times(measured["ratios"][key]),
+                speedup(measured["ratios"][key]),
                 "",
-                limit(measured["limits"]) if words == "own draws for each σ², one core" else "",
+                share_of_limits(measured["limits"])
+                if title == "own draws for each σ², one core"
+                else "",
             ]
 
 
 def _training(root: Path) -> Iterator[list[str]]:
     for model, measured in read(root, "training_speed").get("models", {}).items():
-        ours = [f"{measured['ours_tokens_per_s']:,} tokens/s", limit(measured)]
+        ours = [f"{measured['ours_tokens_per_s']:,} tokens/s", share_of_limits(measured)]
         for key, words in (
             ("trainer", "the same batches"),
             ("trainer_grouped", "batches of similar length"),
         ):
             yield [
-                f"training, {titled(model)}",
+                f"training, {model_title(model)}",
                 f"`transformers.Trainer`, {words}",
-                times(**measured[f"ours / {key}"]),
+                speedup(**measured[f"ours / {key}"]),
                 *ours,
             ]
             ours = ["", ""]
 
 
-def titled(model: str) -> str:
-    """The name of a model as text: ``llama 1M`` is Llama 1M, ``gpt2 1M`` is GPT-2 1M."""
+def model_title(model: str) -> str:
+    """``llama 1M`` as Llama 1M, ``gpt2 1M`` as GPT-2 1M."""
     return model.replace("llama", "Llama").replace("gpt2", "GPT-2")
 
 
@@ -93,13 +95,14 @@ def _sampling(root: Path) -> Iterator[list[str]]:
             memory = (
                 f"{ours['sampling_mb']:.0f} MB of memory against {theirs['sampling_mb']:.0f} MB"
             )
-            cache, batch = measured["best"]["generate"].split()
+            _, batch = measured["best"]["ours"].split()
+            their_cache, their_batch = measured["best"]["generate"].split()
             yield [
-                f"sampling stories, {titled(model)}, batch {measured['best']['ours'].split()[1]}",
-                f"`generate`, best setting ({cache} cache, batch {batch})",
-                times(**summary["ratio"]),
+                f"sampling stories, {model_title(model)}, batch {batch}",
+                f"`generate`, best setting ({their_cache} cache, batch {their_batch})",
+                speedup(**summary["ratio"]),
                 f"{ours['stories_per_s']:.0f} stories/s; {memory}",
-                limit(summary),
+                share_of_limits(summary),
             ]
 
 
@@ -110,10 +113,10 @@ def _images(root: Path) -> Iterator[list[str]]:
         yield [
             f"training the VAE of `{preset}`",
             f"a `DataLoader` that decodes JPEGs, {workers}",
-            times(**ratio),
+            speedup(**ratio),
             f"{measured['ours_images_per_s']:,} images/s; sampling takes "
             f"{measured['sampling_as_share_of_fit']:.1%} of a fit",
-            limit(measured),
+            share_of_limits(measured),
         ]
 
 
@@ -124,42 +127,34 @@ def _molecules(root: Path) -> Iterator[list[str]]:
         "float": "the same, with a floating-point adjacency matrix",
         "cached": "the same, edges up to order 3 computed in advance",
     }
-    for part in ("training", "sampling"):
-        runs = measured.get(part, {}).get("all", {})
-        for side, against in names.items():
-            if side in runs:
-                if part == "sampling":
-                    against = "`torch_geometric`, radius graph rebuilt and merged at every step"
-                pairs = zip(runs[side], runs["ours"], strict=True)
-                ratios = sorted(theirs["seconds"] / ours["seconds"] for theirs, ours in pairs)
-                rate = measured[part]["conformations_per_second"]["ours"]
-                ours = (
-                    f"{rate:.1f} conformations/s",
-                    limit(measured.get("limits", {}).get(part, {})),
-                )
-                yield [
-                    f"{part}, GeoDiff at the paper's width",
-                    against,
-                    times(statistics.median(ratios), ratios[0], ratios[-1]),
-                    *(ours if side == "public" else ("", "")),
-                ]
+    for step in ("training", "sampling"):
+        runs = measured.get(step, {}).get("all", {})
+        for rival, title in names.items():
+            if rival not in runs:
+                continue
+            if step == "sampling":
+                title = "`torch_geometric`, radius graph rebuilt and merged at every step"
+            pairs = zip(runs[rival], runs["ours"], strict=True)
+            ratios = sorted(theirs["seconds"] / ours["seconds"] for theirs, ours in pairs)
+            rate = measured[step]["conformations_per_second"]["ours"]
+            limits = share_of_limits(measured.get("limits", {}).get(step, {}))
+            yield [
+                f"{step}, GeoDiff at the paper's width",
+                title,
+                speedup(statistics.median(ratios), ratios[0], ratios[-1]),
+                *((f"{rate:.1f} conformations/s", limits) if rival == "public" else ("", "")),
+            ]
 
 
 def _runs(root: Path) -> Iterator[list[str]]:
     for name, measured in read(root, "checkpoint_cost").items():
         section, preset = name.split()
-        share = f"{measured['share_at_60_s']:.2%} of a run"
-        yield [
-            f"a checkpoint every minute, {section} at `{preset}`",
-            "no checkpoint",
-            "",
-            share,
-            "",
-        ]
+        step = f"a checkpoint every minute, {section} at `{preset}`"
+        yield [step, "no checkpoint", "", f"{measured['share_at_60_s']:.2%} of a run", ""]
 
 
 def ratios(root: Path) -> str:
-    """Ours against the usual way, a row each; empty if nothing was measured."""
+    """Our speed / that of the usual way, one row for each step; empty if nothing was measured."""
     rows = [
         row
         for part in (_linear, _training, _sampling, _images, _molecules, _runs)
@@ -180,7 +175,7 @@ def ratios(root: Path) -> str:
 
 
 def memory(root: Path) -> str:
-    """Peak memory by iteration, a row a chain; empty if nothing was measured."""
+    """Peak memory by iteration, one row for each chain; empty if nothing was measured."""
     measured = read(root, "memory")
     if not measured:
         return ""
@@ -202,7 +197,7 @@ def memory(root: Path) -> str:
 
 
 def gpu(root: Path) -> str:
-    """What a GPU does, a row a model and step; a sentence if no GPU was measured yet."""
+    """Speed on a GPU, one row for each model and step; a sentence if none was measured yet."""
     measured = read(root, "gpu")
     if not measured:
         return (
@@ -214,7 +209,7 @@ def gpu(root: Path) -> str:
         (
             f"{step}, {name}",
             against,
-            times(**model[step]["ratio"]),
+            speedup(**model[step]["ratio"]),
             f"{model[step]['tokens_per_s']:,} tokens/s; {model[step]['share_of_peak']:.1%} of peak",
         )
         for name, model in measured["models"].items()
@@ -240,13 +235,13 @@ def gpu(root: Path) -> str:
     return captioned(table, f"Speed on one {measured['device']}.", "table-gpu-speed")
 
 
-TORTURE = {
+TRIALS = {
     "kills": "`kill -9` at a random moment of a tiny chain of a random section, then resumed",
     "damages": "one file of a finished or of a stopped run damaged, then read and resumed",
     "inputs": "a value on the command line that cannot be used",
     "forged": "a run directory that a stranger has written, then collected",
 }
-BAD = ("different", "traceback", "hang")
+BAD_ENDINGS = ("different", "traceback", "hang")
 ENDINGS = {
     "the same bits": "ended with the same bits",
     "ended before the kill": "had ended before the kill",
@@ -257,17 +252,17 @@ ENDINGS = {
 
 
 def torture(root: Path) -> str:
-    """How the trials of ``make torture`` ended, a row a kind; empty if there were none."""
+    """How the trials of ``make torture`` ended, one row for each kind of trial."""
     trials = read(root, "torture")
     rows = []
-    for name, words in TORTURE.items():
+    for name, title in TRIALS.items():
         if name in trials:
             counts = trials[name]
             ends = [f"{counts[end]:,} {text}" for end, text in ENDINGS.items() if end in counts]
-            bad = sum(counts.get(end, 0) for end in BAD)
-            rows.append((words, f"{counts['tried']:,}", "; ".join(ends), f"{bad:,}"))
+            bad = sum(counts.get(end, 0) for end in BAD_ENDINGS)
+            rows.append((title, f"{counts['tried']:,}", "; ".join(ends), f"{bad:,}"))
     if not rows:
-        return NOTHING
+        return NO_BENCHMARKS
     table = markdown(
         ("what was done", "trials", "how they ended", "badly"), rows, ("trials", "badly")
     )
@@ -278,18 +273,20 @@ def torture(root: Path) -> str:
     return captioned(table, caption, "table-torture")
 
 
-def page(root: Path) -> str:
-    """The content of the page's include."""
+def speed_page(root: Path) -> str:
+    """All tables of the page on speed."""
     parts = [part for part in (ratios(root), memory(root)) if part]
-    return "\n".join([*parts, gpu(root)]) if parts else NOTHING
+    return "\n".join([*parts, gpu(root)]) if parts else NO_BENCHMARKS
 
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
 
 
-def front_door(root: Path) -> str:
-    """One paragraph on what ``make book`` and ``make test`` take; empty if not measured."""
+def make_times(root: Path) -> str:
+    """A paragraph on the time, memory and disk of ``make book`` and ``make test``; empty if these
+    were not measured.
+    """
     measured = read(root, "front_door")
     if not measured:
         return ""

@@ -25,7 +25,7 @@ COPIED = (  # what a build needs besides the notebooks
 
 
 def mathjax_folder() -> Path:
-    """Where the installed package keeps MathJax; its folder's name cannot be imported."""
+    """The MathJax of the installed package, whose folder has a name that cannot be imported."""
     spec = importlib.util.find_spec("sphinx-mathjax-offline")
     if spec is None or spec.origin is None:
         raise RuntimeError(
@@ -35,7 +35,10 @@ def mathjax_folder() -> Path:
 
 
 def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
-    """Copy the book's files and the notebooks of ``folder`` to ``source``; returns a digest."""
+    """Copy the book's files and the notebooks of ``folder`` to ``source``; returns a digest.
+
+    With ``check_done`` a notebook that has not run to its end is an InputError.
+    """
     contents: dict[str, bytes] = {}
     for name in COPIED:
         base = root / name
@@ -68,21 +71,21 @@ def assemble(root: Path, source: Path, folder: Path, check_done: bool) -> str:
 def build(root: Path, name: str, committed: bool = False, output: Path | None = None) -> Path:
     """Build the pages, unless nothing has changed, and return the path of index.html.
 
-    The pages go to <output>/_build/html; ``output`` is build/<name> unless given.  A build always
-    starts from nothing: after a failed one, Sphinx would read only the changed pages again and lose
+    The pages go to <output>/_build/html; ``output`` is build/<name> unless given.  Every build
+    reads all pages: after a failed build, Sphinx would read only the changed pages again and lose
     the warnings of the others.
     """
     folder = root / "notebooks" if committed else root / "build" / name / "notebooks"
     source = root / "build" / name / "source"
     output = (output or root / "build" / name).resolve()
-    mark = digest(
+    fingerprint = digest(
         [assemble(root, source, folder, not committed).encode(), version("jupyter-book").encode()]
     )
     html, stamp = output / "_build" / "html", output / "_build" / "built.txt"
     if (
         (html / "index.html").is_file()
         and stamp.is_file()
-        and stamp.read_text(encoding="utf-8") == mark
+        and stamp.read_text(encoding="utf-8") == fingerprint
     ):
         print("the pages are up to date", flush=True)
         return html / "index.html"
@@ -101,5 +104,5 @@ def build(root: Path, name: str, committed: bool = False, output: Path | None = 
         raise SystemExit(
             f"the build has failed (exit status {done.returncode}); its warnings are above"
         )
-    write_text(stamp, mark, durable=False)
+    write_text(stamp, fingerprint, durable=False)
     return html / "index.html"

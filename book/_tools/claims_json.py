@@ -1,6 +1,6 @@
 """``claims.json``: every claim with effects, intervals, outcomes and links, for programs.
 
-The ids are stable: a claim that changes its meaning gets another one.  ``book/claims.schema.json``
+The ids are stable: a claim whose meaning changes gets another id.  ``book/claims.schema.json``
 describes the file.
 """
 
@@ -24,7 +24,7 @@ from .contents import page_of
 from .scorecard import Judged
 
 SCHEMA = "claims.schema.json"
-DIGITS = 10  # significant ones, of a published number
+DIGITS = 10  # significant digits of a published number
 
 
 def content(root: Path, judged: Judged) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def content(root: Path, judged: Judged) -> dict[str, Any]:
 
 
 def text(root: Path, judged: Judged) -> str:
-    """``claims.json`` as it is written."""
+    """The text of ``claims.json``."""
     return json.dumps(content(root, judged), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -62,26 +62,25 @@ def _claim(
 ) -> dict[str, Any]:
     page = page_of(root, claim.page.section)
     entry = registered.get(claim.id, {})
-    home = root / "results"
-    metric = claim.metric or claim.page.metric
+    folder = root / "results"
     return {
         "id": claim.id,
         "section": claim.page.section,
         "detail_of": claim.detail_of or None,
         "statement": claim.statement,
         "in_the_paper": claim.where,
-        "tags": reported.tags(claim, home),
+        "tags": reported.tags(claim, folder),
         "test": {
             "name": claim.test,
             "options": claim.options,
-            "metric": metric,
+            "metric": claim.metric,
             "variant": claim.variant,
         },
         "effect": claim.effect,
         "tested": scorecard.tested(claim, verdicts),
         "ratio": claim.ratio,
-        "unit": claim.unit_of(metric),
-        "page": f"{site}{page.removesuffix('.ipynb')}.html#{claim.shown}" if page else None,
+        "unit": claim.unit_of(claim.metric),
+        "page": f"{site}{page}.html#{claim.shown}" if page else None,
         "registered": {
             "commit": entry["commit"],
             "date": entry["date"],
@@ -90,13 +89,13 @@ def _claim(
         if entry
         else None,
         "paper": {
-            "effects": [_number(value) for value in reported.paper_effects(claim, home)],
-            "unit": claim.unit_of(reported.paper_metric(claim, home)),
+            "effects": [_number(value) for value in reported.paper_effects(claim, folder)],
+            "unit": claim.unit_of(reported.paper_metric(claim, folder)),
             "note": claim.reported.get("note", ""),
         },
         "results": [
             {
-                **_head(claim, name, tables, home),
+                **_about(claim, name, tables, folder),
                 **_result(claim, name, verdicts.get(name), registered),
             }
             for name in claim.outcomes
@@ -104,12 +103,11 @@ def _claim(
     }
 
 
-def _head(claim: Claim, name: str, tables: str, home: Path) -> dict[str, Any]:
-    """Which results these are."""
+def _about(claim: Claim, name: str, tables: str, folder: Path) -> dict[str, Any]:
+    """Where the results called ``name`` come from."""
     section = claim.page.section
-    table = next(
-        (table for table in results.TABLES if (home / section / name / table).is_file()), None
-    )
+    existing = (table for table in results.TABLES if (folder / section / name / table).is_file())
+    table = next(existing, None)
     return {
         "id": name,
         "data": results_name(claim.page, name),
@@ -121,7 +119,7 @@ def _head(claim: Claim, name: str, tables: str, home: Path) -> dict[str, Any]:
 def _result(
     claim: Claim, name: str, verdict: Verdict | None, registered: dict[str, dict]
 ) -> dict[str, Any]:
-    """What these results say of a claim."""
+    """The verdict of the results called ``name`` on a claim."""
     if verdict is None or verdict.outcome == NOT_RUN:
         return {"outcome": NOT_RUN}
     return {
@@ -148,5 +146,5 @@ def _estimate(effect: Estimate) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """A number that JSON can hold: infinite and undefined bounds are null."""
+    """A number, rounded; infinite and undefined bounds are null, since JSON has no other."""
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The notebooks of the book: which there are, and how they are read and written."""
+"""The pages of the book: its table of contents, its notebooks, and its built pages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from collapse_utils.errors import InputError, named_values
-from collapse_utils.sweeps.execute import read_notebook, small_pictures, write_notebook
+from collapse_utils.sweeps.execute import read_notebook, shrink_pictures, write_notebook
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
 
 
 def book_root(path: str | Path) -> Path:
@@ -35,19 +38,27 @@ def notebooks(root: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def by_section(root: Path) -> dict[str, Path]:
-    """Section -> its notebook: the file's name without its number."""
-    return {path.stem.partition("_")[2]: path for path in notebooks(root)}
-
-
 def page_of(root: Path, section: str) -> str | None:
-    """The notebook of a section, as a path from the root: notebooks/02_language.ipynb."""
-    path = by_section(root).get(section)
-    return path.relative_to(root).as_posix() if path else None
+    """The page of a section, such as notebooks/02_language; None if it has none."""
+    paths = {path.stem.partition("_")[2]: path for path in notebooks(root)}
+    path = paths.get(section)
+    return path.relative_to(root).with_suffix("").as_posix() if path else None
+
+
+def built_page(site: Path, page: str) -> BeautifulSoup:
+    """A page of the built book."""
+    from bs4 import BeautifulSoup
+
+    return BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def page_title(built: BeautifulSoup) -> str:
+    """The title of a built page, as plain text."""
+    return built.select_one("h1").find(string=True).strip()
 
 
 def parameters(texts: Iterable[str]) -> dict[str, Any]:
-    """``name=value`` of --parameter; a value is a JSON literal or, failing that, plain text."""
+    """``name=value`` of --parameter; a value that is no JSON literal is plain text."""
     given: dict[str, Any] = named_values("--parameter", texts)
     for name, text in given.items():
         with contextlib.suppress(ValueError):
@@ -72,7 +83,7 @@ def strip(path: Path) -> bool:
     for cell in notebook.cells:
         for key in ("papermill", "execution", "ExecuteTime"):
             cell.metadata.pop(key, None)
-    small_pictures(notebook)
+    shrink_pictures(notebook)
     if json.dumps(notebook, sort_keys=True) == before:
         return False
     write_notebook(path, notebook)

@@ -1,4 +1,4 @@
-"""The data sets of the book: what a source says of itself, and the checksums of what was read."""
+"""The data sets of the book: the description of each source, and checksums of the data read."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ def described() -> Iterator[tuple[str, str, Source]]:
             yield section, "conformers", CONFORMERS
 
 
-def _where(source: Source) -> str:
-    """A link to the data, by DOI if they have one, and the version that is read."""
+def _address(source: Source) -> str:
+    """A link to the data, by their DOI if they have one, and the version that is read."""
     host = source.address.removeprefix("https://").partition("/")[0]
     link = (
         f"[doi:{source.doi}](https://doi.org/{source.doi})"
         if source.doi
         else f"[{host}]({source.address})"
     )
-    commit = len(source.revision) == 40
-    return f"{link}, {f'`{source.revision[:12]}`' if commit else source.revision}"
+    is_commit = len(source.revision) == 40
+    return f"{link}, {f'`{source.revision[:12]}`' if is_commit else source.revision}"
 
 
 def sources() -> str:
-    """A row for each data set: name, content, address and version, licence, the work to cite."""
+    """One row for each data set: name, content, address and version, licence, work to cite."""
     rows = []
     for section, name, source in described():
         shown = f"`{name}`" + (" (built-in)" if name == sections.default_source(section) else "")
         cite = f"{{cite:t}}`{source.entry}`" if source.entry else source.citation
-        rows.append((shown, source.title, _where(source), source.licence, cite))
+        rows.append((shown, source.title, _address(source), source.licence, cite))
     table = markdown(("name", "data", "address and version", "licence", "cite"), rows)
     caption = (
         "The data sets that `--data` knows by name. A version of twelve letters and digits is the "
@@ -60,13 +60,13 @@ def sources() -> str:
 
 
 def _distinct(records: list[dict]) -> list[dict]:
-    """The different data of the chains of one folder; a simulation has none."""
-    read = [one["data"] for one in records if "train" in one["data"]]
+    """The different data that the chains of one folder read; a simulation has none."""
+    read = [record["data"] for record in records if "train" in record["data"]]
     return list({(data["train"], data["test"]): data for data in read}.values())
 
 
 def checksums(root: Path) -> str:
-    """Two rows for each folder of results: both splits of its data, with checksums."""
+    """Two rows for each folder of results: the checksums of both splits of its data."""
     rows = []
     for path in sorted((root / "results").glob("*/*/provenance.json")):
         folder = path.parent.relative_to(root / "results").as_posix()
@@ -74,10 +74,10 @@ def checksums(root: Path) -> str:
         if not different:
             continue
         for split in ("train", "test"):
-            marks = sorted({data[split] for data in different})
+            sums = sorted({data[split] for data in different})
             items = sorted({data[f"{split}_items"] for data in different})
             span = " to ".join(f"{count:,}" for count in dict.fromkeys((items[0], items[-1])))
-            rows.append((folder, split, span, SEVERAL if len(marks) > 1 else f"`{marks[0]}`"))
+            rows.append((folder, split, span, SEVERAL if len(sums) > 1 else f"`{sums[0]}`"))
     table = markdown(("results", "split", "items", "checksum"), rows, right=("items",))
     caption = (
         "Checksums of the data that our chains read. A folder is named after section, preset and "

@@ -1,7 +1,7 @@
-"""The files of results that the book offers: a table of all, and a list for every page.
+"""The files of results that a reader can download: a table of all, and a list for every page.
 
-Text for MyST: ``{download}`` copies the file into the built book, so that the links work without a
-network.
+The text is for MyST: ``{download}`` copies the file into the built book, so that the links work
+without a network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collapse_utils.durable.files import read_json
 from .tables import markdown, verbatim
 
 HEADING = "Data of this page"
-MEANING = {
+MEANING = {  # what one row of a file is
     "metrics.csv": "one metric of one fit of a chain",
     "curves.csv": "the training and validation loss at one step of a fit",
     "provenance.json": "one chain: its configuration, the checksums of its data, versions, "
@@ -37,14 +37,14 @@ MEANING = {
     "rates.csv": "one preset: seconds and bytes for one item, measured on one core",
     "assumptions.csv": "one number that the page on costs assumes",
 }
-LINKABLE = re.compile(r"[\w ./,=+%()-]+")  # a path that a role takes and a browser saves as it is
-# Larger tables are offered as ZIP files, a quarter of the size, which pandas reads as they are.
+LINKABLE = re.compile(r"[\w ./,=+%()-]+")  # a path that a MyST role and a browser keep unchanged
+# Larger tables are offered as ZIP files, which have a quarter of the size and which pandas reads.
 LARGE = 100_000  # bytes
 REPORTED = "one value that the paper or its authors report"
 
 
 def files(root: Path, section: str | None = None) -> list[Path]:
-    """The tables and records in results/, all or those of a section's page; no samples."""
+    """The tables and records in results/, without samples: all, or those of a section's page."""
     folder = root / "results"
     paths = [
         path
@@ -52,13 +52,13 @@ def files(root: Path, section: str | None = None) -> list[Path]:
         if path.suffix in (".csv", ".json") and "samples" not in path.parts
     ]
     if section is not None:
-        own = folder / section, folder / "reported" / f"{section}.csv"
-        paths = [path for path in paths if path == own[1] or own[0] in path.parents]
+        own, reported = folder / section, folder / "reported" / f"{section}.csv"
+        paths = [path for path in paths if path == reported or own in path.parents]
     return sorted(paths)
 
 
 def columns(path: Path) -> list[str]:
-    """The names of a table's columns; of a record's fields."""
+    """The columns of a table, or the fields of a record."""
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as lines:
             return next(csv.reader(lines), [])
@@ -67,7 +67,7 @@ def columns(path: Path) -> list[str]:
 
 
 def rows(path: Path) -> int:
-    """The rows of a table; the records of a list of them."""
+    """The number of rows of a table, or of records."""
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as lines:
             return sum(1 for _ in csv.reader(lines)) - 1
@@ -75,34 +75,34 @@ def rows(path: Path) -> int:
     return len(content) if isinstance(content, list) else 1
 
 
-def packed(path: Path) -> bool:
-    """Whether a reader saves a ZIP file that holds the table."""
+def zipped(path: Path) -> bool:
+    """Whether the table is offered inside a ZIP file."""
     return path.suffix == ".csv" and path.stat().st_size > LARGE
 
 
 def offered(path: Path) -> Path:
-    """The file that a reader saves: the file itself, or a ZIP file that holds it."""
-    return path.with_name(path.name + ".zip") if packed(path) else path
+    """The file that a reader downloads: the file itself, or a ZIP file with it."""
+    return path.with_name(path.name + ".zip") if zipped(path) else path
 
 
 def content(path: Path) -> bytes:
-    """What is in the file that a reader saves; the same bytes from the same file."""
-    if not packed(path):
+    """The content of the file that a reader downloads; equal files give equal bytes."""
+    if not zipped(path):
         return path.read_bytes()
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        entry = zipfile.ZipInfo(path.name)  # dated 1980
+        entry = zipfile.ZipInfo(path.name)  # without a date
         archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
     return written.getvalue()
 
 
 def size(path: Path) -> str:
-    """Of what a reader saves; number and unit stay on one line."""
+    """The size of the file that a reader downloads; number and unit stay on one line."""
     return f"{max(len(content(path)) / 1e3, 1):,.0f}\u00a0kB"
 
 
 def saved_as(path: Path) -> str:
-    """The name under which a browser saves a file of the book, unique and with its folders.
+    """The name under which a browser saves a file of the book, with its folders to be unique.
 
     results/language/cpu-bible/metrics.csv becomes language-cpu-bible-metrics.csv.
     """
@@ -110,41 +110,39 @@ def saved_as(path: Path) -> str:
 
 
 def link(root: Path, path: Path, text: str) -> str:
-    """A link that saves a file of results; its text ends with the name of the file.  The name alone
-    where it would not stay a name in the page.
+    """A download link whose ``text`` ends with the name of the file; without a link if the path has
+    characters that MyST would change.
     """
     name = offered(path).relative_to(root).as_posix()
     return f"{{download}}`{text} </{name}>`" if LINKABLE.fullmatch(name) else verbatim(text)
 
 
 def table(root: Path) -> str:
-    """Every file, a row each."""
-    content = []
+    """One row for every file."""
+    lines = []
     for path in files(root):
         folder = verbatim(path.parent.relative_to(root / "results").as_posix())
-        content.append(
-            (folder, link(root, path, offered(path).name), f"{rows(path):,}", size(path))
-        )
-    return markdown(("folder", "file", "rows", "size"), content, right=("rows", "size"))
+        lines.append((folder, link(root, path, offered(path).name), f"{rows(path):,}", size(path)))
+    return markdown(("folder", "file", "rows", "size"), lines, right=("rows", "size"))
 
 
 def kinds(root: Path) -> str:
-    """What a row is, and the columns, once for every kind of file."""
-    content: dict[str, tuple[str, str, str]] = {}
+    """One row for every kind of file: what a row of it is, and its columns."""
+    lines: dict[str, tuple[str, str, str]] = {}
     for path in files(root):
         reported = path.parent.name == "reported"
         name = path.relative_to(root / "results").as_posix() if reported else path.name
-        if name not in content:
+        if name not in lines:
             names = ", ".join(
                 f"`{column}`" if LINKABLE.fullmatch(column) else verbatim(column)
                 for column in columns(path)
             )
-            content[name] = verbatim(name), REPORTED if reported else MEANING.get(name, ""), names
-    return markdown(("file", "a row holds", "columns"), content.values())
+            lines[name] = verbatim(name), REPORTED if reported else MEANING.get(name, ""), names
+    return markdown(("file", "a row holds", "columns"), lines.values())
 
 
 def of_page(root: Path, section: str) -> str:
-    """The end of a section's page: its files, with a heading; empty where there are none."""
+    """The files of a section, with a heading, for the end of its page; empty without files."""
     paths = files(root, section)
     if not paths:
         return ""

@@ -1,4 +1,4 @@
-"""How certain a verdict is: measured error rates, power, and corrections for many claims."""
+"""The certainty of verdicts: measured error rates, power, and corrections for many claims."""
 
 from __future__ import annotations
 
@@ -17,46 +17,45 @@ from collapse_utils.evidence.verdicts import (
     TWO_LOOKS,
     Verdict,
     p_above,
-    settled,
+    reproduced_or_contradicted,
 )
 
 from .tables import captioned, markdown
 
 SEEDS = (3, 5, 10)
-PARTS = (1, 4, 7, 9)  # as our claims have
-LOOKS = (3, 5)  # seeds that were looked at before more were run, and all of them
+PARTS = (1, 4, 7, 9)  # numbers of parts that our claims have
+LOOKS = (3, 5)  # seeds at the first look, and at the second
 TRIALS = 20_000
-RATE = 0.05  # of the corrections for many claims
+RATE = 0.05  # the error rate of the corrections for many claims
 
 
 def power(effect: float, seeds: int) -> float:
     """The power of a claim whose effect is ``effect`` standard deviations between seeds.
 
-    Normal effects: the t-interval lies above the threshold when a noncentral t exceeds its critical
-    value.
+    Effects are normal, so the t-interval lies above the threshold if a noncentral t exceeds its
+    critical value.
     """
     critical = stats.t.ppf(0.5 + CONFIDENCE / 2, seeds - 1)
     return float(stats.nct.sf(critical, seeds - 1, effect * math.sqrt(seeds)))
 
 
 def detectable(seeds: int) -> float:
-    """The effect, in standard deviations between seeds, that is found with the power 80%."""
+    """The effect, in standard deviations between seeds, that is found with a power of 80%."""
     return float(optimize.brentq(lambda effect: power(effect, seeds) - 0.8, 0.01, 50.0))
 
 
 @dataclass(frozen=True)
 class Multiplicity:
-    """How many verdicts are *reproduced*, and how many remain after correcting for their number."""
+    """How many verdicts are *reproduced*, and how many are after a correction for their number."""
 
     decided: int
     reproduced: int
-    holm: int  # family-wise error: the chance of a single false *reproduced*
-    # false discovery: the expected share of false ones among those *reproduced*
-    benjamini_hochberg: int
+    holm: int  # controls the chance of a single false *reproduced*
+    benjamini_hochberg: int  # controls the expected share of false ones among the *reproduced*
 
 
-def multiplicity(verdicts: Sequence[Verdict], rate: float = 0.05) -> Multiplicity:
-    """Count the verdicts that remain at the error ``rate``; those *not run* are left out."""
+def multiplicity(verdicts: Sequence[Verdict]) -> Multiplicity:
+    """Count the verdicts, without *not run*, that are *reproduced* at the error rate ``RATE``."""
     ran = [verdict for verdict in verdicts if verdict.outcome != NOT_RUN]
     if not ran:
         return Multiplicity(0, 0, 0, 0)
@@ -65,14 +64,14 @@ def multiplicity(verdicts: Sequence[Verdict], rate: float = 0.05) -> Multiplicit
     holm = np.empty_like(p)
     holm[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     discovery = stats.false_discovery_control(p)
-    yes = np.array([verdict.outcome == REPRODUCED for verdict in ran])
-    counts = [int(np.sum(yes & (adjusted <= rate))) for adjusted in (holm, discovery)]
-    return Multiplicity(len(ran), int(yes.sum()), *counts)
+    reproduced = np.array([verdict.outcome == REPRODUCED for verdict in ran])
+    counts = [int(np.sum(reproduced & (adjusted <= RATE))) for adjusted in (holm, discovery)]
+    return Multiplicity(len(ran), int(reproduced.sum()), *counts)
 
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """How often simulated claims get the wrong verdict, in the worst case for each of the two."""
+    """How often simulated claims get each of two wrong verdicts, in the worst case for it."""
 
     reproduced: float  # one part has no effect, the others a large one
     not_reproduced: float  # every part lies on its threshold
@@ -83,28 +82,28 @@ def measured(
 ) -> ErrorRates:
     """The error rates of ``verdicts.decide`` on normal effects of ``parts`` independent parts.
 
-    With a ``first_look``, so many seeds decide where they can, and all of them only what those
-    leave undecided; both looks are at the level of two looks.
+    With ``first_look``, that number of seeds decides a claim if it can, and all seeds decide what
+    is then still undecided; both looks are at the level of two looks.
     """
     level = np.full(parts, TWO_LOOKS if first_look else LEVEL)
     effects = rng.standard_normal((trials, parts, seeds))
-    # any effect that a test can't miss
+    # all parts but the first have an effect that no test misses
     others_hold = effects + 1e3 * (np.arange(parts) > 0)[:, None]
 
-    def looks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        good, bad = settled(p_above(values), p_above(-values), level)
+    def verdicts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        good, bad = reproduced_or_contradicted(p_above(values), p_above(-values), level)
         if not first_look:
             return good, bad
         early = values[..., :first_look]
-        early_good, early_bad = settled(p_above(early), p_above(-early), level)
-        late = ~(early_good | early_bad)
-        return early_good | (late & good), early_bad | (late & bad)
+        early_good, early_bad = reproduced_or_contradicted(p_above(early), p_above(-early), level)
+        undecided = ~(early_good | early_bad)
+        return early_good | (undecided & good), early_bad | (undecided & bad)
 
-    return ErrorRates(float(looks(others_hold)[0].mean()), float(looks(effects)[1].mean()))
+    return ErrorRates(float(verdicts(others_hold)[0].mean()), float(verdicts(effects)[1].mean()))
 
 
 def table() -> str:
-    """Wrong verdicts in simulations by seeds and parts, and the effect that is detected."""
+    """Wrong verdicts in simulations, by seeds and parts, and the effect that is detected."""
     head = (
         "seeds",
         "parts",
@@ -137,11 +136,11 @@ def _row(
 
 
 def multiplicity_table(counted: Sequence[tuple[str, Sequence[Verdict]]]) -> str:
-    """How many *reproduced* verdicts remain after Holm and Benjamini-Hochberg, by set."""
+    """How many verdicts of each set are *reproduced* after Holm and Benjamini-Hochberg."""
     after = [f"after {name} ({RATE:.0%})" for name in ("Holm", "Benjamini-Hochberg")]
     rows = []
     for name, verdicts in counted:
-        count = multiplicity(verdicts, RATE)
+        count = multiplicity(verdicts)
         numbers = count.decided, count.reproduced, count.holm, count.benjamini_hochberg
         rows.append((name, *map(str, numbers)))
     return captioned(

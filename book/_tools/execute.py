@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -33,8 +32,6 @@ def run(
         check_parameters(read_notebook(path), path.name, parameters)
     folder = root / "build" / name / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
-    # a debugger's warning, of no use in a record
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     changed = []
     for path in chosen:
         if finished(folder / path.name, fingerprint(root, read_notebook(path), parameters)):

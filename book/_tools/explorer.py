@@ -1,7 +1,7 @@
-"""What the results explorer of the book shows: every experiment, data source and metric.
+"""The data of the book's results explorer: every experiment, data source and metric.
 
-Of the presets that differ in size the largest is shown, and no smoke run.  All statistics are made
-here; the script only draws them.
+Of the presets that differ in size only the largest is shown, and no smoke run.  All statistics are
+computed here; the script only draws them.
 """
 
 from __future__ import annotations
@@ -15,21 +15,17 @@ import pandas as pd
 from collapse_utils import sections
 from collapse_utils.durable.files import read_json
 from collapse_utils.evidence import results
-from collapse_utils.evidence.statistics import by_iteration, by_seed, estimate, growth
+from collapse_utils.evidence.statistics import by_iteration, by_seed, growth, summary
 from collapse_utils.pages.names import DATA
 from collapse_utils.presets import NAMES as PRESETS
 from collapse_utils.regimes import REGIMES
 
+from .headline import NAMES
+
 Json = dict[str, Any]
 
-EXPERIMENTS = {  # the folders in results/, as a reader knows them
-    "linear": "linear regression",
-    "language": "language models",
-    "images": "faces",
-    "molecules": "molecules",
-    "own_model": "your own model",
-}
-METRICS = {  # with their units; a metric that is not listed shows its name
+EXPERIMENTS = {**NAMES, "own_model": "your own model"}  # folder in results/ -> title
+METRICS = {  # titles with units; a metric that is not listed shows its name
     "test_error": "test error above the noise",
     "cross_entropy": "cross-entropy (nats per token)",
     "cross_entropy_best_temperature": "cross-entropy at the best temperature (nats per token)",
@@ -65,15 +61,15 @@ METRICS = {  # with their units; a metric that is not listed shows its name
 ARCHITECTURES = {"llama": "Llama", "gpt2": "GPT-2"}
 SIMULATED = {"own": "ORL faces, kernel density", "gaussian": "simulated"}
 GRID = {"sigma2": 1.0, "x": "same"}  # the part of the linear grid that is shown, for every T
-REAL = "_real"  # what the name of a metric of real data ends with
+REAL = "_real"  # the suffix of a metric of real data
 
 
 def shown_folders(folder: Path, section: str) -> list[Path]:
-    """The results of a section that the pages show, the built-in data source last.
+    """The folders of results of a section that the pages show, the built-in data source last.
 
-    Of a data source these are the largest of the presets that differ in size, and every preset of
-    another kind, but no smoke run.  A folder counts if it has chains of replace and of accumulate:
-    a preset under way may lack one.
+    For each data source these are the largest of the presets that differ in size, and every preset
+    of another kind, but no smoke run.  A folder counts only if it has chains of replace and of
+    accumulate, since a preset that is still running may lack one.
     """
     best: dict[tuple[str, str], Path] = {}
     for path in sorted((folder / section).glob("*/metrics.csv")):
@@ -94,7 +90,7 @@ def preset_of(folder: Path) -> str:
 
 
 def describe(folder: Path) -> Json:
-    """The title of a folder of results, and one line on where its numbers come from."""
+    """The title of a folder of results, and a line on where its numbers come from."""
     preset, _, source = folder.name.partition("-")
     title = (SIMULATED | DATA).get(source, source)
     if preset not in (*PRESETS, source):
@@ -104,29 +100,29 @@ def describe(folder: Path) -> Json:
 
 
 def setting(record: Json) -> str:
-    """A variant in words, from the provenance of one of its chains."""
+    """A variant in words, from the provenance record of one of its chains."""
     section, config = record["section"], record["config"]
-    pieces = [piece for piece in record["variant"].split(",") if piece]
+    fields = [field for field in record["variant"].split(",") if field]
     words: list[str] = []
     if section == "language":
         words = [
             ARCHITECTURES.get(config["architecture"], config["architecture"]),
             f"τ = {config['temperature']:g}",
         ]
-        named = ("architecture=", "temperature=")
-        pieces = [piece for piece in pieces if not piece.startswith(named)]
+        shown = ("architecture=", "temperature=")
+        fields = [field for field in fields if not field.startswith(shown)]
     elif section == "images" and "protocol" in config:
         counted = "optimisation steps" if config["protocol"] == "steps" else "epochs"
         words = [f"equal number of {counted}"]
-        pieces = [piece for piece in pieces if not piece.startswith("protocol=")]
-    for piece in pieces:
-        name, _, value = piece.partition("=")
+        fields = [field for field in fields if not field.startswith("protocol=")]
+    for field in fields:
+        name, _, value = field.partition("=")
         words.append(f"{value} fits" if name == "iterations" else f"{name} = {value}")
     return ", ".join(words) or "as in the chapter"
 
 
 def settings(folder: Path) -> dict[str, Json]:
-    """Variant -> the record of one of its chains; the preset itself comes first."""
+    """Variant -> the provenance record of one of its chains; the preset itself comes first."""
     records = {record["variant"]: record for record in read_json(folder / "provenance.json")}
     return dict(sorted(records.items()))
 
@@ -138,20 +134,12 @@ def number(value: float) -> float | None:
 
 def _rows(table: pd.DataFrame) -> list[list[float | None]]:
     """[t, mean, low, high] of every fit."""
-    return [
-        [int(row.iteration), number(row.mean_), number(row.low), number(row.high)]
-        for row in table.rename(columns={"mean": "mean_"}).itertuples()
-    ]
-
-
-def _relative(frame: pd.DataFrame, metric: str, regime: str, variant: str) -> pd.DataFrame:
-    table = growth(frame, metric, regime, variant)
-    rows = [(t, *vars(estimate(table[t])).values()) for t in table.columns]
-    return pd.DataFrame(rows, columns=["iteration", "mean", "low", "high", "n"])
+    rows = table[["iteration", "mean", "low", "high"]].itertuples(index=False)
+    return [[int(t), number(mean), number(low), number(high)] for t, mean, low, high in rows]
 
 
 def _curves(frame: pd.DataFrame, metric: str, variant: str, reported: list[Json]) -> Json:
-    """One metric of one variant: absolute, relative to the first fit, and the paper's points."""
+    """One metric of one variant: absolute, relative to the first fit, and the paper's values."""
     tables = {r: by_iteration(frame, metric, regime=r, variant=variant) for r in REGIMES}
     tables = {regime: table for regime, table in tables.items() if len(table)}
     shown: Json = {
@@ -160,7 +148,9 @@ def _curves(frame: pd.DataFrame, metric: str, variant: str, reported: list[Json]
     }
     first = [by_seed(frame, metric, regime=regime, variant=variant).iloc[:, 0] for regime in tables]
     if all((values > 0).all() for values in first):
-        shown["relative"] = {r: _rows(_relative(frame, metric, r, variant)) for r in tables}
+        shown["relative"] = {
+            regime: _rows(summary(growth(frame, metric, regime, variant))) for regime in tables
+        }
     real = frame[(frame["metric"] == metric + REAL) & (frame["variant"] == variant)]["value"]
     if len(real):
         shown["real"] = number(real.mean())
@@ -170,9 +160,9 @@ def _curves(frame: pd.DataFrame, metric: str, variant: str, reported: list[Json]
 
 
 def _reported(folder: Path, section: str, metric: str, record: Json) -> list[Json]:
-    """The paper's values relative to its first fit, one entry a regime.
+    """The paper's values / that of its first fit, one entry for each regime.
 
-    Of its language models it is the smallest of each architecture.
+    Of the paper's language models these are the smallest of each architecture.
     """
     path, headline = folder / "reported" / f"{section}.csv", sections.module(section).HEADLINE
     if not path.is_file() or (section != "molecules" and metric != headline):
@@ -199,7 +189,7 @@ def _reported(folder: Path, section: str, metric: str, record: Json) -> list[Jso
 
 
 def _collected(folder: Path, path: Path) -> Json:
-    """Every metric of one data source."""
+    """Every setting and metric of one folder of results."""
     section, frame = path.parent.name, results.read_csv(path / "metrics.csv")
     names = [name for name in dict.fromkeys(frame["metric"]) if not name.endswith(REAL)]
     known = section in sections.NAMES
@@ -219,7 +209,7 @@ def _collected(folder: Path, path: Path) -> Json:
 
 
 def _grid(path: Path) -> Json:
-    """The simulation grid of linear regression: its repeats take the place of seeds."""
+    """The simulation grid of linear regression, whose repeats are shown in place of seeds."""
     frame = results.read_csv(path)
     frame = frame[(frame["sigma2"] == GRID["sigma2"]) & (frame["x"] == GRID["x"])]
     frame = frame.rename(columns={"n": "iteration"})

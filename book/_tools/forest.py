@@ -1,7 +1,7 @@
-"""The claims as a forest plot: each effect with its interval, against the range that is claimed.
+"""The claims as a forest plot: each effect with its interval and the claimed range.
 
-The plot is HTML with a small SVG for each result, made from ``claims.json``, so that it needs no
-script.  The script of the interactive adds filters.
+The plot is HTML with a small SVG for each result, made from ``claims.json``.  It needs no script;
+the script of the interactive adds filters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from . import scorecard
 from .explorer import Json
 
 SOURCE = Path("book") / "_generated" / "claims.json"
-EDGE, MARGIN = 32.0, 4.0  # per cent of the width: where the claimed range begins, and the sides
+EDGE, MARGIN = 32.0, 4.0  # per cent of the width: where the claimed range begins, and both sides
 AT = '<svg x="{x:.2f}%" y="50%" overflow="visible">'
 MARKS = {  # the shape of an outcome, so that colour is not needed
     REPRODUCED: '<circle cx="{x:.2f}%" cy="50%" r="5"/>',
@@ -29,7 +29,7 @@ PAPER = f'{AT}<path class="paper" d="M0 -7 5 0 0 7 -5 0z"/></svg>'
 
 
 def forest(folder: Path) -> Json:
-    """What the filters need to know; ``folder`` holds the results."""
+    """The data of the filters; ``folder`` has the results."""
     shown = claims(folder)
     sections = list(dict.fromkeys(claim["section"] for claim in shown))
     return {"sections": [[name, scorecard.title(name)] for name in sections]}
@@ -42,36 +42,42 @@ def claims(folder: Path) -> list[Json]:
     return [claim for claim in content["claims"] if not claim["detail_of"]]
 
 
-def papers(claim: Json) -> list[float]:
-    """The paper's effects, where they have the unit of ours."""
+def paper_effects(claim: Json) -> list[float]:
+    """The paper's effects, if they have the unit of ours."""
     return claim["paper"]["effects"] if claim["paper"]["unit"] == claim["unit"] else []
 
 
+def results_of(claim: Json) -> list[Json]:
+    """The results of a claim that were run."""
+    return [result for result in claim["results"] if result["outcome"] != NOT_RUN]
+
+
 class Scale:
-    """Where the numbers of one claim are, in per cent of the width.
+    """The positions of the numbers of one claim, in per cent of the width.
 
     The claimed range is on the right and begins at ``EDGE``.  Ratios are on a logarithmic axis.
-    A claim has a scale of its own, which holds all of its numbers.
+    Every claim has its own scale, on which all of its numbers fit.
     """
 
     def __init__(self, claim: Json):
-        ran = [result for result in claim["results"] if result["outcome"] != NOT_RUN]
+        ran = results_of(claim)
         low, high = ran[0]["claimed_range"]
         numbers = [result["effect"][name] for result in ran for name in ("mean", "low", "high")]
-        every = [v for v in (low, high, *numbers, *papers(claim)) if v is not None]
-        self.log = claim["ratio"] and min(every) > 0
-        self.sign = 1 if low is not None else -1
+        shown = [v for v in (low, high, *numbers, *paper_effects(claim)) if v is not None]
+        self.log = claim["ratio"] and min(shown) > 0
+        sign = 1 if low is not None else -1
         self.edge = self._value(low if low is not None else high)
         self.other = self._value(high) if low is not None and high is not None else None
-        away = [self.sign * (self._value(value) - self.edge) for value in every]
-        room = (EDGE - MARGIN) / (max(-min(away), 0) or 1e-9)
-        self.scale = self.sign * min(room, (100 - EDGE - MARGIN) / (max(*away, 0) or 1e-9))
+        distances = [sign * (self._value(value) - self.edge) for value in shown]
+        left = (EDGE - MARGIN) / (max(-min(distances), 0) or 1e-9)
+        right = (100 - EDGE - MARGIN) / (max(*distances, 0) or 1e-9)
+        self.scale = sign * min(left, right)
 
     def _value(self, number: float) -> float:
         return math.log(number) if self.log else number
 
-    def at(self, number: float | None, open_end: float = 0.0) -> float:
-        """The place of a number; of an open end of an interval, the edge of the picture."""
+    def position(self, number: float | None, open_end: float = 0.0) -> float:
+        """The position of a number; ``open_end`` for the open end of an interval."""
         if number is None:
             return open_end
         return EDGE + self.scale * (self._value(number) - self.edge)
@@ -82,20 +88,21 @@ class Scale:
         return EDGE, end
 
 
-def strip(scale: Scale, result: Json, paper: list[float]) -> str:
+def svg(scale: Scale, result: Json, paper: list[float]) -> str:
     """One result: the claimed range, the interval, the effect, and the paper's effects."""
     begin, end = scale.claimed()
     effect = result["effect"]
-    ends = sorted((scale.at(effect["low"]), scale.at(effect["high"], 100.0)))
+    mean = scale.position(effect["mean"])
+    ends = sorted((scale.position(effect["low"]), scale.position(effect["high"], 100.0)))
     if effect["low"] is None and effect["high"] is None:  # a test without an interval
-        ends = [scale.at(effect["mean"])] * 2
-    mark = MARKS.get(result["outcome"], OPEN).format(x=scale.at(effect["mean"]))
+        ends = [mean, mean]
+    mark = MARKS.get(result["outcome"], OPEN).format(x=mean)
     return (
         '<svg class="strip" aria-hidden="true">'
         f'<rect class="claimed" x="{begin:.2f}%" width="{end - begin:.2f}%" height="100%"/>'
         f'<line class="edge" x1="{begin:.2f}%" x2="{begin:.2f}%" y2="100%"/>'
         f'<line x1="{ends[0]:.2f}%" x2="{ends[1]:.2f}%" y1="50%" y2="50%"/>{mark}'
-        + "".join(PAPER.format(x=scale.at(value)) for value in paper)
+        + "".join(PAPER.format(x=scale.position(value)) for value in paper)
         + "</svg>"
     )
 
@@ -109,22 +116,23 @@ def numbers(result: Json) -> str:
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def row(scale: Scale, claim: Json, result: Json) -> str:
-    kind = {"outcome": result["outcome"], "data": result["data"], "evidence": result["evidence"]}
-    attributes = " ".join(f'data-{name}="{html.escape(text)}"' for name, text in kind.items())
+def result_item(scale: Scale, claim: Json, result: Json) -> str:
+    """One result as an item of a list, with the attributes that the filters read."""
+    filters = {name: result[name] for name in ("outcome", "data", "evidence")}
+    attributes = " ".join(f'data-{name}="{html.escape(text)}"' for name, text in filters.items())
     outcome = result["outcome"].replace(" ", "-")
     return (
         f'<li class="result {outcome}" {attributes}>'
         f'<span class="data">{html.escape(result["data"])}</span>'
-        f"{strip(scale, result, papers(claim))}"
+        f"{svg(scale, result, paper_effects(claim))}"
         f'<span class="outcome">{result["outcome"]}</span> '
         f'<span class="number">{numbers(result)}</span></li>'
     )
 
 
-def block(claim: Json) -> str:
-    """A claim with what was tested, and a row for each of its results."""
-    ran = [result for result in claim["results"] if result["outcome"] != NOT_RUN]
+def claim_block(claim: Json) -> str:
+    """A claim with what was tested, and an item for each of its results."""
+    ran = results_of(claim)
     name = f"claim-{claim['id']}"
     source = "ours" if claim["in_the_paper"] == OURS else "paper"
     where = "our own claim" if source == "ours" else f"the paper, {claim['in_the_paper']}"
@@ -132,21 +140,20 @@ def block(claim: Json) -> str:
     if claim["page"]:
         statement = f'<a href="../{"/".join(claim["page"].split("/")[-2:])}">{statement}</a>'
     scale = Scale(claim) if ran else None
-    rows = "".join(row(scale, claim, result) for result in ran)
+    items = "".join(result_item(scale, claim, result) for result in ran)
     return (
         f'<div class="claim" id="{name}" data-section="{claim["section"]}" data-source="{source}">'
         f'<p class="statement">{statement} <span class="where">({html.escape(where)})</span> '
         f'<a class="self" href="#{name}" aria-label="Link to this claim">#</a></p>'
         f'<p class="tested">{html.escape(claim["tested"])}</p>'
-        + (f"<ul>{rows}</ul>" if rows else f'<p class="tested">{NOT_RUN.capitalize()}.</p>')
+        + (f"<ul>{items}</ul>" if items else f'<p class="tested">{NOT_RUN.capitalize()}.</p>')
         + "</div>"
     )
 
 
 def count(shown: list[Json]) -> str:
     """What these claims came to, as "9 claims with 12 results: 11 reproduced, 1 undecided"."""
-    ran = [result["outcome"] for claim in shown for result in claim["results"]]
-    ran = [outcome for outcome in ran if outcome != NOT_RUN]
+    ran = [result["outcome"] for claim in shown for result in results_of(claim)]
     outcomes = (REPRODUCED, UNDECIDED, NOT_REPRODUCED)
     parts = [f"{ran.count(outcome)} {outcome}" for outcome in outcomes if outcome in ran]
     results = f" with {len(ran)} results: {', '.join(parts)}" if ran else ""
@@ -162,6 +169,6 @@ def static(data: Json, folder: Path) -> str:
         parts.append(
             f'<details class="section" open><summary class="head">{html.escape(title)}'
             f' <span class="count">{count(chosen)}</span></summary>'
-            f"{''.join(map(block, chosen))}</details>"
+            f"{''.join(map(claim_block, chosen))}</details>"
         )
     return "".join(parts)

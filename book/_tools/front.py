@@ -1,4 +1,4 @@
-"""The words of the front page and of the README's head, from results, presets and verdicts."""
+"""The text of the front page and of the README's head, from results, presets and verdicts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from .headline import NAMES, Panel
 from .scorecard import Judged
 
 SQUARES = {REPRODUCED: "\u25a0", UNDECIDED: "\u25a1", NOT_REPRODUCED: "\u2715"}
-# at temperature 0.3 under accumulate: the claim on what samples lose, and that on the loss
+# claims on accumulate at temperature 0.3: on the variety of the samples, and on the loss
 COLD, COLD_LOSS = "accumulate-variety-cold", "accumulate-stays-cold"
-EXCEPTION = "gpt2-accumulate-stays"  # in the second bullet
+EXCEPTION = "gpt2-accumulate-stays"  # the claim of the exception in the second bullet
+WIDE = 1.5  # a ratio whose interval spans more than this factor is shown with its interval
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,6 @@ def papers_claims(judged: Judged) -> list[Outcome]:
     return outcomes
 
 
-WIDE = 1.5  # a ratio whose interval spans more than this factor is shown with its interval
-
-
 def _short(ratio: Estimate) -> str:
     return f"{ratio.mean:.0f}" if ratio.mean > 10 else f"{ratio.mean:.2f}"
 
@@ -54,17 +52,17 @@ def _joined(words: list[str]) -> str:
 
 
 def _each(panels: list[Panel], regime: str, named: bool = True) -> str:
-    """The final loss / the first of every panel, with its experiment if it is to be named."""
+    """The final loss / the first of every panel, with the name of its experiment if ``named``."""
     words = []
     for panel in panels:
         ratio = panel.growth(regime)
         number = ratio.text(2) if ratio.high > WIDE * ratio.low else _short(ratio)
-        words.append(f"{number} ({NAMES[panel.section]})" if named else number)
+        words.append(f"{number} ({panel.name})" if named else number)
     return _joined(words)
 
 
 def bullets(first: list[Panel], judged: Judged) -> list[str]:
-    """The answer in sentences that contain the numbers."""
+    """The answer, in sentences with its numbers."""
     first = sorted(first, key=lambda panel: panel.growth("replace").mean)
     several = len(first) > 1
     lines = [
@@ -79,72 +77,74 @@ def bullets(first: list[Panel], judged: Judged) -> list[str]:
 
 
 def _exception(judged: Judged) -> str:
-    """Where the loss rises under accumulate, against the paper; empty where it does not."""
-    found = _on_main_data(judged, EXCEPTION)
-    if found is None or found[1].outcome != NOT_REPRODUCED:
+    """Where the loss rises under accumulate, unlike in the paper; empty if it does not."""
+    result = _on_main_data(judged, EXCEPTION)
+    if result is None or result.verdict.outcome != NOT_REPRODUCED:
         return ""
-    claim, verdict = found
-    unit = claim.unit_of(claim.metric or claim.page.metric)
-    rise = f"{verdict.effect.text(3)} {unit}"
-    return f" Not for GPT-2: at temperature 1, later losses are {rise} higher."
+    return f" Not for GPT-2: at temperature 1, later losses are {_effect(result)} higher."
 
 
-def _on_main_data(judged: Judged, name: str) -> tuple[Claim, Verdict] | None:
-    """A claim by its id, with its verdict on the first of its results that has one."""
+def _on_main_data(judged: Judged, name: str) -> Outcome | None:
+    """The claim ``name`` with its verdict on the first of its results; None without a verdict."""
     for rows in judged.values():
         for claim, verdicts in rows:
             if claim.id == name and claim.page.results[0] in verdicts:
-                return claim, verdicts[claim.page.results[0]]
+                return Outcome(claim, verdicts[claim.page.results[0]])
     return None
 
 
+def _effect(result: Outcome) -> str:
+    """The effect of a claim, with its unit."""
+    claim = result.claim
+    return f"{result.verdict.effect.text(3)} {claim.unit_of(claim.metric)}"
+
+
 def _at_equal_size(panels: list[Panel]) -> list[str]:
-    """What is left of the advantage if the training set does not grow; empty until that was run."""
-    helped = [panel for panel in panels if panel.control.low > 1]
-    others = [NAMES[panel.section] for panel in panels if panel.control.low <= 1]
-    if not helped:
+    """The part of the advantage that is due to more training data; empty if that was not run."""
+    smaller = [panel for panel in panels if panel.control.low > 1]
+    others = [panel.name for panel in panels if panel.control.low <= 1]
+    if not smaller:
         return []
-    kept = f"; for {_joined(others)} it changes little" if others else ""
+    unchanged = f"; for {_joined(others)} it changes little" if others else ""
     return [
         "**Part of that is more training data.** At equal size, accumulation ends at "
-        f"{_each(helped, 'accumulate_subsample')} times{kept}."
+        f"{_each(smaller, 'accumulate_subsample')} times{unchanged}."
     ]
 
 
 def _cold(judged: Judged) -> list[str]:
     """What the loss does not show: the variety of samples at temperature 0.3."""
-    samples, losses = (_on_main_data(judged, name) for name in (COLD, COLD_LOSS))
-    if samples is None or losses is None:
+    variety, loss = (_on_main_data(judged, name) for name in (COLD, COLD_LOSS))
+    if variety is None or loss is None:
         return []
-    (_, variety), (claim, loss) = samples, losses
-    unit = claim.unit_of(claim.metric or claim.page.metric)
     return [
         "**The loss does not see everything.** At temperature 0.3, accumulation changes "
-        f"later losses by {loss.effect.text(3)} {unit}; the final samples keep "
-        f"{variety.effect.mean:.0%} of their distinct token pairs."
+        f"later losses by {_effect(loss)}; the final samples keep "
+        f"{variety.verdict.effect.mean:.0%} of their distinct token pairs."
     ]
 
 
 def count(outcomes: list[Outcome]) -> str:
-    """How many of the paper's claims came out how, in one sentence."""
+    """How many of the paper's claims have each outcome, in one sentence."""
 
-    def named(outcome: str) -> str:
-        chosen = [one.claim for one in outcomes if one.verdict.outcome == outcome]
-        of = Counter(NAMES[claim.page.section] for claim in chosen)
-        several = len(of) > 1
-        words = ", ".join(f"{count} of {name}" if several else name for name, count in of.items())
-        return f"{len(chosen)} {outcome} {SQUARES[outcome]}" + (f" ({words})" if chosen else "")
+    def counted(outcome: str) -> str:
+        chosen = [each.claim for each in outcomes if each.verdict.outcome == outcome]
+        counts = Counter(NAMES[claim.page.section] for claim in chosen)
+        several = len(counts) > 1
+        words = [f"{count} of {name}" if several else name for name, count in counts.items()]
+        names = f" ({', '.join(words)})" if chosen else ""
+        return f"{len(chosen)} {outcome} {SQUARES[outcome]}{names}"
 
-    reproduced = sum(one.verdict.outcome == REPRODUCED for one in outcomes)
+    reproduced = sum(each.verdict.outcome == REPRODUCED for each in outcomes)
     return (
         f"{len(outcomes)} tests of the paper's claims: {reproduced} reproduced "
         f"{SQUARES[REPRODUCED]}, "
-        f"{named(UNDECIDED)} and {named(NOT_REPRODUCED)}."
+        f"{counted(UNDECIDED)} and {counted(NOT_REPRODUCED)}."
     )
 
 
-def strip(outcomes: list[Outcome]) -> str:
-    """A square for each of the paper's claims, which leads to where its page shows it."""
+def squares(outcomes: list[Outcome]) -> str:
+    """A square for each of the paper's claims, as a link to where its page shows it."""
     return " ".join(
         f"[{SQUARES[outcome.verdict.outcome]}](#{outcome.claim.shown})" for outcome in outcomes
     )
@@ -175,11 +175,11 @@ def answer(first: list[Panel], judged: Judged) -> str:
 
 
 def certainty(root: Path, judged: Judged) -> str:
-    """How many claims hold, each as a square, and how small the runs are."""
+    """How many claims hold, a square for each, and how small our models are."""
     outcomes = papers_claims(judged)
-    return f"{count(outcomes)}\n\n{strip(outcomes)}\n\n{smallness(root)}\n"
+    return f"{count(outcomes)}\n\n{squares(outcomes)}\n\n{smallness(root)}\n"
 
 
 def readme(first: list[Panel], judged: Judged) -> str:
-    """The answer in the README, which has no labels to link to."""
+    """The answer in the README, which cannot link to labels."""
     return f"{answer(first, judged)}\n{count(papers_claims(judged))}\n"

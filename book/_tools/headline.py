@@ -1,4 +1,4 @@
-"""The front page's figures: each section's headline metric by iteration, and the paper's."""
+"""The data of the front page's figure: the headline metric of each section by iteration."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ NAMES = {
     "images": "faces",
     "molecules": "molecules",
 }
-PRESETS = ("smoke", "cpu", "trained", "colab", "paper")  # the largest is shown
+PRESETS = ("smoke", "cpu", "trained", "colab", "paper")  # by size; the largest is shown
 REGIMES = ("replace", "accumulate", "accumulate_subsample")
-PAPER = {  # the paper's run that stands beside ours: rows of results/reported/<section>.csv
+PAPER = {  # which rows of results/reported/<section>.csv are shown beside ours
     "language": {"model": "llama-12m", "temperature": 1.0},
     "images": {},
     "molecules": {"metric": "local_loss"},
 }
-# (section, data source) -> preset, variant and protocol of the chains on which the front page
-# rests, where these are not the preset itself; until they are collected, the preset stands in
+# (section, data source) -> preset, variant and protocol of the chains that the front page shows,
+# where these are not those of the largest preset; until they are collected, it shows the latter
 CHOSEN = {
     ("language", "tinystories"): ("trained", "", "trained out"),
     ("images", "celeba_89x109"): ("cpu", "draw=by_seed,protocol=steps", "fixed training steps"),
@@ -59,8 +59,7 @@ class Panel:
     title: str
     metric: str  # the headline metric
     data: str  # the data source, in words
-    about: str  # how the numbers came about: preset, how many observations
-    file: str  # where they are, from the folder of results
+    about: str  # preset or protocol, and the number of observations
     offline: bool  # the data need no download: a pip dependency ships them, or the seed draws them
     curves: dict[str, pd.DataFrame]  # regime -> iteration, mean, low, high, n
     paper: pd.DataFrame  # regime, iteration, value; empty where the paper gives a formula
@@ -71,7 +70,7 @@ class Panel:
 
     @property
     def name(self) -> str:
-        """The experiment, as the book calls it everywhere."""
+        """The name of the experiment throughout the book."""
         return NAMES[self.section]
 
     @property
@@ -79,7 +78,7 @@ class Panel:
         return self.metric.replace("cross_", "cross-").replace("_", " ")
 
     def fit(self, regime: str, index: int) -> Estimate:
-        """The first (0) or last (-1) fit of a regime."""
+        """The metric of the first (0) or last (-1) fit of a regime."""
         row = self.curves[regime].iloc[index]
         return Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
 
@@ -93,7 +92,7 @@ class Panel:
         return max(2 - math.floor(math.log10(self.fit("replace", 0).mean)), 0)
 
     def growth(self, regime: str) -> Estimate:
-        """The final fit of a regime over its first."""
+        """The final fit of a regime / its first."""
         row = self.ratios[regime].iloc[-1]
         return Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
 
@@ -113,7 +112,7 @@ class Panel:
         )
 
 
-def _linear_grid(path: Path, folder: Path) -> Panel:
+def _linear_grid(path: Path) -> Panel:
     rows = results.read_csv(path)
     rows = rows[
         (rows["T"].astype(float) == LINEAR["T"])
@@ -127,35 +126,37 @@ def _linear_grid(path: Path, folder: Path) -> Panel:
         for regime in REGIMES
     }
     first, numbers = rows.iloc[0], ["mean", "low", "high"]
-    data = f"simulated, d = {int(float(first['d']))}, T = {LINEAR['T']}"
-    about, file = f"{int(float(first['n'])):,} repeats", path.relative_to(folder).as_posix()
+    ratios = {
+        regime: curve.assign(**curve[numbers] / curve["mean"].iloc[0])
+        for regime, curve in curves.items()
+    }
     return Panel(
-        "linear",
-        sections.module("linear").TITLE,
-        "test_error",
-        data,
-        about,
-        file,
-        True,
-        curves,
-        NO_ROWS,
-        {
-            regime: curve.assign(**curve[numbers] / curve["mean"].iloc[0])
-            for regime, curve in curves.items()
-        },
-        _control_of_means(curves),
+        section="linear",
+        title=sections.module("linear").TITLE,
+        metric="test_error",
+        data=f"simulated, d = {int(float(first['d']))}, T = {LINEAR['T']}",
+        about=f"{int(float(first['n'])):,} repeats",
+        offline=True,
+        curves=curves,
+        paper=NO_ROWS,
+        ratios=ratios,
+        control=_control_of_means(curves),
     )
 
 
 def _control_of_means(curves: dict[str, pd.DataFrame]) -> Estimate:
-    """The interval reaches from the smallest quotient of the two intervals to the largest."""
+    """The final loss under accumulate at equal size / under accumulate, of unpaired means: the
+    interval is from the smallest quotient of the two intervals to the largest.
+    """
     ours, other = (curves[name].iloc[-1] for name in ("accumulate_subsample", "accumulate"))
     ends = (ours["mean"] / other["mean"], ours["low"] / other["high"], ours["high"] / other["low"])
     return Estimate(*ends, int(ours["n"]))
 
 
 def _control(rows: pd.DataFrame, metric: str) -> Estimate | None:
-    """Paired by seed; None where accumulate at equal size was not run."""
+    """The final loss under accumulate at equal size / under accumulate, paired by seed; None if the
+    former was not run.
+    """
     where = {"variant": rows["variant"].iloc[0]}
     names = ("accumulate_subsample", "accumulate")
     ours, other = (by_seed(rows, metric, regime=name, **where) for name in names)
@@ -168,7 +169,7 @@ NO_ROWS = pd.DataFrame({"regime": [], "iteration": [], "value": []})
 
 
 def _of_the_paper(section: str, folder: Path) -> pd.DataFrame:
-    """The paper's values of the headline metric, each divided by that of its first fit."""
+    """The paper's values of the headline metric / that of the first fit."""
     path = folder / "reported" / f"{section}.csv"
     if not path.is_file():
         return NO_ROWS
@@ -180,78 +181,76 @@ def _of_the_paper(section: str, folder: Path) -> pd.DataFrame:
     return scaled[["regime", "iteration", "value"]].reset_index(drop=True)
 
 
-def _candidates(section: str, folder: Path) -> dict[str, list[tuple[int, str, Path, pd.DataFrame]]]:
-    """Data source -> the chains that could stand for it: rank, protocol, file, rows."""
-    candidates: dict[str, list[tuple[int, str, Path, pd.DataFrame]]] = {}
+def _candidates(section: str, folder: Path) -> dict[str, list[tuple[int, str, pd.DataFrame]]]:
+    """Data source -> the chains that the front page may show of it: rank, protocol, rows."""
+    candidates: dict[str, list[tuple[int, str, pd.DataFrame]]] = {}
     for path in sorted((folder / section).glob("*/metrics.csv")):
         rows = results.read_csv(path)
         if rows.empty:
             continue
         source, own = rows["data"].iloc[0], rows["preset"].iloc[0]
-        preset, variant, words = CHOSEN.get((section, source), ("", "", ""))
+        preset, variant, protocol = CHOSEN.get((section, source), ("", "", ""))
         of_source = candidates.setdefault(source, [])
         if own == preset:
-            of_source.append((len(PRESETS), words, path, rows[rows["variant"] == variant]))
+            of_source.append((len(PRESETS), protocol, rows[rows["variant"] == variant]))
         if own in PRESETS:
             base = rows[rows["variant"] == ""]
-            of_source.append((PRESETS.index(own), f"preset {own}", path, base))
+            of_source.append((PRESETS.index(own), f"preset {own}", base))
     return candidates
 
 
 def _collected(section: str, folder: Path) -> list[Panel]:
-    """A section's panels: the data source at the largest preset, then the built-in default."""
+    """A section's panels: downloaded data at the largest preset, then the built-in data."""
     module, default = sections.module(section), sections.default_source(section)
     ranked: list[tuple[int, Panel]] = []
     for source, candidates in sorted(_candidates(section, folder).items()):
-        for rank, words, path, rows in sorted(candidates, key=lambda one: -one[0]):
+        for rank, protocol, rows in sorted(candidates, key=lambda each: -each[0]):
             curves = {
                 regime: by_iteration(rows, module.HEADLINE, regime=regime) for regime in REGIMES
             }
             curves = {regime: curve for regime, curve in curves.items() if len(curve)}
             if not {"replace", "accumulate"} <= set(curves):
-                continue  # under way: the next smaller preset stands in
-            seeds = seeds_of(rows[rows["regime"].isin(REGIMES)])
-            about, file = f"{words}, {seeds}", path.relative_to(folder).as_posix()
+                continue  # still running: show the next smaller preset
+            variant = rows["variant"].iloc[0]
             panel = Panel(
-                section,
-                module.TITLE,
-                module.HEADLINE,
-                DATA.get(source, source),
-                about,
-                file,
-                source == default,
-                curves,
-                _of_the_paper(section, folder),
-                {
-                    regime: summary(
-                        growth(rows, module.HEADLINE, regime, rows["variant"].iloc[0]), log=True
-                    )
+                section=section,
+                title=module.TITLE,
+                metric=module.HEADLINE,
+                data=DATA.get(source, source),
+                about=f"{protocol}, {seeds_of(rows[rows['regime'].isin(REGIMES)])}",
+                offline=source == default,
+                curves=curves,
+                paper=_of_the_paper(section, folder),
+                ratios={
+                    regime: summary(growth(rows, module.HEADLINE, regime, variant), log=True)
                     for regime in curves
                 },
-                _control(rows, module.HEADLINE),
+                control=_control(rows, module.HEADLINE),
             )
             ranked.append((rank, panel))
             break
-    real = sorted((one for one in ranked if not one[1].offline), key=lambda one: -one[0])[:1]
-    return [panel for _, panel in [*real, *(one for one in ranked if one[1].offline)]]
+    built_in = [panel for _, panel in ranked if panel.offline]
+    downloaded = [(rank, panel) for rank, panel in ranked if not panel.offline]
+    best = max(downloaded, key=lambda pair: pair[0], default=None)
+    return [best[1], *built_in] if best else built_in
 
 
 def panels(folder: Path) -> list[Panel]:
-    """Every section's panels from the folder of committed results, in the order of the sections.
+    """The panels of every section, from the folder of committed results.
 
-    A section shows the chains of ``CHOSEN``, else its largest preset without any override; data
-    that have to be fetched, which are those of the paper or near to them, come before the embedded
-    default.  The linear section shows its simulation grid, whose repeats take the place of seeds.
+    A section shows the chains of ``CHOSEN``, else its largest preset without a variant.  Data that
+    must be downloaded, which are the paper's or similar, come before the built-in data.  The linear
+    section shows its simulation grid, with repeats in place of seeds.
     """
     shown = []
     for section in sections.NAMES:
         grids = sorted((folder / section).glob("*/grid.csv")) if section == "linear" else []
-        shown += [_linear_grid(grids[-1], folder)] if grids else _collected(section, folder)
+        shown += [_linear_grid(grids[-1])] if grids else _collected(section, folder)
     return shown
 
 
 def first_of_each(panels: list[Panel]) -> list[Panel]:
-    """The panel of every section that the opening figure shows."""
+    """The first panel of every section, which the figure shows."""
     first: dict[str, Panel] = {}
     for panel in panels:
         first.setdefault(panel.section, panel)

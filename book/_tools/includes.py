@@ -1,7 +1,8 @@
-"""The numbers in the prose: book/_generated and the README's table, from results/ and claims.yml.
+"""The generated parts of the book: book/_generated and parts of the README, from results/ and
+claims.yml.
 
-Everything here is made from committed files, so that a test can make it again and compare: text by
-its content, pictures by the digest of the results that they carry.
+Everything is made from committed files, so that a test can make it again and compare: text by its
+content, pictures by a digest of the results that is stored in them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from . import (
     teaching,
     versions,
 )
-from .benchmarks import NOTHING, front_door, page, torture
+from .benchmarks import NO_BENCHMARKS, make_times, speed_page, torture
 from .headline import Panel, first_of_each, panels
 from .pictures import Picture, opening
 from .tables import captioned
@@ -39,12 +40,11 @@ LEGEND = (
     "data / that of the first fit. Filled: our means with 95% intervals. Open: the paper's values "
     "(Llama 12M; local loss)."
 )
-# of a picture: the end of its name, and how many panels are in a row
-SHAPES = {"": 2, "-phone": 1}
+SHAPES = {"": 2, "-phone": 1}  # the suffix of a picture's name -> number of panels in a row
 
 
 def pictures(root: Path, panels: list[Panel]) -> dict[Path, Picture]:
-    """Every generated picture: one for wide pages and one for phones of each."""
+    """Path -> every generated picture, each in a version for wide pages and one for phones."""
     drawn = {f"regimes{name}": schematic.picture(columns) for name, columns in SHAPES.items()}
     if panels:
         drawn |= {
@@ -55,7 +55,7 @@ def pictures(root: Path, panels: list[Panel]) -> dict[Path, Picture]:
 
 
 def figure(name: str, alt: str, caption: str) -> str:
-    """A picture with its caption: the wide shape, and above it the tall one that phones show."""
+    """A picture with its caption, in a version for wide pages and one for phones."""
     common = f":alt: {alt}\n:width: 100%\n:loading: lazy"
     path = f"_generated/{name}"
     return (
@@ -81,7 +81,7 @@ def for_readme(panels: list[Panel], judged: scorecard.Judged) -> str:
 
 
 def between_marks(text: str, name: str, part: str) -> str:
-    """``text`` with ``part`` between the marks of ``name``; as it is if it has no such marks."""
+    """``text`` with ``part`` between the marks of ``name``; unchanged without such marks."""
     before, begin, rest = text.partition(MARKS[0].format(name))
     _, end, after = rest.partition(MARKS[1].format(name))
     return f"{before}{begin}\n{part}{end}{after}" if begin and end else text
@@ -104,11 +104,11 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         folder / "multiplicity.md": error_rates.multiplicity_table(scorecard.families(judged)),
         folder / "claims.json": claims_json.text(root, judged),
         folder / "error_rates.md": error_rates.table(),
-        folder / "speed.md": page(root),
-        folder / "speed_goals.md": speed_goals.table(root) or NOTHING,
-        folder / "sampling_batch.md": speed_goals.batches(root) or NOTHING,
+        folder / "speed.md": speed_page(root),
+        folder / "speed_goals.md": speed_goals.table(root) or NO_BENCHMARKS,
+        folder / "sampling_batch.md": speed_goals.batches(root) or NO_BENCHMARKS,
         folder / "torture.md": torture(root),
-        folder / "front_door.md": front_door(root) or NO_TIMES,
+        folder / "front_door.md": make_times(root) or NO_TIMES,
         folder / "data.md": captioned(
             downloads.table(root),
             "The files of results. Folders are named after section, preset and data.",
@@ -126,7 +126,7 @@ def texts(root: Path, panels: list[Panel]) -> dict[Path, str]:
         },
     }
     text = readme.read_text(encoding="utf-8")
-    parts = {"results": for_readme(panels, judged), "times": front_door(root) or NO_TIMES}
+    parts = {"results": for_readme(panels, judged), "times": make_times(root) or NO_TIMES}
     for name, part in parts.items():
         text = between_marks(text, name, part)
     generated[readme] = text

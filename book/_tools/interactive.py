@@ -1,6 +1,6 @@
 """The interactives of the book: their scripts, their data as JSON, and a static version of each.
 
-The data are part of the page, because a page that is opened as a file may not read another file.
+The data are part of the page, because a page that is opened as a file may not read other files.
 A reader without scripts sees the static version.
 """
 
@@ -52,6 +52,7 @@ def _collapse(data: Json, folder: Path) -> str:
 
 
 def _theorem(data: Json, folder: Path) -> str:
+    """Expected test error / that of the first fit, of every regime."""
     rows = []
     for regime, label in LABELS.items():
         if regime == "accumulate_subsample":
@@ -65,18 +66,18 @@ def _theorem(data: Json, folder: Path) -> str:
 
 
 def _results(data: Json, folder: Path) -> str:
+    """The headline metric of the final fit / that of the first, of every data source and regime."""
     rows = []
     for experiment in data["experiments"]:
-        for one in experiment["data"]:
-            setting = one["settings"][0]
-            curves = setting["curves"][experiment["headline"]]
+        for source in experiment["data"]:
+            curves = source["settings"][0]["curves"][experiment["headline"]]
             chosen = curves.get("relative", curves["absolute"])
             ends = []
             for regime in LABELS:
                 t, mean, low, high = (chosen.get(regime) or [[0, None, None, None]])[-1]
-                between = f" [{low:.3g}, {high:.3g}]" if low is not None else ""
-                ends.append("not run" if mean is None else f"{mean:.3g}{between} (fit {t})")
-            rows.append([f"{experiment['title']}, {one['title']}", *ends])
+                interval = f" [{low:.3g}, {high:.3g}]" if low is not None else ""
+                ends.append("not run" if mean is None else f"{mean:.3g}{interval} (fit {t})")
+            rows.append([f"{experiment['title']}, {source['title']}", *ends])
     text = "Loss of the final fit / loss of the first fit on real data, with 95% intervals:"
     return f"<p>{text}</p>" + table(["experiment", *LABELS.values()], rows)
 
@@ -86,24 +87,26 @@ def _picture(address: str, alt: str) -> str:
 
 
 def _faces(data: Json, folder: Path) -> str:
-    one = data["data"][0]
-    setting = one["settings"][0]
+    """Faces of the first and the last fit, of two regimes."""
+    source = data["data"][0]
+    setting = source["settings"][0]
     parts = []
     for regime in ("replace", "accumulate"):
         fits = setting["regimes"][regime]
         first, last = min(fits), max(fits)
         sheet = rows_of(setting["sheets"][regime], setting["rows"], [fits[first], fits[last]])
-        about = f"{LABELS[regime]}: {one['title']} of fit {first} (above) and fit {last} (below)"
+        about = f"{LABELS[regime]}: {source['title']} of fit {first} (above) and fit {last} (below)"
         parts.append(f"<p>{about}:</p>" + _picture(sheet, about))
     return "".join(parts)
 
 
 def _stories(data: Json, folder: Path) -> str:
-    one = data["data"][0]
-    setting = one["settings"][0]
+    """A story of the first fit, and of the last fit of two regimes."""
+    source = data["data"][0]
+    setting = source["settings"][0]
     regimes = setting["regimes"]
     shown = [(regime, max(regimes[regime])) for regime in ("replace", "accumulate")]
-    parts = [f"<p>{html.escape(one['title'])}, {html.escape(setting['title'])}:</p>"]
+    parts = [f"<p>{html.escape(source['title'])}, {html.escape(setting['title'])}:</p>"]
     for regime, fit in [("replace", 1), *shown]:
         text = html.escape(regimes[regime][fit]["texts"][0])
         parts.append(f"<p>{LABELS[regime]}, fit {fit}:</p><blockquote><p>{text}</p></blockquote>")
@@ -111,11 +114,12 @@ def _stories(data: Json, folder: Path) -> str:
 
 
 def _molecules(data: Json, folder: Path) -> str:
-    one = data["data"][0]
+    """Molecules of the last fit, of two regimes."""
+    source = data["data"][0]
     parts = []
     for regime in ("replace", "accumulate"):
-        last = max(one["settings"][0]["regimes"][regime])
-        fit = folder / one["folder"] / "samples" / "base" / regime / f"iteration-{last:02d}"
+        last = max(source["settings"][0]["regimes"][regime])
+        fit = folder / source["folder"] / "samples" / "base" / regime / f"iteration-{last:02d}"
         path = fit / "molecules.png"
         if path.is_file():
             address = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
@@ -126,23 +130,23 @@ def _molecules(data: Json, folder: Path) -> str:
 
 @dataclass(frozen=True)
 class Interactive:
-    """What a screen reader calls it, its scripts, its data from results/, its static version."""
+    """An interactive figure: its scripts, its data from results/, and its static version."""
 
-    label: str
+    label: str  # for screen readers
     scripts: tuple[str, ...]
     data: Callable[[Path], Json]
     static: Callable[[Json, Path], str]
 
 
-def _none(folder: Path) -> Json:
+def _no_data(folder: Path) -> Json:
     return {}
 
 
 COLLAPSE = ("chains.js", "collapse.js")
 MOLECULES = ("generations.js", "molecules.js")
 INTERACTIVES = {
-    "collapse": Interactive("Run your own collapse", COLLAPSE, _none, _collapse),
-    "theorem": Interactive("Theorem explorer", ("theorem.js",), _none, _theorem),
+    "collapse": Interactive("Run your own collapse", COLLAPSE, _no_data, _collapse),
+    "theorem": Interactive("Theorem explorer", ("theorem.js",), _no_data, _theorem),
     "faces": Interactive("Faces by generation", ("generations.js",), faces, _faces),
     "stories": Interactive("Stories by generation", ("generations.js",), stories, _stories),
     "molecules": Interactive("Molecules by generation", MOLECULES, molecules, _molecules),
@@ -152,25 +156,26 @@ INTERACTIVES = {
 
 
 def as_json(data: Json) -> str:
-    """JSON that can be inside a script element: nothing in it looks like the page's own markup."""
+    """JSON for a script element, in which nothing looks like the markup of the page around it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 
 
 def markup(name: str, folder: Path) -> str:
-    """The element that scripts turn into the interactive ``name``; ``folder`` holds the results."""
-    one = INTERACTIVES[name]
-    data = one.data(folder)
+    """The element that scripts turn into the interactive ``name``; ``folder`` has the results."""
+    interactive = INTERACTIVES[name]
+    data = interactive.data(folder)
     if [] in (data.get("data"), data.get("experiments")):
         return "<p>Nothing has been collected into the results yet that this figure can show.</p>"
     return (
-        f'<div class="interactive" data-interactive="{name}" role="group" aria-label="{one.label}">'
+        f'<div class="interactive" data-interactive="{name}" role="group" '
+        f'aria-label="{interactive.label}">'
         f'<script type="application/json">{as_json(data)}</script>'
-        f'<div class="static">{one.static(data, folder)}</div></div>'
+        f'<div class="static">{interactive.static(data, folder)}</div></div>'
     )
 
 
 def scripts(names: Sequence[str]) -> list[str]:
-    """The scripts of a page with the interactives ``names``, in the order of loading."""
+    """The scripts of a page with the interactives ``names``, in the order in which they load."""
     own = [script for name in names for script in INTERACTIVES[name].scripts]
     return list(dict.fromkeys([*SHARED, *own])) if names else []

@@ -1,8 +1,9 @@
 """The main figures of the book for a lecture, as SVG and PNG, and slides made from them.
 
 Main figures are those of the front page and the first numbered figure of every notebook.  Their SVG
-files are in ``book/_generated/figures``; each names the PNG of the committed notebook that it was
-drawn for, so that a stale one is found.  The PNG files are copied from the notebooks by the build.
+files are in ``book/_generated/figures``.  Each contains the checksum of the PNG in the committed
+notebook that it was drawn for, so that an outdated file is detected.  The build copies the PNG
+files from the notebooks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import html
 import io
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,14 +25,14 @@ import yaml
 
 from collapse_utils.sweeps.execute import read_notebook
 
-from .contents import notebooks
+from .contents import built_page, notebooks, page_title
 from .pictures import Picture
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
 
 FOLDER = Path("book") / "_generated" / "figures"
-# figures that no notebook draws -> the page that shows them and what it is called
+# figures that no notebook draws -> the page that shows them, and its title
 FRONT = {"headline": ("intro", "Front page"), "regimes": ("ten_minutes", "One loop, four regimes")}
 SLIDES = "book/slides.html"
 MARK = "<!-- drawn for {} -->"
@@ -44,71 +45,73 @@ matplotlib.rcParams["svg.hashsalt"] = "book"  # the same names of parts each tim
 
 @dataclass(frozen=True)
 class Drawing:
-    """One main figure as SVG: ``mark`` is a checksum of what it shows, ``draw`` returns its XML."""
+    """One main figure as SVG: ``digest`` is a checksum of its content, ``draw`` returns its XML."""
 
-    mark: str
+    digest: str
     draw: Callable[[], str]
 
     def is_current(self, path: Path) -> bool:
-        return path.is_file() and MARK.format(self.mark) in path.read_text(encoding="utf-8")
+        return path.is_file() and MARK.format(self.digest) in path.read_text(encoding="utf-8")
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{self.draw().rstrip()}\n{MARK.format(self.mark)}\n", encoding="utf-8")
+        path.write_text(f"{self.draw().rstrip()}\n{MARK.format(self.digest)}\n", encoding="utf-8")
 
 
 def licence(root: Path) -> str:
-    """The line that a slide with a figure of the book shows."""
+    """The licence line of a slide with a figure of the book."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     address = config["html"]["baseurl"].rstrip("/")
     return f"Figure from {config['title']}, {address}, CC BY 4.0"
 
 
 @dataclass(frozen=True)
-class Main:
+class MainFigure:
     """The main figure of a committed notebook: the first numbered one that a cell shows."""
 
     notebook: Path
-    place: int  # of the cell that draws it
+    cell: int  # index of the cell that draws it
     caption: str
     png: bytes
 
 
-def of_notebooks(root: Path) -> dict[str, Main]:
+def of_notebooks(root: Path) -> dict[str, MainFigure]:
     """Name -> main figure of every notebook that has one, in reading order."""
-    return {name: main for path in notebooks(root) for name, main in _main(path)}
+    return dict(filter(None, map(_main_figure, notebooks(root))))
 
 
-def _main(path: Path) -> Iterator[tuple[str, Main]]:
-    for place, cell in enumerate(read_notebook(path).cells):
+def _main_figure(path: Path) -> tuple[str, MainFigure] | None:
+    """The name and the main figure of a notebook."""
+    for index, cell in enumerate(read_notebook(path).cells):
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
-        if figure.get("name", "").startswith("fig") and (shown := _pictures(cell)):
+        pictures = _pictures(cell.get("outputs", ()), "image/png")
+        if figure.get("name", "").startswith("fig") and pictures:
             caption = " ".join(figure.get("caption", "").split())
-            yield figure["name"], Main(path, place, caption, base64.b64decode(shown[0]))
-            return
+            png = base64.b64decode(pictures[0])
+            return figure["name"], MainFigure(path, index, caption, png)
+    return None
 
 
-def _pictures(cell: nbformat.NotebookNode) -> list[str]:
-    """The pictures that a cell shows, in base 64."""
-    data = [output.get("data", {}) for output in cell.get("outputs", ())]
-    return [one["image/png"] for one in data if "image/png" in one]
+def _pictures(outputs: Iterable[nbformat.NotebookNode], kind: str) -> list[str]:
+    """The content of all outputs of one kind, such as ``image/png``."""
+    data = [output.get("data", {}) for output in outputs]
+    return [contents[kind] for contents in data if kind in contents]
 
 
-def drawn_by(main: Main) -> str:
+def drawn_by(figure: MainFigure) -> str:
     """Run a notebook up to its main figure, which reads results and trains nothing; the SVG."""
     import papermill
 
-    path, notebook = main.notebook, read_notebook(main.notebook)
+    path, notebook = figure.notebook, read_notebook(figure.notebook)
     setup = nbformat.v4.new_code_cell(AS_SVG)
-    notebook.cells = [setup, *notebook.cells[: main.place + 1]]
+    notebook.cells = [setup, *notebook.cells[: figure.cell + 1]]
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, path.name)
         nbformat.write(notebook, copy)
         run = papermill.execute_notebook(
             str(copy), None, cwd=str(path.parent), progress_bar=False, kernel_name="python3"
         )
-    data = [output.get("data", {}) for output in run.cells[-1].outputs]
-    return next(one["image/svg+xml"] for one in data if "image/svg+xml" in one)
+    return _pictures(run.cells[-1].outputs, "image/svg+xml")[0]
 
 
 def _of_picture(picture: Picture) -> Drawing:
@@ -122,41 +125,48 @@ def _of_picture(picture: Picture) -> Drawing:
 
 def drawings(root: Path, pictures: dict[Path, Picture]) -> dict[Path, Drawing]:
     """Path -> every main figure as SVG; ``pictures`` are the generated ones."""
-    front = {p.stem: _of_picture(one) for p, one in pictures.items() if "-phone" not in p.stem}
-    cells = {
-        name: Drawing(hashlib.sha256(main.png).hexdigest(), partial(drawn_by, main))
-        for name, main in of_notebooks(root).items()
+    drawn = {
+        path.stem: _of_picture(picture)
+        for path, picture in pictures.items()
+        if "-phone" not in path.stem
     }
-    return {root / FOLDER / f"{name}.svg": one for name, one in {**front, **cells}.items()}
+    for name, figure in of_notebooks(root).items():
+        drawn[name] = Drawing(hashlib.sha256(figure.png).hexdigest(), partial(drawn_by, figure))
+    return {root / FOLDER / f"{name}.svg": drawing for name, drawing in drawn.items()}
 
 
-def _drawn(root: Path) -> dict[str, Main | None]:
-    """Names of the figures that were drawn, those of the front pages (None) first."""
-    cells = of_notebooks(root)
-    every = {**dict.fromkeys(FRONT), **cells}
-    return {n: main for n, main in every.items() if (root / FOLDER / f"{n}.svg").is_file()}
+def _drawn(root: Path) -> dict[str, MainFigure | None]:
+    """The figures that were drawn, by name; first those of the front pages, which are None."""
+    figures = {**dict.fromkeys(FRONT), **of_notebooks(root)}
+    return {
+        name: figure
+        for name, figure in figures.items()
+        if (root / FOLDER / f"{name}.svg").is_file()
+    }
 
 
 def files(root: Path) -> dict[str, bytes]:
-    """Path from the root -> the SVG and the PNG of every main figure that was drawn, as the build
-    offers them: with title, caption and licence inside.
+    """Path from the root -> the SVG and the PNG of every main figure that was drawn, with title,
+    caption and licence inside, for the build.
     """
-    made = {}
-    for name, main in _drawn(root).items():
-        about = About(*_title_and_caption(root, name, main), licence(root))
+    contents = {}
+    for name, figure in _drawn(root).items():
+        metadata = Metadata(*_title_and_caption(root, name, figure), licence(root))
         svg = (root / FOLDER / f"{name}.svg").read_text(encoding="utf-8")
-        png = main.png if main else (root / FOLDER.parent / f"{name}.png").read_bytes()
+        png = figure.png if figure else (root / FOLDER.parent / f"{name}.png").read_bytes()
         path = (FOLDER / name).as_posix()
-        made |= {f"{path}.svg": about.in_svg(svg).encode(), f"{path}.png": about.in_png(png)}
-    return made
+        contents[f"{path}.svg"] = metadata.in_svg(svg).encode()
+        contents[f"{path}.png"] = metadata.in_png(png)
+    return contents
 
 
-def _title_and_caption(root: Path, name: str, main: Main | None) -> tuple[str, str]:
+def _title_and_caption(root: Path, name: str, figure: MainFigure | None) -> tuple[str, str]:
     """The title of the page that shows a figure, and the caption of the figure."""
-    if main:
-        lines = "\n".join(cell.source for cell in read_notebook(main.notebook).cells).splitlines()
+    if figure:
+        sources = [cell.source for cell in read_notebook(figure.notebook).cells]
+        lines = "\n".join(sources).splitlines()
         title = next((line[2:] for line in lines if line.startswith("# ")), name)
-        return title, main.caption
+        return title, figure.caption
     path = root / FOLDER.parent / f"{name}.md"  # with the figure and its caption, as generated
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     caption = re.search(rf":name: fig-{name}\n\n(.*?)\n```", text, re.S)
@@ -164,8 +174,8 @@ def _title_and_caption(root: Path, name: str, main: Main | None) -> tuple[str, s
 
 
 @dataclass(frozen=True)
-class About:
-    """What a figure's file says of itself, so that a copy still names its source and licence."""
+class Metadata:
+    """Texts inside a figure's file, so that a copy of it still names its source and licence."""
 
     title: str
     caption: str
@@ -173,20 +183,20 @@ class About:
 
     def in_svg(self, text: str) -> str:
         """The SVG with a title, and with caption and licence as its description."""
-        title, words = (html.escape(one) for one in (self.title, f"{self.caption} {self.licence}"))
-        start, head, rest = re.split(r"(<svg\b[^>]*>)", text, maxsplit=1)
-        return f"{start}{head}\n <title>{title}</title>\n <desc>{words.strip()}</desc>{rest}"
+        title, description = map(html.escape, (self.title, f"{self.caption} {self.licence}"))
+        start, tag, rest = re.split(r"(<svg\b[^>]*>)", text, maxsplit=1)
+        return f"{start}{tag}\n <title>{title}</title>\n <desc>{description.strip()}</desc>{rest}"
 
     def in_png(self, content: bytes) -> bytes:
-        """The PNG with the same pixels, and with the keywords that PNG has for these texts."""
+        """The PNG with the same pixels, and with the texts under PNG's keywords for them."""
         from PIL import Image
         from PIL.PngImagePlugin import PngInfo
 
         texts, written = PngInfo(), io.BytesIO()
         with Image.open(io.BytesIO(content)) as image:
-            named = {"Title": self.title, "Description": self.caption, "Copyright": self.licence}
-            for keyword, words in named.items():
-                texts.add_itxt(keyword, words)
+            keywords = {"Title": self.title, "Description": self.caption, "Copyright": self.licence}
+            for keyword, text in keywords.items():
+                texts.add_itxt(keyword, text)
             image.save(written, "PNG", pnginfo=texts, optimize=True)
         return written.getvalue()
 
@@ -194,14 +204,14 @@ class About:
 def listing(root: Path) -> str:
     """The main figures with their downloads, for the lecturer's page."""
     lines = []
-    for name, main in _drawn(root).items():
-        place = f"/{FOLDER.as_posix()}/{name}"
-        links = f"{{download}}`{name}.svg <{place}.svg>`, {{download}}`{name}.png <{place}.png>`"
-        if main is None:
+    for name, figure in _drawn(root).items():
+        path = f"/{FOLDER.as_posix()}/{name}"
+        links = f"{{download}}`{name}.svg <{path}.svg>`, {{download}}`{name}.png <{path}.png>`"
+        if figure is None:
             page, title = FRONT[name]
             lines.append(f"- [{title}]({page}): {links}")
         else:
-            where = f"{{numref}}`{name}`, [](../notebooks/{main.notebook.stem})"
+            where = f"{{numref}}`{name}`, [](../notebooks/{figure.notebook.stem})"
             lines.append(f"- {where}: {links}")
     return "\n".join([*lines, ""])
 
@@ -263,53 +273,45 @@ def _caption(soup: BeautifulSoup, name: str) -> tuple[str, str]:
     if picture is None:
         raise ValueError(f"the built pages have no figure {name}")
     figure = picture.find_parent("figure")
-    words = figure and figure.find("figcaption")
-    if not words:  # a picture whose caption is the next paragraph, or has none
+    caption = figure and figure.find("figcaption")
+    if not caption:  # the caption is the next paragraph, or there is none
         following = picture.find_next("p")
         lead = following and following.find("strong")
-        words = following if lead and lead.get_text().startswith("Figure") else None
-    if not words:
+        caption = following if lead and lead.get_text().startswith("Figure") else None
+    if not caption:
         return html.escape(picture["alt"]), picture["alt"]
-    for tag in words.select(".headerlink, a.download"):
+    for tag in caption.select(".headerlink, a.download"):
         tag.decompose()
-    for tag in words.find_all(["a", "p"]):
+    for tag in caption.find_all(["a", "p"]):
         tag.unwrap()
-    text = re.sub(r"\s+\.$", "", words.decode_contents().strip())  # what a download leaves behind
-    return text, picture["alt"]
+    # without the full stop that followed a removed download link
+    return re.sub(r"\s+\.$", "", caption.decode_contents().strip()), picture["alt"]
 
 
 def slides(root: Path, site: Path) -> str:
-    """One page with a slide for the book and one for every main figure; needs no other file, but
-    for the mathematics of a caption.
+    """One page with a title slide and a slide for every main figure.  It needs no other file than
+    MathJax, for the mathematics in captions.
     """
-    from bs4 import BeautifulSoup
-
-    def read(page: str) -> BeautifulSoup:
-        return BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
-
-    def title(soup: BeautifulSoup) -> str:
-        return html.escape(soup.select_one("h1").find(string=True).strip())
-
-    line, first = html.escape(licence(root)), f"book/{FRONT['headline'][0]}"
-    book = title(read(first))
-    parts = [f'<section id="slide-1"><h1>{book}</h1><p class="licence">{line}</p></section>']
-    for number, (name, main) in enumerate(_drawn(root).items(), 2):
-        page = f"notebooks/{main.notebook.stem}" if main else f"book/{FRONT[name][0]}"
-        soup = read(page)
-        words, alt = _caption(soup, name)
+    line = html.escape(licence(root))
+    title = html.escape(page_title(built_page(site, f"book/{FRONT['headline'][0]}")))
+    parts = [f'<section id="slide-1"><h1>{title}</h1><p class="licence">{line}</p></section>']
+    for number, (name, figure) in enumerate(_drawn(root).items(), 2):
+        page = f"notebooks/{figure.notebook.stem}" if figure else f"book/{FRONT[name][0]}"
+        soup = built_page(site, page)
+        caption, alt = _caption(soup, name)
         picture = base64.b64encode((root / FOLDER / f"{name}.svg").read_bytes()).decode()
         parts.append(
-            f'<section id="slide-{number}"><h2>{title(soup)}</h2>'
+            f'<section id="slide-{number}"><h2>{html.escape(page_title(soup))}</h2>'
             f'<img src="data:image/svg+xml;base64,{picture}" alt="{html.escape(alt)}">'
-            f'<p>{words}</p><p class="licence">{line}</p></section>'
+            f'<p>{caption}</p><p class="licence">{line}</p></section>'
         )
     body = "\n".join(parts)
     formulas = '<script defer src="../_static/mathjax/tex-chtml.js"></script>'
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>Slides: {book}</title>"
+        f"<title>Slides: {title}</title>"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,">'  # none is asked for
+        '<link rel="icon" href="data:,">'  # so that browsers request none
         f"<style>{STYLE}</style>{formulas if re.search(r'class=.math', body) else ''}</head>"
         f'<body><main>{body}</main><nav aria-label="Slides"><button id="back">Back</button>'
         '<output></output><button id="next">Next</button><a href="teaching.html">Leave</a></nav>'

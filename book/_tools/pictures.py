@@ -1,4 +1,4 @@
-"""Pictures made from results or code, with a digest by which a stale one is detected."""
+"""Pictures that are drawn from results or code, with a digest that detects an outdated one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from collapse_utils.sweeps.execute import fewer_colours
+from collapse_utils.sweeps.execute import reduce_colours
 
 from .headline import REGIMES, Panel
 
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREY = "#5a5a5a"
-# inches of a panel, for one or two panels in a row
-SIZES = {2: (4.3, 3.3), 1: (4.5, 3.3)}
+SIZES = {2: (4.3, 3.3), 1: (4.5, 3.3)}  # number of panels in a row -> inches of a panel
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG of the book: what it shows, as a checksum, and how to draw it."""
+    """A PNG of the book: a function that draws it, and a checksum of what it shows."""
 
     digest: str
     draw: Callable[[], Figure]
@@ -36,7 +35,7 @@ class Picture:
     def save(self, path: Path) -> None:
         drawn = io.BytesIO()
         self.write(drawn, format="png", dpi=200, metadata={"Results": self.digest})
-        path.write_bytes(fewer_colours(drawn.getvalue()))
+        path.write_bytes(reduce_colours(drawn.getvalue()))
 
     def write(self, file: BinaryIO, **options: object) -> None:
         """Draw into an open file; ``options`` are those of ``Figure.savefig``."""
@@ -47,7 +46,7 @@ class Picture:
 
         from collapse_utils.pages import figures
 
-        with plt.rc_context({"svg.hashsalt": "book"}):  # an SVG is the same each time
+        with plt.rc_context({"svg.hashsalt": "book"}):  # drawing an SVG twice gives equal files
             figures.style()
             figure = self.draw()
             figure.savefig(file, **options)
@@ -55,7 +54,7 @@ class Picture:
 
 
 def digest_of(path: Path) -> str:
-    """The digest of what a picture was drawn from; empty if there is none."""
+    """The digest that is stored in a picture; empty if there is none."""
     from PIL import Image
 
     if not path.is_file():
@@ -69,8 +68,8 @@ def checksum(*parts: object) -> str:
 
 
 def opening(panels: list[Panel], columns: int) -> Picture:
-    """Figure 1: what a fit trains on beside what comes out, in two columns on a wide page; all
-    below one another on a phone.
+    """Figure 1: what a fit trains on and the losses that result, side by side on a wide page, one
+    below the other on a phone.
     """
     from collapse_utils.pages import figures
 
@@ -97,7 +96,7 @@ def _opening(panels: list[Panel], columns: int) -> Figure:
 
     rows = math.ceil(len(panels) / columns)
     width, height = SIZES[columns]
-    if columns > 1:  # the drawings have a column of their own
+    if columns > 1:  # the drawings are in a column of their own
         size = (width * (columns + 0.9), height * rows)
         figure = plt.figure(figsize=size, layout="constrained")
         left, right = figure.subfigures(1, 2, width_ratios=(0.9, columns))
@@ -109,12 +108,12 @@ def _opening(panels: list[Panel], columns: int) -> Figure:
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     schematic.column(left, REGIMES)
     axes = right.subplots(rows, columns, squeeze=False)
-    for place, ax in enumerate(axes.flat):
-        if place >= len(panels):
+    for index, ax in enumerate(axes.flat):
+        if index >= len(panels):
             ax.set_axis_off()
             continue
-        _panel(ax, panels[place], f"({'bcdefg'[place]}) ")
-        if place + columns >= len(panels):  # nothing is below it
+        _panel(ax, panels[index], f"({'bcdefg'[index]}) ")
+        if index + columns >= len(panels):  # no panel is below it
             ax.set_xlabel("model-fitting iteration t")
     figures.legend(right, axes.flat, columns=0 if columns > 1 else 2)
     return figure
@@ -144,30 +143,22 @@ def _panel(ax: Axes, panel: Panel, letter: str) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylabel(f"{panel.measure} / first fit", fontsize=10.5)
-    section = panel.title.partition(" (")[2]
-    over(
-        ax,
-        letter + panel.name.capitalize(),
-        f"{section.rstrip(')')}: {panel.data}".removeprefix(": "),
-    )
+    model = panel.title.partition(" (")[2].rstrip(")")
+    heading(ax, letter + panel.name.capitalize(), f"{model}: {panel.data}".removeprefix(": "))
 
 
 def _ticks(limits: tuple[float, float]) -> tuple[float, ...]:
-    """Steps within a decade: finer where the axis spans little."""
+    """Ticks within a decade, finer where the axis is short."""
     decades = math.log10(limits[1] / limits[0])
-    return (
-        (1, 2, 5)
-        if decades > 0.5
-        else (1, 1.5, 2, 3, 5)
-        if decades > 0.25
-        else (0.9, 1, 1.1, 1.2, 1.4)
-    )
+    if decades > 0.5:
+        return 1, 2, 5
+    return (1, 1.5, 2, 3, 5) if decades > 0.25 else (0.9, 1, 1.1, 1.2, 1.4)
 
 
-def over(ax: Axes, title: str, under: str, colour: str = "black", left: float = -44) -> None:
-    """A title in bold and a grey line under it, from the left edge of the axes' labels."""
+def heading(ax: Axes, title: str, subtitle: str, colour: str = "black", left: float = -44) -> None:
+    """A bold title with a grey subtitle above the axes, from ``left`` points of their left edge."""
     offset = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
     ax.annotate(
         title, (0, 1), xytext=(left, 25), color=colour, fontweight="bold", fontsize=13, **offset
     )
-    ax.annotate(under, (0, 1), xytext=(left, 9), color=GREY, fontsize=10.5, **offset)
+    ax.annotate(subtitle, (0, 1), xytext=(left, 9), color=GREY, fontsize=10.5, **offset)

@@ -1,4 +1,4 @@
-"""What we predicted before the runs, and what came out: a table of what was run."""
+"""The table of what we predicted before the runs, and of the outcomes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from . import predictions
 from .scorecard import Judged
 from .tables import captioned, markdown
 
-OF_CLAIMS = {  # section with predictions of the outcomes of its claims -> how its results begin
+OF_CLAIMS = {  # section whose predictions are outcomes of claims -> the beginning of its results
     "language": "trained-",
     "scale": "scale-",
 }
-QUESTIONS = {  # a statistic of results/predictions.yml -> what it asks
+QUESTIONS = {  # statistic of results/predictions.yml -> its question
     "growth": "grows like Hₜ, or like a line",
     "bounded": "grows like Hₜ, or like a sum that converges",
     "late_change": "still rises after fit 21, or levels off",
     "final_ratio": "log of the final loss / the first",
     "final_gap": "log of the final loss / that of {over}",
 }
-CHAINS = {  # an entry of that file -> its chains
+CHAINS = {  # entry of that file -> its chains
     "long-faces": "faces, 50 fits",
     "long-molecules": "molecules, 50 fits",
     "long-own-model": "own model, 200 fits",
@@ -41,13 +41,13 @@ Row = tuple[str, str, str, str, str]
 
 
 def rows(root: Path, judged: Judged) -> list[Row]:
-    """Chains, question, what we expected, what came out, and the effect, of what was run."""
+    """Chains, question, expected outcome, outcome and effect of every prediction that was run."""
     of_claims = [row for section in OF_CLAIMS for row in _of_claims(root, judged, section)]
     return [*of_claims, *_of_statistics(root)]
 
 
 def _of_claims(root: Path, judged: Judged, section: str) -> list[Row]:
-    """The predictions of outcomes of claims about language models that are trained out."""
+    """The predictions of a section that are outcomes of its claims."""
     verdicts = {
         claim.id: (claim, name, verdict)
         for claim, by_name in judged.get(section, [])
@@ -58,20 +58,21 @@ def _of_claims(root: Path, judged: Judged, section: str) -> list[Row]:
     if not path.is_file():
         return []
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))["predictions"]
-    made = []
+    lines = []
     for entry in entries:
         if entry["id"] in verdicts:
             claim, name, verdict = verdicts[entry["id"]]
             effect = claims.text(verdict.effect).replace(", ", ",\u00a0")
             kind = "scaling study" if section == "scale" else "language models"
             chains = f"{kind} ({results_name(claim.page, name)})"
-            made.append((chains, claim.statement, entry["expected"], verdict.outcome, effect))
-    return made
+            lines.append((chains, claim.statement, entry["expected"], verdict.outcome, effect))
+    return lines
 
 
 def _of_statistics(root: Path) -> list[Row]:
+    """The predictions that are outcomes of statistics."""
     table = predictions.outcomes(root / "results")
-    made = []
+    lines = []
     for each in table.to_dict("records"):
         if each["outcome"] == predictions.NOT_RUN:
             continue
@@ -81,8 +82,8 @@ def _of_statistics(root: Path) -> list[Row]:
         regime = each["regime"].replace("_", "-")
         expected = f"{each['expected']} (probability {each['probability']})"
         effect = each["value"].replace(", ", ",\u00a0")
-        made.append((chains, f"{regime}: {question}", expected, each["outcome"], effect))
-    return made
+        lines.append((chains, f"{regime}: {question}", expected, each["outcome"], effect))
+    return lines
 
 
 def text(root: Path, judged: Judged) -> str:
@@ -93,8 +94,7 @@ def text(root: Path, judged: Judged) -> str:
     right = sum(expected.partition(" (")[0] == outcome for _, _, expected, outcome, _ in scored)
     unclear = sum(outcome == predictions.UNDECIDED for *_, outcome, _ in scored)
     sentence = (
-        f"We wrote predictions down before their chains were run; {len(scored)} are tested so "
-        "far. "
+        f"We wrote predictions down before their chains were run; {len(scored)} are tested so far. "
         f"Came true: {right}; undecided: {unclear}; wrong: {len(scored) - right - unclear}."
     )
     head = ("chains", "prediction about", "expected", "came out", "effect")

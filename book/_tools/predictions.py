@@ -1,6 +1,7 @@
-"""The predictions registered before their runs, ``results/predictions.yml``, and the results.
+"""The predictions that were registered before their runs, ``results/predictions.yml``, and their
+outcomes.
 
-The file defines the statistics and says how each is decided; this module computes them.  A chain is
+The file defines the statistics and the rules of decision; this module computes them.  A chain is
 one observation.
 """
 
@@ -19,7 +20,7 @@ from collapse_utils.evidence.statistics import Estimate, by_seed, estimate
 
 FILE = "predictions.yml"
 UNDECIDED, NOT_RUN = "undecided", "not run"
-PLATEAU = 0.05  # of the logarithm of a loss between the windows of late_change
+PLATEAU = 0.05  # largest change of the logarithm of a loss between the windows of late_change
 
 
 def final_ratio(table: pd.DataFrame) -> list[float]:
@@ -33,12 +34,12 @@ def final_gap(table: pd.DataFrame, other: pd.DataFrame) -> list[float]:
 
 
 STATISTICS = {
-    "growth": growth.over_line,
-    "bounded": growth.over_convergent,
+    "growth": growth.harmonic_over_line,
+    "bounded": growth.harmonic_over_convergent,
     "late_change": lambda table: growth.late_change(np.log(table)).tolist(),
     "final_ratio": final_ratio,
 }
-SIGNS = {  # what a statistic above 0 and below 0 says
+SIGNS = {  # outcome of a statistic above 0, and below 0
     "growth": ("H_t", "a line"),
     "bounded": ("H_t", "S_t"),
     "final_ratio": ("above 0", "below 0"),
@@ -59,7 +60,7 @@ def outcome(statistic: str, values: list[float]) -> tuple[Estimate, str]:
 
 
 def read(given: str | Path | None = None) -> list[dict[str, Any]]:
-    """The entries of the file, none without it; InputError for a statistic it does not define."""
+    """The entries of the file, if it exists; InputError for a statistic that it does not define."""
     path = results.root(given) / FILE
     entries = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else []
     for entry in entries:
@@ -71,18 +72,19 @@ def read(given: str | Path | None = None) -> list[dict[str, Any]]:
 def _table(
     entry: dict[str, Any], source: str, regime: str, given: str | Path | None
 ) -> pd.DataFrame:
-    """The metric of an entry: a row a registered seed that has been run, a column a fit."""
-    if not (
-        results.root(given) / entry["section"] / f"{entry['preset']}-{source}" / "metrics.csv"
-    ).exists():
+    """The metric of an entry: one row for each registered seed that was run, one column for each
+    fit.
+    """
+    name = f"{entry['preset']}-{source}"
+    if not (results.root(given) / entry["section"] / name / "metrics.csv").exists():
         return pd.DataFrame()
-    frame = results.named(entry["section"], f"{entry['preset']}-{source}", given)
+    frame = results.named(entry["section"], name, given)
     table = by_seed(frame, entry["metric"], regime=regime, variant=entry["variant"])
     return table[table.index.isin(entry["seeds"])]
 
 
 def outcomes(given: str | Path | None = None) -> pd.DataFrame:
-    """Every prediction beside what came out, one row for each data source."""
+    """Every prediction with its outcome, one row for each data source."""
     entries = {entry["id"]: entry for entry in read(given)}
     rows = []
     for name, entry in entries.items():
@@ -102,7 +104,7 @@ def outcomes(given: str | Path | None = None) -> pd.DataFrame:
                         else _table(entry, source, over, given)
                     )
                     values = final_gap(table, other) if table.size and other.size else []
-                effect, said = outcome(statistic, values) if values else (None, NOT_RUN)
+                effect, decided = outcome(statistic, values) if values else (None, NOT_RUN)
                 rows.append(
                     {
                         "id": name,
@@ -114,7 +116,7 @@ def outcomes(given: str | Path | None = None) -> pd.DataFrame:
                         "probability": prediction["probability"],
                         "chains": len(values),
                         "value": "" if effect is None else effect.text(3),
-                        "outcome": said,
+                        "outcome": decided,
                     }
                 )
     return pd.DataFrame(rows)

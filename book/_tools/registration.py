@@ -1,11 +1,11 @@
-"""When each claim was registered: the commit since which ``book/claims.yml`` defines it so.
+"""When each claim was registered: the commit since which ``book/claims.yml`` has its definition.
 
     python -m book._tools register
 
-writes ``book/registered.yml`` from the history of the repository.  A verdict is *confirmatory*
-where its claim, with its test and margins, was committed before the first chain that decides it had
-begun, and *exploratory* elsewhere.  Wording and outcomes are no part of the definition.  A claim
-that names a prediction in ``results/`` was registered by the commit that wrote the prediction.
+writes ``book/registered.yml`` from the history of the repository.  A verdict is *confirmatory* if
+its claim, with its test and margins, was committed before the first chain that decides it began.
+Otherwise it is *exploratory*.  Wording and outcomes do not belong to the definition.  A claim that
+names a prediction in ``results/`` was registered by the commit that wrote the prediction.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ HEAD = """\
 # repository; not to be edited.
 """
 Chain = tuple[str, str, int]  # variant, regime, seed
-GRID = ("", "", 0)  # in the place of the chains of a grid of simulations
+GRID = ("", "", 0)  # stands for the chains of a grid of simulations, which has none
 
 
 def definitions(text: str) -> dict[str, dict]:
-    """What decides each claim, in any version of the file: claim -> test, options, ..."""
-    content, deciding = yaml.safe_load(text), {}
+    """Claim -> what decides it (test, options, ...), from the text of any version of the file."""
+    content, defined = yaml.safe_load(text), {}
     for entry in content["claims"]:
         page = content["sections"][entry["section"]]
         models = {name: page["models"][name] for name in entry.get("models", [])}
-        whole = {
+        common = {
             "section": entry["section"],
             "metric": entry.get("metric", page["metric"]),
             "scale": entry.get("scale", page["scale"]),
@@ -48,19 +48,16 @@ def definitions(text: str) -> dict[str, dict]:
             "models": models,
             **({"variant_on": entry["variant_on"]} if "variant_on" in entry else {}),
         }
-        deciding[entry["id"]] = {
-            **whole,
-            "test": entry["test"],
-            "options": entry.get("options", {}),
-        }
-        for test, options in entry.get("details", {}).items():
-            given = {name: value for name, value in options.items() if name != "outcomes"}
-            deciding[f"{entry['id']}.{test}"] = {
-                **whole,
+        options = entry.get("options", {})
+        defined[entry["id"]] = {**common, "test": entry["test"], "options": options}
+        for test, detail in entry.get("details", {}).items():
+            own = {name: value for name, value in detail.items() if name != "outcomes"}
+            defined[f"{entry['id']}.{test}"] = {
+                **common,
                 "test": test,
-                "options": {**entry.get("options", {}), **given},
+                "options": {**options, **own},
             }
-    return deciding
+    return defined
 
 
 def predictions(text: str) -> dict[str, dict]:
@@ -82,10 +79,10 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def history(root: Path) -> dict[str, dict]:
-    """Claim -> the commit that registered it, its date, and the results begun after it.
+    """Claim -> the commit that registered it, its date, and the results that were begun after it.
 
-    InputError without a git repository, or in a shallow clone, whose oldest commit would pass for
-    the first.
+    InputError without a git repository, or in a shallow clone, where the oldest commit is not the
+    first.
     """
     if _git(root, "rev-parse", "--is-shallow-repository").strip() != "false":
         raise InputError(
@@ -99,7 +96,7 @@ def history(root: Path) -> dict[str, dict]:
             named, _, entry = claim.predicted.partition("#")
             if named == file and entry in entries:
                 since[claim.id] = dict(entries[entry])
-    begun = _all_begun(root)
+    begun = _all_starts(root)
     for claim in claimed:
         if claim.id in since:
             date = datetime.fromisoformat(since[claim.id]["date"])
@@ -114,22 +111,21 @@ def history(root: Path) -> dict[str, dict]:
 
 
 def _since(root: Path, file: str, read: Callable[[str], dict[str, dict]]) -> dict[str, dict]:
-    """Entry of a file -> the oldest commit since which it is what it is now, with its date; the
-    file may have had another name.
+    """Entry of a file -> the oldest commit since which it has not changed, with its date; the file
+    may have had another name.
 
-    The history is followed from commit to parent as long as a parent defines the entry in the same
-    way, so an entry keeps its date when the branch that it was written on is merged.
+    The history is followed from commit to parent as long as a parent has the same entry, so an
+    entry keeps its date when the branch that it was written on is merged.
     """
     now = read((root / file).read_text(encoding="utf-8"))
     form = ("--full-history", "--parents", "--topo-order", "--format=%H %aI %P")
     names = _git(root, "log", "--follow", "--name-only", "--format=", "--", file).split()
     paths = sorted({file, *names})
     lines = [line.split() for line in _git(root, "log", *form, "--", *paths).splitlines()]
-    content: dict[str, dict[str, dict]] = {}
-    moment = datetime.fromisoformat
+    content: dict[str, dict[str, dict]] = {}  # object name of a version of the file -> its entries
 
     def same(commit: str) -> set[str]:
-        """The entries that a commit defines as they are now."""
+        """The entries that are in a commit as they are now."""
         blob = _git(root, "ls-tree", "--format=%(objectname)", commit, "--", *paths).strip()
         if blob not in content:
             content[blob] = read(_git(root, "cat-file", "blob", blob)) if blob else {}
@@ -144,16 +140,17 @@ def _since(root: Path, file: str, read: Callable[[str], dict[str, dict]]) -> dic
         for parent, kept in older.items():
             followed[parent] = followed.get(parent, set()) | kept
         for name in names.difference(*older.values()):
-            if name not in since or moment(date) <= moment(since[name]["date"]):
+            known = since.get(name)
+            if not known or datetime.fromisoformat(date) <= datetime.fromisoformat(known["date"]):
                 since[name] = {"commit": commit, "date": date}
     return since
 
 
-def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
+def _all_starts(root: Path) -> dict[str, dict[Chain, datetime]]:
     """Table of results -> when each chain was first begun; for a grid, when it was committed.
 
-    A chain that was run again, from the same configuration on the same data, gives the same
-    numbers: they were known when it was first run, and the history of its record says when.
+    A chain that is run again, with the same configuration on the same data, gives the same numbers.
+    They were known since its first run, whose time is in the history of its provenance record.
     """
     begun: dict[str, dict[Chain, datetime]] = {}
     for path in sorted((root / "results").glob("*/*/provenance.json")):
@@ -167,21 +164,18 @@ def _all_begun(root: Path) -> dict[str, dict[Chain, datetime]]:
         records = [record for version in versions for record in json.loads(version)]
         now = {_chain(record): _made_from(record) for record in json.loads(versions[0])}
         starts = [
-            (_chain(each), _begun(each))
-            for each in records
-            if now.get(_chain(each)) == _made_from(each)
+            (_chain(record), _start(record))
+            for record in records
+            if now.get(_chain(record)) == _made_from(record)
         ]
         begun[table] = {
             chain: min(start for other, start in starts if other == chain) for chain in now
         }
     for path in sorted((root / "results").glob("*/*/grid.csv")):
-        date = _git(
-            root, "log", "-1", "--format=%aI", "--", path.relative_to(root).as_posix()
-        ).strip()
-        if date:
-            begun[path.parent.relative_to(root / "results").as_posix()] = {
-                GRID: datetime.fromisoformat(date)
-            }
+        key = path.relative_to(root).as_posix()
+        table = path.parent.relative_to(root / "results").as_posix()
+        if date := _git(root, "log", "-1", "--format=%aI", "--", key).strip():
+            begun[table] = {GRID: datetime.fromisoformat(date)}
     return begun
 
 
@@ -193,13 +187,13 @@ def _made_from(record: dict) -> tuple[dict, dict]:
     return record["config"], record["data"]
 
 
-def _begun(record: dict) -> datetime:
+def _start(record: dict) -> datetime:
     provenance = record["provenance"]
     return datetime.fromisoformat(provenance["finished"]) - timedelta(seconds=provenance["wall_s"])
 
 
 def _first(claim: Claim, begun: dict[Chain, datetime]) -> datetime | None:
-    """When the first of the chains that a claim reads was begun; None if none of them was."""
+    """When the first of the chains that a claim reads was begun; None if none was."""
     arms = {(variant, regime) for regime, variant in claims.every_arm(claim)} | {GRID[:2]}
     return min((start for chain, start in begun.items() if chain[:2] in arms), default=None)
 

@@ -1,4 +1,4 @@
-"""What a release attaches: the site as a zip, the book as one file, and checksums."""
+"""The files attached to a release: the site as a ZIP file, the book as one file, and checksums."""
 
 from __future__ import annotations
 
@@ -14,22 +14,18 @@ SUMS = "SHA256SUMS"
 
 def sums(folder: Path) -> str:
     """A line for each file of ``folder``, as ``sha256sum --check`` reads it."""
-    lines = []
-    for path in sorted(folder.iterdir()):
-        if path.name != SUMS:
-            lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}")
+    paths = [path for path in sorted(folder.iterdir()) if path.name != SUMS]
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in paths]
     return "\n".join([*lines, ""])
 
 
 def release(site: Path, single: Path, folder: Path) -> Path:
-    """Put the site and the single file beside the wheel in ``folder``, with checksums.
-
-    Returns the path of the checksums; InputError if the book has not been built or there is no
-    wheel.
+    """Put the site and the single file beside the wheel in ``folder``, with checksums, and return
+    the path of the checksums; InputError if the book has not been built or there is no wheel.
     """
-    for what, path in (("built site", site / "index.html"), ("single file", single)):
+    for name, path in (("built site", site / "index.html"), ("single file", single)):
         if not path.is_file():
-            raise InputError(what, str(path), "one that `make single` has built")
+            raise InputError(name, str(path), "one that `make single` has built")
     if not list(folder.glob("*.whl")):
         raise InputError(
             "wheel",

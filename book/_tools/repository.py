@@ -1,4 +1,4 @@
-"""The repository's address is in _config.yml; every place that repeats it is written from it."""
+"""The repository's address, which is in _config.yml, and the files that repeat it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ADDRESS = re.compile(
 
 
 def address(root: Path) -> str:
-    """The repository's address in _config.yml, from which every other place takes it."""
+    """The repository's address in _config.yml."""
     return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
 
 def spellings(url: str) -> tuple[str, str, str]:
-    """The forms in which an address is repeated: itself, Colab links, GitHub Pages."""
+    """The forms of an address in the files: the address itself, Colab links, GitHub Pages."""
     match = ADDRESS.fullmatch(url)
     if not match:
         raise InputError("repository", url, "https://github.com/OWNER/NAME")
@@ -37,7 +37,7 @@ def spellings(url: str) -> tuple[str, str, str]:
 
 def files(root: Path) -> list[Path]:
     """The files that may repeat the repository's address."""
-    single = (
+    names = (
         "_config.yml",
         "README.md",
         "CHANGELOG.md",
@@ -47,12 +47,9 @@ def files(root: Path) -> list[Path]:
         ".zenodo.json",
         "codemeta.json",
     )
-    paths = [root / name for name in single]
-    return [
-        path
-        for path in [*paths, *sorted((root / "book").rglob("*.md")), *notebooks(root)]
-        if path.is_file()
-    ]
+    pages = sorted((root / "book").rglob("*.md"))
+    paths = [*(root / name for name in names), *pages, *notebooks(root)]
+    return [path for path in paths if path.is_file()]
 
 
 def move(root: Path, url: str) -> list[Path]:

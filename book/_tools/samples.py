@@ -1,6 +1,6 @@
-"""What the generation slider of the book shows: faces, stories and molecules of every fit.
+"""The data of the book's generation sliders: faces, stories and molecules of every fit.
 
-They come from results/*/*/samples, from the folders that the results explorer shows, too.
+They come from results/*/*/samples, for the folders that the results explorer shows as well.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from collapse_utils.regimes import REGIMES
 from .explorer import METRICS, Json, describe, number, setting, settings, shown_folders
 
 FACE = 64  # CSS pixels of a face on the page
-FACES_BUDGET = 270_000  # bytes of all sheets of faces, as text
-QUALITIES = (90, 80, 65, 50, 35)  # of their pictures, tried in this order
+FACES_BUDGET = 270_000  # largest number of characters of all sheets of faces as JSON
+QUALITIES = (90, 80, 65, 50, 35)  # of these pictures, tried in this order
 STORIES, STORY = 3, 200  # stories of a fit, and characters of a story, that a page shows
 SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 
@@ -34,7 +34,7 @@ Files = dict[str, dict[int, Path]]  # regime -> fit -> file of samples
 
 
 def _fits(path: Path, name: str) -> dict[int, Path]:
-    """The sample files of one chain by fit."""
+    """Fit -> sample file of one chain."""
     files = path.glob(f"iteration-*/{name}")
     return dict(sorted((int(file.parent.name.rpartition("-")[2]), file) for file in files))
 
@@ -53,17 +53,17 @@ def _samples(
 ) -> Json:
     """Every data source of a section, with the mean loss and the samples of every fit.
 
-    Shown are settings that have samples ``name`` of replace and of accumulate, in the ``order`` of
-    their provenance records; without it the preset itself comes first.  ``read(path, files)`` gives
-    the entries that hold the samples.
+    Shown are the settings with samples ``name`` of replace and of accumulate, sorted by ``order``
+    of their provenance records, by default with the preset itself first.  ``read(path, files)``
+    returns the entries with the samples.
     """
     data, metric = [], sections.module(section).HEADLINE
     for path in shown_folders(folder, section):
         shown, frame = [], results.read_csv(path / "metrics.csv")
         for record in sorted(settings(path).values(), key=order):
             variant = record["variant"]
-            home = path / "samples" / (variant or "base")
-            files = {regime: _fits(home / regime, name) for regime in REGIMES}
+            base = path / "samples" / (variant or "base")
+            files = {regime: _fits(base / regime, name) for regime in REGIMES}
             files = {regime: fits for regime, fits in files.items() if fits}
             if not {"replace", "accumulate"} <= set(files):
                 continue
@@ -79,7 +79,7 @@ def _samples(
 
 
 def picture(pixels: np.ndarray, quality: int) -> str:
-    """Pixels (height, width, 3) as the address of a WebP picture that holds its content."""
+    """Pixels (height, width, 3) as an address that contains a WebP picture."""
     from PIL import Image
 
     written = io.BytesIO()
@@ -97,11 +97,14 @@ def rows_of(sheet: str, rows: int, chosen: list[int]) -> str:
 
 
 def _sheets(path: Path, files: Files, quality: int) -> Json:
-    """One sheet a regime, a row a fit; previews have a gap of one pixel between square images."""
+    """One sheet for each regime, with one row for each fit.
+
+    The square images of a preview are one pixel apart.
+    """
     from PIL import Image
 
-    record = next(iter(read_json(path / "provenance.json")))
-    side, sheets, places = record["config"]["size"], {}, {}
+    record = read_json(path / "provenance.json")[0]
+    side, sheets, rows_by_fit = record["config"]["size"], {}, {}
     for regime, fits in files.items():
         rows = []
         for file in fits.values():
@@ -111,9 +114,9 @@ def _sheets(path: Path, files: Files, quality: int) -> Json:
             shown = [pixels[y : y + side, x : x + side] for y in tops for x in lefts]
             rows.append(np.concatenate(shown, axis=1))
         sheets[regime] = picture(np.concatenate(rows), quality)
-        places[regime] = {fit: row for row, fit in enumerate(fits)}
-    most = max(map(len, places.values()))
-    return {"columns": len(shown), "rows": most, "sheets": sheets, "regimes": places}
+        rows_by_fit[regime] = {fit: row for row, fit in enumerate(fits)}
+    most = max(map(len, rows_by_fit.values()))
+    return {"columns": len(shown), "rows": most, "sheets": sheets, "regimes": rows_by_fit}
 
 
 def faces(folder: Path) -> Json:
@@ -121,8 +124,8 @@ def faces(folder: Path) -> Json:
     for quality in QUALITIES:
         read = functools.partial(_sheets, quality=quality)
         grids = _samples(folder, "images", "samples.png", read)
-        for one in grids["data"]:
-            one["settings"] = one["settings"][:1]
+        for source in grids["data"]:
+            source["settings"] = source["settings"][:1]
         if len(json.dumps(grids)) <= FACES_BUDGET:
             break
     return {**grids, "size": FACE}
@@ -134,43 +137,44 @@ def _beginning(text: str) -> str:
 
 
 def _stories(path: Path, files: Files) -> Json:
-    def one(file: Path) -> Json:
+    def of_fit(file: Path) -> Json:
         texts = read_json(file)
         sentences = [part.strip() for text in texts for part in SENTENCE.findall(text)]
         sentences = [sentence for sentence in sentences if sentence]
         shown = [_beginning(text) for text in texts[:STORIES]]
         return {"texts": shown, "distinct": len(set(sentences)), "all": len(sentences)}
 
-    return {"regimes": _of_every_fit(one, files)}
+    return {"regimes": _of_every_fit(of_fit, files)}
 
 
 def stories(folder: Path) -> Json:
     """The first stories of every fit, and how many sentences of all its stories are different."""
 
-    def low_temperature_first(record: Json) -> tuple:  # there one reads what the loss does not show
+    def low_temperature_first(record: Json) -> tuple:  # its stories show what the loss does not
         config = record["config"]
         return config["architecture"] != "llama", config["temperature"], record["variant"]
 
     return _samples(folder, "language", "stories.json", _stories, low_temperature_first)
 
 
-def flat(positions: np.ndarray) -> np.ndarray:
-    """The rotation that lays the longest axis of positions (atoms, 3) along x."""
+def principal_axes(positions: np.ndarray) -> np.ndarray:
+    """The rotation that turns the longest axis of positions (atoms, 3) to x."""
     axes = np.linalg.svd(positions - positions.mean(0))[2].T
     return axes @ np.diag([1.0, 1.0, np.linalg.det(axes)])
 
 
-def turned(moving: np.ndarray, still: np.ndarray) -> np.ndarray:
-    """Positions (atoms, 3), centred, in the rotation closest to ``still`` (Kabsch 1976)."""
-    left, _, right = np.linalg.svd((moving - moving.mean(0)).T @ (still - still.mean(0)))
+def aligned(positions: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Positions (atoms, 3), centred, in the rotation closest to ``target`` (Kabsch 1976)."""
+    centred = positions - positions.mean(0)
+    left, _, right = np.linalg.svd(centred.T @ (target - target.mean(0)))
     flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    return (moving - moving.mean(0)) @ left @ flip @ right
+    return centred @ left @ flip @ right
 
 
 def molecules(folder: Path) -> Json:
-    """Atoms, bonds, and positions in hundredths of an angstrom, rotated onto the real conformation.
+    """Atoms, bonds, and positions in hundredths of an angstrom, aligned to the real conformation.
 
-    ``bond`` and ``angle`` are mean absolute differences to the real conformation, in angstrom and
+    ``bond`` and ``angle`` are mean absolute differences from the real conformation, in angstrom and
     degrees.
     """
     from rdkit import Chem
@@ -180,7 +184,7 @@ def molecules(folder: Path) -> Json:
     def read(file: Path) -> list[Chem.Mol]:
         return list(Chem.SDMolSupplier(str(file), removeHs=False, sanitize=False))
 
-    def whole(positions: np.ndarray) -> list[int]:
+    def rounded(positions: np.ndarray) -> list[int]:
         return np.rint(np.clip(positions, -99, 99) * 100).astype(int).ravel().tolist()
 
     def sampled(molecule: Chem.Mol, real: np.ndarray) -> Json:
@@ -188,29 +192,29 @@ def molecules(folder: Path) -> Json:
         both = np.stack([molecule.GetConformer().GetPositions(), real])
         bond = np.abs(np.diff(lengths(both, bonds), axis=0)).mean()
         angle = np.abs(np.diff(degrees(both, angles), axis=0)).mean()
-        at = whole(turned(both[0], real))
+        at = rounded(aligned(both[0], real))
         return {"at": at, "bond": round(float(bond), 3), "angle": round(float(angle), 1)}
 
     def samples(path: Path, files: Files) -> Json:
-        first = read(next(iter(files["replace"].values())))[0::2]  # real and sampled in turn
-        places = [molecule.GetConformer().GetPositions() for molecule in first]
-        reals = [(real - real.mean(0)) @ flat(real) for real in places]
+        first = read(next(iter(files["replace"].values())))[0::2]  # real and sampled alternate
+        conformations = [molecule.GetConformer().GetPositions() for molecule in first]
+        reals = [(real - real.mean(0)) @ principal_axes(real) for real in conformations]
         smiles = [Chem.MolToSmiles(molecule) for molecule in first]
 
-        def same(file: Path) -> bool:  # chains of other seeds may sample other molecules
+        def same_molecules(file: Path) -> bool:  # chains of other seeds may sample other molecules
             return [Chem.MolToSmiles(molecule) for molecule in read(file)[0::2]] == smiles
 
-        files = {r: fits for r, fits in files.items() if all(map(same, fits.values()))}
+        files = {r: fits for r, fits in files.items() if all(map(same_molecules, fits.values()))}
         shown = []
         for rank, (molecule, real) in enumerate(zip(first, reals, strict=True), 1):
             title = f"{rank} ({molecule.GetNumHeavyAtoms()} heavy atoms)"
             atoms = [atom.GetSymbol() for atom in molecule.GetAtoms()]
             bonds = bonds_and_angles(molecule)[0].tolist()
-            shown.append({"title": title, "atoms": atoms, "bonds": bonds, "real": whole(real)})
+            shown.append({"title": title, "atoms": atoms, "bonds": bonds, "real": rounded(real)})
 
-        def one(file: Path) -> list[Json]:
+        def of_fit(file: Path) -> list[Json]:
             return [sampled(m, real) for m, real in zip(read(file)[1::2], reals, strict=True)]
 
-        return {"molecules": shown, "regimes": _of_every_fit(one, files)}
+        return {"molecules": shown, "regimes": _of_every_fit(of_fit, files)}
 
     return _samples(folder, "molecules", "molecules.sdf", samples)

@@ -1,7 +1,7 @@
 """A drawing of the four regimes: which generations iteration t trains on, to scale.
 
-Every block comes from :mod:`collapse_utils.regimes`, the module that the chains ask, so the drawing
-cannot say otherwise.
+Every block comes from :mod:`collapse_utils.regimes`, which the chains use as well, so the drawing
+agrees with them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from collapse_utils import regimes
 
-from .pictures import GREY, SIZES, Picture, checksum, over
+from .pictures import GREY, SIZES, Picture, checksum, heading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 ITERATIONS = 4
-WIDTH = 0.64  # of a training set, where 1 is the distance from one iteration to the next
-ROOM = 0.45  # over a training set, for its size
-# Real data dark, generations paler and paler: a copy of a copy.  The label in each block says it
-# without colour.
+WIDTH = 0.64  # of a training set; the distance between iterations is 1
+ROOM = 0.45  # above a training set, for the label with its size
+# Real data are dark, and each generation is paler than the one before.  The label in each block
+# gives the same information without colour.
 FILLS = ("#33373d", "#8b7fb8", "#bdb4da", "#e4dff2")
 INKS = ("white", "white", "#1d1d1d", "#1d1d1d")
 CAPTION = (
@@ -47,7 +47,7 @@ class Slab(NamedTuple):
 
 
 def slabs(regime: str, iteration: int) -> list[Slab]:
-    """What iteration t trains on, oldest at the bottom; a uniform draw at its average."""
+    """What iteration t trains on, oldest at the bottom; a uniform draw has its expected sizes."""
     blocks = regimes.trains_on(regime, iteration)
     size = regimes.training_size(regime, iteration) / len(blocks)
     return [
@@ -72,7 +72,7 @@ def sentence() -> str:
 
 
 def picture(columns: int) -> Picture:
-    """The four regimes, ``columns`` beside one another: two on a wide page, one on a phone."""
+    """The four regimes in ``columns`` columns: two on a wide page, one on a phone."""
     from collapse_utils.pages import figures
 
     style = (SIZES[columns], figures.COLOURS, figures.LABELS, FILLS, WORDS)
@@ -80,12 +80,12 @@ def picture(columns: int) -> Picture:
 
 
 def shown(names: Sequence[str]) -> list[list[Slab]]:
-    """What a drawing of these regimes shows."""
+    """All training sets in a drawing of these regimes."""
     return [slabs(regime, t) for regime in names for t in range(1, ITERATIONS + 1)]
 
 
 def column(figure: SubFigure, names: Sequence[str]) -> None:
-    """The regimes below one another, on one scale."""
+    """Draw the regimes one below the other, on one scale."""
     tops = [max(regimes.training_size(regime, t) for t in (1, ITERATIONS)) for regime in names]
     heights = [top + 1.6 * ROOM for top in tops]
     axes = figure.subplots(len(names), 1, height_ratios=heights)
@@ -150,7 +150,7 @@ def _regime(ax: Axes, regime: str) -> None:
         ax.annotate(
             "n" if size == 1 else f"{size} n", (t, size + 0.1), ha="center", color=GREY, fontsize=11
         )
-        if t > 1:  # the model of the last iteration samples what is new in this training set
+        if t > 1:  # an arrow to what the model of the last iteration has sampled
             new = [slab for slab in parts if slab.generation == t - 1]
             middle = (new[0].bottom + new[-1].bottom + new[-1].size) / 2
             before = regimes.training_size(regime, t - 1) / 2
@@ -169,4 +169,4 @@ def _regime(ax: Axes, regime: str) -> None:
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
-    over(ax, figures.LABELS[regime], WORDS[regime], colour=figures.COLOURS[regime], left=0)
+    heading(ax, figures.LABELS[regime], WORDS[regime], colour=figures.COLOURS[regime], left=0)

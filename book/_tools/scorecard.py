@@ -1,4 +1,4 @@
-"""The scorecard: every claim with the paper's number, ours, the verdict and links."""
+"""The scorecard: every claim with the paper's number, our number, the verdict and links."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TITLES = {  # sections without a module of their own
     "scale": "Scale",
 }
 REDUCED, FULL, OWN = "at reduced scale", "at the paper's scale", "not in the paper"
-SHORT = 7  # letters of a commit
+SHORT = 7  # letters of a commit that are shown
 SIMULATED = {  # the metrics of simulations, which the explorer does not show
     "value": "simulated value",
     "formula_error": "relative distance to the formula",
@@ -44,7 +44,7 @@ Judged = dict[str, list[tuple[Claim, dict[str, Verdict]]]]
 
 @dataclass(frozen=True)
 class Registry:
-    """The commits that registered the claims."""
+    """The commits that registered the claims, for links to them."""
 
     registered: dict[str, dict]
     repository: str  # its address
@@ -69,22 +69,22 @@ def judged(root: Path) -> Judged:
     """Section -> every claim, before its details, with its verdict on each of its results."""
     judgements: Judged = {}
     frames: dict[tuple[str, str], pd.DataFrame] = {}
-    home = root / "results"
+    folder = root / "results"
     for claim in claims.load():
         verdicts = {}
         for name in claim.outcomes:
             key = claim.page.section, name
-            if not (home / claim.page.section / name).is_dir():
+            if not (folder / claim.page.section / name).is_dir():
                 continue  # not collected yet
             if key not in frames:
-                frames[key] = results.named(*key, home)
+                frames[key] = results.named(*key, folder)
             verdicts[name] = claims.judge(claims.on(claim, name), frames[key])
         judgements.setdefault(claim.page.section, []).append((claim, verdicts))
     return judgements
 
 
 def scale_of(section: str, name: str) -> str:
-    """How the scale of results compares with the paper's."""
+    """The scale of results compared with the paper's, in words."""
     if section in TITLES:
         return OWN
     return FULL if section == "linear" or name.startswith("paper-") else REDUCED
@@ -93,14 +93,10 @@ def scale_of(section: str, name: str) -> str:
 def tested(claim: Claim, verdicts: dict[str, Verdict]) -> str:
     """What was tested, in one sentence."""
     claimed = next((verdict.claimed for verdict in verdicts.values() if verdict.claimed), "")
-    names = claim.options.get("metrics") or [claim.metric or claim.page.metric]
+    names = claim.options.get("metrics") or [claim.metric]
     titles = [(METRICS | SIMULATED).get(name, name).partition(" (")[0] for name in names]
     subject = f"For the {' and the '.join(titles)}, we test"
-    return (
-        f"{subject} whether {claim.effect} is {claimed}."
-        if claimed
-        else f"{subject} {claim.effect}."
-    )
+    return f"{subject} {f'whether {claim.effect} is {claimed}' if claimed else claim.effect}."
 
 
 def anchor(claim: Claim) -> str:
@@ -109,7 +105,7 @@ def anchor(claim: Claim) -> str:
 
 
 def full(root: Path, judged: Judged) -> str:
-    """A table of claims for every section, each folded, with its number and caption."""
+    """A table of claims for every section, in a dropdown."""
     registry = Registry.read(root)
     return "\n".join(
         _folded(section, _table(root, rows, registry)) for section, rows in judged.items()
@@ -149,19 +145,17 @@ def _lines(*parts: str) -> str:
     return "<br>".join(part for part in parts if part)
 
 
-def _paper(claim: Claim, home: Path) -> str:
+def _paper(claim: Claim, folder: Path) -> str:
+    """Where the paper makes a claim, its number, and the tags of the source."""
     if claim.where == OURS and not claim.reported:
         return "our own"
     where = "our own" if claim.where == OURS else claim.where
-    values = reported.paper_effects(claim, home)
-    span = (
-        " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values))))
-        if values
-        else ""
-    )
-    unit = claim.unit_of(reported.paper_metric(claim, home)) if values else ""
+    span = unit = ""
+    if values := reported.paper_effects(claim, folder):
+        span = " to ".join(dict.fromkeys(number(end) for end in (min(values), max(values))))
+        unit = claim.unit_of(reported.paper_metric(claim, folder))
     note = f"({claim.reported['note']})" if "note" in claim.reported else ""
-    badges = " ".join(f"{{bdg-{BADGES[tag]}-line}}`{tag}`" for tag in reported.tags(claim, home))
+    badges = " ".join(f"{{bdg-{BADGES[tag]}-line}}`{tag}`" for tag in reported.tags(claim, folder))
     return _lines(where, " ".join(part for part in (span, unit, note, badges) if part))
 
 
@@ -170,7 +164,7 @@ def number(value: float) -> str:
 
 
 def _ours(claim: Claim, verdicts: dict[str, Verdict], registry: Registry) -> list[str]:
-    """What each of our results says of a claim."""
+    """The verdict of each of our results on a claim, with its effect and notes."""
     cells = []
     for name in claim.outcomes:
         verdict = verdicts.get(name)
@@ -194,7 +188,7 @@ def _outcome(verdict: Verdict) -> str:
 
 
 def interval(verdict: Verdict) -> str:
-    """The effect with its interval, on one line; with p where the test has no interval."""
+    """The effect with its interval, on one line; with p if the test has no interval."""
     shown = claims.text(verdict.effect).replace(", ", ",\u00a0")
     return shown if "[" in shown else f"{shown}, p = {verdict.p:.2g}"
 
@@ -215,15 +209,15 @@ def details(root: Path, judged: Judged) -> str:
 
 
 def families(judged: Judged) -> list[tuple[str, list[Verdict]]]:
-    """The verdicts that a correction counts: those of the scorecard, and with their details."""
-    every = [
+    """The sets of verdicts to correct for their number: the scorecard without and with details."""
+    pairs = [
         (claim, verdict)
         for rows in judged.values()
         for claim, verdicts in rows
         for verdict in verdicts.values()
     ]
-    main = [verdict for claim, verdict in every if not claim.detail_of]
+    main = [verdict for claim, verdict in pairs if not claim.detail_of]
     return [
         ("the scorecard", main),
-        ("the scorecard and its details", [verdict for _, verdict in every]),
+        ("the scorecard and its details", [verdict for _, verdict in pairs]),
     ]

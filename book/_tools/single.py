@@ -1,7 +1,7 @@
 """The built book as one HTML file, with every page, picture, style sheet and table inside.
 
-Made from the pages of the built site, so that it says what they say.  The file asks nothing of a
-network or a disk; a browser shows it and prints it.
+It is made from the pages of the built site, so that both have the same content.  The file needs
+neither a network nor other files; a browser can show and print it.
 """
 
 from __future__ import annotations
@@ -18,59 +18,58 @@ from collapse_utils.durable.files import write_text
 from collapse_utils.errors import InputError
 
 from .build import mathjax_folder
-from .contents import pages
+from .contents import built_page, page_title, pages
 from .interactive import FOLDER
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
-# attributes that hold ids
-REFERRING = ("for", "aria-labelledby", "aria-describedby", "aria-controls")
-# JSON is what an interactive shows
-UNWANTED = "script:not([type='application/json']), a.headerlink"
-IMPORTED = re.compile(r"""@import\s+(?:url\()?['"]([^'"]+)['"]\)?\s*;""")
-POINTED = re.compile(r"""url\(\s*(['"]?)(?!data:)([^'")]+)\1\s*\)""")
+ID_ATTRIBUTES = ("for", "aria-labelledby", "aria-describedby", "aria-controls")
+REMOVED = "script:not([type='application/json']), a.headerlink"  # JSON has an interactive's data
+IMPORT = re.compile(r"""@import\s+(?:url\()?['"]([^'"]+)['"]\)?\s*;""")
+URL = re.compile(r"""url\(\s*(['"]?)(?!data:)([^'")]+)\1\s*\)""")
 STYLE = """
 body { max-width: 60rem; margin: 0 auto; padding: 1rem; display: block; }
 .bd-article { padding: 1rem 0 3rem; break-before: page; }
 .bd-article + .bd-article { border-top: 1px solid var(--pst-color-border); }
 mjx-container[jax="SVG"] > svg { max-width: none; }
 """
-# The reader's own choice of light or dark: the theme's style sheets go by this attribute.
-MODE = (
+# The theme's style sheets read the reader's choice of light or dark from this attribute.
+COLOUR_MODE = (
     "document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches "
     "? 'dark' : 'light';"
 )
-# the book's own scripts
-OWN = f"script[src*='/reach.js'], script[src*='/{FOLDER}/']"
+OWN_SCRIPTS = f"script[src*='/reach.js'], script[src*='/{FOLDER}/']"
 
 
 def data_uri(path: Path) -> str:
-    """A file, as an address that holds its content."""
+    """A file as an address that contains its content."""
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def style_sheet(path: Path) -> str:
-    """A style sheet with all that it imports; of fonts the compact format alone."""
+    """A style sheet with the files that it imports; of fonts only the compact format."""
 
-    def pointed(match: re.Match) -> str:
+    def embedded(match: re.Match) -> str:
         file = path.parent / urlsplit(match[2]).path
         return (
             f"url({data_uri(file)})" if file.is_file() and file.suffix != ".ttf" else "url(data:,)"
         )
 
-    text = POINTED.sub(pointed, path.read_text(encoding="utf-8"))
-    return IMPORTED.sub(lambda match: style_sheet(path.parent / match[1]), text)
+    text = URL.sub(embedded, path.read_text(encoding="utf-8"))
+    return IMPORT.sub(lambda match: style_sheet(path.parent / match[1]), text)
 
 
 def anchor(page: str, name: str = "") -> str:
-    """The id of a page, or of what has the id ``name`` on it; pages use the same ids."""
+    """The id of a page in the single file, or of the element ``name`` on it; the ids of several
+    pages are often the same.
+    """
     return page.replace("/", "-") + (f"--{name}" if name else "")
 
 
-def target(site: Path, names: list[str], page: str, address: str) -> str | None:
-    """Where a link leads from inside the single file; None for a page that it does not hold."""
+def link_target(site: Path, names: list[str], page: str, address: str) -> str | None:
+    """The address of a link in the single file; None for a page that the file lacks."""
     parts = urlsplit(address)
     if parts.scheme or parts.netloc:
         return address
@@ -82,26 +81,25 @@ def target(site: Path, names: list[str], page: str, address: str) -> str | None:
 
 
 def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag:
-    """The text of a page, changed so that it can be beside the others."""
+    """The text of a page, with ids and links that fit the single file."""
     text = soup.select_one("article.bd-article")
-    for tag in text.select(UNWANTED):
+    for tag in text.select(REMOVED):
         tag.decompose()
     for tag in text.find_all(id=True):
         tag["id"] = anchor(page, tag["id"])
     for tag in text.select("input[type=radio][name]"):  # of the tabs of this page alone
         tag["name"] = anchor(page, tag["name"])
-    for name in REFERRING:
+    for name in ID_ATTRIBUTES:
         for tag in text.find_all(attrs={name: True}):
             tag[name] = " ".join(anchor(page, part) for part in tag[name].split())
     for tag in text.select("img[src]"):
-        tag["src"] = target(site, names, page, tag["src"])
+        tag["src"] = link_target(site, names, page, tag["src"])
     for tag in text.select("a[href]"):
         if tag.has_attr("download"):
             tag["download"] = tag["download"] or unquote(Path(tag["href"]).name)
-        address = target(site, names, page, tag["href"])
-        # a picture that leads to itself
+        address = link_target(site, names, page, tag["href"])
         if address is None or (address.startswith("data:image/") and tag.img):
-            tag.unwrap()
+            tag.unwrap()  # the link of a picture is to the picture itself
         else:
             tag["href"] = address
     text["id"] = anchor(page)
@@ -111,7 +109,7 @@ def article(site: Path, names: list[str], page: str, soup: BeautifulSoup) -> Tag
 def files_of(
     site: Path, soups: dict[str, BeautifulSoup], selector: str, attribute: str
 ) -> list[Path]:
-    """The files that the pages load by the tags ``selector``, each once, in page order."""
+    """The files that the pages load by the tags of ``selector``, each once, in page order."""
     paths = [
         (site / name).parent / urlsplit(tag[attribute]).path
         for name, soup in soups.items()
@@ -121,7 +119,7 @@ def files_of(
 
 
 def script(text: str) -> str:
-    """A script that can be inside a page: nothing in it looks like the page's own markup."""
+    """A script element, in which nothing looks like the markup of the page around it."""
     return (
         "<script>" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "</script>"
     )
@@ -132,51 +130,43 @@ def single(root: Path, site: Path, output: Path) -> Path:
 
     Raises
     ------
-    InputError : a page of the table of contents is not there.
+    InputError : a page of the table of contents is missing.
     """
-    from bs4 import BeautifulSoup
-
     names = pages(root)
     missing = [name for name in names if not (site / f"{name}.html").is_file()]
     if missing:
         raise InputError(
             "--site", str(site), f"a built book with the page {missing[0]}.html: make site"
         )
-    soups = {
-        name: BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
-        for name in names
-    }
-    first = soups[names[0]]
+    soups = {name: built_page(site, name) for name in names}
     sheets = files_of(site, soups, "link[rel=stylesheet]", "href")
-    scripts = files_of(site, soups, OWN, "src")
+    scripts = files_of(site, soups, OWN_SCRIPTS, "src")
     settings = [
         tag.string
-        for tag in first.select("script")
+        for tag in soups[names[0]].select("script")
         if (tag.string or "").startswith("window.MathJax")
     ]
-    title = html.escape(first.select_one("h1").find(string=True).strip())
-    titles = {name: soup.select_one("h1").find(string=True).strip() for name, soup in soups.items()}
+    titles = {name: html.escape(page_title(soup)) for name, soup in soups.items()}
     entries = "".join(
-        f'<li><a href="#{anchor(name)}">{html.escape(text)}</a></li>'
-        for name, text in titles.items()
+        f'<li><a href="#{anchor(name)}">{title}</a></li>' for name, title in titles.items()
     )
     parts = [
         "<!DOCTYPE html>\n"
         '<html lang="en" data-theme="light">\n'
         "<head>\n"
         '<meta charset="utf-8">\n'
-        f"<title>{title}</title>",
+        f"<title>{titles[names[0]]}</title>",
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         *(f"<style>{style_sheet(sheet)}</style>" for sheet in sheets),
         f"<style>{STYLE}</style>",
-        script(MODE),
+        script(COLOUR_MODE),
         *(script(text) for text in settings),
         "</head>\n<body>",
         f'<nav aria-label="Contents"><ol>{entries}</ol></nav>\n<main>',
         *(str(article(site, names, name, soup)) for name, soup in soups.items()),
         "</main>",
         *(script(path.read_text(encoding="utf-8")) for path in scripts),
-        # The bundle that draws formulas as SVG needs neither fonts nor further files.
+        # the bundle that draws formulas as SVG, which needs neither fonts nor other files
         script((mathjax_folder() / "tex-svg-full.js").read_text(encoding="utf-8")),
         "</body>\n</html>\n",
     ]

@@ -1,4 +1,4 @@
-"""The goals of speed, and how fast batches of stories are: two tables of the page on speed.
+"""Two tables of the page on speed: the goals, and the speed of sampling by batch.
 
 A goal is a ratio on two cores.  Its row says whether the benchmark reached it, and if not, what was
 tried.
@@ -10,34 +10,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from .benchmarks import read, times, titled
+from .benchmarks import model_title, read, speedup
 from .tables import captioned, markdown
 
-Ratios = dict[str, float]  # by what was measured
+Ratios = dict[str, float]  # what was measured -> ratio
 
 
 class Goal(NamedTuple):
     """A ratio that every measurement should reach."""
 
-    words: str
+    title: str
     least: float
     measured: Callable[[Path], Ratios]
-    tried: str  # if it is not reached
+    tried: str  # shown if the goal is not reached
 
 
 def _sampling(root: Path) -> Ratios:
     models = read(root, "sampling_speed").get("models", {})
     return {
-        titled(name): model["summary"]["ratio"]["median"]
+        model_title(name): model["summary"]["ratio"]["median"]
         for name, model in models.items()
         if "summary" in model
     }
 
 
-def _training(side: str) -> Callable[[Path], Ratios]:
+def _training(rival: str) -> Callable[[Path], Ratios]:
     def measured(root: Path) -> Ratios:
         models = read(root, "training_speed").get("models", {})
-        return {titled(name): model[f"ours / {side}"]["median"] for name, model in models.items()}
+        return {
+            model_title(name): model[f"ours / {rival}"]["median"] for name, model in models.items()
+        }
 
     return measured
 
@@ -90,15 +92,15 @@ GOALS = (
 
 
 def table(root: Path) -> str:
-    """A row for each goal that was measured; empty if none was."""
+    """One row for each goal that was measured; empty if none was."""
     rows, count = [], 0
     for goal in GOALS:
         measured = goal.measured(root)
         if measured:
-            shown = ", ".join(f"{times(ratio)} ({name})" for name, ratio in measured.items())
+            shown = ", ".join(f"{speedup(ratio)} ({name})" for name, ratio in measured.items())
             met = min(measured.values()) >= goal.least
             verdict = "reached" if met else f"Not reached. {goal.tried}"
-            rows.append((goal.words, f"{goal.least:g}", shown, verdict))
+            rows.append((goal.title, f"{goal.least:g}", shown, verdict))
             count += met
     if not rows:
         return ""
@@ -118,7 +120,7 @@ TIMED = {"tokens_per_s_of_a_lane": "steps", "whole_stories_per_s": "a data set"}
 
 
 def batches(root: Path) -> str:
-    """Speed by ``sample_batch`` relative to the presets', a row a shape and number of threads."""
+    """Speed by ``sample_batch`` / that of the presets' batch, by model and number of threads."""
     measured = read(root, "sampling_batch")
     if not measured:
         return ""
@@ -126,9 +128,10 @@ def batches(root: Path) -> str:
     for name, by_threads in measured["shapes"].items():
         for threads, one in by_threads.items():
             sizes = sizes or list(one["tokens_per_s_of_a_lane"])
-            for key, words in TIMED.items():
+            for key, timed in TIMED.items():
                 if key in one:
-                    rows.append([titled(name), threads, words, *_relative(one[key], preset, sizes)])
+                    cells = _relative(one[key], preset, sizes)
+                    rows.append([model_title(name), threads, timed, *cells])
     caption = (
         f"Speed of sampling by `sample_batch`, divided by that of the presets' {preset}. The "
         "fastest batch is bold. *Steps* are those in the middle of a data set; *a data set* has "
@@ -140,7 +143,7 @@ def batches(root: Path) -> str:
 
 
 def _answer(shapes: dict[str, dict], preset: str) -> str:
-    """One sentence on the whole: where the presets' batch is the best, and what another gains."""
+    """A sentence on how much faster the fastest batch is than that of the presets."""
     gains = []
     for by_threads in shapes.values():
         for one in by_threads.values():
@@ -155,7 +158,7 @@ def _answer(shapes: dict[str, dict], preset: str) -> str:
 
 
 def _relative(rates: dict[str, float], preset: str, sizes: list[str]) -> list[str]:
-    """The rate of each size / that of the preset, the largest in bold; empty if not measured."""
+    """The rate of each batch size / the preset's, the best in bold; empty if not measured."""
     best = max(rates, key=lambda size: rates[size])
     cells = {size: f"{rate / rates[preset]:.2f}" for size, rate in rates.items()}
     cells[best] = f"**{cells[best]}**"

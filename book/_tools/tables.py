@@ -1,11 +1,11 @@
-"""Tables in Markdown, with the caption and the label that a page refers to."""
+"""Tables in Markdown, with a caption and a label for references."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-PLAIN = set(" .,:;=+-/()%_")  # characters beside letters and digits that mean nothing in a page
+PLAIN = set(" .,:;=+-/()%_")  # characters without a meaning in Markdown, as letters and digits
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
@@ -16,9 +16,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence
 
 
 def verbatim(text: str) -> str:
-    """Text from data, configuration or results, for a page: nothing in it is taken for Markdown
-    or HTML.
-    """
+    """Text from data, configuration or results, escaped so that a page shows it unchanged."""
     return "".join(c if c.isalnum() or c in PLAIN else f"&#{ord(c)};" for c in text)
 
 

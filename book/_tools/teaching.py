@@ -1,6 +1,6 @@
-"""What the lecturer's page lists: the numbered figures and exercises of every page.
+"""The lists of the lecturer's page: the numbered figures and the exercises of every page.
 
-Both are found in the sources of the pages, so the lists are complete without anybody keeping them.
+Both are found in the sources of the pages, so that the lists are always complete.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
+from collapse_utils.sweeps.execute import read_notebook
 
 from . import lecture
 from .contents import pages
@@ -22,24 +22,24 @@ DIRECTIVE = re.compile(r"^(?:`{3,}|:{3,})\{(figure|exercise)\}[ \t]*(.*)\n((?:[ 
 
 @dataclass(frozen=True)
 class Item:
-    """A figure or an exercise: its label, and the words beside the link."""
+    """A figure or an exercise: its label, and the text beside the link."""
 
     label: str
-    words: str
+    text: str
 
 
 def _source(root: Path, page: str) -> tuple[str, list[dict]]:
-    """The MyST text of a page and its cells' metadata; empty for another kind of page."""
+    """The MyST text of a page, and the metadata of its cells if it is a notebook."""
     notebook, text = root / f"{page}.ipynb", root / f"{page}.md"
     if notebook.is_file():
-        cells = nbformat.read(notebook, as_version=4).cells
+        cells = read_notebook(notebook).cells
         prose = "\n".join(cell.source + "\n" for cell in cells if cell.cell_type == "markdown")
         return prose, [cell.metadata for cell in cells]
     return (text.read_text(encoding="utf-8") if text.is_file() else ""), []
 
 
 def _labelled(prose: str, kind: str, option: str) -> Iterator[Item]:
-    """The directives of one kind that have a label."""
+    """The labelled directives of one kind."""
     for name, title, options in DIRECTIVE.findall(prose):
         label = re.search(rf":{option}: *(\S+)", options)
         if name == kind and label:
@@ -52,7 +52,7 @@ def first_sentence(caption: str) -> str:
 
 
 def figures(root: Path, page: str) -> list[Item]:
-    """The numbered figures of a page: drawn by a cell, or placed by a directive."""
+    """The numbered figures of a page: those drawn by a cell, then those of a directive."""
     prose, cells = _source(root, page)
     drawn = [metadata.get("mystnb", {}).get("figure", {}) for metadata in cells]
     named = [
@@ -63,21 +63,18 @@ def figures(root: Path, page: str) -> list[Item]:
 
 
 def exercises(root: Path, page: str) -> list[Item]:
-    """The exercises of a page that have a label."""
+    """The labelled exercises of a page."""
     return list(_labelled(_source(root, page)[0], "exercise", "label"))
 
 
 def _listing(root: Path, find: Callable[[Path, str], list[Item]], role: str, none: str) -> str:
-    """A heading for every page that has items, and one line for each of them."""
+    """A link to every page that has items, and one line for each item; ``none`` without items."""
     lines: list[str] = []
     for page in pages(root):
-        items = find(root, page)
-        if items:
+        if items := find(root, page):
             lines += [f"[](../{page})", ""]
-            lines += [
-                f"- {{{role}}}`{item.label}`" + (f": {item.words}" if item.words else "")
-                for item in items
-            ]
+            for item in items:
+                lines.append(f"- {{{role}}}`{item.label}`" + (item.text and f": {item.text}"))
             lines.append("")
     return "\n".join(lines) if lines else none
 

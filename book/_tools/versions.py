@@ -1,8 +1,8 @@
 """What made the published results: software, machines, time and memory.
 
-Reads results/<section>/<preset>-<data>/provenance.json, a record a chain, whatever sections,
-presets, data and variants there are, and what requirements.lock pins.  A record may lack a field:
-older versions of the package wrote fewer.
+The sources are results/<section>/<preset>-<data>/provenance.json, with one record for each chain,
+and the versions in requirements.lock.  A record may lack a field, since older versions of the
+package wrote fewer.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from collapse_utils.pages.figures import LABELS
 
 from .tables import all_verbatim, captioned, markdown, verbatim
 
-NOTHING = "No results have been collected into `results/` yet.\n"
+NO_RESULTS = "No results have been collected into `results/` yet.\n"
 UNKNOWN = "not recorded"
 SPACE = "\u00a0"  # a space at which no line ends
 
 
 def read(root: Path) -> dict[str, list[dict]]:
-    """The records of every section in the book's order, each with its folder's name."""
+    """Section -> its records, each with the name of its folder; sections in the book's order."""
     records_of: dict[str, list[dict]] = {}
     for path in (root / "results").glob("*/*/provenance.json"):
         records = [{**record, "folder": path.parent.name} for record in read_json(path)]
@@ -53,7 +53,7 @@ def title(section: str) -> str:
 
 
 def _values(records: Iterable[dict], name: str) -> list[Any]:
-    """What the records say of one thing, those that say nothing left out."""
+    """The values of one field of the provenance, from the records that have it."""
     return [value for record in records if (value := record["provenance"].get(name)) is not None]
 
 
@@ -63,13 +63,10 @@ def _distinct(values: Iterable[Any]) -> str:
 
 def _span(values: list[str]) -> str:
     """The first and the last of some dates."""
-    return (
-        UNKNOWN
-        if not values
-        else min(values)
-        if min(values) == max(values)
-        else f"{min(values)} to {max(values)}"
-    )
+    if not values:
+        return UNKNOWN
+    first, last = min(values), max(values)
+    return first if first == last else f"{first} to {last}"
 
 
 def duration(seconds: float) -> str:
@@ -104,7 +101,7 @@ def hours(records: list[dict]) -> str:
 
 
 def totals(recorded: dict[str, list[dict]]) -> str:
-    """Core hours of every section, and of all."""
+    """Core hours, longest chain and memory of every section, and of all."""
     numbers = "chains", "core hours", "longest chain", "most memory"
     groups = {title(section): records for section, records in recorded.items()}
     groups["**all**"] = [record for records in recorded.values() for record in records]
@@ -116,7 +113,7 @@ def totals(recorded: dict[str, list[dict]]) -> str:
 
 
 def origin(records: list[dict]) -> list[str]:
-    """Machine, commit and date of some chains, a line for each machine and commit."""
+    """Machine, commit and dates of some chains, one line for each machine and commit."""
     groups: dict[tuple, list[dict]] = {}
     for record in records:
         groups.setdefault((machine(record), record["provenance"].get("commit")), []).append(record)
@@ -131,22 +128,20 @@ def origin(records: list[dict]) -> list[str]:
 
 def machine(record: dict) -> str:
     """The machine of a chain, in words."""
-    from_ = record["provenance"]
-    threads = from_.get("threads", 1)
+    provenance = record["provenance"]
+    threads = provenance.get("threads", 1)
     words = [
-        from_.get("processor") or f"a processor whose name was {UNKNOWN}",
-        f"{from_.get('cores', '?')} cores",
-    ]
-    words += [
-        f"device {from_.get('device', UNKNOWN)}",
+        provenance.get("processor") or f"a processor whose name was {UNKNOWN}",
+        f"{provenance.get('cores', '?')} cores",
+        f"device {provenance.get('device', UNKNOWN)}",
         f"{threads} thread{'s' * (threads != 1)} a chain",
     ]
-    words += [from_["precision"]] if "precision" in from_ else []
+    words += [provenance["precision"]] if "precision" in provenance else []
     return ", ".join(words)
 
 
 def chains(records: list[dict]) -> str:
-    """A row for every variant and regime of one table of results."""
+    """One row for every variant and regime of a table of results."""
     numbers = "chains", "median time", "range", "peak memory"
     groups: dict[tuple, list[dict]] = {}
     for record in records:
@@ -159,7 +154,7 @@ def chains(records: list[dict]) -> str:
 
 
 def tables(section: str, records: list[dict]) -> list[str]:
-    """The tables of a section, each with what its chains ran on."""
+    """The tables of a section, each with the machines of its chains."""
     lines: list[str] = []
     for folder in dict.fromkeys(record["folder"] for record in records):
         chosen = [record for record in records if record["folder"] == folder]
@@ -174,7 +169,8 @@ def tables(section: str, records: list[dict]) -> list[str]:
     return lines
 
 
-def _plain(name: str) -> str:
+def _normalised(name: str) -> str:
+    """The name of a package as package indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -183,33 +179,33 @@ def locked(root: Path) -> dict[str, str]:
     path = root / "requirements.lock"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     pins = (line.partition("==") for line in lines if "==" in line and not line.startswith("#"))
-    return {_plain(name): version.strip() for name, _, version in pins}
+    return {_normalised(name): version.strip() for name, _, version in pins}
 
 
-def needed(root: Path) -> list[str]:
-    """What pyproject.toml asks for: the package's own dependencies, then those of the book."""
+def required(root: Path) -> list[str]:
+    """The packages that pyproject.toml requires: those of the package, then those of the book."""
     path = root / "pyproject.toml"
     project = tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.is_file() else {}
     texts = [
         *project.get("dependencies", ()),
         *project.get("optional-dependencies", {}).get("book", ()),
     ]
-    return [re.match(r"[\w.-]+", need)[0] for need in texts]
+    return [re.match(r"[\w.-]+", text)[0] for text in texts]
 
 
-def software(root: Path, sections_: dict[str, list[dict]]) -> str:
+def software(root: Path, recorded: dict[str, list[dict]]) -> str:
     """Versions in the records of the results, beside those that are pinned."""
-    everything = [record for records in sections_.values() for record in records]
-    recorded = _values(everything, "versions")
-    names = dict.fromkeys(name for versions in recorded for name in versions)
+    records = [record for section in recorded.values() for record in section]
+    versions = _values(records, "versions")
+    names = dict.fromkeys(name for of_chain in versions for name in of_chain)
     pins = locked(root)
     rows = [
-        ("Python", _distinct(_values(everything, "python")), ""),
-        ("this package", _distinct(_values(everything, "package_version")), ""),
+        ("Python", _distinct(_values(records, "python")), ""),
+        ("this package", _distinct(_values(records, "package_version")), ""),
     ]
-    for name in {_plain(name): name for name in [*needed(root), *names]}.values():
-        trained = _distinct(versions[name] for versions in recorded if name in versions)
-        rows.append((name, trained if name in names else "", pins.get(_plain(name), "")))
+    for name in {_normalised(name): name for name in [*required(root), *names]}.values():
+        trained = _distinct(of_chain[name] for of_chain in versions if name in of_chain)
+        rows.append((name, trained if name in names else "", pins.get(_normalised(name), "")))
     return markdown(("software", "trained the results", "pinned in `requirements.lock`"), rows)
 
 
@@ -231,4 +227,4 @@ def pages(root: Path) -> dict[str, str]:
             "table-software",
         ),
     }
-    return {name: text if recorded else NOTHING for name, text in parts.items()}
+    return {name: text if recorded else NO_RESULTS for name, text in parts.items()}

@@ -1,8 +1,8 @@
-"""The claims of the paper and our own, from ``book/claims.yml``, decided on results.
+"""The claims of the paper and our own, from ``book/claims.yml``, and their verdicts on results.
 
-The file says of each claim where the paper makes it, which test decides it, which results it reads,
-and the outcome.  The outcome is written there by hand: a changed result that reverses it fails the
-tests until somebody has reviewed it and revised the prose.
+The file states for each claim where the paper makes it, which test decides it, which results it
+reads, and the outcome.  The outcome is written there by hand: if a changed result reverses it, the
+tests fail until somebody has reviewed it and revised the prose.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ import yaml
 from ..errors import InputError, one_of
 from . import effects, scaling, shares
 from .results import shipped
-from .rows import SCALES, Rows, joined
+from .rows import SCALES, Rows, arm_options, joined
 from .statistics import Estimate
 from .verdicts import NOT_RUN, OUTCOMES, TWO_LOOKS, Part, Verdict, decide
 
-OURS = "ours"  # a control or a claim of our own: the paper does not make it
-DETAILS = {  # tests that say more about a claim than its own test -> what they add to its statement
+OURS = "ours"  # in place of a passage of the paper: a control or a claim of our own
+DETAILS = {  # further tests of a claim -> what they add to its statement
     "trends_up": "the fits are in order (Page's trend test)",
     "never_falls": "no step falls by more than {limit}",
     "stays_equal": "the later fits lie on average within {limit} of the first, on both sides",
     "levels_off": "it levels off, within a factor of {limit}",
 }
-EQUIVALENCE = ("stays_equal", "stays_near", "levels_off")  # tests of two sides of a margin
-SHARES = ("makes_share", "second_fit_share")  # tests whose effect is a share of a rise
-UNITLESS = ("trends_up", "grows_as_harmonic", *SHARES)  # tests whose effects have no unit
-PER = {"slopes_up": " per fit", "falls_with": " per doubling"}  # tests whose effects are slopes
-FEW = 3  # models whose names a note has room for
+EQUIVALENCE_TESTS = ("stays_equal", "stays_near", "levels_off")  # of both sides of a margin
+SHARE_TESTS = ("makes_share", "second_fit_share")  # their effect is a share of a rise
+UNITLESS_TESTS = ("trends_up", "grows_as_harmonic", *SHARE_TESTS)
+SLOPE_UNITS = {"slopes_up": " per fit", "falls_with": " per doubling"}
+MOST_NAMES = 3  # of models in a note; of more the note gives the number
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the claims of one section share."""
+    """What the claims of one section share; each has a page of the book."""
 
     section: str
     metric: str
@@ -63,48 +63,48 @@ class Claim:
     options: dict
     shown: str  # the label of the cell that shows it
     outcomes: dict[str, str]  # results -> outcome
-    tag: str = ""  # how sure we are that the paper says so
+    metric: str  # of the page, unless the claim has its own
+    scale: str  # likewise
+    tag: str = ""  # how certain it is that the paper says so
     variant: str = ""
-    variant_on: dict[str, str] = field(default_factory=dict)  # results -> another variant there
-    metric: str = ""
-    scale: str = ""
+    variant_on: dict[str, str] = field(default_factory=dict)  # results -> the variant there
     unit: str = ""
     beside: str = ""  # a metric in whose unit the effect is shown as well
-    models: tuple[str, ...] = ()  # the claim holds if it does for each of these that was run
-    # Which reported rows are the paper's: {where: ..., models: [...], until: the last iteration
-    # taken, note: what differs}
+    models: tuple[str, ...] = ()  # the claim must hold for each of these that was run
+    # The rows that the paper reports: {where: ..., models: [...], until: the last iteration that
+    # counts, note: what differs}
     reported: dict = field(default_factory=dict)
-    # the prediction that registered the claim before it was in claims.yml: a file#id in results/
+    # The prediction that registered the claim before it was in claims.yml: file#id in results/
     predicted: str = ""
     detail_of: str = ""  # the claim of which this is a detail
 
     def rows(self, frame: pd.DataFrame, model: str = "") -> Rows:
-        metric, scale = self.metric or self.page.metric, self.scale or self.page.scale
-        return Rows(frame, metric, scale, self.variant, model)
+        """The rows that the claim reads for one of its models."""
+        return Rows(frame, self.metric, self.scale, self.variant, model)
 
     @property
     def ratio(self) -> bool:
-        differences = (*SHARES, *shares.NO_RATIOS)
-        return (self.scale or self.page.scale) == "ratio" and self.test not in differences
+        """Whether the effect is a ratio, and not a difference."""
+        return self.scale == "ratio" and self.test not in (*SHARE_TESTS, *shares.NO_RATIOS)
 
     @property
     def effect(self) -> str:
-        """What the number of this claim is, in words."""
-        return effects.describe(self.test, self.options, self.scale or self.page.scale)
+        """The effect that the claim is about, in words."""
+        return effects.describe(self.test, self.options, self.scale)
 
     def unit_of(self, metric: str) -> str:
         """The unit of an effect on ``metric``; empty for a ratio or a test without unit."""
-        if self.unit or self.ratio or self.test in (*UNITLESS, *shares.TESTS):
+        if self.unit or self.ratio or self.test in (*UNITLESS_TESTS, *shares.TESTS):
             return self.unit
-        return self.page.units.get(metric, "") + PER.get(self.test, "")
+        return self.page.units.get(metric, "") + SLOPE_UNITS.get(self.test, "")
 
     def claimed(self, verdict: Verdict) -> str:
         """Where the effect is claimed to lie, such as ``> 0 nats per token``."""
-        unit = f" {self.unit_of(self.metric or self.page.metric)}".rstrip()
+        unit = f" {self.unit_of(self.metric)}".rstrip()
         limit = self.options.get("limit")
         if self.test == "follows_theory":
             return f"within {limit:.0%} of 1"
-        if self.test in EQUIVALENCE:
+        if self.test in EQUIVALENCE_TESTS:
             return (
                 f"from {1 / limit:.3g} to {limit:.3g}"
                 if self.ratio
@@ -117,13 +117,13 @@ class Claim:
         limit = self.options.get("limit")
         if self.test == "follows_theory":
             return 1 / (1 + limit), 1 + limit
-        if self.test in EQUIVALENCE:
+        if self.test in EQUIVALENCE_TESTS:
             return (1 / limit, limit) if self.ratio else (-limit, limit)
         return (verdict.threshold, math.inf) if verdict.sign > 0 else (-math.inf, verdict.threshold)
 
 
 def file() -> Path:
-    """The file of claims: the copy inside an installed package, or a source tree's."""
+    """The path of ``claims.yml``, in the installed package or in the source tree."""
     if path := shipped("claims.yml", "book/claims.yml"):
         return path
     raise InputError("claims.yml", "", "a package installed with its claims, or a source tree")
@@ -131,11 +131,11 @@ def file() -> Path:
 
 @functools.cache
 def load(path: Path | None = None) -> tuple[Claim, ...]:
-    """Every claim in the file's order, each before its details; InputError names what is wrong."""
+    """Every claim in the file's order, each followed by its details; InputError names an error."""
     content = yaml.safe_load((path or file()).read_text(encoding="utf-8"))
     pages = {}
-    for section, given in content["sections"].items():
-        pages[section] = Page(section, **{**given, "results": tuple(given["results"])})
+    for section, fields in content["sections"].items():
+        pages[section] = Page(section, **{**fields, "results": tuple(fields["results"])})
         one_of(f"scale of {section}", pages[section].scale, SCALES)
     loaded: dict[str, Claim] = {}
     for entry in content["claims"]:
@@ -147,10 +147,10 @@ def load(path: Path | None = None) -> tuple[Claim, ...]:
 
 
 def _claims(entry: dict, pages: dict[str, Page]) -> list[Claim]:
-    """The claim of an entry, and its details."""
+    """The claim of an entry of the file, and its details."""
     entry = dict(entry)
     name, details = entry.get("id", ""), entry.pop("details", {})
-    section = one_of(f"{name}: section", entry.pop("section", ""), pages)
+    page = pages[one_of(f"{name}: section", entry.pop("section", ""), pages)]
     missing = {"id", "statement", "where", "test", "shown", "outcomes"} - set(entry)
     unknown = set(entry) - {each.name for each in dataclasses.fields(Claim)}
     if missing or unknown:
@@ -159,38 +159,40 @@ def _claims(entry: dict, pages: dict[str, Page]) -> list[Claim]:
             ", ".join(sorted(missing | unknown)),
             "the fields of a claim, all that it needs",
         )
-    claim = Claim(
-        page=pages[section], **{"options": {}, **entry, "models": tuple(entry.get("models", ()))}
-    )
+    defaults = {"options": {}, "metric": page.metric, "scale": page.scale}
+    models = tuple(entry.pop("models", ()))
+    claim = Claim(page=page, models=models, **(defaults | entry))
     return [_checked(each) for each in (claim, *_details(claim, details))]
 
 
-def _details(claim: Claim, given: dict[str, dict]) -> list[Claim]:
-    made = []
-    for test, entry in given.items():
+def _details(claim: Claim, entries: dict[str, dict]) -> list[Claim]:
+    """The details of a claim, from test -> options and outcomes."""
+    details = []
+    for test, entry in entries.items():
         one_of(f"{claim.id}: details", test, DETAILS)
         options = {name: value for name, value in entry.items() if name != "outcomes"}
         limit = options.get("limit", 0.0)
-        share = claim.ratio and test == "never_falls"
-        unit = claim.page.units.get(claim.metric or claim.page.metric, "")
-        words = DETAILS[test].format(limit=f"{limit:.0%}" if share else f"{limit:g} {unit}".strip())
-        made.append(
+        unit = claim.page.units.get(claim.metric, "")
+        percent = claim.ratio and test == "never_falls"
+        margin = f"{limit:.0%}" if percent else f"{limit:g} {unit}".strip()
+        details.append(
             dataclasses.replace(
                 claim,
                 id=f"{claim.id}.{test}",
                 detail_of=claim.id,
-                statement=f"{claim.statement}: {words}",
+                statement=f"{claim.statement}: {DETAILS[test].format(limit=margin)}",
                 test=test,
                 options={**claim.options, **options},
                 outcomes=entry.get("outcomes", {}),
             )
         )
-    return made
+    return details
 
 
 def _checked(claim: Claim) -> Claim:
+    """The claim; InputError names a value that is not allowed."""
     one_of("test", claim.test, effects.TESTS)
-    one_of(f"{claim.id}: scale", claim.scale or claim.page.scale, SCALES)
+    one_of(f"{claim.id}: scale", claim.scale, SCALES)
     for model in claim.models:
         one_of(f"{claim.id}: models", model, claim.page.models)
     for where in (*claim.outcomes, *claim.variant_on):
@@ -206,7 +208,7 @@ def of(section: str) -> list[Claim]:
 
 
 def on(claim: Claim, name: str) -> Claim:
-    """The claim as it is asked of the results called ``name``."""
+    """The claim with the variant that it reads in the results called ``name``."""
     return dataclasses.replace(claim, variant=claim.variant_on.get(name, claim.variant))
 
 
@@ -216,11 +218,11 @@ def details(claim: Claim) -> list[Claim]:
 
 
 def page(section: str) -> Page:
-    """What the claims of a section share; InputError for a section without any."""
+    """What the claims of a section share; InputError for a section without claims."""
     for claim in load():
         if claim.page.section == section:
             return claim.page
-    raise InputError("section", section, "one that claims.yml has claims of")
+    raise InputError("section", section, "a section with claims in claims.yml")
 
 
 def of_each_source(names: Iterable[str]) -> list[str]:
@@ -239,8 +241,8 @@ def arms(claim: Claim, model: str = "") -> list[tuple[str, str]]:
     pairs = []
     for arm in claim.options.values():
         if isinstance(arm, str | dict):
-            own = {"regime": arm} if isinstance(arm, str) else arm
-            pairs.append((own["regime"], joined(model, own.get("variant", claim.variant))))
+            options = arm_options(arm)
+            pairs.append((options["regime"], joined(model, options.get("variant", claim.variant))))
     return pairs
 
 
@@ -251,7 +253,7 @@ def every_arm(claim: Claim) -> set[tuple[str, str]]:
 
 
 def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the chains that a claim reads; all rows of a grid, which has no chains."""
+    """The rows of the chains that a claim reads; of a grid, which has no chains, all rows."""
     if "variant" not in frame:
         return frame
     pairs = every_arm(claim)
@@ -259,7 +261,7 @@ def chains(claim: Claim, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
-    """Name -> fields of each model of a claim that was run; an empty name without models."""
+    """Name -> fields of each model of a claim that was run; without models, both are empty."""
     if not claim.models:
         return {"": ""}
     present = set(zip(frame["regime"], frame["variant"], strict=True))
@@ -268,20 +270,20 @@ def models_in(claim: Claim, frame: pd.DataFrame) -> dict[str, str]:
 
 
 def parts(claim: Claim, frame: pd.DataFrame, metric: str = "") -> list[Part]:
-    """The parts of a claim, model by model; ``metric`` instead of the claim's own."""
-    own = dataclasses.replace(claim, metric=metric or claim.metric)
+    """The parts of a claim for all of its models; ``metric`` replaces the claim's own."""
+    claim = dataclasses.replace(claim, metric=metric or claim.metric)
     test = effects.TESTS[claim.test]
     return [
         part
-        for model in models_in(own, frame).values()
-        for part in test(own.rows(frame, model), **own.options)
+        for model in models_in(claim, frame).values()
+        for part in test(claim.rows(frame, model), **claim.options)
     ]
 
 
 def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
-    """The verdict on a claim; *not run* where ``frame`` lacks a regime or variant that it needs.
+    """The verdict on a claim; *not run* if ``frame`` lacks a regime or variant that it needs.
 
-    Rows with ``look`` 2 are of seeds that were added after the first had been looked at.  A part
+    Rows with ``look`` 2 are of seeds that were added after the first results had been seen.  A part
     that reads such seeds is decided at the level of two looks.
     """
     used = chains(claim, frame)
@@ -296,7 +298,7 @@ def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
     notes = [_steps(claim, frame)] if claim.test == "slopes_up" else []
     if claim.models:
         run = list(models_in(claim, frame))
-        notes.append(" and ".join(run) if len(run) <= FEW else f"{len(run)} models")
+        notes.append(" and ".join(run) if len(run) <= MOST_NAMES else f"{len(run)} models")
     if any(part.level == TWO_LOOKS for part in decided):
         notes.append(f"two looks: p < {TWO_LOOKS} needed")
     return dataclasses.replace(
@@ -308,12 +310,13 @@ def judge(claim: Claim, frame: pd.DataFrame) -> Verdict:
 
 
 def _steps(claim: Claim, frame: pd.DataFrame) -> str:
+    """How many steps between successive fits rise, in words."""
     counts = [
         effects.steps_up(claim.rows(frame, model), **claim.options)
         for model in models_in(claim, frame).values()
     ]
-    up, every = np.sum(counts, axis=0)
-    return f"{up} of {every} steps rise"
+    rising, steps = np.sum(counts, axis=0)
+    return f"{rising} of {steps} steps rise"
 
 
 def _beside(claim: Claim, frame: pd.DataFrame, verdict: Verdict) -> str:
@@ -326,17 +329,17 @@ def _beside(claim: Claim, frame: pd.DataFrame, verdict: Verdict) -> str:
     if not verdict.threshold:
         return effect
     means = chains(claim, frame).groupby("metric")["value"].mean()
-    ratio = means[claim.beside] / means[claim.metric or claim.page.metric]
+    ratio = means[claim.beside] / means[claim.metric]
     return f"{effect}, margin {verdict.threshold * ratio:.2g}"
 
 
 def text(effect: Estimate) -> str:
-    """An effect with its interval, to two significant digits of the interval's shorter arm."""
-    arm = min(effect.mean - effect.low, effect.high - effect.mean)
-    if not math.isfinite(arm) or arm <= 0:
+    """An effect with its interval, to two significant digits of its shorter half."""
+    half = min(effect.mean - effect.low, effect.high - effect.mean)
+    if not math.isfinite(half) or half <= 0:
         return effect.text(2)
-    digits = min(4, max(0, 1 - math.floor(math.log10(arm))))
-    if 0 < effect.low < 0.5 * 10**-digits:  # a ratio: never 0
+    digits = min(4, max(0, 1 - math.floor(math.log10(half))))
+    if 0 < effect.low < 0.5 * 10**-digits:  # a ratio: its lower end must not be shown as 0
         mean, low, high = (
             np.format_float_positional(value, digits, fractional=False, trim="-")
             for value, digits in ((effect.mean, 2), (effect.low, 1), (effect.high, 2))

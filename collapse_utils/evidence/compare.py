@@ -1,7 +1,8 @@
-"""Do fresh runs give the published numbers again?  Equal bits on the same software and processor.
+"""Whether fresh runs reproduce the published numbers.
 
-Another processor rounds in another order, and training amplifies it; there the headline metric has
-to come out within ``TOLERANCE``, which is several times what two machines were seen to differ by.
+On the same software and processor, the bits must be equal.  Another processor rounds in another
+order, and training amplifies the difference.  There the headline metric must agree within
+``TOLERANCE``, which is several times the largest difference that we saw between two machines.
 """
 
 from __future__ import annotations
@@ -20,16 +21,14 @@ from ..errors import InputError
 from . import claims, results
 
 TOLERANCE = 0.15  # relative, of the headline metric
-# of the provenance: what decides the last bit
-SAME = ("python", "versions", "processor", "device", "threads")
+ROUNDING = ("python", "versions", "processor", "device", "threads")  # what decides the last bit
 CHAIN = ["preset", "data", "variant", "regime", "seed"]
 
 
 def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bool]:
     """One line for every finished run below ``folder`` with published rows, and whether all agree.
 
-    Raises InputError if there is no such run, and RunError that names a file which is not as it was
-    written.
+    InputError if there is no such run; RunError names a file that has changed since it was written.
     """
     lines, agree = [], True
     for run_dir in finished_runs(folder) if folder.is_dir() else ():
@@ -39,23 +38,23 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
         chain = first["section"], first["variant"], first["regime"], f"seed {first['seed']}"
         name = " ".join(filter(None, chain))
         try:
-            home = results.folder(first["section"], first["preset"], first["data"], root)
+            table = results.folder(first["section"], first["preset"], first["data"], root)
         except InputError:
             continue
-        published = results.read_csv(home / "metrics.csv")
+        published = results.read_csv(table / "metrics.csv")
         published = published[(published[CHAIN] == first[CHAIN]).all(axis=1)]
         if published.empty:
             continue
-        same = ["variant", "regime", "seed"]
-        record = next(
+        key = ["variant", "regime", "seed"]
+        provenance = next(
             record["provenance"]
-            for record in files.read_json(home / "provenance.json")
-            if [record[name] for name in same] == first[same].tolist()
+            for record in files.read_json(table / "provenance.json")
+            if [record[column] for column in key] == first[key].tolist()
         )
-        alike = all(record.get(key) == run.done.get(key) for key in SAME)
-        words, right = _difference(published, fresh, alike)
-        lines.append(f"{name}: {words}")
-        agree = agree and right
+        same_machine = all(provenance.get(item) == run.done.get(item) for item in ROUNDING)
+        difference, agrees = _difference(published, fresh, same_machine)
+        lines.append(f"{name}: {difference}")
+        agree = agree and agrees
     if not lines:
         raise InputError(
             "DIR", str(folder), "a folder with finished runs of which results are published"
@@ -64,9 +63,7 @@ def compare(folder: Path, root: str | Path | None = None) -> tuple[list[str], bo
 
 
 def _headline(fresh: pd.DataFrame) -> str:
-    """The metric of a section that is compared; of an own model the one that claims are about, or
-    its first.
-    """
+    """The metric that is compared; for an own model that of its claims, or its first."""
     section, metrics = fresh["section"].iloc[0], fresh["metric"].tolist()
     if section in sections.NAMES:
         return sections.module(section).HEADLINE
@@ -76,16 +73,19 @@ def _headline(fresh: pd.DataFrame) -> str:
     return metrics[0]
 
 
-def _difference(published: pd.DataFrame, fresh: pd.DataFrame, alike: bool) -> tuple[str, bool]:
+def _difference(
+    published: pd.DataFrame, fresh: pd.DataFrame, same_machine: bool
+) -> tuple[str, bool]:
+    """The difference in words, and whether it is allowed."""
     key = ["iteration", "metric"]
     both = published.merge(fresh, on=key, how="outer", suffixes=("_published", "_fresh"))
     if (both["value_published"] == both["value_fresh"]).all():
         return "equal to the published rows to the last bit", True
     headline = both[both["metric"] == _headline(fresh)]
     apart = (headline["value_fresh"] / headline["value_published"] - 1).abs().max()
-    if alike:
+    if same_machine:
         unequal = "NOT equal to the published rows, made with the same software and processor"
         return f"{unequal} ({apart:.2g} apart)", False
     words = f"{apart:.2g} apart on other software or another processor ({TOLERANCE:g} allowed)"
-    # an iteration that one side lacks
-    return words, bool(apart <= TOLERANCE) and not headline.isna().any(axis=None)
+    same_iterations = not headline.isna().any(axis=None)
+    return words, bool(apart <= TOLERANCE) and same_iterations

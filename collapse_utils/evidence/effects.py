@@ -1,8 +1,7 @@
 """The tests that decide claims: each turns results into parts, with one effect for each seed.
 
-``book/claims.yml`` names them; ``rows.py`` reads the results and says on which scale they are
-compared.
-A fit t is the model of iteration t; the *later* fits are all but the first.
+``book/claims.yml`` names them; ``rows.py`` reads the results and puts them on the claim's scale.
+Fit t is the model of iteration t; the *later* fits are all but the first.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from scipy import stats
 
 from . import scaling, shares
 from .growth import grows_as_harmonic, levels_off, still_rises
-from .rows import NOTHING, REAL_LENGTH, TEMPERED, Arm, Rows, part
+from .rows import NO_EFFECTS, REAL_LENGTH, TEMPERED, Arm, Rows, arm_options, part, variant_fields
 from .verdicts import Part
 
 
@@ -23,7 +22,7 @@ def slopes_up(rows: Rows, of: Arm) -> list[Part]:
     """The least-squares slope over the fits of a chain is positive; of logarithms for a ratio."""
     table = rows.logged(of)
     if table.shape[1] < 2:
-        return [rows.part(NOTHING)]
+        return [rows.part(NO_EFFECTS)]
     slopes = np.polyfit(table.columns.to_numpy(float), table.to_numpy().T, 1)[0]
     return [rows.part(rows.effect(pd.Series(slopes, table.index)))]
 
@@ -78,17 +77,17 @@ def stays_equal(rows: Rows, of: Arm, limit: float) -> list[Part]:
 def stays_below_mixture_bound(rows: Rows, of: str, tokens: int) -> list[Part]:
     """The final fit t rises by less than log(t) nats a text above the first.
 
-    A model of t equal parts, one of which is the first model, pays at most log(t) nats a text for
-    the others, whatever they are: -log(p/t) = -log p + log t.  ``rows`` hold nats a token.
-    ``tokens`` is the most that a real test text can have; it is used where the results do not hold
-    the mean, and makes the claim a stricter one.
+    The loss of a mixture of t models with equal weights is at most log(t) nats for each text above
+    that of any of them, such as the first: -log(p/t) = -log p + log t.  ``rows`` hold nats for each
+    token.  ``tokens`` is the largest number of tokens of a real test text.  It replaces the mean
+    where the results lack that, which makes the claim stricter.
     """
     changes, lengths = rows.changes(of), rows.table({"regime": of, "metric": REAL_LENGTH})
     if not changes.shape[1]:
-        return [rows.part(NOTHING)]
-    fits = changes.columns[-1]
-    each = lengths.get(fits, tokens)
-    return [rows.part(changes[fits] * each, float(np.log(fits)), -1)]
+        return [rows.part(NO_EFFECTS)]
+    final = changes.columns[-1]
+    length = lengths.get(final, tokens)
+    return [rows.part(changes[final] * length, float(np.log(final)), -1)]
 
 
 def ends_above(rows: Rows, above: Arm, below: Arm, limit: float | None = None) -> list[Part]:
@@ -126,7 +125,7 @@ def stays_near(rows: Rows, of: Arm, to: Arm, limit: float) -> list[Part]:
     """One arm lies within ``limit`` of another at every later fit: two one-sided tests a fit."""
     change = rows.logged(of) - rows.logged(to)
     if change.shape[1] < 2:
-        return [rows.part(NOTHING)]
+        return [rows.part(NO_EFFECTS)]
     low = 1 / limit if rows.log else -limit
     each = [rows.effect(change[t]) for t in change.columns[1:]]
     return [
@@ -137,38 +136,38 @@ def stays_near(rows: Rows, of: Arm, to: Arm, limit: float) -> list[Part]:
 
 
 def second_fit_share(rows: Rows, of: str, limit: float) -> list[Part]:
-    """What the second fit adds to the tempered first one is less than ``limit`` of its rise.
+    """Second fit - tempered first fit is less than the share ``limit`` of second fit - first fit.
 
-    The tempered first fit is the first model, evaluated at the temperature of its samples: what a
-    perfect learner of these samples would be.
+    The tempered first fit is the first model, evaluated at the temperature of its samples: a
+    perfect learner of these samples would be equal to it.
     """
     table, tempered = rows.table(of), rows.table({"regime": of, "metric": TEMPERED})
     if table.shape[1] < 2 or not tempered.shape[1]:
-        return [rows.part(NOTHING)]
+        return [rows.part(NO_EFFECTS)]
     return [part((table[2] - tempered[1]) / (table[2] - table[1]), limit, -1)]
 
 
 def rises_more(rows: Rows, of: Arm, than: Arm) -> list[Part]:
-    """One arm rises further from its first fit than another; a difference on either scale."""
+    """One arm rises more from its first fit than another; a difference on either scale."""
     first, second = rows.rises_to_the_end(of, than)
     return [part(first - second, 0.0)]
 
 
 def makes_share(rows: Rows, of: Arm, than: Arm, limit: float) -> list[Part]:
-    """One arm makes more than the share ``limit`` of another's rise.
+    """The rise of one arm is more than the share ``limit`` of another's.
 
-    A share of a rise may be negative, so it is no ratio that could be taken as a logarithm.
+    This share may be negative, so it is not compared as a logarithm.
     """
     first, second = rows.rises_to_the_end(of, than)
     return [part(first / second, limit)]
 
 
 def follows_theory(rows: Rows, of: str, limit: float) -> list[Part]:
-    """Simulation / closed form lies within ``limit`` of 1 at each T: two one-sided tests a T.
+    """Simulation / closed form lies within ``limit`` of 1: two one-sided tests for each T.
 
-    ``rows`` are the linear grid.  A cell (T, sigma2, regime) has random numbers of its own, so
-    cells are independent observations; iterations of one cell are not, and each cell contributes
-    one iteration.
+    ``rows`` are the linear grid.  Each cell (T, sigma2, regime) has random numbers of its own, so
+    cells are independent observations.  The iterations of one cell are not, so each cell
+    contributes one iteration.
     """
     from ..linear.grid import independent
 
@@ -181,7 +180,7 @@ def follows_theory(rows: Rows, of: str, limit: float) -> list[Part]:
 
 
 def _grid_ends(grid: pd.DataFrame, n: int, column: str) -> pd.DataFrame:
-    """A column of the linear grid at iteration n: a row a (T, sigma2), a column a regime."""
+    """A column of the linear grid at iteration n, by (T, sigma2) in rows and regime in columns."""
     cells = grid[(grid["x"] == "same") & (grid["n"] == n)]
     return cells.pivot(index=["T", "sigma2"], columns="regime", values=column)
 
@@ -205,13 +204,12 @@ def grid_ends_above(rows: Rows, above: str, below: str, limit: float) -> list[Pa
 
 
 def steps_up(rows: Rows, of: Arm) -> tuple[int, int]:
-    """How many steps from one fit to the next rise, and how many there are, over all seeds."""
+    """The number of steps between successive fits that rise, and of all steps, over all seeds."""
     steps = rows.table(of).diff(axis=1).iloc[:, 1:].to_numpy()
     return int((steps > 0).sum()), steps.size
 
 
-# What the effect of a test is, in words; {vs} is "-" or "/", and the other names are options of the
-# test.
+# The effect of each test, in words.  {vs} is "-" or "/"; the other names are options of the test.
 WORDS: dict[Callable[..., list[Part]], str] = {
     slopes_up: "slope over the fits{factor}",
     trends_up: "rank correlation of loss and iteration",
@@ -244,9 +242,9 @@ EFFECTS = {test.__name__: words for test, words in WORDS.items()} | scaling.EFFE
 
 def named(arm: Arm) -> str:
     """An arm in words: ``replace at τ = 0.3``, or ``replace (geometry)``."""
-    own = {"regime": arm} if isinstance(arm, str) else arm
-    regime, variant = str(own["regime"]).replace("_", "-"), own.get("variant", "")
-    fields = dict(field.split("=") for field in variant.split(",") if field)
+    options = arm_options(arm)
+    regime, variant = str(options["regime"]).replace("_", "-"), options.get("variant", "")
+    fields = variant_fields(variant)
     if "temperature" in fields:
         return f"{regime} at τ = {fields['temperature']}"
     if "sampler" in fields:
@@ -255,7 +253,7 @@ def named(arm: Arm) -> str:
 
 
 def describe(test: str, options: dict, scale: str) -> str:
-    """What the effect of a test is, in words."""
+    """The effect of a test, in words."""
     arms = {name: named(arm) for name, arm in options.items() if isinstance(arm, str | dict)}
     return EFFECTS[test].format(
         vs="/" if scale == "ratio" else "-",

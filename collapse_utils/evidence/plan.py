@@ -1,4 +1,4 @@
-"""A plan of sweeps in a file: chains that belong together, such as all published ones.
+"""A plan: several sweeps in a file, such as those of all published chains.
 
     sweeps:
       - section: language            # or an own model, as path/to/file.py:Class
@@ -7,12 +7,11 @@
         regimes: [replace, accumulate]   # default: all
         seeds: 0-4
         set: [temperature=0.3]       # fields that differ from the preset
-        added_after_looking: 3-4     # seeds that were added when the first results had been seen
-        pending: 2-4                 # seeds whose chains are planned and not all published yet
+        added_after_looking: 3-4     # seeds that were added after the first results had been seen
+        pending: 2-4                 # seeds whose chains are planned, but not all published yet
 
 ``results/reference.yml`` is the plan of the published results.  A path in it is relative to the
-folder that holds ``results``, and ``sources`` says with which word of the command line each source
-is found.
+folder that contains ``results``.
 """
 
 from __future__ import annotations
@@ -56,18 +55,17 @@ class Sweep:
 
     @property
     def variant(self) -> str:
-        """How its configuration differs from the preset, as the results say it."""
-        return sections.configuration(self.section, self.preset, self.assignments, self.arguments)[
-            1
-        ]
+        """How its configuration differs from the preset, as in the results."""
+        section, preset = self.section, self.preset
+        return sections.configuration(section, preset, self.assignments, self.arguments)[1]
 
     @property
     def source(self) -> str:
-        """The name of its data source, as the results say it."""
+        """The name of its data source, as in the results."""
         return sections.default_source(self.section) if self.data == sections.DEFAULT else self.data
 
 
-# the plan of the published results is read for every table of them
+# cached, since the plan of the published results is read for each of their tables
 _parsed = functools.lru_cache(maxsize=4)(yaml.safe_load)
 
 
@@ -80,8 +78,8 @@ def read(path: Path) -> list[Sweep]:
         raise InputError(
             "--plan", str(path), f"a YAML file with a list of sweeps ({problem})"
         ) from None
-    whole = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
-    if not whole or not entries:
+    valid = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    if not valid or not entries:
         raise InputError("--plan", str(path), "a list of sweeps with their fields, at least one")
     return [
         _sweep(entry, f"{path.name}, sweep {number}", path)
@@ -90,7 +88,7 @@ def read(path: Path) -> list[Sweep]:
 
 
 def _texts(entry: dict[str, Any], name: str, where: str) -> list[str]:
-    """A field that holds a list of texts; empty where it is left out."""
+    """The value of a field that is a list of texts; empty if the field is left out."""
     texts = entry.get(name, [])
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise InputError(where, f"{name}: {texts!r}", f"{name} as a list of texts")
@@ -113,12 +111,12 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
     if not isinstance(names, str):
         names = ",".join(_texts(entry, "regimes", where))
     planned = seeds.parse(str(entry["seeds"]))
-    parts = {
+    subsets = {
         name: seeds.parse(str(entry[name])) if name in entry else []
         for name in ("added_after_looking", "pending")
     }
-    for name, some in parts.items():
-        if not set(some) <= set(planned):
+    for name, subset in subsets.items():
+        if not set(subset) <= set(planned):
             raise InputError(where, f"{name}: {entry[name]}", f"seeds among {entry['seeds']}")
     return Sweep(
         section=sections.check(section),
@@ -128,5 +126,5 @@ def _sweep(entry: dict[str, Any], where: str, path: Path) -> Sweep:
         seeds=tuple(planned),
         assignments=tuple(_texts(entry, "set", where)),
         arguments=tuple(_texts(entry, "arg", where)),
-        **{name: tuple(some) for name, some in parts.items()},
+        **{name: tuple(subset) for name, subset in subsets.items()},
     )

@@ -2,7 +2,7 @@
 
 metrics.csv       tidy rows, with the columns data and variant
 curves.csv        learning curves of the neural sections
-provenance.json   one record a chain
+provenance.json   one record for each chain
 samples/<variant>/<regime>/iteration-03/...   samples of the smallest seed
 """
 
@@ -18,10 +18,9 @@ from ..durable.code import PACKAGE, SOURCE_TREE
 from ..errors import InputError
 from . import plan
 
-# what a folder of results holds: the metrics of chains, or a grid of simulations
-TABLES = ("metrics.csv", "grid.csv")
-WHOLE = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
-TEXT = {
+TABLES = ("metrics.csv", "grid.csv")  # a folder has one: metrics of chains, or a simulation grid
+INTEGER_COLUMNS = {"seed", "iteration", "step", "items", "T", "d", "n", "repeats"}
+TEXT_COLUMNS = {
     "section",
     "preset",
     "data",
@@ -43,7 +42,7 @@ def shipped(name: str, in_tree: str) -> Path | None:
 
 
 def root(given: str | Path | None = None) -> Path:
-    """The folder of committed results: the given, the source tree's or the installed package's."""
+    """The folder of results: ``given``, or that of the source tree or the installed package."""
     if given:
         path = Path(given)
         if not path.is_dir():
@@ -59,27 +58,27 @@ def root(given: str | Path | None = None) -> Path:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A table of results; floats are read back to the last bit."""
+    """A table of results; floats are read to the last bit."""
     # Python's float() is exact in every version; pandas' default parser has not always been.
-    text = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for column in text.columns:
-        if column in WHOLE:
-            text[column] = text[column].astype(int)
-        elif column not in TEXT:
-            text[column] = [float(value) if value else math.nan for value in text[column]]
-    return text
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in table.columns:
+        if column in INTEGER_COLUMNS:
+            table[column] = table[column].astype(int)
+        elif column not in TEXT_COLUMNS:
+            table[column] = [float(value) if value else math.nan for value in table[column]]
+    return table
 
 
 def folder(section: str, preset: str, data: str, given: str | Path | None = None) -> Path:
-    """The folder of one table of committed results; InputError lists those there are."""
-    home = root(given) / section
-    path = home / f"{preset}-{data}"
+    """The folder of one table of committed results; InputError lists the existing ones."""
+    parent = root(given) / section
+    path = parent / f"{preset}-{data}"
     if not (path / "metrics.csv").exists():
-        names = sorted(p.parent.name for p in home.glob("*/metrics.csv")) if home.is_dir() else []
+        names = sorted(table.parent.name for table in parent.glob("*/metrics.csv"))
         raise InputError(
             "preset and data",
             path.name,
-            "one of " + ", ".join(names) if names else f"results in {home}",
+            "one of " + ", ".join(names) if names else f"results in {parent}",
         )
     return path
 
@@ -92,30 +91,33 @@ def read(section: str, preset: str, data: str, given: str | Path | None = None) 
 def named(section: str, name: str, given: str | Path | None = None) -> pd.DataFrame:
     """The committed rows in a folder of results: its metrics, or the cells of a grid.
 
-    Metrics have a column ``look``: 2 for seeds that ``reference.yml`` says were added after
-    looking, else 1.
+    Metrics have a column ``look``: 2 for the seeds that, according to ``reference.yml``, were added
+    after the first results had been seen, else 1.
     """
-    home = root(given) / section / name
-    for path in (home / table for table in TABLES):
+    parent = root(given) / section / name
+    for path in (parent / table for table in TABLES):
         if path.is_file():
             frame = read_csv(path)
-            return frame.assign(look=1 + _added(frame, given)) if "seed" in frame else frame
-    raise InputError("results", str(home), "a folder with " + " or ".join(TABLES))
+            return frame.assign(look=1 + _added_later(frame, given)) if "seed" in frame else frame
+    raise InputError("results", str(parent), "a folder with " + " or ".join(TABLES))
 
 
-def _added(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
-    """Which rows are of seeds that were added when the results of the planned ones were known."""
+def _added_later(frame: pd.DataFrame, given: str | Path | None) -> pd.Series:
+    """Which rows are of seeds that were added after the first results had been seen."""
     added = pd.Series(False, index=frame.index)
     path = root(given) / "reference.yml"
     sweeps = plan.read(path) if path.is_file() else []
-    for sweep in (sweep for sweep in sweeps if sweep.added_after_looking):
+    for sweep in sweeps:
+        if not sweep.added_after_looking:
+            continue
         rows = frame["seed"].isin(sweep.added_after_looking) & frame["regime"].isin(sweep.regimes)
-        names = {
+        values = {
             "section": sections.result_name(sweep.section),
             "preset": sweep.preset,
             "data": sweep.source,
+            "variant": sweep.variant,
         }
-        for column, value in {**names, "variant": sweep.variant}.items():
+        for column, value in values.items():
             rows &= frame[column] == value
         added |= rows
     return added

@@ -1,8 +1,10 @@
-"""The results that a claim reads: the table of an arm, or two arms compared, on the claim's scale.
+"""The results that a claim reads: the table of an arm, or a comparison of two arms, on the claim's
+scale.
 
-Effects are paired by seed, since chains of one seed share their first fit.  On the scale
-``difference`` the null effect is 0.  On ``ratio``, for losses whose level means nothing beyond one
-network and one data set, it is 1, and effects are compared as logarithms.
+An arm is the chains of one regime and variant.  Effects are paired by seed, since chains of one
+seed share their first fit.  On the scale ``difference`` the null effect is 0.  On the scale
+``ratio`` it is 1, and effects are compared as logarithms: this is for losses whose level has no
+meaning beyond one network and one data set.
 """
 
 from __future__ import annotations
@@ -20,8 +22,18 @@ SCALES = ("difference", "ratio")
 REAL_LENGTH = "mean_length_real"  # the metric that holds the tokens of a real test text
 # the loss of a model that is evaluated at the temperature of its samples
 TEMPERED = "cross_entropy_sampling_temperature"
-NOTHING = pd.Series(dtype=float)  # effects of chains that were not run
+NO_EFFECTS = pd.Series(dtype=float)  # of chains that were not run
 Arm = str | dict  # a regime, or {regime: ..., variant: ..., metric: ...}
+
+
+def arm_options(arm: Arm) -> dict:
+    """An arm as a dictionary, also if it is a regime alone."""
+    return {"regime": arm} if isinstance(arm, str) else arm
+
+
+def variant_fields(variant: str) -> dict[str, str]:
+    """``temperature=0.3,architecture=gpt2`` as a dictionary."""
+    return dict(field.split("=") for field in variant.split(",") if field)
 
 
 def joined(model: str, variant: str) -> str:
@@ -37,7 +49,7 @@ def part(effects: pd.Series, threshold: float, sign: int = +1, log: bool = False
 
 @dataclass(frozen=True)
 class Rows:
-    """Tidy results, with what a claim says once for all of its arms."""
+    """Tidy results, with the metric, scale and variant that all arms of a claim share."""
 
     frame: pd.DataFrame
     metric: str
@@ -54,15 +66,17 @@ class Rows:
         return 1.0 if self.log else 0.0
 
     def part(self, effects: pd.Series, threshold: float | None = None, sign: int = +1) -> Part:
-        """The claim that effects are above (``sign`` +1) or below the threshold or the null."""
+        """The claim that effects lie above (``sign`` +1) or below a threshold, by default the null
+        effect.
+        """
         return part(effects, self.null if threshold is None else threshold, sign, self.log)
 
     def table(self, arm: Arm) -> pd.DataFrame:
-        """A row a seed, a column an iteration; empty where the results lack the arm."""
-        own = {"regime": arm} if isinstance(arm, str) else arm
-        metric = own.get("metric", self.metric)
-        variant = joined(self.model, own.get("variant", self.variant))
-        table = by_seed(self.frame, metric, regime=own["regime"], variant=variant)
+        """One row for each seed, one column for each iteration; empty if the arm was not run."""
+        options = arm_options(arm)
+        metric = options.get("metric", self.metric)
+        variant = joined(self.model, options.get("variant", self.variant))
+        table = by_seed(self.frame, metric, regime=options["regime"], variant=variant)
         if self.log and (table.to_numpy() <= 0).any():
             raise InputError(
                 metric, float(table.to_numpy().min()), "values above 0, on the scale ratio"
@@ -70,31 +84,31 @@ class Rows:
         return table
 
     def logged(self, arm: Arm) -> pd.DataFrame:
-        """The table of an arm on the scale on which its changes add up."""
+        """The table of an arm on the scale on which its changes are differences."""
         return np.log(self.table(arm)) if self.log else self.table(arm)
 
     def effect(self, change: pd.Series | pd.DataFrame) -> pd.Series | pd.DataFrame:
-        """A change on the scale of :meth:`logged` as a reader sees it: a difference or a ratio."""
+        """A change on the scale of :meth:`logged` as an effect: a difference or a ratio."""
         return np.exp(change) if self.log else change
 
     def changes(self, arm: Arm) -> pd.DataFrame:
-        """Each later fit - the first, on the scale of :meth:`logged`: (seeds, later fits)."""
+        """Later fits - first fit, on the scale of :meth:`logged`: (seeds, later fits)."""
         table = self.logged(arm)
         return table.iloc[:, 1:].sub(table.iloc[:, 0], axis=0) if table.size else table
 
     def at_the_end(self, first: Arm, second: Arm) -> pd.Series:
-        """Two arms compared at the last fit that both have, an effect a seed."""
+        """Two arms compared at the last fit that both have: one effect for each seed."""
         tables = self.logged(first), self.logged(second)
         if any(table.empty for table in tables):
-            return NOTHING
+            return NO_EFFECTS
         end = min(table.columns[-1] for table in tables)
         return self.effect(tables[0][end] - tables[1][end])
 
     def rises_to_the_end(self, first: Arm, second: Arm) -> tuple[pd.Series, pd.Series]:
-        """How far two arms rise from the first fit to the last that both have; differences."""
+        """The differences last fit - first fit of two arms, at the last fit that both have."""
         tables = self.table(first), self.table(second)
         if any(table.shape[1] < 2 for table in tables):
-            return NOTHING, NOTHING
+            return NO_EFFECTS, NO_EFFECTS
         end = min(table.columns[-1] for table in tables)
         first_rise, second_rise = (table[end] - table[table.columns[0]] for table in tables)
         return first_rise, second_rise

@@ -1,7 +1,8 @@
-"""How far chains rise, by the size of the model and of the training set, and what is forecast.
+"""How much chains rise, by the size of the model and of the training set, and forecasts of it.
 
-A cell is P parameters and N real items; its chains are one variant.  ``results/scale/
-predictions.yml`` defines the slopes, the three forms and their forecast; this module computes them.
+A cell is a pair of P parameters and N real items; its chains are one variant.
+``results/scale/predictions.yml`` defines the slopes, the three forms and their forecast; this
+module computes them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .verdicts import Part
 
 PRESET = "scale"
 AXES = ("stories", "parameters")  # columns of a table of cells, in the order of the slopes
-CENTRE = np.log2([250, 2**19])  # where the intercept is taken, so that coefficients are readable
+CENTRE = np.log2([250, 2**19])  # where the intercept is, so that coefficients are readable
 
 
 def llama_parameters(config: LanguageConfig) -> int:
@@ -37,46 +38,46 @@ def config_of(variant: str, preset: str = PRESET) -> LanguageConfig:
 
 
 def rises(frame: pd.DataFrame, metric: str, regime: str, preset: str = PRESET) -> pd.DataFrame:
-    """One row a chain: variant, seed, stories, parameters and, of the metric, first (fit 1), final,
-    rise (final - first) and later (mean of the later fits - first).
+    """One row for each chain: variant, seed, stories, parameters and, of the metric, first (fit 1),
+    final, rise (final - first) and later (mean of the later fits - first).
 
-    ``frame`` holds tidy results of language models at ``preset``.
+    ``frame`` has tidy results of language models at ``preset``.
     """
     part = frame[(frame["metric"] == metric) & (frame["regime"] == regime)]
-    table = part.pivot(index=["variant", "seed"], columns="iteration", values="value")
-    if table.shape[1] < 2:
+    fits = part.pivot(index=["variant", "seed"], columns="iteration", values="value")
+    if fits.shape[1] < 2:
         return pd.DataFrame(columns=["variant", "seed", "first", "final", "rise", "later", *AXES])
-    first, final = table.iloc[:, 0], table.iloc[:, -1]
-    later = table.iloc[:, 1:].mean(axis=1) - first
+    first, final = fits.iloc[:, 0], fits.iloc[:, -1]
+    later = fits.iloc[:, 1:].mean(axis=1) - first
     columns = {"first": first, "final": final, "rise": final - first, "later": later}
-    made = pd.DataFrame(columns).dropna().reset_index()
-    configs = [config_of(variant, preset) for variant in made["variant"]]
-    made["stories"] = [config.stories for config in configs]
-    made["parameters"] = [llama_parameters(config) for config in configs]
-    return made
+    table = pd.DataFrame(columns).dropna().reset_index()
+    configs = [config_of(variant, preset) for variant in table["variant"]]
+    table["stories"] = [config.stories for config in configs]
+    table["parameters"] = [llama_parameters(config) for config in configs]
+    return table
 
 
 def slopes(table: pd.DataFrame, cells: Sequence[str] = (), column: str = "rise") -> pd.DataFrame:
-    """The change of a column of :func:`rises` per doubling of each axis, the other held fixed: a
-    row a seed.  A seed counts if it has all ``cells``.
+    """The change of a column of :func:`rises` per doubling of each axis while the other is fixed:
+    one row for each seed that has all ``cells``.
     """
     if cells:
         table = table[table["variant"].isin(cells)]
-    made = {
-        seed: np.linalg.lstsq(logs(own), own[column], rcond=None)[0][1:]
+    by_seed = {
+        seed: np.linalg.lstsq(design_matrix(own), own[column], rcond=None)[0][1:]
         for seed, own in table.groupby("seed")
-        if len(own) == (len(cells) or len(own))
+        if not cells or len(own) == len(cells)
     }
-    return pd.DataFrame.from_dict(made, orient="index", columns=AXES, dtype=float)
+    return pd.DataFrame.from_dict(by_seed, orient="index", columns=AXES, dtype=float)
 
 
-def logs(table: pd.DataFrame) -> np.ndarray:
+def design_matrix(table: pd.DataFrame) -> np.ndarray:
     """(chains, 3): 1, log2 N and log2 P, centred."""
     return np.column_stack([np.ones(len(table)), np.log2(table[list(AXES)]) - CENTRE])
 
 
 def falls_with(rows: Rows, of: str, over: str, cells: Sequence[str]) -> list[Part]:
-    """The rise falls as ``over`` doubles: a slope of every seed that has all ``cells``."""
+    """The rise falls as ``over`` doubles: the slope of each seed that has all ``cells``."""
     return [part(slopes(rises(rows.frame, rows.metric, of), cells)[over], 0.0, -1)]
 
 
@@ -91,17 +92,17 @@ EFFECTS = {"falls_with": "slope of the rise of {of} per doubling"}
 
 @dataclass(frozen=True)
 class Form:
-    """A form fitted to chains: its parameters, its error at edges left out, and their covariance
-    in units of that error.
+    """A form fitted to chains: its parameters and their covariance, and its error at edges of the
+    grid when it is fitted without them.
     """
 
     name: str
     values: np.ndarray
     error: float  # s: root-mean-square error at the edges, in the unit of the rise
-    unscaled: np.ndarray  # (X'X)^-1
+    unscaled: np.ndarray  # (X'X)^-1, the covariance of the parameters / error^2
 
     def forecast(self, x: np.ndarray) -> tuple[float, float]:
-        """Mean and standard error for one new chain at ``x``, a row of :func:`logs`."""
+        """Mean and standard error for one new chain at ``x``, a row of :func:`design_matrix`."""
         slope = _gradient(self.name, self.values, x[None])[0]
         return (
             float(_predict(self.name, self.values, x[None])[0]),
@@ -113,7 +114,7 @@ FORMS = ("line", "power", "floor")
 
 
 def _predict(name: str, values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The rise that a form predicts at the rows ``x`` of :func:`logs`."""
+    """The rise that a form predicts at the rows ``x`` of :func:`design_matrix`."""
     inner = x @ values[:3]
     if name == "line":
         return inner
@@ -121,11 +122,11 @@ def _predict(name: str, values: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _gradient(name: str, values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Derivatives of :func:`_predict` by the parameters: (rows, parameters)."""
+    """Derivatives of :func:`_predict` with respect to the parameters: (rows, parameters)."""
     if name == "line":
         return x
-    slopes = np.exp(x @ values[:3])[:, None] * x
-    return np.column_stack([slopes, np.ones(len(x))]) if name == "floor" else slopes
+    gradient = np.exp(x @ values[:3])[:, None] * x
+    return np.column_stack([gradient, np.ones(len(x))]) if name == "floor" else gradient
 
 
 def _least_squares(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -146,21 +147,21 @@ def _least_squares(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     ).x
 
 
-def missed(table: pd.DataFrame, axis: str, name: str) -> np.ndarray:
-    """Forecast - rise of the chains at the largest value of an axis, by a form that is fitted
+def edge_errors(table: pd.DataFrame, axis: str, name: str) -> np.ndarray:
+    """Forecast - rise of the chains at the largest value of an axis, for a form that is fitted
     without them.
     """
-    x, y = logs(table), table["rise"].to_numpy(float)
+    x, y = design_matrix(table), table["rise"].to_numpy(float)
     edge = (table[axis] == table[axis].max()).to_numpy()
     return _predict(name, _least_squares(name, x[~edge], y[~edge]), x[edge]) - y[edge]
 
 
 def fit(table: pd.DataFrame) -> list[Form]:
     """The three forms, fitted to the chains of :func:`rises`."""
-    x, y = logs(table), table["rise"].to_numpy(float)
+    x, y = design_matrix(table), table["rise"].to_numpy(float)
     forms = []
     for name in FORMS:
-        errors = np.concatenate([missed(table, axis, name) for axis in AXES])
+        errors = np.concatenate([edge_errors(table, axis, name) for axis in AXES])
         values = _least_squares(name, x, y)
         gradient = _gradient(name, values, x[y > 0] if name == "power" else x)
         unscaled = np.linalg.pinv(gradient.T @ gradient)
@@ -170,7 +171,7 @@ def fit(table: pd.DataFrame) -> list[Form]:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the forms expect of one new chain, with a 95% interval, in the unit of the rise."""
+    """The forecast for one new chain, with a 95% interval, in the unit of the rise."""
 
     mean: float
     low: float

@@ -1,7 +1,6 @@
-"""The tests that decide the claims on a share of real items in every training set.
+"""The tests that decide the claims on the share of real items in every training set.
 
-Chains are compared by their rise: that of the loss from the first fit to the final one, as a
-logarithm.
+Chains are compared by their rise: the logarithm of the loss of the final fit / that of the first.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..theory import mixing
-from .rows import NOTHING, Rows, part
+from .rows import NO_EFFECTS, Rows, part
 from .verdicts import Part
 
 KINDS = ("fixed_real", "redrawn_real")
@@ -30,7 +29,7 @@ def arms(of: str = "", smaller: str = "", **_: object) -> list[tuple[str, str]]:
 
 
 def rises(rows: Rows, kind: str, variant: str = "") -> pd.DataFrame:
-    """log(final loss / first loss): a row a seed, a column a share of real items, 0 to 1."""
+    """log(final loss / first loss), by seed in rows and share of real items in columns."""
     columns = {}
     for share, regime in regimes_of(kind).items():
         table = rows.table({"regime": regime, "variant": variant})
@@ -39,21 +38,22 @@ def rises(rows: Rows, kind: str, variant: str = "") -> pd.DataFrame:
     return pd.DataFrame(columns).dropna()
 
 
-def _whole(*frames: pd.DataFrame) -> bool:
+def _complete(*frames: pd.DataFrame) -> bool:
+    """Whether tables of :func:`rises` have every share, and at least one seed."""
     return all(frame.shape[1] == len(INNER) + 2 and len(frame) for frame in frames)
 
 
 def falls_with_share(rows: Rows, of: str) -> list[Part]:
-    """The rise falls as the share grows: the slope of the least-squares line of every seed."""
+    """The rise falls as the share grows: the least-squares slope of each seed."""
     table = rises(rows, of)
-    if not _whole(table):
-        return [part(NOTHING, 0.0, -1)]
+    if not _complete(table):
+        return [part(NO_EFFECTS, 0.0, -1)]
     slopes = np.polyfit(table.columns.to_numpy(float), table.to_numpy().T, 1)[0]
     return [part(pd.Series(slopes, table.index), 0.0, -1)]
 
 
 def predicted(kind: str, iterations: int) -> dict[str, np.ndarray]:
-    """The rise at the shares INNER as a part of replace's: if errors are biases, and if noise."""
+    """The rise at the shares INNER / that of replace, if all error is bias and if all is noise."""
     pools = [a if kind == "fixed_real" else 1.0 for a in INNER]  # in units of the real training set
     noise = [mixing.growth(iterations, a, 1 - a, R) for a, R in zip(INNER, pools, strict=True)]
     bias = [mixing.bias_growth(iterations, a) for a in INNER]
@@ -62,50 +62,52 @@ def predicted(kind: str, iterations: int) -> dict[str, np.ndarray]:
 
 
 def closer_to_bias(rows: Rows, of: str) -> list[Part]:
-    """The rises, as a part of replace's, lie closer to the growth of a bias than to that of noise.
+    """The rises / that of replace lie closer to the growth of a bias than to that of noise.
 
-    The effect is the sum over shares of squared distances to noise, minus that to bias.
+    The effect is the sum over shares of the squared distances to noise - that to bias.
     """
     table = rises(rows, of)
-    if not _whole(table):
-        return [part(NOTHING, 0.0)]
-    share = table[list(INNER)].div(table[0.0], axis=0)
+    if not _complete(table):
+        return [part(NO_EFFECTS, 0.0)]
+    relative = table[list(INNER)].div(table[0.0], axis=0)
     expected = predicted(of, int(rows.table("replace").columns[-1]))
-    distance = {name: ((share - values) ** 2).sum(axis=1) for name, values in expected.items()}
+    distance = {name: ((relative - values) ** 2).sum(axis=1) for name, values in expected.items()}
     return [part(distance["noise"] - distance["bias"], 0.0)]
 
 
 def share_outweighs_number(rows: Rows, smaller: str) -> list[Part]:
-    """Doubling the share at one number of real items lowers the rise more than doubling the number.
+    """Doubling the share at a fixed number of real items lowers the rise more than doubling the
+    number at a fixed share.
 
-    ``smaller`` is the variant with half as many items.  Share: 0.25 n against 0.5 of n/2.  Number:
-    0.25 and 0.5 of n/2 against the same shares of n.  The mean of both kinds of real items.
+    ``smaller`` is the variant with half as many items.  The share doubles from 0.25 of n to 0.5 of
+    n/2 items.  The number doubles from n/2 to n items, at the shares 0.25 and 0.5.  The effect is
+    the mean over both kinds of real items.
     """
     kinds = [(rises(rows, kind), rises(rows, kind, smaller)) for kind in KINDS]
-    if not _whole(*(frame for pair in kinds for frame in pair)):
-        return [part(NOTHING, 0.0)]
+    if not _complete(*(frame for pair in kinds for frame in pair)):
+        return [part(NO_EFFECTS, 0.0)]
     advantage = []
-    for whole, half in kinds:
-        share = whole[0.25] - half[0.5]
-        number = (half[0.25] - whole[0.25] + half[0.5] - whole[0.5]) / 2
+    for full, half in kinds:
+        share = full[0.25] - half[0.5]
+        number = (half[0.25] - full[0.25] + half[0.5] - full[0.5]) / 2
         advantage.append(share - number)
     return [part((advantage[0] + advantage[1]) / 2, 0.0)]
 
 
 def kinds_alike(rows: Rows, limit: float) -> list[Part]:
-    """Fixed and redrawn real items give the same final loss within ``limit``, on both sides.
+    """Fixed and redrawn real items give the same final loss within ``limit``: two one-sided tests.
 
     The effect is fixed / redrawn, the geometric mean over the shares INNER.
     """
     fixed, redrawn = (rises(rows, kind) for kind in KINDS)
-    if not _whole(fixed, redrawn):
-        return [part(NOTHING, 1.0)]
+    if not _complete(fixed, redrawn):
+        return [part(NO_EFFECTS, 1.0)]
     ratio = np.exp((fixed - redrawn)[list(INNER)].mean(axis=1))
     return [part(ratio, 1 / (1 + limit), log=True), part(ratio, 1 + limit, -1, log=True)]
 
 
 NO_RATIOS = ("falls_with_share", "closer_to_bias", "share_outweighs_number")  # a slope, differences
-WORDS = {  # what the effect of a test is, as in effects.py
+WORDS = {  # the effect of each test, as in effects.py
     falls_with_share: "slope of the rise over the share of real items",
     closer_to_bias: "squared distance to noise - squared distance to bias",
     share_outweighs_number: "effect of twice the share - effect of twice the number",

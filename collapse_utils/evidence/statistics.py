@@ -1,9 +1,9 @@
-"""Means with intervals over seeds.
+"""Means over seeds, with intervals.
 
-A chain is one observation: its seed decides the initialisation, the order of the data and every
-sample, so numbers are averaged over seeds, and comparisons are paired by seed.  Intervals are
-Student's t at 95%.  Ratios are averaged as logarithms, so that no interval of a ratio reaches below
-0.
+A chain is one observation, since its seed decides the initialisation, the order of the data and
+every sample.  Numbers are therefore averaged over seeds, and comparisons are paired by seed.
+Intervals are Student's t at 95%.  Ratios are averaged as logarithms, so that no interval of a ratio
+contains negative numbers.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ CONFIDENCE = 0.95
 class Estimate:
     """A mean over ``n`` observations with its interval.
 
-    The bounds are infinite where one observation shows no spread, and ``nan`` where no interval is
-    defined.
+    The bounds are infinite for a single observation, and ``nan`` where no interval is defined.
     """
 
     mean: float
@@ -52,7 +51,7 @@ def _critical(n: int, confidence: float) -> float:
 def estimate(
     values: Sequence[float], confidence: float = CONFIDENCE, log: bool = False
 ) -> Estimate:
-    """Mean and t-interval of independent values; with ``log`` of the geometric mean."""
+    """Mean and t-interval of independent values; with ``log``, geometric mean and its interval."""
     values = np.asarray(values, float)
     if log:
         own = estimate(np.log(values), confidence)
@@ -65,7 +64,7 @@ def estimate(
 
 
 def by_seed(frame: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
-    """One metric as a table: a row a seed, a column an iteration; only seeds with all iterations.
+    """One metric by seed (rows) and iteration (columns); only seeds with all iterations.
 
     ``where`` selects rows by column, for example ``regime="replace"``.
     """
@@ -85,13 +84,13 @@ def seeds_of(frame: pd.DataFrame) -> str:
 
 
 def growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> pd.DataFrame:
-    """A metric over that of the first fit: a row a seed, a column an iteration."""
+    """A metric / that of the first fit, by seed (rows) and iteration (columns)."""
     table = by_seed(frame, metric, regime=regime, variant=variant)
     return table.div(table.iloc[:, 0], axis=0) if table.size else table
 
 
 def final_growth(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> Estimate:
-    """A metric of the final fit over that of the first: the geometric mean over seeds."""
+    """A metric of the final fit / that of the first: the geometric mean over seeds."""
     return estimate(growth(frame, metric, regime, variant).iloc[:, -1], log=True)
 
 

@@ -1,16 +1,16 @@
-"""The rules of decision: what a claim needs to be *reproduced*, *not reproduced* or *undecided*.
+"""The rules by which a claim is *reproduced*, *not reproduced* or *undecided*.
 
-A claim has one or more parts.  Each part is a set of effects, one a seed, with the side of a
-threshold on which the claim says that they lie, and a one-sided test of it (Student's t, on the
-logarithm where the effect is a ratio).
+A claim has one or more parts.  A part has one effect for each seed, a threshold, and the side of
+the threshold on which the claim places the effects.  A one-sided t-test decides it, on logarithms
+if the effect is a ratio.
 
-- *reproduced*: every part is significant at ``level``.  The claim is false if any part is, so no
-  correction is needed (intersection-union test).
+- *reproduced*: every part is significant at ``level``.  The claim is false if any part is false, so
+  no correction is needed (intersection-union test).
 - *not reproduced*: some part is significant in the other direction at ``level`` / k, for k parts
-  (Bonferroni), since any of the k may contradict the claim by chance.
+  (Bonferroni), since each of the k may contradict the claim by chance.
 - *undecided*: neither.
 
-Claims of no difference are two parts, one for each side of the margin (two one-sided tests).
+A claim of no difference has two parts, one for each side of the margin (two one-sided tests).
 """
 
 from __future__ import annotations
@@ -30,15 +30,13 @@ UNDECIDED = "undecided"
 NOT_RUN = "not run"
 OUTCOMES = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
 LEVEL = 0.025  # one-sided: that of a 95% interval
-# at each of two looks at the results: 2.5% for both together (measured in the tests)
-TWO_LOOKS = 0.014
+TWO_LOOKS = 0.014  # at each of two looks at the results: 2.5% in all (the tests measure it)
 VERDICT_SEEDS = 3  # fewer seeds than this get no verdict, only a direction
 
 
 def p_above(effects: np.ndarray, threshold: float = 0.0) -> np.ndarray:
-    """One-sided p of "the mean is at most ``threshold``": t-test along the last axis.
-
-    1 for a single observation, which has no spread.
+    """One-sided p of "the mean is at most ``threshold``": t-test along the last axis; 1 for a
+    single observation.
     """
     effects = np.asarray(effects, float)
     n = effects.shape[-1]
@@ -46,17 +44,20 @@ def p_above(effects: np.ndarray, threshold: float = 0.0) -> np.ndarray:
         return np.ones(effects.shape[:-1])
     above = effects.mean(axis=-1) - threshold
     error = effects.std(axis=-1, ddof=1) / math.sqrt(n)
-    # Equal effects have no error: certain on either side of the threshold, and nothing on it.
+    # Equal effects have no error: p is 0 or 1 beside the threshold, and 0.5 on it.
     t = np.divide(
         above, error, out=np.where(above == 0, 0.0, np.copysign(np.inf, above)), where=error > 0
     )
     return stats.t.sf(t, n - 1)
 
 
-def settled(
+def reproduced_or_contradicted(
     support: np.ndarray, against: np.ndarray, level: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether claims are reproduced, and contradicted: p of parts along the last axis."""
+    """Whether claims are reproduced, and whether they are contradicted.
+
+    ``support`` and ``against`` are the p of their parts, along the last axis.
+    """
     return np.all(support < level, axis=-1), np.any(
         against < level / np.shape(against)[-1], axis=-1
     )
@@ -64,11 +65,12 @@ def settled(
 
 @dataclass(frozen=True)
 class Part:
-    """Effects, one a seed, that are claimed to lie above (``sign`` +1) or below (-1) the threshold.
+    """Effects, one for each seed, and the claim that they lie above (``sign`` +1) or below (-1) the
+    threshold.
 
-    ``log``: effect and threshold are ratios, compared as logarithms.  ``exact``: the p for and
-    against the claim, from a test that is not the t-test of the effects.  ``seeds`` are those of
-    the effects, where they are chains.
+    ``log``: effects and threshold are ratios, compared as logarithms.  ``exact``: the p for and
+    against the claim, from a test other than the t-test of the effects.  ``seeds`` are those of
+    the effects, if these are of chains.
     """
 
     effects: Sequence[float]
@@ -80,7 +82,7 @@ class Part:
     level: float = LEVEL  # one-sided
 
     def p(self) -> tuple[float, float]:
-        """One-sided p: of no effect if the claim holds, and of no effect if it does not."""
+        """One-sided p for the claim, and against it."""
         if self.exact is not None:
             return self.exact
         values, threshold = np.asarray(self.effects, float), self.threshold
@@ -104,7 +106,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim's outcome, and the effect of its least certain part (largest p for its level).
+    """A claim's outcome, and the effect of its least certain part (the largest p / level).
 
     ``sign`` is +1 if the claim is that the effect lies above ``threshold``, -1 if below.
     """
@@ -114,12 +116,12 @@ class Verdict:
     effect: Estimate
     threshold: float
     sign: int
-    p: float = 1.0  # one-sided, of the least certain part: how surely the whole claim holds
-    part: int = 0  # which part that is
-    parts: int = 0  # how many there are
+    p: float = 1.0  # one-sided, of the least certain part: that of the whole claim
+    part: int = 0  # the index of that part
+    parts: int = 0  # the number of parts
     level: float = LEVEL  # of that part, one-sided
     claimed: str = ""  # where the effect is claimed to lie, in words
-    note: str = ""  # what else a reader of the verdict has to know, in words
+    note: str = ""  # what else a reader of the verdict must know, in words
     beside: str = ""  # the effect in another unit, in words
 
     def line(self) -> str:
@@ -127,7 +129,7 @@ class Verdict:
         return f"{self.outcome}: {self.claim}"
 
     def direction(self) -> str:
-        """What the mean alone says, for a run with too few seeds for a verdict."""
+        """On which side the mean lies, for a run with too few seeds for a verdict."""
         if self.outcome == NOT_RUN:
             return f"{NOT_RUN}: {self.claim}"
         claimed = self.sign * self.effect.mean > self.sign * self.threshold
@@ -135,25 +137,25 @@ class Verdict:
 
 
 def decide(claim: str, parts: Sequence[Part]) -> Verdict:
-    """The verdict on a claim that holds if all parts hold; *not run* if a part has no effects."""
+    """The verdict on a claim that holds if all its parts hold; *not run* if one has no effects."""
     if not parts or any(len(part.effects) == 0 for part in parts):
         return Verdict(claim, NOT_RUN, Estimate(math.nan, -math.inf, math.inf, 0), 0.0, +1)
     support, against = np.transpose([part.p() for part in parts])
     level = np.array([part.level for part in parts])
-    reproduced, contradicted = settled(support, against, level)
+    reproduced, contradicted = reproduced_or_contradicted(support, against, level)
     outcome = REPRODUCED if reproduced else NOT_REPRODUCED if contradicted else UNDECIDED
-    # Of parts that are as uncertain as one another (one seed decides none), the one that lies
-    # furthest from the claim.
-    least = max(range(len(parts)), key=lambda k: (support[k] / level[k], -parts[k].margin()))
-    part = parts[least]
+    # Of equally uncertain parts (such as all parts with one seed), take the one that lies furthest
+    # from the claim.
+    weakest = max(range(len(parts)), key=lambda k: (support[k] / level[k], -parts[k].margin()))
+    part = parts[weakest]
     return Verdict(
         claim,
         outcome,
         part.estimate(),
         part.threshold,
         part.sign,
-        float(support[least]),
-        least,
+        float(support[weakest]),
+        weakest,
         len(parts),
         part.level,
     )

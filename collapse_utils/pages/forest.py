@@ -85,7 +85,7 @@ def _claim(
     """One claim: its statement from line ``at``, then its rows."""
     lines = _wrapped(claim)
     ax.text(LEFT, at, "\n".join(lines), va="top", fontsize=10.5, linespacing=1.25)
-    own = claim.metric or claim.page.metric  # the paper's values are drawn if they have our unit
+    own = claim.metric  # the paper's values are drawn if they have our unit
     values = (
         reported.paper_effects(claim, root) if reported.paper_metric(claim, root) == own else []
     )

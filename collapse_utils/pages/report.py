@@ -22,7 +22,7 @@ from ..evidence import statistics
 from ..evidence.claims import text
 from ..evidence.effects import Rows, ends_above, ends_above_first, named
 from ..evidence.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED, VERDICT_SEEDS, decide
-from ..sweeps.collect import readable
+from ..sweeps.collect import read_finished
 from . import figures
 
 RISES = {REPRODUCED: "rises", NOT_REPRODUCED: "does not rise", UNDECIDED: "undecided"}
@@ -163,7 +163,7 @@ def report_folder(folder: Path, metrics: Sequence[str] = ()) -> None:
     """Report every experiment with finished chains below ``folder``; its plot is
     ``report-<name>.png`` there.  InputError if there is none.
     """
-    runs, notes = readable(folder) if folder.is_dir() else ([], [])
+    runs, notes = read_finished(folder) if folder.is_dir() else ([], [])
     if not runs:
         raise InputError("DIR", str(folder), "a folder with at least one finished run")
     frame = frame_of(runs)

@@ -61,7 +61,8 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame)
         "stays": verdicts["scale-accumulate-stays"].outcome == REPRODUCED,
         "held": outcomes(frame, forecast),
         "missed": [
-            float(scaling.missed(of["replace"], "stories", name).mean()) for name in scaling.FORMS
+            float(scaling.edge_errors(of["replace"], "stories", name).mean())
+            for name in scaling.FORMS
         ],
         "paper": {name: paper[name] for name in ("llama-12m", "llama-126m")},
         "paper_low": min(paper.values()),

@@ -1,7 +1,7 @@
 """Collecting finished runs into the tidy tables of ``results/``.
 
-A run comes in through ``durable/reading.py`` alone: what it does not let through is named and left
-out, and no name in a run directory can reach a file outside the results.
+Every run is read through ``durable/reading.py``.  A run that it rejects is named and left out, and
+no name in a run directory can reach a file outside the results.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from ..errors import InputError, RunError
 from ..evidence.results import read_csv
 from . import status
 
-CURVE_KEY = ["variant", "regime", "seed", "iteration", "step"]
-CHAIN = ("variant", "regime", "seed")  # what tells the chains of one table apart
+CHAIN_KEY = ["variant", "regime", "seed"]  # what identifies a chain within one table
+CURVE_KEY = [*CHAIN_KEY, "iteration", "step"]
 
 
 def collect(folder: Path, into: Path) -> list[str]:
-    """Merge every finished run below ``folder`` into the results ``into``; returns one line a table
-    written.
+    """Merge every finished run below ``folder`` into the results ``into``; returns one line for
+    each table written.
 
-    The rows of a chain that is there already are replaced by the newer ones, never doubled.  Lines
-    that begin with ``missing`` name what is not finished: chains under way, and those that a sweep
-    into ``folder`` has not begun. InputError, and nothing is written, if a table would hold chains
-    of one variant that read different data.
+    The rows of a chain that is already there are replaced by the newer ones, never doubled.  Lines
+    that begin with ``missing`` name the chains that are not finished or that a sweep into
+    ``folder`` has not begun.  If a table would hold chains of one variant that read different data,
+    InputError is raised and nothing is written.
     """
     if not folder.is_dir():
         raise InputError("DIR", str(folder), "a folder with runs")
     if into.exists() and not into.is_dir():
         raise InputError("--into", str(into), "a folder, new or with results")
-    finished, notes = readable(folder)
+    finished, notes = read_finished(folder)
     if not finished:
         why = f" ({notes[0].removeprefix('missing: ')})" if notes else ""
         raise InputError("DIR", str(folder), f"a folder with at least one finished run{why}")
@@ -60,24 +60,24 @@ def collect(folder: Path, into: Path) -> list[str]:
     return lines + notes + missing(folder)
 
 
-def readable(folder: Path) -> tuple[list[Run], list[str]]:
-    """The finished runs below ``folder``, one a chain, and what is to be said of the others."""
+def read_finished(folder: Path) -> tuple[list[Run], list[str]]:
+    """The finished runs below ``folder``, one for each chain, and notes on those left out."""
     newest: dict[tuple, tuple[str, Run]] = {}
     notes = []
     for run_dir in finished_runs(folder):
         try:
             run = read_run(run_dir)
         except RunError as problem:
-            notes.append(f"missing: {run_dir}: said to be done, but not readable ({problem})")
+            notes.append(f"missing: {run_dir}: marked DONE but unreadable ({problem})")
             continue
         notes += run.notes
-        names = ("section", "preset", *CHAIN)
-        chain = (run.description["data"]["source"], *(run.description[name] for name in names))
-        when = str(run.done.get("finished", ""))
+        about = run.description
+        chain = (about["data"]["source"], about["section"], about["preset"], *_chain(about))
+        finished = str(run.done.get("finished", ""))
         if chain in newest:
-            other_when, other = newest[chain]
+            other_finished, other = newest[chain]
             same = run.rows == other.rows
-            kept = run if when > other_when else other
+            kept = run if finished > other_finished else other
             notes.append(
                 f"twice: {run_dir} and {other.path} are one chain with "
                 f"{'the same' if same else 'DIFFERENT'} metrics; "
@@ -85,25 +85,30 @@ def readable(folder: Path) -> tuple[list[Run], list[str]]:
             )
             if kept is other:
                 continue
-        newest[chain] = (when, run)
+        newest[chain] = (finished, run)
     return [run for _, run in newest.values()], notes
 
 
 def missing(folder: Path) -> list[str]:
-    """One line a chain below ``folder`` that is not finished, or that a sweep was asked for and has
-    not begun.
+    """One line for each chain below ``folder`` that is not finished, or that a sweep has planned
+    and not begun.
     """
     return [f"missing: {row}" for row in status.rows(folder, thorough=False) if row.state != "done"]
 
 
+def _chain(description: dict) -> tuple:
+    """Variant, regime and seed of a chain, from its description or its provenance record."""
+    return tuple(description[name] for name in CHAIN_KEY)
+
+
 def _merge(path: Path, frame: pd.DataFrame, key: list[str], runs: list[Run]) -> int:
-    """Put the rows of ``frame`` into the table ``path``, where the chains of ``runs`` lose the rows
-    that they had; a table without rows has no file.
+    """Put the rows of ``frame`` into the table ``path`` in place of the older rows of the chains of
+    ``runs``, and return the number of rows; a table without rows has no file.
     """
     if path.exists():
         old = read_csv(path)
-        chains = [tuple(run.description[name] for name in CHAIN) for run in runs]
-        kept = old[~pd.MultiIndex.from_frame(old[list(CHAIN)]).isin(chains)]
+        chains = [_chain(run.description) for run in runs]
+        kept = old[~pd.MultiIndex.from_frame(old[CHAIN_KEY]).isin(chains)]
         frame = pd.concat([kept, frame], ignore_index=True)
     if frame.empty:
         path.unlink(missing_ok=True)
@@ -115,7 +120,7 @@ def _merge(path: Path, frame: pd.DataFrame, key: list[str], runs: list[Run]) -> 
 
 def _curves(runs: list[Run]) -> pd.DataFrame:
     rows = [
-        {**{name: run.description[name] for name in CHAIN}, "iteration": t, **row}
+        {**{name: run.description[name] for name in CHAIN_KEY}, "iteration": t, **row}
         for run in runs
         for t, curve in run.curves.items()
         for row in curve
@@ -125,30 +130,26 @@ def _curves(runs: list[Run]) -> pd.DataFrame:
 
 
 def _merged_provenance(path: Path, runs: list[Run]) -> list[dict]:
-    """The records of the table beside ``path`` with those of ``runs``, which take the place of
-    older ones.
-    """
+    """The records of the table beside ``path``, those of ``runs`` in place of older ones."""
     records = files.read_json(path) if path.exists() else []
     records += [{**run.description, "provenance": run.done} for run in runs]
-    newest = {tuple(record[name] for name in CHAIN): record for record in records}
-    order = sorted(
-        newest.values(), key=lambda record: (record["variant"], record["regime"], record["seed"])
-    )
-    for variant in {record["variant"] for record in order}:
-        _check_data(path.parent, [record for record in order if record["variant"] == variant])
-    return order
+    newest = {_chain(record): record for record in records}
+    merged = [newest[chain] for chain in sorted(newest)]
+    for variant in {record["variant"] for record in merged}:
+        _check_data(path.parent, [record for record in merged if record["variant"] == variant])
+    return merged
 
 
 def _check_data(table: Path, records: list[dict]) -> None:
-    """InputError unless the chains of a variant have read one data set or, where the seed draws it,
-    one for each seed.
+    """InputError unless the chains of a variant have read one data set or, where the seed draws the
+    data, one for each seed.
     """
-    read: dict[int, list[dict]] = {}
+    by_seed: dict[int, list[dict]] = {}
     for record in records:
-        read.setdefault(record["seed"], []).append(record["data"])
-    sets = {data["train"] + data["test"] for every in read.values() for data in every}
-    paired = all(data == every[0] for every in read.values() for data in every)
-    if not paired or len(sets) not in (1, len(read)):
+        by_seed.setdefault(record["seed"], []).append(record["data"])
+    sets = {data["train"] + data["test"] for read in by_seed.values() for data in read}
+    paired = all(data == read[0] for read in by_seed.values() for data in read)
+    if not paired or len(sets) not in (1, len(by_seed)):
         raise InputError(
             "results",
             str(table),
@@ -158,15 +159,15 @@ def _check_data(table: Path, records: list[dict]) -> None:
 
 
 def _copy_samples(target: Path, runs: list[Run], records: list[dict]) -> None:
-    """Samples of the smallest seed of every variant and regime in the table, if it is of ``runs``;
-    ``records`` are those of the whole table.
+    """Copy the samples of the smallest seed of every variant and regime in the table, if that seed
+    is among ``runs``; ``records`` are those of the whole table.
     """
     smallest: dict[tuple[str, str], int] = {}
     for record in records:
-        arm = record["variant"], record["regime"]
-        smallest[arm] = min(record["seed"], smallest.get(arm, record["seed"]))
+        variant, regime, seed = _chain(record)
+        smallest[variant, regime] = min(seed, smallest.get((variant, regime), seed))
     for run in runs:
-        variant, regime, seed = (run.description[name] for name in ("variant", "regime", "seed"))
+        variant, regime, seed = _chain(run.description)
         if seed != smallest[variant, regime]:
             continue
         for t, preview in run.previews.items():

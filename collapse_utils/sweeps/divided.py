@@ -1,13 +1,13 @@
 """One generation sampled by several processes: the chain's own, and workers on a Ray cluster.
 
-The pieces of a generation do not depend on each other (``durable.checkpoints.Pieces``), so it does
-not matter who makes them, or in which order.  The chain's process makes pieces as well, and a
-worker is given a piece only once it has its place in the cluster: no chain waits for a place that
-another chain holds.  A worker that dies loses the piece that it was making, which is made again.  A
-worker whose processor, GPU or code differs from the chain's would round differently, so it is given
-none.
+The pieces of a generation do not depend on each other (``durable.checkpoints.Pieces``), so they may
+be made by any process and in any order.  The chain's process makes pieces as well, and a worker
+gets a piece only once the cluster has started it: no chain waits for resources that another chain
+holds.  If a worker dies, the piece that it was making is made again.  A worker whose processor, GPU
+or code differs from the chain's would round differently, so it gets no piece.
 
-The engine asks a chain for this in the chain's environment, which a notebook hands on as well.
+The engine requests this in an environment variable of the chain's process, which a notebook's
+kernel inherits.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from ..training.threads import use_threads, use_torch_threads
 from . import ray_cluster
 
 VARIABLE = "COLLAPSE_DIVIDE"
-ATTEMPTS = 3  # workers that are begun in one place for one generation
-STOP_S = 10.0  # how long a stopped worker may take to be noticed
+ATTEMPTS = 3  # how often one worker is started for one generation
+STOP_S = 10.0  # how long the thread of a stopped worker may take to end
 
-Worker = Callable[[int], Piece]  # makes the piece of a number
+Worker = Callable[[int], Piece]  # makes the piece with a number
 
 
 def variables(processes: int, cpus: int, gpus: float, threads: int) -> dict[str, str]:
@@ -44,14 +44,16 @@ def variables(processes: int, cpus: int, gpus: float, threads: int) -> dict[str,
     import ray
 
     address = ray.get_runtime_context().gcs_address
-    asked = {"address": address, "cpus": cpus, "gpus": gpus, "threads": threads}
-    return {VARIABLE: json.dumps({"workers": processes - 1, **asked})}
+    resources = {"address": address, "cpus": cpus, "gpus": gpus, "threads": threads}
+    return {VARIABLE: json.dumps({"workers": processes - 1, **resources})}
 
 
 def from_environment() -> Divide:
-    """How this process makes the pieces of a generation: alone, unless the engine has asked."""
-    asked = os.environ.get(VARIABLE)
-    return functools.partial(on_ray, **json.loads(asked)) if asked else in_order
+    """How this process makes the pieces of a generation: alone, unless the engine requests workers
+    in the environment.
+    """
+    request = os.environ.get(VARIABLE)
+    return functools.partial(on_ray, **json.loads(request)) if request else in_order
 
 
 def divided(
@@ -65,32 +67,32 @@ def divided(
 
     Parameters
     ----------
-    keep : called with each piece as soon as it is there, in any thread.
-    begin : returns a new worker once it has a place, and raises RunError if there is none for this
-        chain.  A worker that raises is replaced, and its piece is made again.
-    stop : ends all workers, those that still wait for a place as well.
+    keep : called with each piece as soon as it is made, in any thread.
+    begin : returns a new worker once the cluster has started it, and raises RunError if that worker
+        cannot serve this chain.  A worker that raises is replaced, and its piece is made again.
+    stop : ends all workers, also those that the cluster has not started yet.
     """
-    todo, arrived = deque(makes), queue.SimpleQueue()
+    waiting, finished = deque(makes), queue.SimpleQueue()
     ended = threading.Event()
 
-    def take() -> int | None:
+    def next_number() -> int | None:
         with contextlib.suppress(IndexError):
-            return todo.popleft()
+            return waiting.popleft()
 
-    def serve() -> None:
+    def run_worker() -> None:
         for _ in range(ATTEMPTS):
             number = None
             try:
                 make = begin()
-                while (number := take()) is not None:
+                while (number := next_number()) is not None:
                     piece = make(number)
                     keep(number, piece)
-                    arrived.put((number, piece))
+                    finished.put((number, piece))
                 return
             except Exception as problem:
                 if number is not None:
-                    todo.append(number)
-                    arrived.put(None)  # wakes the thread below, which makes the piece
+                    waiting.append(number)
+                    finished.put(None)  # wakes the thread below, which makes the piece
                 if ended.is_set():
                     return
                 lost = "" if number is None else "; its piece is made again"
@@ -98,19 +100,19 @@ def divided(
                 if isinstance(problem, RunError):
                     return
 
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(workers)]
+    threads = [threading.Thread(target=run_worker, daemon=True) for _ in range(workers)]
     try:
         for thread in threads:
             thread.start()
-        left, elsewhere = len(makes), 0
+        left, by_workers = len(makes), 0
         while left:
-            if (number := take()) is not None:
+            if (number := next_number()) is not None:
                 made = number, makes[number]()
                 keep(*made)
-            elif (made := arrived.get()) is None:
+            elif (made := finished.get()) is None:
                 continue
             else:
-                elsewhere += 1
+                by_workers += 1
             left -= 1
             yield made
     finally:
@@ -119,7 +121,7 @@ def divided(
         for thread in threads:
             thread.join(STOP_S)
     if workers:
-        print(f"workers sampled {elsewhere} of {len(makes)} pieces", file=sys.stderr, flush=True)
+        print(f"workers sampled {by_workers} of {len(makes)} pieces", file=sys.stderr, flush=True)
 
 
 def on_ray(
@@ -132,55 +134,60 @@ def on_ray(
     gpus: float,
     threads: int,
 ) -> Iterator[tuple[int, Piece]]:
-    """Make pieces here and on workers of the cluster at ``address``; here alone if it is gone."""
+    """Make pieces here and on workers of the cluster at ``address``; here alone if the cluster no
+    longer answers.
+    """
     makes = dict(missing)
     workers = min(workers, len(makes) - 1)
     with contextlib.ExitStack() as stack:
-        try:
-            crew = workers > 0 and stack.enter_context(_crew(address, makes, cpus, gpus, threads))
-        except (InputError, RunError) as problem:
-            files.warn(f"this generation is not divided: {problem}")
-            crew = None
-        if crew:
-            yield from divided(makes, keep, workers, crew.begin, crew.stop)
+        team = None
+        if workers > 0:
+            try:
+                team = stack.enter_context(_team(address, makes, cpus, gpus, threads))
+            except (InputError, RunError) as problem:
+                files.warn(f"this generation is not divided: {problem}")
+        if team:
+            yield from divided(makes, keep, workers, team.begin, team.stop)
         else:
             yield from in_order(makes.items(), keep)
 
 
 @contextlib.contextmanager
-def _crew(address: str, makes: Mapping[int, Make], *each: Any) -> Iterator[_Crew]:
+def _team(
+    address: str, makes: Mapping[int, Make], cpus: int, gpus: float, threads: int
+) -> Iterator[_Team]:
     import ray
 
     with ray_cluster.connected(ray, address):
-        yield _Crew(ray, makes, *each)
+        yield _Team(ray, makes, cpus, gpus, threads)
 
 
-class _Crew:
-    """The workers of one generation, which are actors of Ray."""
+class _Team:
+    """The workers of one generation, which are Ray actors."""
 
     def __init__(
         self, ray: Any, makes: Mapping[int, Make], cpus: int, gpus: float, threads: int
     ) -> None:
         self.ray, self.threads = ray, threads
-        try:  # all in one: what the pieces have in common, such as the model, travels once
-            self.content = ray.put(makes)
+        try:  # in one object, so that what the pieces share, such as the model, is sent once
+            self.makes = ray.put(makes)
         except Exception as problem:  # whatever an own model's objects raise
             raise RunError(f"its pieces cannot be sent ({problem})") from None
-        self.kind = ray.remote(_Maker).options(num_cpus=cpus, num_gpus=gpus)
+        self.worker = ray.remote(_Worker).options(num_cpus=cpus, num_gpus=gpus)
         self.actors: list[Any] = []
         self.stopped = False
 
     def begin(self) -> Worker:
-        actor = self.kind.remote([self.content], self.threads)
+        actor = self.worker.remote([self.makes], self.threads)
         self.actors.append(actor)
         if self.stopped:
             self.ray.kill(actor)
-        worker, own = self._get(actor.like.remote()), like()
-        for what, value in own.items():
-            if worker[what] != value:
+        theirs = self._get(actor.rounding.remote())
+        for name, ours in rounding().items():
+            if theirs[name] != ours:
                 self.ray.kill(actor)
-                raise RunError(f"its {what} is {worker[what]}, that of the chain {value}")
-        # a copy, since an array in Ray's store is read-only and takes room there
+                raise RunError(f"its {name} is {theirs[name]}, that of the chain {ours}")
+        # a copy, since an array in Ray's store is read-only and takes memory there
         return lambda number: copy.deepcopy(self._get(actor.make.remote(number)))
 
     def _get(self, answer: Any) -> Any:
@@ -195,25 +202,25 @@ class _Crew:
             self.ray.kill(actor)
 
 
-class _Maker:
-    """A worker: it holds all pieces of a generation that are to be made, and makes some."""
+class _Worker:
+    """The actor of a worker: it can make every piece of a generation, and makes some of them."""
 
-    def __init__(self, content: list, threads: int) -> None:
+    def __init__(self, makes: list, threads: int) -> None:
         import ray
 
         use_threads(threads)  # before torch is loaded, as in the chain's own process
-        self.makes = ray.get(content[0])
+        self.makes = ray.get(makes[0])  # in a list, since Ray would load a bare argument earlier
         use_torch_threads(threads)
 
-    def like(self) -> dict[str, Any]:
-        return like()
+    def rounding(self) -> dict[str, Any]:
+        return rounding()
 
     def make(self, number: int) -> Piece:
         return self.makes[number]()
 
 
-def like() -> dict[str, Any]:
+def rounding() -> dict[str, Any]:
     """What decides how this process rounds."""
-    import torch  # noqa: F401  (then the processor is told with what torch uses of it)
+    import torch  # noqa: F401  (the name of the processor then includes what torch uses of it)
 
     return {"processor": provenance.processor(), "GPU": provenance.device(), "code": code.of("")}

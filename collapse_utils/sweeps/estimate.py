@@ -1,13 +1,15 @@
 """What a chain would cost on this machine, from a few real fits and samples.
 
-The time of a fit is a straight line in the number of items (a fit has a fixed part, and passes over
-its data), so two short fits give it; where every fit takes the same steps (a section's
-``same_steps``) it is a constant.  Sampling is proportional to the items sampled.  Regimes differ in
-the sizes they train on and sample: accumulate's training grows with t, replace's does not.
+The time of a fit is a linear function of the number of items: a fixed part, and the passes over the
+data.  Two short fits give both.  Where every fit takes the same number of steps (a section's
+``same_steps``), the time is a constant.  Sampling is proportional to the items sampled.  Regimes
+differ in the number of items that they train on and sample: training under accumulate grows with t,
+training under replace does not.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +24,7 @@ from ..durable.progress import duration
 from ..training.threads import use_threads
 
 SHARES = (1 / 16, 1 / 8)  # of the training set, for the two fits that are timed
-MOST = (64, 128)  # items, so that an estimate of a large preset takes minutes and not hours
+MOST_ITEMS = (64, 128)  # of these fits: the estimate of a large preset takes minutes, not hours
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ def folder_bytes(folder: Path) -> int:
 
 
 def measure(
-    section: Section, clock: Callable[[], float] = time.perf_counter, most: tuple[int, int] = MOST
+    section: Section,
+    clock: Callable[[], float] = time.perf_counter,
+    most: tuple[int, int] = MOST_ITEMS,
 ) -> Rates:
     """Time two fits of at most ``most`` items, one sample and one evaluation.
 
@@ -51,17 +55,17 @@ def measure(
     """
     train, test = section.real_data()
     # a fit may leave out a short last batch
-    unit = getattr(getattr(section, "config", None), "batch_size", 1)
+    batch_size = getattr(getattr(section, "config", None), "batch_size", 1)
     sizes: list[int] = []
     for share, limit in zip(SHARES, most, strict=True):
-        wanted = min(max(int(share * len(train)), 16 * (len(sizes) + 1)), limit)
-        batches = max(-(-wanted // unit), len(sizes) + 1)
-        sizes.append(min(batches * unit, len(train)))
+        items = min(max(int(share * len(train)), 16 * (len(sizes) + 1)), limit)
+        batches = max(math.ceil(items / batch_size), len(sizes) + 1)
+        sizes.append(min(batches * batch_size, len(train)))
     times, model = [], None
     with tempfile.TemporaryDirectory() as scratch:
-        # libraries load on their first use
+        # a first fit that is not timed: libraries load on their first use
         section.fit(_first(train, sizes[0]), 0, Checkpoint(Path(scratch) / "warm"))
-        # a folder each, also for equal sizes: a fit that finds a finished state takes no time
+        # one folder for each fit, since a fit that finds a finished state takes no time
         folders = [Path(scratch) / f"fit-{number}" for number in range(len(sizes))]
         for size, folder in zip(sizes, folders, strict=True):
             started = clock()
@@ -69,16 +73,11 @@ def measure(
             times.append(clock() - started)
         model_bytes = folder_bytes(folders[-1])
         started = clock()
-        items = section.sample(model, sizes[-1], 0)
+        samples = section.sample(model, sizes[-1], 0)
         sample_s = clock() - started
-        data.save(items, Path(scratch))
-        item_bytes = sum(
-            (
-                p.stat().st_size
-                for p in [*Path(scratch).glob("*.npy"), *Path(scratch).glob("arrow/*")]
-            ),
-            0,
-        )
+        data.save(samples, Path(scratch))
+        saved = [*Path(scratch).glob("*.npy"), *Path(scratch).glob("arrow/*")]
+        sample_bytes = sum(path.stat().st_size for path in saved)
     started = clock()
     section.evaluate(model, test)
     evaluate_s = clock() - started
@@ -92,7 +91,7 @@ def measure(
         fit_item_s=slope,
         sample_item_s=sample_s / sizes[-1],
         evaluate_s=evaluate_s,
-        item_bytes=item_bytes / sizes[-1],
+        item_bytes=sample_bytes / sizes[-1],
         model_bytes=model_bytes,
         peak_memory_mb=provenance.peak_memory_mb(),
     )
@@ -125,7 +124,9 @@ def report(
     regime: str,
     items: int | None = None,
 ) -> str:
-    """The estimate as text; ``items`` replaces the size of the training set in the sums alone."""
+    """The estimate as text; ``items`` replaces the size of the real training set in the totals, not
+    in what is measured.
+    """
     regimes.check(regime, shares=True)
     config, _ = sections.configuration(name, preset, assignments, arguments)
     use_threads(config.threads)

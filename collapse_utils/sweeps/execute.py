@@ -1,8 +1,8 @@
-"""Execute the notebooks with papermill, each only when something it depends on has changed.
+"""Execute notebooks with papermill, each only when something that it depends on has changed.
 
-papermill writes its output from the start of a run, so an output counts as done when it says when
-it ended and that no cell failed.  It gets its final name only then, together with a fingerprint of
-what it was made from.
+papermill writes its output from the start of a run.  An output is therefore finished only when it
+records an end and no failed cell.  Then it gets its final name, and a fingerprint of what it was
+made from.
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ def fingerprint(root: Path, notebook: nbformat.NotebookNode, parameters: dict[st
         [cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in notebook.cells
     ]
     own = json.dumps([cells, parameters], sort_keys=True).encode()
-    return digest([own, *tree(PACKAGE, (".py",)), *tree(root / "results")])
+    return digest([own, *_contents(PACKAGE, (".py",)), *_contents(root / "results")])
 
 
-def finished(path: Path, mark: str | None = None) -> bool:
-    """Whether papermill ran ``path`` without an error (with this fingerprint, if given)."""
+def finished(path: Path, expected: str | None = None) -> bool:
+    """Whether papermill ran ``path`` without an error, with the ``expected`` fingerprint if one is
+    given.
+    """
     try:
         record = read_notebook(path).metadata.get("papermill", {})
-    except Exception:  # missing, cut short, or not a notebook: whatever it is, it is not done
+    except Exception:  # it is missing, truncated, or not a notebook
         return False
     ended = bool(record.get("end_time")) and not record.get("exception")
-    return ended and (mark is None or record.get("fingerprint") == mark)
+    return ended and (expected is None or record.get("fingerprint") == expected)
 
 
 def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) -> str:
@@ -48,9 +50,11 @@ def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) 
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    # the kernel's debugger would print a warning
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     partial = target.with_name(f".{target.stem}.partial.ipynb")
     failed = target.with_name(f"{target.stem}.failed.ipynb")
-    mark = fingerprint(root, read_notebook(source), parameters)
+    made_from = fingerprint(root, read_notebook(source), parameters)
     try:
         papermill.execute_notebook(
             str(source),
@@ -68,8 +72,8 @@ def execute(root: Path, source: Path, target: Path, parameters: dict[str, Any]) 
             f"see {failed}"
         )
     notebook = read_notebook(partial)
-    notebook.metadata.papermill["fingerprint"] = mark
-    small_pictures(notebook)
+    notebook.metadata.papermill["fingerprint"] = made_from
+    shrink_pictures(notebook)
     write_notebook(partial, notebook)
     os.replace(partial, target)
     failed.unlink(missing_ok=True)
@@ -84,14 +88,12 @@ def write_notebook(path: Path, notebook: nbformat.NotebookNode) -> None:
     write_text(path, nbformat.writes(notebook).rstrip("\n") + "\n", durable=False)
 
 
-def tagged(notebook: nbformat.NotebookNode, tag: str) -> nbformat.NotebookNode | None:
-    """The first cell that carries ``tag``."""
-    return next((cell for cell in notebook.cells if tag in cell.metadata.get("tags", ())), None)
-
-
-def declared(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
-    """The names assigned in the parameters cell, with their values (None if not a literal)."""
-    cell = tagged(notebook, "parameters")
+def declared_parameters(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
+    """The names assigned in the parameters cell, with their values (None if not a literal);
+    InputError for a notebook, called ``name``, without such a cell.
+    """
+    tagged = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
+    cell = next(tagged, None)
     if cell is None:
         raise InputError("notebook", name, "a notebook with a cell tagged 'parameters'")
     values: dict[str, Any] = {}
@@ -110,7 +112,7 @@ def check_parameters(
     notebook: nbformat.NotebookNode, name: str, parameters: dict[str, Any]
 ) -> None:
     """InputError for a parameter that the notebook does not declare, or of another type."""
-    known = declared(notebook, name)
+    known = declared_parameters(notebook, name)
     for key, value in parameters.items():
         if key not in known:
             raise InputError(f"parameter of {name}", key, "one of " + ", ".join(known))
@@ -119,24 +121,25 @@ def check_parameters(
             raise InputError(f"{key} in {name}", value, f"the type of its default {default!r}")
 
 
-def small_pictures(notebook: nbformat.NotebookNode) -> None:
-    """Give the figures among the outputs fewer colours, since a notebook is stored with them."""
+def shrink_pictures(notebook: nbformat.NotebookNode) -> None:
+    """Reduce the colours of the figures among the outputs, which are stored in the notebook."""
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):
-                png = fewer_colours(base64.b64decode(output.data["image/png"]))
+                png = reduce_colours(base64.b64decode(output.data["image/png"]))
                 output.data["image/png"] = base64.b64encode(png).decode()
 
 
 def digest(parts: Iterable[bytes]) -> str:
+    """A checksum of byte strings that depends on where each of them ends."""
     total = hashlib.sha256()
     for part in parts:
         total.update(hashlib.sha256(part).digest())
     return total.hexdigest()
 
 
-def tree(folder: Path, suffixes: tuple[str, ...] | None = None) -> Iterable[bytes]:
-    """Names and contents of the files under ``folder``, in order."""
+def _contents(folder: Path, suffixes: tuple[str, ...] | None = None) -> Iterable[bytes]:
+    """Names and contents of the files below ``folder``, in order."""
     for path in sorted(folder.rglob("*")):
         if (
             path.is_file()
@@ -147,11 +150,11 @@ def tree(folder: Path, suffixes: tuple[str, ...] | None = None) -> Iterable[byte
             yield path.read_bytes()
 
 
-def fewer_colours(png: bytes) -> bytes:
+def reduce_colours(png: bytes) -> bytes:
     """The same picture with a palette of 256 colours, if it has none yet and gets smaller.
 
-    A colour moves by at most a few of its 255 steps: a palette chosen for coverage keeps the rare
-    hue of a thin line.
+    A colour changes by at most a few of its 255 steps, since a palette that is chosen for coverage
+    keeps the rare hue of a thin line.
     """
     from PIL import Image, PngImagePlugin
 
@@ -160,12 +163,12 @@ def fewer_colours(png: bytes) -> bytes:
         image.mode == "RGBA" and image.getextrema()[3] != (255, 255)
     ):
         return png
-    words = PngImagePlugin.PngInfo()
+    texts = PngImagePlugin.PngInfo()
     for key, value in image.text.items():
-        words.add_text(key, value)
-    small = io.BytesIO()
-    few = image.convert("RGB").quantize(
+        texts.add_text(key, value)
+    written = io.BytesIO()
+    reduced = image.convert("RGB").quantize(
         256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE
     )
-    few.save(small, "PNG", optimize=True, pnginfo=words, dpi=image.info.get("dpi"))
-    return min(small.getvalue(), png, key=len)
+    reduced.save(written, "PNG", optimize=True, pnginfo=texts, dpi=image.info.get("dpi"))
+    return min(written.getvalue(), png, key=len)

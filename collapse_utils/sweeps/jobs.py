@@ -1,8 +1,8 @@
 """The chains of a sweep: which there are, their order, folders and shards.
 
-A plan depends on its arguments alone, so that every machine that is given the same command
-makes the same list and can take its own part of it.  It is left as ``sweep-<hash>.json`` beside the
-run directories: ``status`` and ``collect`` read there what is still missing.
+A plan depends on its arguments alone, so that every machine that is given the same command makes
+the same list and can take its own part of it.  The plan is saved as ``sweep-<hash>.json`` beside
+the run directories, where ``status`` and ``collect`` read what is still missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..evidence.plan import Sweep
 
 @dataclass(frozen=True)
 class Job:
-    """One chain and its place on the disk."""
+    """One chain of a sweep, with its run directory."""
 
     section: str  # a section's name, or an own model as path/to/file.py:Class
     preset: str
@@ -38,21 +38,14 @@ class Job:
     allow_changed_code: bool = False
 
     def command(self) -> list[str]:
-        """What a person would type to run this job."""
-        words = [
-            sys.executable,
-            "-m",
-            "collapse_utils",
-            "run",
-            self.section,
-            "--preset",
-            self.preset,
-        ]
-        words += ["--regime", self.regime, "--seed", str(self.seed), "--data", self.data]
-        words += ["--run-dir", str(self.run_dir), "--shared", str(self.shared), "--quiet"]
-        words += [word for assignment in self.assignments for word in ("--set", assignment)]
-        words += ["--allow-changed-code"] * self.allow_changed_code
-        return words + [word for argument in self.arguments for word in ("--arg", argument)]
+        """The command line that runs this job."""
+        command = [sys.executable, "-m", "collapse_utils", "run", self.section]
+        command += ["--preset", self.preset, "--regime", self.regime]
+        command += ["--seed", str(self.seed), "--data", self.data]
+        command += ["--run-dir", str(self.run_dir), "--shared", str(self.shared), "--quiet"]
+        command += [word for assignment in self.assignments for word in ("--set", assignment)]
+        command += ["--allow-changed-code"] * self.allow_changed_code
+        return command + [word for argument in self.arguments for word in ("--arg", argument)]
 
     @property
     def out(self) -> Path:
@@ -72,8 +65,8 @@ class Job:
     def done(self) -> bool:
         return (self.run_dir / "DONE").exists()
 
-    def leaves(self) -> list[Path]:
-        """What the job has written beside other jobs: its run directory and its logs."""
+    def outputs(self) -> list[Path]:
+        """What the job alone has written: its run directory and its logs."""
         logs = self.run_dir.parent.glob(f"{self.run_dir.name}.*log")
         return [path for path in (self.run_dir, *logs) if path.exists()]
 
@@ -98,26 +91,26 @@ def plan(
     data: str = sections.DEFAULT,
     allow_changed_code: bool = False,
 ) -> list[Job]:
-    """Every chain of a sweep, checked; the long chains of a seed come first."""
+    """The jobs of a sweep, checked; the long chains of a seed come first."""
     jobs: dict[Path, Job] = {}
     order = sorted(regime_names, key=lambda regime: -regimes.training_size(regime, 5))
     for seed, name, variant, regime in itertools.product(seeds, names, parse_variants(vary), order):
-        both = (*assignments, *variant)
-        config, label = sections.configuration(name, preset, both, arguments)
+        settings = (*assignments, *variant)
+        config, label = sections.configuration(name, preset, settings, arguments)
         source = sections.default_source(name) if data == sections.DEFAULT else Path(data).stem
         section = sections.result_name(name)
         check_names(section, label)
-        home = out / section / f"{preset}-{source}"
-        run_dir = home / folder_name(label) / regime / f"seed-{seed}"
+        folder = out / section / f"{preset}-{source}"
+        run_dir = folder / folder_name(label) / regime / f"seed-{seed}"
         job = Job(
             name,
             preset,
             regime,
             seed,
-            both,
+            settings,
             data,
             run_dir,
-            home / ".shared",
+            folder / ".shared",
             config.threads,
             tuple(arguments),
             allow_changed_code,
@@ -126,19 +119,18 @@ def plan(
     return list(jobs.values())
 
 
-def jobs_of(
-    sweeps: Iterable[Sweep], out: Path, given: Mapping[str, str], allow_changed_code: bool = False
+def plan_sweeps(
+    sweeps: Iterable[Sweep], out: Path, sources: Mapping[str, str], allow_changed_code: bool = False
 ) -> list[Job]:
-    """The chains of a plan, each once, with ``given`` as the local file or folder of a source.
+    """The jobs of several sweeps, each once; ``sources`` maps a source's name to its file or folder
+    on this machine.
 
-    InputError for a name in ``given`` that no sweep uses.
+    InputError for a name in ``sources`` that no sweep uses.
     """
-    sources = {sweep.data for sweep in sweeps}
-    for name in given:
-        if name not in sources:
-            raise InputError(
-                "--source", name, "a source of the plan: " + ", ".join(sorted(sources))
-            )
+    used = {sweep.data for sweep in sweeps}
+    for name in sources:
+        if name not in used:
+            raise InputError("--source", name, "a source of the plan: " + ", ".join(sorted(used)))
     jobs: dict[Path, Job] = {}
     for sweep in sweeps:
         planned = plan(
@@ -149,7 +141,7 @@ def jobs_of(
             out,
             assignments=sweep.assignments,
             arguments=sweep.arguments,
-            data=given.get(sweep.data, sweep.data),
+            data=sources.get(sweep.data, sweep.data),
             allow_changed_code=allow_changed_code,
         )
         jobs.update({job.run_dir: job for job in planned})
@@ -157,7 +149,9 @@ def jobs_of(
 
 
 def shard(jobs: Sequence[Job], text: str) -> list[Job]:
-    """Part ``K/N`` (K = 0 .. N - 1) of the jobs; chains of one seed stay together."""
+    """Part ``K/N`` (K = 0 .. N - 1) of the jobs.  A part is consecutive, so that the chains of a
+    seed stay together as far as possible.
+    """
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not match or int(match[1]) >= int(match[2]):
         raise InputError("--shard", text, "K/N with K = 0 .. N - 1, such as 0/4")
@@ -166,7 +160,7 @@ def shard(jobs: Sequence[Job], text: str) -> list[Job]:
 
 
 def listing(jobs: Sequence[Job]) -> str:
-    """One line a job: its number, whether it is done, what it is, where it lives."""
+    """One line for each job: its number, whether it is done, its label and its run directory."""
     lines = [
         f"{index:>4}  {'done' if job.done() else '-':<4}  {job.label}  {job.run_dir}"
         for index, job in enumerate(jobs)
@@ -174,7 +168,7 @@ def listing(jobs: Sequence[Job]) -> str:
     return "\n".join(lines)
 
 
-def leave_plan(jobs: Sequence[Job]) -> Path:
+def save_plan(jobs: Sequence[Job]) -> Path:
     """Save the sweep's plan in its folder; InputError if the folder cannot be written."""
     out = jobs[0].out
     entries = [
@@ -193,8 +187,8 @@ def leave_plan(jobs: Sequence[Job]) -> Path:
 
 
 def planned(out: Path) -> dict[Path, str]:
-    """Run directory and label of every chain that a sweep into ``out`` was asked for; RunError
-    names a plan that no sweep has written.
+    """Run directory -> label of every chain that a sweep into ``out`` has planned; RunError names a
+    file that is not the plan of a sweep.
     """
     labels: dict[Path, str] = {}
     for path in sorted(out.glob("sweep-*.json")):
@@ -204,7 +198,7 @@ def planned(out: Path) -> dict[Path, str]:
             texts = [job.get(key) for key in ("run_dir", "chain")] if isinstance(job, dict) else []
             if not all(isinstance(text, str) for text in texts or [None]):
                 raise RunError(f"{path}: is not the plan of a sweep")
-            # a path that leaves the folder is read as a name, which nothing there has
+            # a path that leaves the folder is taken as a name, which no run directory there has
             folder = texts[0] if files.inside(texts[0]) else folder_name(texts[0])
             labels[out / folder] = texts[1]
     return labels

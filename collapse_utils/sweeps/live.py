@@ -1,8 +1,9 @@
-"""The live table of a sweep: chains done, what each running chain does, why one failed.
+"""The live table of a sweep: how many chains are done, the progress of those that run, and why
+one failed.
 
-In a terminal: a bar for the sweep and one for every chain that runs.  In a notebook: one output
-that is replaced as a whole, and that keeps one line for each chain.  Where standard error is a file
-or a pipe: one line whenever a chain ends.
+A terminal shows a bar for the sweep and one for every running chain.  A notebook shows one output
+with a line for each chain, which is replaced as a whole.  Where standard error is a file or a pipe,
+one line is printed whenever a chain ends.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from ..durable import progress
 
 CHAIN = "{desc} {bar} {n:.1f}/{total}{postfix}"
 SWEEP = "{desc} {bar} {n}/{total} [{elapsed}{postfix}]"
-REDRAW_S = 1.0  # seconds between two states of a notebook's output
+REDRAW_S = 1.0  # least seconds between two updates of a notebook's output
 
 
-class Named(Protocol):
-    """A chain as it is shown: a :class:`~collapse_utils.sweeps.jobs.Job`, or a chain that runs in
+class Shown(Protocol):
+    """What is shown as a chain: a :class:`~collapse_utils.sweeps.jobs.Job`, or a chain that runs in
     this process.
     """
 
@@ -31,30 +32,27 @@ class Named(Protocol):
     regime: str
 
 
-def _kernel() -> bool:
-    """Whether this is the process of a notebook."""
+def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
-def _terminal() -> bool:
+def _in_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-class Page:
-    """The output of a notebook's cell: one line for the sweep and one for each chain, replaced as a
-    whole.
-    """
+class NotebookOutput:
+    """The output of a notebook's cell: one line for the sweep and one for each chain."""
 
-    def __init__(self, head: str):
-        self.lines = {"": head}
+    def __init__(self) -> None:
+        self.lines = {"": ""}  # label of a chain, or "" for the sweep -> its line
         self._handle: Any = None
         self._drawn = 0.0
 
-    def line(self, name: str, text: str) -> None:
-        """Set a chain's line, and show it if the last state is a second old."""
-        self.lines[name] = text
+    def set(self, label: str, text: str) -> None:
+        """Set a line, and show it if the last update was at least ``REDRAW_S`` ago."""
+        self.lines[label] = text
         if time.monotonic() - self._drawn >= REDRAW_S:
             self.draw()
 
@@ -70,16 +68,16 @@ class Page:
 
 
 class Live:
-    """Shows ``jobs``; ``done`` of them were done before the sweep began."""
+    """The live table of ``jobs``, of which ``done`` were done before the sweep began."""
 
-    def __init__(self, jobs: Sequence[Named], quiet: bool, done: int = 0):
-        self.page = Page("") if not quiet and _kernel() else None
-        self.quiet, self.bars = quiet, not quiet and self.page is None and _terminal()
+    def __init__(self, jobs: Sequence[Shown], quiet: bool, done: int = 0):
+        self.output = NotebookOutput() if not quiet and _in_notebook() else None
+        self.quiet = quiet
         self.total, self.done, self.failed, self.running = len(jobs), done, 0, 0
-        self.chains: dict[Named, tqdm] = {}
-        self.all = None
-        if self.bars:
-            self.all = tqdm(
+        self.chain_bars: dict[Shown, tqdm] = {}
+        self.sweep_bar = None  # in a terminal alone
+        if not quiet and self.output is None and _in_terminal():
+            self.sweep_bar = tqdm(
                 total=len(jobs),
                 initial=done,
                 desc="chains done",
@@ -87,91 +85,91 @@ class Live:
                 position=0,
                 file=sys.stderr,
             )
-        self._sum()
+        self._show_totals()
 
-    def started(self, job: Named) -> None:
+    def started(self, job: Shown) -> None:
         self.running += 1
-        self._sum()
+        self._show_totals()
 
-    def update(self, job: Named, state: dict | None = None) -> None:
-        """Show what a running chain does: ``state``, or what its folder says."""
-        if not self.bars and self.page is None:
+    def update(self, job: Shown, state: dict | None = None) -> None:
+        """Show the progress of a running chain: ``state``, or what its run directory records."""
+        if self.sweep_bar is None and self.output is None:
             return
         state = state or progress.read(job.run_dir)
         if not state:
             return
-        if self.page is not None:
+        if self.output is not None:
             done = f"{progress.iterations_done(state):.1f} of {state['iterations']}"
             about = progress.describe(state, job.regime)
-            self.page.line(job.label, f"{job.label}: {done} fits; {about}")
+            self.output.set(job.label, f"{job.label}: {done} fits; {about}")
             return
-        if job not in self.chains:
-            used = {bar.pos for bar in self.chains.values()}
-            line = next(position for position in itertools.count(1) if -position not in used)
-            self.chains[job] = tqdm(
+        if job not in self.chain_bars:
+            used = {bar.pos for bar in self.chain_bars.values()}
+            free = next(position for position in itertools.count(1) if -position not in used)
+            self.chain_bars[job] = tqdm(
                 total=state["iterations"],
                 desc=job.label,
-                position=line,
+                position=free,
                 leave=False,
                 bar_format=CHAIN,
                 file=sys.stderr,
             )
-        bar = self.chains[job]
+        bar = self.chain_bars[job]
         bar.n = progress.iterations_done(state)
         bar.set_postfix_str(progress.describe(state, job.regime), refresh=False)
         bar.refresh()
 
-    def again(self, job: Named) -> None:
-        """A job that had started waits again: another process has its run directory."""
+    def requeued(self, job: Shown) -> None:
+        """Show that a started job waits again, since another process runs its chain."""
         self.running -= 1
         self._close(job)
-        if self.page is not None:
-            self.page.line(job.label, f"waiting: {job.label}")
-        self._sum()
+        if self.output is not None:
+            self.output.set(job.label, f"waiting: {job.label}")
+        self._show_totals()
 
-    def ended(self, job: Named, failed: bool, *, ran: bool = True) -> None:
-        """A chain has ended; the last line of one that failed stays on the screen."""
+    def ended(self, job: Shown, failed: bool, *, ran: bool = True) -> None:
+        """Show that a chain has ended; the reason of a failure stays visible."""
         self.running -= ran
         self.failed += failed
         self.done += not failed
         self._close(job)
-        if self.all is not None:
-            self.all.update(not failed)
-        self._sum()
+        if self.sweep_bar is not None:
+            self.sweep_bar.update(not failed)
+        self._show_totals()
         text = (
             f"failed: {job.label}: {progress.last_line(job.log)}"
             if failed
             else f"done: {job.label}"
         )
-        if self.page is not None:
-            self.page.line(job.label, text)
+        if self.output is not None:
+            self.output.set(job.label, text)
         elif failed:
             self._print(text)
-        elif not self.bars:
+        elif self.sweep_bar is None:
             self._print(f"{text} ({self.done} of {self.total})")
 
     def _print(self, line: str) -> None:
-        if self.bars:
+        if self.sweep_bar is not None:
             tqdm.write(line, file=sys.stderr)
         elif not self.quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def _sum(self) -> None:
+    def _show_totals(self) -> None:
         failed = f", {self.failed} failed" if self.failed else ""
-        if self.page is not None:
+        if self.output is not None:
             running = f", {self.running} running" if self.running else ""
-            self.page.line("", f"{self.done} of {self.total} chains are done{running}{failed}")
-        if self.all is not None:
-            self.all.set_postfix_str(f"{self.running} running{failed}")
+            self.output.set("", f"{self.done} of {self.total} chains are done{running}{failed}")
+        if self.sweep_bar is not None:
+            self.sweep_bar.set_postfix_str(f"{self.running} running{failed}")
 
-    def _close(self, job: Named) -> None:
-        if job in self.chains:
-            self.chains.pop(job).close()
+    def _close(self, job: Shown) -> None:
+        if job in self.chain_bars:
+            self.chain_bars.pop(job).close()
 
     def close(self) -> None:
-        for bar in self.chains.values():
+        for bar in self.chain_bars.values():
             bar.close()
-        if self.all is not None:
-            self.all.close()
-        if self.page is not None:
-            self.page.draw()
+        if self.sweep_bar is not None:
+            self.sweep_bar.close()
+        if self.output is not None:
+            self.output.draw()

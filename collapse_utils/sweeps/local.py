@@ -1,9 +1,8 @@
 """Many chains on this machine's cores: every chain is one process of the command line.
 
 A sweep has no state of its own.  The run directories and the logs beside them record what is done,
-running or failed, so that a sweep can be stopped, repeated and watched from
-elsewhere, and so that sweeps on several machines can work on one folder: a chain that somebody else
-is running is left to them.
+running or failed, so a sweep can be stopped, repeated and watched from another machine.  Sweeps on
+several machines can also share one folder: a sweep leaves out the chains that another one runs.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from .jobs import Job
 from .live import Live
 
 POLL_S = 0.3
-FOLLOW = Path(__file__).with_name("follow.py")
+WITH_PARENT = Path(__file__).with_name("with_parent.py")
 
 
 def cores() -> int:
@@ -39,9 +38,9 @@ def cores() -> int:
 def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False) -> list[Job]:
     """Run ``jobs``, each in its own process, ``parallel`` at a time (default: cores / threads).
 
-    Chains that are done are not repeated; one that fails does not stop the others.  Returns the
-    jobs that failed; their logs end with the reason.  KeyboardInterrupt stops the chains in states
-    from which they resume.
+    Chains that are done are not repeated, and a chain that fails does not stop the others.  Returns
+    the jobs that failed; their logs end with the reason.  KeyboardInterrupt stops the chains in
+    states from which they resume.
     """
     waiting = [job for job in jobs if not job.done()]
     if not waiting:
@@ -52,9 +51,9 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
     live = Live(jobs, quiet, done=len(jobs) - len(waiting))
     try:
         while waiting or running:
-            while len(running) < parallel and (job := _next(waiting, running)) is not None:
+            while len(running) < parallel and (job := _next_job(waiting, running)) is not None:
                 waiting.remove(job)
-                if job.done():  # by another process, while it waited here
+                if job.done():  # another process has finished it meanwhile
                     live.ended(job, failed=False, ran=False)
                     continue
                 running[job] = start(job)
@@ -65,15 +64,14 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
                 if process.poll() is None:
                     continue
                 del running[job]
-                # another process was there a moment earlier
-                if process.returncode == Occupied.STATUS:
+                if process.returncode == Occupied.STATUS:  # another process started it earlier
                     waiting.append(job)
-                    live.again(job)
+                    live.requeued(job)
                     continue
-                explain(job, process.returncode)
-                good = process.returncode == 0 and job.done()
-                live.ended(job, failed=not good)
-                failed += [] if good else [job]
+                log_failure(job, process.returncode)
+                succeeded = process.returncode == 0 and job.done()
+                live.ended(job, failed=not succeeded)
+                failed += [] if succeeded else [job]
     except BaseException:
         stop(running.values())
         raise
@@ -82,37 +80,36 @@ def run(jobs: Sequence[Job], *, parallel: int | None = None, quiet: bool = False
     return failed
 
 
-def _next(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
-    """The next job: first those that need not wait for a first fit that another job makes."""
+def _next_job(waiting: Sequence[Job], running: Iterable[Job]) -> Job | None:
+    """The next job, preferably one that need not wait for a first fit that another job makes."""
     busy = {
         (job.shared, job.seed) for job in running if iterations_done(progress.read(job.run_dir)) < 1
     }
-    second = None
+    second_choice = None
     for job in waiting:
         if leases.held(job.run_dir):
             continue
         if (job.shared, job.seed) not in busy:
             return job
-        second = second or job
-    return second
+        second_choice = second_choice or job
+    return second_choice
 
 
 def start(job: Job, variables: Mapping[str, str] | None = None) -> subprocess.Popen:
-    """Start the process of a job, with its log and more ``variables`` in its environment; it stops
-    when this process dies.
+    """Start the process of a job, which writes its log, has ``variables`` added to its environment,
+    and stops when this process dies.
     """
     job.run_dir.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "TQDM_DISABLE": "1", **(variables or {})}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(job.threads)
-    # A session of its own: Ctrl-C in a terminal reaches every process of the terminal's group, and
-    # a chain that is asked to stop twice does not wait for the end of its step.  Only the sweep
-    # hears it, and asks once.
-    command = [sys.executable, "-I", "-S", str(FOLLOW), str(os.getpid()), *job.command()]
+    # A session of its own, so that Ctrl-C in a terminal reaches the sweep alone, which then stops
+    # the chain.  A chain that receives two signals stops before the end of its step.
+    command = [sys.executable, "-I", "-S", str(WITH_PARENT), str(os.getpid()), *job.command()]
     with open(job.log, "a", encoding="utf-8") as log:
-        # The process inherits the lock and holds it for as long as it lives.  If another sweep has
-        # started this chain a moment earlier, its lines stay, and ours come after them: that the
-        # run directory is in use.
+        # The process inherits the lock and holds it as long as it lives.  If another sweep has
+        # started this chain a moment earlier, its lines are kept, and ours follow them: an error
+        # that the run directory is in use.
         if not _locked(log):
             log.truncate(0)
         return subprocess.Popen(
@@ -126,7 +123,7 @@ def start(job: Job, variables: Mapping[str, str] | None = None) -> subprocess.Po
 
 
 def _locked(log: TextIO) -> bool:
-    """Whether a living process has locked ``log``; if not, it is locked from now on."""
+    """Whether a living process has locked ``log``; if not, this call locks it."""
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -145,16 +142,16 @@ def stop(processes: Iterable[subprocess.Popen]) -> None:
         process.wait()
 
 
-def explain(job: Job, returncode: int) -> None:
-    """Add to the log of a chain what its process could not say itself: what killed it, or that it
-    has ended without an error and without finishing the chain.
+def log_failure(job: Job, returncode: int) -> None:
+    """Add to the log of a chain what its process could not write: the signal that killed it, or
+    that it ended without an error and without finishing the chain.
     """
     if returncode < 0:
         hint = " (often: out of memory)" if -returncode == signal.SIGKILL else ""
-        words = f"killed by {signal.Signals(-returncode).name}{hint}"
+        reason = f"killed by {signal.Signals(-returncode).name}{hint}"
     elif returncode == 0 and not job.done():
-        words = "the process has ended with status 0 before the chain was finished"
+        reason = "the process has ended with status 0 before the chain was finished"
     else:
         return
     with contextlib.suppress(OSError), open(job.log, "a", encoding="utf-8") as log:
-        log.write(f"error: {words}\n")
+        log.write(f"error: {reason}\n")

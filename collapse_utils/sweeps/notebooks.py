@@ -1,11 +1,11 @@
-"""Every chain as an executed notebook: the section's page, with one seed and one regime, trained as
-it runs.
+"""Every chain as an executed notebook: the section's page with one seed and one regime, which
+trains while it runs.
 
-    <run>.ipynb          the record: published by one rename, only when every cell has run
-    <run>.failed.ipynb   what a failed execution leaves instead, with its error in place
+    <run>.ipynb          the executed notebook, renamed to this only when every cell has run
+    <run>.failed.ipynb   the copy that a failed execution leaves, with the error in its cell
 
-The notebook runs its chain in the run directory beside it, so that a record costs a bare chain and
-a few figures, and a chain that was run before is shown and not run again.
+The notebook runs its chain in the run directory beside it.  It therefore costs little more than the
+chain alone, and a chain that was run before is shown and not run again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ..durable.exits import exit_status
 from ..durable.leases import Lease
 from ..durable.signals import install_handlers
 from ..errors import InputError, RunError
-from . import execute as papermill_run
+from . import execute as execution
 from .jobs import Job
 
 
-def _tools() -> None:
-    """InputError unless what executes a notebook is installed."""
+def _check_installed() -> None:
+    """InputError unless the packages that execute a notebook are installed."""
     try:
         import ipykernel  # noqa: F401
         import papermill  # noqa: F401
@@ -45,10 +45,8 @@ def book_root() -> Path | None:
 
 
 def find(names: list[str], given: str) -> dict[str, Path]:
-    """The notebook of every section: the file that was given, or the book's page; InputError if
-    there is none.
-    """
-    _tools()
+    """Section -> its notebook: the file ``given``, or the book's page; InputError without one."""
+    _check_installed()
     if given:
         path = Path(given).resolve()
         if not path.is_file():
@@ -57,11 +55,8 @@ def find(names: list[str], given: str) -> dict[str, Path]:
             )
         return dict.fromkeys(names, path)
     root = book_root()
-    pages = (
-        {path.stem.partition("_")[2]: path for path in sorted(root.glob("notebooks/*.ipynb"))}
-        if root
-        else {}
-    )
+    paths = sorted(root.glob("notebooks/*.ipynb")) if root else []
+    pages = {path.stem.partition("_")[2]: path for path in paths}
     for name in names:
         if name not in pages:
             listed = ", ".join(page for page in pages if page in sections.NAMES)
@@ -87,12 +82,13 @@ class NotebookJob(Job):
         return cls(**vars(job), notebook=notebook)
 
     @property
-    def record(self) -> Path:
-        """Where the executed notebook is published."""
+    def executed(self) -> Path:
+        """The executed notebook."""
         return self.run_dir.with_name(self.run_dir.name + ".ipynb")
 
     @property
-    def failed_record(self) -> Path:
+    def failed(self) -> Path:
+        """The notebook after a failed execution."""
         return self.run_dir.with_name(self.run_dir.name + ".failed.ipynb")
 
     @property
@@ -101,31 +97,26 @@ class NotebookJob(Job):
         return self.run_dir.with_name(self.run_dir.name + ".notebook.log")
 
     def command(self) -> list[str]:
-        words = [
-            sys.executable,
-            "-m",
-            "collapse_utils.sweeps.notebooks",
-            str(self.notebook),
-            str(self.record.resolve()),
-        ]
-        return [*words, json.dumps(parameters(self))]
+        module = "collapse_utils.sweeps.notebooks"
+        files = [str(self.notebook), str(self.executed.resolve())]
+        return [sys.executable, "-m", module, *files, json.dumps(parameters(self))]
 
     def done(self) -> bool:
-        """Whether the chain is finished and the executed notebook is whole."""
-        return super().done() and papermill_run.finished(self.record)
+        """Whether the chain is finished and its notebook has run to its end."""
+        return super().done() and execution.finished(self.executed)
 
-    def leaves(self) -> list[Path]:
+    def outputs(self) -> list[Path]:
         return [
-            *super().leaves(),
-            *(path for path in (self.record, self.failed_record) if path.exists()),
+            *super().outputs(),
+            *(path for path in (self.executed, self.failed) if path.exists()),
         ]
 
 
 def parameters(job: NotebookJob) -> dict:
     """The notebook's parameters for this chain; InputError if it declares no such parameter."""
     try:
-        notebook = papermill_run.read_notebook(job.notebook)
-    except Exception as problem:  # nbformat raises what it likes for a file that is no notebook
+        notebook = execution.read_notebook(job.notebook)
+    except Exception as problem:  # nbformat raises many kinds for a file that is no notebook
         raise InputError(
             "--notebook", str(job.notebook), f"a notebook ({type(problem).__name__})"
         ) from None
@@ -143,9 +134,9 @@ def parameters(job: NotebookJob) -> dict:
         "arguments": ("--arg", list(job.arguments)),
         "allow_changed_code": ("--allow-changed-code", job.allow_changed_code),
     }
-    known = papermill_run.declared(notebook, job.notebook.name)
+    known = execution.declared_parameters(notebook, job.notebook.name)
     values |= {name: value for name, (_, value) in options.items() if name in known}
-    papermill_run.check_parameters(notebook, job.notebook.name, values)
+    execution.check_parameters(notebook, job.notebook.name, values)
     for name, (option, value) in options.items():
         if value and name not in known:
             allowed = f"a notebook with a parameter {name}, which {job.notebook.name} does not have"
@@ -154,21 +145,18 @@ def parameters(job: NotebookJob) -> dict:
 
 
 def execute(source: Path, target: Path, values: dict) -> str:
-    """Execute ``source`` into ``target``; returns why it failed, or "".  The copy that failed is
-    kept beside it.
+    """Execute ``source`` into ``target``; returns why it failed, or "".  A failed copy is kept
+    beside ``target``.
     """
     root = next(
         (folder for folder in source.parents if (folder / "_toc.yml").is_file()), SOURCE_TREE
     )
-    # a debugger's warning, of no use in a log
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     with Lease(target.with_name(f".record-{target.stem}"), wait=True):
-        if papermill_run.finished(target) and (target.with_suffix("") / "DONE").exists():
+        if execution.finished(target) and (target.with_suffix("") / "DONE").exists():
             return ""  # made by another process while we waited
         try:
-            return papermill_run.execute(root, source, target, values)
-        # a kernel that died has run no handler of ours: keep what it has left
-        except Exception as problem:
+            return execution.execute(root, source, target, values)
+        except Exception as problem:  # such as a kernel that died: keep what it has left
             partial = target.with_name(f".{target.stem}.partial.ipynb")
             if partial.exists():
                 os.replace(partial, target.with_name(f"{target.stem}.failed.ipynb"))

@@ -17,8 +17,8 @@ ANSWER_S = 10.0  # how long a cluster may take to answer
 
 @contextlib.contextmanager
 def connected(ray: Any, address: str | None) -> Iterator[None]:
-    """Ray, connected for the length of the block; its signal handlers do not replace ours."""
-    _check_answers(address)
+    """A connection to Ray during the block; Ray's signal handlers do not replace ours."""
+    _check_reachable(address)
     if ray.is_initialized():
         yield
         return
@@ -31,21 +31,22 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
             logging_level=logging.ERROR,
         )
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as problem:
-        first = reason(ray, problem)
-        raise InputError("--address", address, f"a Ray cluster that answers ({first})") from None
-    heard: list[int] = []
+        why = reason(ray, problem)
+        raise InputError("--address", address, f"a Ray cluster that answers ({why})") from None
+    received: list[int] = []
 
-    def hear(signum: int, frame: Any) -> None:
-        heard.append(signum)
+    def handle(signum: int, frame: Any) -> None:
+        received.append(signum)
         handlers[signum](signum, frame)
 
     for signum, handler in handlers.items():
-        signal.signal(signum, hear if callable(handler) else handler)
+        signal.signal(signum, handle if callable(handler) else handler)
     try:
         yield
     except KeyboardInterrupt:
-        if heard:  # what the handler raises inside of Ray, Ray turns into a plain KeyboardInterrupt
-            raise Interrupted(heard[0]) from None
+        # Ray turns what our handler raises inside of Ray's code into a plain KeyboardInterrupt.
+        if received:
+            raise Interrupted(received[0]) from None
         raise
     finally:
         for signum, handler in handlers.items():
@@ -53,12 +54,12 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _check_answers(address: str | None) -> None:
-    """InputError at once where nothing listens; Ray itself would try for minutes."""
-    host, sign, port = (address or "").rpartition("://")[2].rpartition(":")
+def _check_reachable(address: str | None) -> None:
+    """InputError at once if nothing listens at ``address``; Ray itself would try for minutes."""
     if address in (None, "auto", "local"):
         return
-    if not sign or not port.isdigit():
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdigit():
         raise InputError("--address", address, "auto, HOST:PORT or ray://HOST:PORT")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
@@ -67,10 +68,8 @@ def _check_answers(address: str | None) -> None:
 
 
 def reason(ray: Any, problem: Exception) -> str:
-    """Why Ray could not do something, in one line.
-
-    Of a traceback from a node the last line says what happened; of Ray's own explanations the
-    first.
+    """Why Ray could not do something, in one line: the last line of a traceback from a node, the
+    first line of an explanation by Ray itself.
     """
     lines = [line for line in str(problem).strip().splitlines() if line.strip()]
     if not lines:

@@ -1,13 +1,13 @@
 """The jobs of a sweep on a Ray cluster.
 
 Ray decides where a chain runs, and runs it again on another node when its node dies.  It does not
-decide whether that is safe: after a node's scheduler has died, its processes may go on writing.
-Safety comes from the run directory, whose lease one living process holds: a task starts its chain
-when nobody does, and waits while somebody does.
+decide whether that is safe: after a node's scheduler has died, its processes may still write.
+Safety comes from the lease of the run directory, which only one living process can hold: a task
+starts its chain when no process holds the lease, and waits while one does.
 
-OUT is a folder that every node sees under the same path.  With ``copy_back`` it is not: a chain
-then runs on its node's own disk, and the finished run directory travels back through Ray and gets
-its name in one step.
+OUT is a folder that every node sees under the same path.  With ``copy_back`` it need not be: a
+chain then runs on its node's own disk, and the finished run directory is sent back through Ray and
+gets its final name in one step.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ def engine(
 
     Parameters
     ----------
-    address : of a running cluster, ``auto`` or None for Ray's own choice (``RAY_ADDRESS``, a
-        cluster on this machine, or a new one of this machine alone).
-    cpus, gpus : what one chain keeps for itself; the preset's threads and no GPU by default.  Two
-        chains share a GPU at 0.5.
-    retries : how often a chain is begun again after its node or its worker has died.  A chain that
-        fails by itself is not.
+    address : the address of a running cluster, ``auto``, or None for Ray's own choice
+        (``RAY_ADDRESS``, a cluster on this machine, or a new one of this machine alone).
+    cpus, gpus : what is reserved for one chain; the preset's threads and no GPU by default.  With
+        0.5, two chains share a GPU.
+    retries : how often a chain is started again after its node or its worker has died.  A chain
+        that fails by itself is not started again.
     copy_back : OUT is not shared; see above.
-    divide : processes that may sample one generation, the chain's own among them; the others have
-        the same cores and GPUs as a chain, see ``divided.py``.
+    divide : processes that may sample one generation, including the chain's own; each of the others
+        has the same cores and GPUs as a chain, see ``divided.py``.
 
     Raises
     ------
@@ -72,8 +72,8 @@ def engine(
             _check_new(waiting)
         if not waiting:
             return []
-        with connected(ray, address), _mark(waiting[0]) as mark:
-            return _drive(ray, jobs, waiting, mark, cpus, gpus, retries, copy_back, divide, quiet)
+        with connected(ray, address), _marker(waiting[0].out) as marker:
+            return _run(ray, jobs, waiting, marker, cpus, gpus, retries, copy_back, divide, quiet)
 
     return run
 
@@ -83,41 +83,41 @@ def _absolute(job: Job) -> Job:
     changes: dict[str, Any] = {"run_dir": job.run_dir.resolve(), "shared": job.shared.resolve()}
     if job.data != sections.DEFAULT and Path(job.data).exists():
         changes["data"] = str(Path(job.data).resolve())
-    place, _, name = job.section.rpartition(":")  # of an own model
-    if place.endswith(".py"):
-        changes["section"] = f"{Path(place).resolve()}:{name}"
+    file, _, name = job.section.rpartition(":")
+    if file.endswith(".py"):  # an own model
+        changes["section"] = f"{Path(file).resolve()}:{name}"
     return dataclasses.replace(job, **changes)
 
 
 def _check_new(jobs: Sequence[Job]) -> None:
-    """A run that was begun in OUT itself would be lost under the copy of another one."""
+    """InputError for a run that was begun in OUT itself: the copied run would replace it."""
     for job in jobs:
         if job.run_dir.exists() and not (job.run_dir / "DONE").exists():
             raise InputError(
                 "--copy-back",
                 str(job.run_dir),
-                "run directories that are new or finished (this one was begun "
-                "here: go on without --copy-back)",
+                "run directories that are new or finished (this one was begun here: continue it "
+                "without --copy-back)",
             )
 
 
 @contextlib.contextmanager
-def _mark(job: Job) -> Iterator[Path]:
+def _marker(out: Path) -> Iterator[Path]:
     """A file in OUT by which a node sees that it shares the folder."""
-    mark = job.out / f".shared-{uuid.uuid4().hex[:8]}.tmp"
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    marker = out / f".shared-{uuid.uuid4().hex[:8]}.tmp"
+    out.mkdir(parents=True, exist_ok=True)
+    marker.touch()
     try:
-        yield mark
+        yield marker
     finally:
-        mark.unlink(missing_ok=True)
+        marker.unlink(missing_ok=True)
 
 
-def _drive(
+def _run(
     ray: Any,
     jobs: Sequence[Job],
     waiting: list[Job],
-    mark: Path,
+    marker: Path,
     cpus: int | None,
     gpus: float,
     retries: int,
@@ -125,6 +125,7 @@ def _drive(
     divide: int,
     quiet: bool,
 ) -> list[Job]:
+    """Run the jobs ``waiting`` of ``jobs`` as Ray tasks; returns those that failed."""
     board = None
     if copy_back:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -133,27 +134,33 @@ def _drive(
             ray.get_runtime_context().get_node_id(), soft=False
         )
         board = (
-            ray.remote(ray_worker.Board)
+            ray.remote(ray_worker.ProgressBoard)
             .options(num_cpus=0, scheduling_strategy=local_node)
             .remote()
         )
     _warn_if_too_large(ray, max(cpus or job.threads for job in waiting), gpus)
-    task = ray.remote(ray_worker.work)
+    task = ray.remote(ray_worker.run_job)
     refs: dict[Any, Job] = {}
     for job in _first_fits_first(waiting):
-        options = {"num_cpus": cpus or job.threads, "num_gpus": gpus, "max_retries": retries}
-        remote = task.options(**options, scheduling_strategy="SPREAD", name=job.label)
-        shares = (divide, options["num_cpus"], gpus) if divide > 1 else None
-        refs[remote.remote(job, str(mark), copy_back, __version__, board, shares)] = job
+        cores = cpus or job.threads
+        remote = task.options(
+            num_cpus=cores,
+            num_gpus=gpus,
+            max_retries=retries,
+            scheduling_strategy="SPREAD",
+            name=job.label,
+        )
+        division = (divide, cores, gpus) if divide > 1 else None
+        refs[remote.remote(job, str(marker), copy_back, __version__, board, division)] = job
     live, failed, shown = Live(jobs, quiet, done=len(jobs) - len(waiting)), [], set()
     try:
         while refs:
             ready, _ = ray.wait(list(refs), num_returns=1, timeout=ray_worker.POLL_S)
             for ref in ready:
                 job = refs.pop(ref)
-                good = _take(ray, job, ref, copy_back)
-                live.ended(job, failed=not good, ran=job in shown)
-                failed += [] if good else [job]
+                succeeded = _finish(ray, job, ref, copy_back)
+                live.ended(job, failed=not succeeded, ran=job in shown)
+                failed += [] if succeeded else [job]
             states = ray.get(board.read.remote()) if board is not None else {}
             for job in refs.values():
                 state = states.get(str(job.run_dir)) or (
@@ -179,7 +186,7 @@ def _drive(
 
 
 def _first_fits_first(jobs: Sequence[Job]) -> list[Job]:
-    """One chain of every seed before its other regimes, which wait for its first fit."""
+    """The jobs, one chain of every seed before its other regimes, which wait for its first fit."""
     seen: dict[tuple[Path, int], int] = {}
     rank = {}
     for job in jobs:
@@ -187,23 +194,25 @@ def _first_fits_first(jobs: Sequence[Job]) -> list[Job]:
     return sorted(jobs, key=lambda job: rank[job])
 
 
-def _take(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
-    """Whether a task that has ended has done its job; if not, its log says why."""
+def _finish(ray: Any, job: Job, ref: Any, copy_back: bool) -> bool:
+    """Fetch the result of a task that has ended; returns whether its job is done.  If not, the
+    job's log says why.
+    """
     try:
-        words, archive = ray.get(ref)
+        error, archive = ray.get(ref)
         if copy_back and archive:
             ray_worker.unpack(job, archive)
     except (ray.exceptions.RayError, RunError, OSError, tarfile.TarError) as problem:
-        words = f"error: ray: {reason(ray, problem)}"
-    if words:
+        error = f"error: ray: {reason(ray, problem)}"
+    if error:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with open(job.log, "a", encoding="utf-8") as log:
-            log.write(words + "\n")
+            log.write(error + "\n")
     return job.done()
 
 
 def _warn_if_too_large(ray: Any, cpus: int, gpus: float) -> None:
-    """Say so if no node is large enough at present: Ray would wait for one without a word."""
+    """Warn if no node is large enough at present: Ray would wait for one silently."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
         need = f"{cpus} core{'s' * (cpus > 1)}" + (f" and {gpus:g} GPU" if gpus else "")

@@ -1,6 +1,6 @@
-"""One job of a sweep on a machine of a cluster: run to its end, and copied back if asked.
+"""One job of a sweep on a node of a cluster: run to its end, and copied back if requested.
 
-Nothing here knows of the engine.  A job is safe to run anywhere, any number of times: it starts its
+Nothing here depends on the engine.  A job can run anywhere, any number of times: it starts its
 chain when no living process holds the run directory, and waits while one does.
 """
 
@@ -30,42 +30,44 @@ from . import divided, local
 from .jobs import Job
 
 POLL_S = 0.5
-TELL_S = 2.0  # how often a chain on its node's own disk says how far it is
+REPORT_S = 2.0  # how often a chain on its node's own disk reports its progress
 SHARED_WAIT_S = 30.0  # how long a network file system may take to show a new file
 
 
-def work(
+def run_job(
     job: Job,
-    mark: str,
+    marker: str,
     copy_back: bool,
     version: str,
     board: Any,
-    shares: tuple[int, int, float] | None,
+    division: tuple[int, int, float] | None,
 ) -> tuple[str, bytes]:
-    """One job on the node where Ray has put it: why it failed, where its log does not say so, and
-    with ``copy_back`` the run directory, its log and its record as a tar file.
+    """Run one job on the node that Ray has chosen.
 
-    ``shares``: the processes that sample one of its generations, and the cores and GPUs of each.
+    ``division`` is the number of processes that sample one of its generations, and the cores and
+    GPUs of each.  Returns why the job failed, if its log does not say so, and with ``copy_back``
+    what it has written as a tar file.
     """
     host = socket.gethostname()
     if version != __version__:
         here = f"error: {host} has collapse_utils {__version__}"
         return f"{here}, the sweep is of version {version}", b""
-    variables = divided.variables(*shares, job.threads) if shares else {}
+    variables = divided.variables(*division, job.threads) if division else {}
     if copy_back:
-        moved = _moved(job, _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12])
+        scratch = _scratch() / hashlib.sha256(str(job.out).encode()).hexdigest()[:12]
+        moved = _moved(job, scratch)
 
-        def tell(state: dict) -> None:
-            board.tell.remote(str(job.run_dir), {**state, "host": host})
+        def report(state: dict) -> None:
+            board.update.remote(str(job.run_dir), {**state, "host": host})
 
-        whole = finish(moved, tell, variables) == 0
-        archive = pack(moved, whole)
-        # a chain that has failed goes on here from what it has done, when the sweep is repeated
-        for path in moved.leaves() if whole else ():
+        complete = finish(moved, report, variables) == 0
+        archive = pack(moved, complete)
+        # A chain that has failed keeps its files here: when the sweep is repeated, it resumes.
+        for path in moved.outputs() if complete else ():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return "", archive
     deadline = time.monotonic() + SHARED_WAIT_S
-    while not Path(mark).exists():
+    while not Path(marker).exists():
         if time.monotonic() > deadline:
             unseen = f"error: {host} does not see {job.out}"
             return f"{unseen}; share the folder, or use --copy-back", b""
@@ -75,7 +77,7 @@ def work(
 
 
 def _scratch() -> Path:
-    """A folder of this user alone on the node's own disk (``TMPDIR`` chooses the disk)."""
+    """A folder that only this user can read, on the node's own disk (``TMPDIR`` chooses it)."""
     path = Path(tempfile.gettempdir()) / f"collapse-utils-{getpass.getuser()}"
     path.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and (path.is_symlink() or path.stat().st_uid != os.getuid()):
@@ -92,56 +94,58 @@ def _moved(job: Job, out: Path) -> Job:
 
 
 def finish(
-    job: Job, tell: Callable[[dict], None] | None = None, variables: Mapping[str, str] | None = None
+    job: Job,
+    report: Callable[[dict], None] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> int:
     """Run a job to its end, with ``variables`` in its environment, and return its exit status;
     waits while another process runs it.
 
-    The other process is an orphan: what a dead worker has left.  It dies with its worker or, if its
-    node has lost touch with the cluster, runs on; then its lease tells.
+    The other process is an orphan, which a dead worker has left.  It usually dies with its worker.
+    If its node has lost the connection to the cluster it still runs, and its lease shows that.
     """
     while not job.done():
         if leases.held(job.run_dir):
             time.sleep(POLL_S)
             continue
         process = local.start(job, variables)
-        last_told = time.monotonic()
+        last_report = time.monotonic()
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(POLL_S)
-                if tell is not None and time.monotonic() - last_told > TELL_S:
-                    last_told = time.monotonic()
+                if report is not None and time.monotonic() - last_report > REPORT_S:
+                    last_report = time.monotonic()
                     if state := progress.read(job.run_dir):
-                        tell(state)
+                        report(state)
         except BaseException:  # the sweep was stopped, and Ray cancels its tasks
             local.stop([process])
             raise
         if process.returncode == Occupied.STATUS:  # an orphan was there a moment earlier
             continue
-        local.explain(job, process.returncode)
+        local.log_failure(job, process.returncode)
         if process.returncode or not job.done():
             return process.returncode or 1
     return 0
 
 
-def _seen(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+def _not_hidden(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if Path(member.name).name.startswith(".") else member
 
 
-def pack(job: Job, whole: bool) -> bytes:
-    """What a job has left, as a tar file; without the run directory if it is not finished."""
+def pack(job: Job, complete: bool) -> bytes:
+    """The outputs of a job as a tar file; without the run directory unless it is ``complete``."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in job.leaves():
-            if path.is_file() or whole:
-                tar.add(path, path.name, filter=_seen)
+        for path in job.outputs():
+            if path.is_file() or complete:
+                tar.add(path, path.name, filter=_not_hidden)
     return buffer.getvalue()
 
 
 def unpack(job: Job, archive: bytes) -> None:
-    """Rename what came back to its place beside ``job.run_dir``, the run directory last; RunError
-    if a block of it is damaged, and then the run directory does not get its name.
+    """Write the outputs in ``archive`` beside ``job.run_dir``, each by one rename and the run
+    directory last; if one of its blocks is damaged, RunError is raised and it is not renamed.
     """
     parent = job.run_dir.parent
     temporary = parent / f".{job.run_dir.name}.{uuid.uuid4().hex[:8]}.tmp"
@@ -153,7 +157,7 @@ def unpack(job: Job, archive: bytes) -> None:
             files.flush(path)
         for path in sorted(temporary.iterdir(), key=Path.is_dir):
             if path.is_dir() and job.run_dir.is_dir():
-                continue  # somebody else has brought it: it is the same to the last bit
+                continue  # another task has brought it: it is the same to the last bit
             for folder in sorted(path.glob("generation-*/block-*")):
                 if (problem := files.damage(folder)) is not None:
                     raise RunError(f"what came back is damaged: {problem}")
@@ -162,13 +166,13 @@ def unpack(job: Job, archive: bytes) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-class Board:
-    """Where chains on other disks say how far they are: an actor beside the driver."""
+class ProgressBoard:
+    """The progress of chains on other disks: an actor on the driver's node."""
 
     def __init__(self) -> None:
         self.states: dict[str, dict] = {}
 
-    def tell(self, run_dir: str, state: dict) -> None:
+    def update(self, run_dir: str, state: dict) -> None:
         self.states[run_dir] = state
 
     def read(self) -> dict[str, dict]:

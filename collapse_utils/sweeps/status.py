@@ -1,4 +1,4 @@
-"""How far runs have come, read from their folders, also while they run."""
+"""The state of the chains in a folder, read from their run directories, also while they run."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Row:
     state: str  # one of STATES
     finished: str  # iterations, such as 2.3/5
     label: str
-    words: str  # what a running chain does, or why one has failed
+    note: str  # the progress of a running chain, or the reason of a failure
 
     def __str__(self) -> str:
-        words = f": {self.words}" if self.words else ""
-        return plain(f"{self.state:<8} {self.finished:<8} {self.label}{words}")
+        note = f": {self.note}" if self.note else ""
+        return plain(f"{self.state:<8} {self.finished:<8} {self.label}{note}")
 
 
 def label(description: dict) -> str:
-    """The name of a chain from its ``config.json``."""
+    """The label of a chain, from its ``config.json``."""
     names = (
         description["section"],
         description["variant"],
@@ -44,9 +44,9 @@ def label(description: dict) -> str:
 
 
 def row(run_dir: Path, thorough: bool = True) -> Row:
-    """One run: its state, its place in the chain, and what it last said.
+    """The row of a run directory.
 
-    With ``thorough`` the files of a finished run are read, and what is damaged is named.
+    With ``thorough`` the files of a finished run are read, and a damaged one is named.
     """
     try:
         description = read_description(run_dir)
@@ -54,32 +54,32 @@ def row(run_dir: Path, thorough: bool = True) -> Row:
         return Row("failed", "?", str(run_dir), str(problem))
     name, total = label(description), description["config"]["iterations"]
     state = progress.read(run_dir)
-    if state.get("iterations") != total:  # another run's
+    if state.get("iterations") != total:  # left by another run
         state = {}
     if (run_dir / "DONE").exists():
         try:
             if thorough:
                 read_run(run_dir)
         except RunError as problem:
-            words = f"{problem}; collapse run with its options makes it whole again"
-            return Row("failed", f"{total}/{total}", name, words)
-        return Row("done", f"{total}/{total}", name, _record_failed(run_dir))
+            note = f"{problem}; collapse run with its options makes it whole again"
+            return Row("failed", f"{total}/{total}", name, note)
+        return Row("done", f"{total}/{total}", name, _notebook_failure(run_dir))
     finished = f"{progress.iterations_done(state):.1f}/{total}"
     owner = leases.owner(run_dir)
     if owner is not None and owner.alive:
         silent = progress.silent_s(run_dir)
-        note = f", silent for {progress.duration(silent)}" if silent > progress.SILENT_S else ""
+        pause = f", silent for {progress.duration(silent)}" if silent > progress.SILENT_S else ""
         now = progress.describe(state, description["regime"]) if state else "starting"
-        return Row("running", finished, name, f"{now}{note} ({owner})")
-    words = progress.last_line(run_dir.with_name(run_dir.name + ".log"))
-    if FAILURE.match(words):
-        return Row("failed", finished, name, words)
-    gone = f"{owner} has died" if owner is not None else ""
-    return Row("stopped", finished, name, words or gone)
+        return Row("running", finished, name, f"{now}{pause} ({owner})")
+    last = progress.last_line(run_dir.with_name(run_dir.name + ".log"))
+    if FAILURE.match(last):
+        return Row("failed", finished, name, last)
+    died = f"{owner} has died" if owner is not None else ""
+    return Row("stopped", finished, name, last or died)
 
 
-def _record_failed(run_dir: Path) -> str:
-    """What is to be said of the executed notebook of a finished chain, if it has failed."""
+def _notebook_failure(run_dir: Path) -> str:
+    """Why the notebook of a finished chain has failed; empty if it has not."""
     if not run_dir.with_name(f"{run_dir.name}.failed.ipynb").exists():
         return ""
     return "but its notebook: " + progress.last_line(
@@ -88,7 +88,7 @@ def _record_failed(run_dir: Path) -> str:
 
 
 def planned_row(run_dir: Path, name: str) -> Row:
-    """A chain that a sweep was asked for and that has no run directory here yet."""
+    """The row of a chain that a sweep has planned and that has no run directory here yet."""
     state = progress.read_elsewhere(run_dir)
     if "phase" in state:
         finished = f"{progress.iterations_done(state):.1f}/{state['iterations']}"
@@ -100,9 +100,9 @@ def planned_row(run_dir: Path, name: str) -> Row:
             f"{progress.describe(state, regime)} (on the disk of {state.get('host')})",
         )
     for kind in (".log", ".notebook.log"):
-        words = progress.last_line(run_dir.with_name(run_dir.name + kind))
-        if FAILURE.match(words):
-            return Row("failed", "0", name, words)
+        last = progress.last_line(run_dir.with_name(run_dir.name + kind))
+        if FAILURE.match(last):
+            return Row("failed", "0", name, last)
     return Row("waiting", "0", name, "")
 
 

@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from book._tools.contents import notebooks, pages
-from collapse_utils.sweeps.execute import declared, read_notebook
+from collapse_utils.sweeps.execute import declared_parameters, read_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -52,7 +52,7 @@ def test_every_code_cell_was_run_in_order(path):
 
 @EVERY
 def test_the_parameters_cell_reads_and_does_not_train(path):
-    known = declared(read_notebook(path), path.name)
+    known = declared_parameters(read_notebook(path), path.name)
     assert {"preset", "seeds", "regimes", "recompute", "data", "results"} <= set(known)
     assert known["recompute"] is False
     assert sum("parameters" in cell.metadata.get("tags", ()) for cell in code_cells(path)) == 1

@@ -20,9 +20,9 @@ from collapse_utils.pages import figures
 from collapse_utils.sweeps import execute
 from collapse_utils.sweeps.execute import (
     check_parameters,
-    declared,
-    fewer_colours,
+    declared_parameters,
     read_notebook,
+    reduce_colours,
     write_notebook,
 )
 
@@ -172,12 +172,17 @@ def test_a_folder_that_is_no_book_is_refused(tmp_path, capsys):
 def test_parameters_are_read_from_the_parameters_cell():
     source = "preset = 'cpu'\nseeds: list[int] = [0]\ndata = None\nwhere = str(1)"
     notebook = new_notebook(cells=[new_code_cell(source, metadata={"tags": ["parameters"]})])
-    assert declared(notebook, "n") == {"preset": "cpu", "seeds": [0], "data": None, "where": None}
+    assert declared_parameters(notebook, "n") == {
+        "preset": "cpu",
+        "seeds": [0],
+        "data": None,
+        "where": None,
+    }
     check_parameters(notebook, "n", {"preset": "smoke", "seeds": [1], "data": "folder", "where": 3})
     with pytest.raises(InputError, match="the type of its default"):
         check_parameters(notebook, "n", {"seeds": "1"})
     with pytest.raises(InputError, match="tagged 'parameters'"):
-        declared(new_notebook(), "n")
+        declared_parameters(new_notebook(), "n")
 
 
 def test_prepared_copies_keep_the_committed_outputs(tmp_path):
@@ -223,7 +228,7 @@ def drawn() -> bytes:
 
 def test_a_figure_of_fewer_colours_looks_the_same_and_is_smaller():
     raw = drawn()
-    small = fewer_colours(raw)
+    small = reduce_colours(raw)
     with Image.open(io.BytesIO(raw)) as image:
         before, metadata = np.asarray(image.convert("RGB")).astype(int), image.info
     with Image.open(io.BytesIO(small)) as image:
@@ -235,11 +240,11 @@ def test_a_figure_of_fewer_colours_looks_the_same_and_is_smaller():
     assert len(small) < len(raw) / 2
     assert np.abs(after - before).max() <= 24  # of 255: no line, band or letter in another hue
     assert (after[0, 0] == 255).all()
-    assert fewer_colours(small) == small
+    assert reduce_colours(small) == small
     glass = io.BytesIO()
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(glass, "PNG")
     # a see-through picture is left alone
-    assert fewer_colours(glass.getvalue()) == glass.getvalue()
+    assert reduce_colours(glass.getvalue()) == glass.getvalue()
 
 
 def test_strip_makes_pictures_small_once(tmp_path):

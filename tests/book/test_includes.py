@@ -181,7 +181,7 @@ def test_the_answer_says_what_is_left_at_equal_training_and_counts_the_papers_cl
     assert f"{len(outcomes)} tests of the paper's claims: {counts['reproduced']} reproduced" in (
         front.count(outcomes)
     )
-    assert front.strip(outcomes).count("](#") == len(outcomes)
+    assert front.squares(outcomes).count("](#") == len(outcomes)
     assert "0.8 million parameters and read 250 stories" in front.smallness(ROOT)
 
 

@@ -183,13 +183,13 @@ def test_a_turned_molecule_keeps_its_shape_and_its_handedness():
     for _ in range(5):
         rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         rotation *= np.linalg.det(rotation)
-        turned = samples.turned(still @ rotation + 5, still)
+        turned = samples.aligned(still @ rotation + 5, still)
         assert turned == pytest.approx(still - still.mean(0))
-    mirrored = samples.turned(still * [1, 1, -1], still)
+    mirrored = samples.aligned(still * [1, 1, -1], still)
     distances = np.linalg.norm(mirrored[:, None] - mirrored, axis=-1)
     assert distances == pytest.approx(np.linalg.norm(still[:, None] - still, axis=-1))
     assert np.linalg.norm(mirrored - (still - still.mean(0))) > 1  # a rotation undoes no mirror
-    axes = samples.flat(still)
+    axes = samples.principal_axes(still)
     assert axes @ axes.T == pytest.approx(np.eye(3))
     assert np.linalg.det(axes) == pytest.approx(1)
 

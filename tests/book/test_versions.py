@@ -161,4 +161,4 @@ def test_software_holds_the_records_against_the_lock(tmp_path):
 
 
 def test_without_results_it_says_so(tmp_path):
-    assert set(versions.pages(tmp_path).values()) == {versions.NOTHING}
+    assert set(versions.pages(tmp_path).values()) == {versions.NO_RESULTS}

@@ -87,7 +87,7 @@ def test_a_form_that_is_the_truth_is_found_and_outweighs_the_others(name):
 def test_the_interval_of_one_form_is_the_textbook_prediction_interval():
     table = scaling.rises(made_up(TRUTHS["line"], noise=0.02), "loss", "replace")
     line = scaling.fit(table)[0]
-    x, y = scaling.logs(table), table["rise"].to_numpy()
+    x, y = scaling.design_matrix(table), table["rise"].to_numpy()
     new = np.array([1.0, *(np.log2([4000, 4e6]) - scaling.CENTRE)])
     inverse = np.linalg.inv(x.T @ x)
     error = line.error * np.sqrt(1 + new @ inverse @ new)

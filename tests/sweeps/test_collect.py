@@ -134,7 +134,7 @@ def test_a_run_that_cannot_be_read_does_not_stop_the_others(tmp_path):
     (finished(out, seed=2) / "iteration-03" / "metrics.json").unlink()
     lines = collect.collect(out, tmp_path / "results")
     assert "12 rows, 1 finished" in lines[0]
-    assert sum("said to be done" in line for line in lines) == 2
+    assert sum("marked DONE but unreadable" in line for line in lines) == 2
 
 
 def test_every_record_says_where_it_comes_from(tmp_path):
@@ -166,15 +166,15 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 def test_the_plan_of_a_sweep_is_left_beside_its_runs(tmp_path):
     planned = jobs.plan(["linear"], "smoke", [0, 1], ["replace"], tmp_path)
-    jobs.leave_plan(planned)
-    jobs.leave_plan(planned)  # a shard on another machine leaves the same file
+    jobs.save_plan(planned)
+    jobs.save_plan(planned)  # a shard on another machine leaves the same file
     assert len(list(tmp_path.glob("sweep-*.json"))) == 1
     assert jobs.planned(tmp_path) == {job.run_dir: job.label for job in planned}
     below = jobs.plan(
         ["linear"], "smoke", [0], ["replace"], next(tmp_path.glob("sweep-*.json")) / "below"
     )
     with pytest.raises(InputError, match="--out"):
-        jobs.leave_plan(below)
+        jobs.save_plan(below)
 
 
 @pytest.mark.parametrize(("regime", "seed"), [("accumulate", 0), ("replace", 2)])

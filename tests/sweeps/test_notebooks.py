@@ -193,7 +193,7 @@ def test_stopping_stops_the_chain_and_the_same_command_goes_on(tmp_path):
         time.sleep(0.1)
     assert not leases.held(job.run_dir) and not (job.run_dir / "DONE").exists()
     assert processes.start(*words).wait() == 0
-    assert finished(notebooks.NotebookJob.of(job, tmp_path / "toy.ipynb").record)
+    assert finished(notebooks.NotebookJob.of(job, tmp_path / "toy.ipynb").executed)
     assert not list((tmp_path / "out").rglob("*.partial.ipynb"))
 
 

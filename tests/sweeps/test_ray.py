@@ -123,7 +123,7 @@ def sampling() -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cmdline"])
-        if (process.info["cmdline"] or [""])[0].startswith("ray::_Maker.make")
+        if (process.info["cmdline"] or [""])[0].startswith("ray::_Worker.make")
     ]
 
 
@@ -239,7 +239,7 @@ def test_results_are_copied_back_from_nodes_that_share_no_folder(
     def watch():
         while not ended.wait(0.05):
             if (tmp_path / "back").is_dir() and (
-                result := [row for row in status.rows(tmp_path / "back") if row.words]
+                result := [row for row in status.rows(tmp_path / "back") if row.note]
             ):
                 seen.append(str(result[0]))
 

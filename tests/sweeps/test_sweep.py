@@ -26,7 +26,7 @@ from collapse_utils.durable.leases import process_start
 from collapse_utils.durable.run_dir import fingerprint
 from collapse_utils.errors import InputError, Occupied, RunError
 from collapse_utils.sweeps import jobs, live, local, ray_engine, ray_worker, status
-from collapse_utils.sweeps.local import explain, start
+from collapse_utils.sweeps.local import log_failure, start
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--set", "iterations=2", "--set", "repeats=4"]
@@ -297,13 +297,13 @@ def test_a_run_that_is_damaged_on_its_way_back_is_not_done(tmp_path):
     (there,) = planned(tmp_path / "there", [0], assignments=TINY[1::2])[:1]
     (here,) = planned(tmp_path / "here", [0], assignments=TINY[1::2])[:1]
     assert local.run([there], quiet=True) == []
-    ray_worker.unpack(here, ray_worker.pack(there, whole=True))
+    ray_worker.unpack(here, ray_worker.pack(there, complete=True))
     assert here.done()
     shutil.rmtree(here.run_dir)
     block = next(there.run_dir.glob("generation-*/block-*/*.npy"))
     block.write_bytes(block.read_bytes()[:-1] + b"!")
     with pytest.raises(RunError, match=f"damaged: .*{block.name}"):
-        ray_worker.unpack(here, ray_worker.pack(there, whole=True))
+        ray_worker.unpack(here, ray_worker.pack(there, complete=True))
     assert not here.done() and here.log.exists()
 
 
@@ -313,7 +313,7 @@ def test_a_node_keeps_what_a_failed_chain_has_done(tmp_path, monkeypatch, status
     (job,) = planned(tmp_path / "here", [0])[:1]
     there = []
 
-    def finish(moved, tell, variables):
+    def finish(moved, report, variables):
         there.append(moved)
         (moved.run_dir / "iteration-01").mkdir(parents=True)
         moved.log.write_text("its last words")
@@ -321,7 +321,7 @@ def test_a_node_keeps_what_a_failed_chain_has_done(tmp_path, monkeypatch, status
 
     monkeypatch.setattr(ray_worker, "_scratch", lambda: tmp_path / "scratch")
     monkeypatch.setattr(ray_worker, "finish", finish)
-    _, archive = ray_worker.work(job, "", True, __version__, None, None)
+    _, archive = ray_worker.run_job(job, "", True, __version__, None, None)
     ray_worker.unpack(job, archive)
     assert job.log.read_text() == "its last words"
     assert job.run_dir.exists() == (status == 0)
@@ -448,7 +448,7 @@ def run_dir_of(job, **state):
 
 def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     every = planned(tmp_path)  # accumulate and replace of seeds 0, 1, 2
-    jobs.leave_plan(every)
+    jobs.save_plan(every)
     lease = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -477,11 +477,11 @@ def test_status_tells_every_state_and_the_owner(tmp_path, capsys):
     assert rows[every[0].label].finished == "1.3/4"
     assert (
         f"812.3 items/s, 11 min left (process {os.getpid()} on {socket.gethostname()})"
-        in rows[every[0].label].words
+        in rows[every[0].label].note
     )
-    assert "(process 12 on node-7)" in rows[every[1].label].words
-    assert rows[every[2].label].words == f"process {os.getpid()} on node-8 has died"
-    assert "the loss is nan" in rows[every[3].label].words
+    assert "(process 12 on node-7)" in rows[every[1].label].note
+    assert rows[every[2].label].note == f"process {os.getpid()} on node-8 has died"
+    assert "the loss is nan" in rows[every[3].label].note
     assert main(["status", str(tmp_path)]) == 0
     assert (
         capsys.readouterr().out.splitlines()[-1]
@@ -512,7 +512,7 @@ def test_a_chain_that_is_killed_says_by_what(tmp_path):
     while not (leases.held(job.run_dir) and (job.run_dir / "progress.json").exists()):
         time.sleep(0.02)
     process.kill()
-    explain(job, process.wait())
+    log_failure(job, process.wait())
     assert progress.last_line(job.log) == "error: killed by SIGKILL (often: out of memory)"
     assert [row.state for row in status.rows(tmp_path)] == ["failed"]
 
@@ -542,7 +542,7 @@ def test_a_listing_whose_reader_has_seen_enough_is_no_failure(tmp_path, monkeypa
 
 
 def test_the_live_table_in_a_terminal(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(live, "_terminal", lambda: True)
+    monkeypatch.setattr(live, "_in_terminal", lambda: True)
     first, second = planned(tmp_path, [0])
     shown = live.Live([first, second], quiet=False)
     for job in (first, second):
@@ -593,11 +593,11 @@ def test_a_plan_without_a_list_of_jobs_is_named(tmp_path, content):
         status.rows(tmp_path)
 
 
-def test_a_follower_whose_parent_is_gone_does_not_start(tmp_path):
-    follow = ROOT / "collapse_utils" / "sweeps" / "follow.py"
+def test_a_command_whose_parent_is_gone_does_not_start(tmp_path):
+    with_parent = ROOT / "collapse_utils" / "sweeps" / "with_parent.py"
     words = [
         sys.executable,
-        str(follow),
+        str(with_parent),
         "1",
         sys.executable,
         "-c",
