@@ -23,9 +23,10 @@ of one row do not import one another (`make lint` checks both).
                   metrics, provenance
     regimes  picks
                   which data iteration t trains on, and which items of them
-    seeds  presets  data  sources  loading  paths  templates/
+    seeds  presets  data  sources  splits  loading  paths  templates/
                   seeds by name, checked configurations, kinds of data, what a source says of
-                  itself, a model's class from its file, where files are, own models to copy
+                  itself, which items are held out, a model's class from its file, where files
+                  are, own models to copy
     errors        a bad value, with its field and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in

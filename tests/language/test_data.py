@@ -89,7 +89,7 @@ def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_chang
         )
     with pytest.raises(
         InputError,
-        match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset wants",
+        match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset requires",
     ):
         data.prepare(PRESETS["paper"], path, tmp_path / "cache")
 
