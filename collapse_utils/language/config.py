@@ -1,10 +1,10 @@
 """What a language chain is made of, and its presets (paper section 2.1).
 
-The paper reports neither learning rate, schedule, optimiser nor sequence length: those below are
-our choice.  At the sizes of ``smoke`` and ``cpu`` one epoch, the paper's protocol, ends far from
-convergence.  ``trained`` trains every fit for as many epochs as early stopping chose for the
-first one (``benchmarks/epochs.py``), and each seed on its own stories.  ``scale`` is the same
-for a smaller model: its variants differ in the size of the model and in the number of stories.
+The paper does not report its learning rate, schedule, optimiser or sequence length: those below
+are our choice.  At the sizes of ``smoke`` and ``cpu`` one epoch, the paper's protocol, ends far
+from convergence.  ``trained`` trains every fit for as many epochs as early stopping chose for the
+first fit (``benchmarks/epochs.py``), and each seed on its own stories.  ``scale`` is the same for a
+smaller model; its variants differ in the size of the model and in the number of stories.
 """
 
 from __future__ import annotations

