@@ -1,7 +1,7 @@
-"""What an image chain is made of, and the four presets (paper section 2.3).
+"""The configuration of an image chain, and the four presets (paper section 2.3).
 
-The paper's recipe is not printed; the public VanillaVAE, whose loss has the paper's scale, is our
-hypothesis: five convolutions of 32 to 512 channels with BatchNorm and LeakyReLU, 128 latent
+The paper does not print its recipe.  Our hypothesis is the public VanillaVAE, whose loss has the
+paper's scale: five convolutions of 32 to 512 channels with BatchNorm and LeakyReLU, 128 latent
 variables, mean squared error + 0.00025 KL, Adam at 0.005 that is multiplied by 0.95 after every
 epoch, 100 epochs in batches of 64.
 """

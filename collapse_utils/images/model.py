@@ -11,8 +11,8 @@ one image is
     |x - decode(z)|^2 / (C H W)  +  kl_weight * KL(N(mu, diag(sigma2)) || N(0, I)),
     z = mu + sigma * noise
 
-that is a mean over pixels and channels, and a sum over latent variables; a batch or a data set
-takes the mean over images.
+which is a mean over pixels and channels plus a sum over latent variables.  The loss of a batch or a
+data set is the mean over its images.
 """
 
 from __future__ import annotations
@@ -82,10 +82,11 @@ def losses(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def pixel_noise(kl_weight: float, values: int) -> float:
-    """The decoder's standard deviation in [0, 1] pixels for which the loss bounds the evidence.
+    """The decoder's standard deviation, in pixels from 0 to 1, for which the loss bounds the
+    evidence.
 
     With variance s^2 for each of P = C H W values the negative bound is |x - decode(z)|^2 / (2 s^2)
-    + KL, up to a constant. It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so
+    + KL, up to a constant.  It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so
     kl_weight = 2 s^2 / P.
     """
     return math.sqrt(kl_weight * values / 2)

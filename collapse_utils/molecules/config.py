@@ -1,9 +1,9 @@
-"""What a molecule chain is made of, and the four presets (paper section 2.2).
+"""The configuration of a molecule chain, and the four presets (paper section 2.2).
 
-``paper`` is GeoDiff as the authors ran it.  The small presets change three things that make a small
-network good in little time, each behind its own field: the network predicts what the mean and
-spread of a kind of distance leave open (``preconditioned``), it reads the noise level, and the
-samples are drawn in few deterministic steps (``sampler``).
+``paper`` is GeoDiff as the authors ran it.  The small presets change three things, so that a small
+network becomes good in little time.  With ``preconditioned`` the network predicts only what the
+mean and spread of a kind of distance do not, and its input contains the noise level.  With
+``sampler=deterministic`` samples are drawn in few steps.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Molecular graphs as flat arrays, and batches of them as lists of atom pairs.
 
-What the model needs of a molecule does not change while it is noised and denoised: its atoms, its
-bonds, and how many bonds lie between two atoms.  It is computed once with RDKit and kept as flat
-arrays.  Every pair of atoms is listed once (i < j): all that the network computes on a pair is
-symmetric, so an edge list with both directions would do all of it twice.  Pairs of order 1 to 3
-(bonded, over one angle, over one dihedral) are the *local* edges; the others become *global* edges
-while they are shorter than the cutoff, which is one comparison a step on a list that exists
-already.
+What the model needs of a molecule does not change with noise: its atoms, its bonds, and the number
+of bonds between two atoms.  It is computed once with RDKit and stored in flat arrays.  Every pair
+of atoms is listed once (i < j), because all that the network computes for a pair is symmetric.
+Pairs of order 1 to 3 (bonded, over one angle, over one dihedral) are the *local* edges.  The others
+are *global* edges while they are shorter than the cutoff, so each step needs one comparison on a
+list that exists already.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ OTHER_BOND, ANGLE, DIHEDRAL = 5, 6, 7  # 0: no local edge
 EDGE_TYPES = 8
 ATOM_FIELDS = ("element", "environment")
 PAIR_FIELDS = ("i", "j", "type", "kind", "family")
-PRIOR = 2.0  # observations for which a coarser group counts in the statistics of distances
+PRIOR = 2.0  # observations that a coarser group is worth in the statistics of distances
 LEAST_SPREAD = 0.01  # angstrom
 NAMED = ("environment", "kind", "family")
 
 
 def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
-    """What one molecule's graph holds; environments, kinds and families by name.
+    """The graph of one molecule, with environments, kinds and families as tuples.
 
     Returns
     -------
@@ -76,8 +75,7 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
             between = neighbours[i] & neighbours[j]  # two atoms in a ring of four
             kind, shape, middle = ANGLE, (ring(i, j),), min(environments[k] for k in between)
         elif distance == 3:
-            # Ends on one side or on two sides of the middle bond: rings decide it, and so does the
-            # bond type.
+            # Whether the ends are cis or trans to the middle bond depends on rings and bond type.
             paths = ((a, b) for a in neighbours[i] for b in neighbours[j] if b in neighbours[a])
             kind, (shape, middle) = DIHEDRAL, min(dihedral(i, a, b, j) for a, b in paths)
         else:
@@ -98,7 +96,7 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
 
 
 def _numbered(names: list[list[tuple]]) -> np.ndarray:
-    """Flat numbers of names, 0, 1, ... in the order of their text."""
+    """The names in one flat array of numbers, 0, 1, ... in the order of their text."""
     number = {
         name: k
         for k, name in enumerate(sorted({name for part in names for name in part}, key=repr))
@@ -165,7 +163,7 @@ class Batch:
 
 
 class Graphs:
-    """The graphs of a set of molecules, flat; ``batch`` puts any of them side by side."""
+    """The graphs of a set of molecules in flat arrays, from which ``batch`` makes batches."""
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays
@@ -230,8 +228,8 @@ class Graphs:
     def distance_statistics(self, conformations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread in angstrom of every kind of pair in ``conformations``.
 
-        Each kind is drawn towards its family, each family towards its order of edge, with the
-        weight of ``PRIOR`` observations: a kind that was never seen gets its family's numbers.
+        Each kind is shrunk towards its family, and each family towards its edge type, with the
+        weight of ``PRIOR`` observations, so a kind without observations gets its family's numbers.
         Conformations that are not finite are left out.
         """
         kinds = self.arrays["kind"]
@@ -248,7 +246,7 @@ class Graphs:
             distance = np.linalg.norm(first - second, axis=1)
             for power in range(3):
                 sums[power] += np.bincount(kinds[pairs], distance**power, self.kinds)
-        # one pair of every kind: it gives the family and the type
+        # one pair of every kind, which gives its family and its type
         where = np.unique(kinds, return_index=True)[1]
         family, edge_type = self.arrays["family"][where], self.arrays["type"][where]
         families = int(family.max()) + 1
