@@ -72,14 +72,14 @@ class Photo:
 
 @dataclass(frozen=True)
 class Album:
-    """A source that has been found and listed."""
+    """A source with its photographs listed."""
 
     name: str  # in the results
     content: str  # checksum, or version of the source
     photos: Sequence[Photo]
     open: Callable[[int], Image.Image]  # photograph i, possibly not decoded yet
     crop: float = 1.0  # side of the square, as a share of the width
-    may_show: bool = False  # whether the licence allows to print photographs
+    may_show: bool = False  # whether the licence allows printing its photographs
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -123,17 +123,15 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
         key: {"0": "train", "2": "test"}.get(value, "valid")
         for key, value in _table(folder / "list_eval_partition.txt").items()
     }
-    photos = []
-    for file in files:
-        name_there = file.relative_to(folder).as_posix()
-        photos.append(
-            Photo(
-                name_there,
-                content_key(check_regular(file, MOST_BYTES).read_bytes()),
-                people.get(file.name, ""),
-                parts.get(file.name, ""),
-            )
+    photos = [
+        Photo(
+            file.relative_to(folder).as_posix(),
+            content_key(check_regular(file, MOST_BYTES).read_bytes()),
+            people.get(file.name, ""),
+            parts.get(file.name, ""),
         )
+        for file in files
+    ]
     return Album(
         name, content_checksum(files), photos, lambda i: _opened(files[i].read_bytes()), CELEBA_CROP
     )

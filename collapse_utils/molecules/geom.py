@@ -46,6 +46,8 @@ def read_pickle(path: Path) -> Any:
     try:
         with open(path, "rb") as file:
             return MoleculeUnpickler(file, path.name).load()
+    except InputError:
+        raise
     except (
         OSError,
         EOFError,
@@ -54,8 +56,6 @@ def read_pickle(path: Path) -> Any:
         IndexError,
         ValueError,
     ) as problem:
-        if isinstance(problem, InputError):
-            raise
         raise data_error(path, f"a pickle of GEOM ({problem})") from None
 
 

@@ -153,11 +153,9 @@ class Batch:
         return piece, atoms
 
     def to(self, device: torch.device) -> Batch:
-        if device.type == "cpu":
-            return self
         moved = {
-            k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v
-            for k, v in vars(self).items()
+            name: part.to(device, non_blocking=True) if torch.is_tensor(part) else part
+            for name, part in vars(self).items()
         }
         return Batch(**moved)
 
@@ -174,9 +172,6 @@ class Graphs:
         self.kinds = int(arrays["kind"].max()) + 1
         self._atom_start = np.cumsum(self.atoms) - self.atoms
         self._pair_start = np.cumsum(self.pairs) - self.pairs
-
-    def __len__(self) -> int:
-        return len(self.atoms)
 
     @classmethod
     def build(cls, molecules: Iterable[Chem.Mol]) -> Graphs:

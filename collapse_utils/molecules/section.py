@@ -226,9 +226,11 @@ class MoleculesSection:
         axes = figure.subplots(2, len(numbers), squeeze=False)
         shown = []
         for column, number in enumerate(numbers):
-            molecule, width = self.real.molecules[number], self.real.graphs.atoms[number]
-            sampled = np.array(items["positions"][items["molecule"] == number][0, :width], float)
-            real = self.real_positions(number)
+            molecule, atoms = self.real.molecules[number], self.real.graphs.atoms[number]
+            real, sampled = (
+                np.array(part["positions"][part["molecule"] == number][0, :atoms], float)
+                for part in (self.real.train, items)
+            )
             draw_row(axes[:, column], molecule, [real, sampled], ["real", "sampled"])
             for name, positions in (("real", real), ("sampled", np.nan_to_num(sampled))):
                 shown.append(with_positions(molecule, [positions]))
@@ -237,15 +239,6 @@ class MoleculesSection:
         with Chem.SDWriter(str(folder / "molecules.sdf")) as writer:
             for molecule in shown:
                 writer.write(molecule)
-
-    def real_positions(self, number: int) -> np.ndarray:
-        """The first real conformation of a molecule, (atoms, 3)."""
-        for split in (self.real.train, self.real.validation, self.real.test):
-            rows = np.flatnonzero(split["molecule"] == number)
-            if len(rows):
-                atoms = self.real.graphs.atoms[number]
-                return np.array(split["positions"][rows[0], :atoms], float)
-        raise KeyError(number)
 
 
 def finite_rows(items: Data | Pool) -> np.ndarray:
