@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Faces:
 
     train: np.ndarray
     test: np.ndarray
-    info: dict = field(default_factory=dict)  # counts, for the provenance
+    info: dict  # counts, for the provenance
 
 
 def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[int], int]:

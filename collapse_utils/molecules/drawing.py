@@ -42,7 +42,7 @@ def aligned(positions: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return a @ (u @ v)
 
 
-def frame(rows: Sequence[np.ndarray]) -> np.ndarray:
+def half_size(rows: Sequence[np.ndarray]) -> np.ndarray:
     """Half the width and half the height of a picture that holds all the positions, in angstrom."""
     return (
         np.max([np.abs(row[:, :2]).max(axis=0) for row in rows if np.isfinite(row).all()], axis=0)
@@ -83,6 +83,6 @@ def draw_row(
     first = flattest(rows[0])
     rotated = [first] + [aligned(row, first) if np.isfinite(row).all() else row for row in rows[1:]]
     # an exploded sample must not shrink the rest to a dot
-    half = np.minimum(frame(rotated), 2.5 * frame([first]))
+    half = np.minimum(half_size(rotated), 2.5 * half_size([first]))
     for ax, coordinates, title in zip(axes, rotated, titles, strict=True):
         draw(ax, molecule, coordinates, half, title)

@@ -104,8 +104,8 @@ def _numbered(names: list[list[tuple]]) -> np.ndarray:
     return np.array([number[name] for part in names for name in part], np.int32)
 
 
-def _ragged(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Concatenated ranges start, start + 1, ..., start + count - 1."""
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The ranges start, start + 1, ..., start + count - 1, one after another."""
     ends = np.cumsum(counts)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
 
@@ -192,18 +192,18 @@ class Graphs:
         """The molecules of the given numbers, in that order; a number may occur several times."""
         molecules = np.asarray(molecules, np.int64)
         counts, rows = self.atoms[molecules], np.arange(len(molecules))
-        atoms = _ragged(self._atom_start[molecules], counts)
+        atoms = _ranges(self._atom_start[molecules], counts)
         offsets = np.cumsum(counts) - counts
         local, far = self.local[molecules], (self.pairs - self.local)[molecules]
         starts = self._pair_start[molecules]
-        pairs = np.concatenate([_ragged(starts, local), _ragged(starts + local, far)])
+        pairs = np.concatenate([_ranges(starts, local), _ranges(starts + local, far)])
         pair_molecule = np.concatenate([np.repeat(rows, local), np.repeat(rows, far)])
         shift = offsets[pair_molecule]
         tensors = {
             "element": self.arrays["element"][atoms],
             "environment": self.arrays["environment"][atoms],
             "molecule": np.repeat(rows, counts),
-            "slot": _ragged(np.zeros(len(molecules), np.int64), counts),
+            "slot": _ranges(np.zeros(len(molecules), np.int64), counts),
             "i": self.arrays["i"][pairs] + shift,
             "j": self.arrays["j"][pairs] + shift,
             "type": self.arrays["type"][pairs],
@@ -233,7 +233,7 @@ class Graphs:
             rows = conformations[start : start + 256]
             rows = rows[np.isfinite(rows["positions"]).all(axis=(1, 2))]
             molecules = rows["molecule"].astype(np.int64)
-            pairs = _ragged(self._pair_start[molecules], self.pairs[molecules])
+            pairs = _ranges(self._pair_start[molecules], self.pairs[molecules])
             row = np.repeat(np.arange(len(rows)), self.pairs[molecules])
             first, second = (
                 rows["positions"][row, self.arrays[end][pairs]].astype(np.float64) for end in "ij"
@@ -250,13 +250,13 @@ class Graphs:
         by_type, by_family = np.zeros((3, EDGE_TYPES)), np.zeros((3, families))
         np.add.at(by_type, (slice(None), edge_type), sums)
         np.add.at(by_family, (slice(None), family), sums)
-        broad = _moments(by_type, np.full(EDGE_TYPES, 3.0), np.full(EDGE_TYPES, 1.0))
-        middle = _moments(by_family, *(part[type_of_family] for part in broad))
-        mean, spread = _moments(sums, *(part[family] for part in middle))
+        broad = _shrunk_moments(by_type, np.full(EDGE_TYPES, 3.0), np.full(EDGE_TYPES, 1.0))
+        middle = _shrunk_moments(by_family, *(part[type_of_family] for part in broad))
+        mean, spread = _shrunk_moments(sums, *(part[family] for part in middle))
         return mean.astype(np.float32), spread.astype(np.float32)
 
 
-def _moments(
+def _shrunk_moments(
     sums: np.ndarray, mean: np.ndarray, spread: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation from sums (count, x, x^2), shrunk towards a coarser group's."""

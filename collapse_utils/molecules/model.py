@@ -233,6 +233,7 @@ class GeoDiff(nn.Module):
     def network(
         self, batch: Batch, pairs: Pairs, features: torch.Tensor, filters: FilterTable | None = None
     ) -> torch.Tensor:
+        """The network's output for every pair, (pairs,), from ``features`` of its distance."""
         local = slice(0, pairs.local)
         kind = self.edge_type(pairs.type)
         global_atom, local_atom = self.global_atom(batch.element), self.local_atom(batch.element)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from .. import seeds
-from ..durable.checkpoints import Kept, at_once
+from ..durable.checkpoints import Kept
 from .config import MoleculesConfig
 from .graphs import Batch, Graphs
 from .model import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
@@ -181,7 +181,7 @@ def sample_positions(
     width: int,
     config: MoleculesConfig,
     seed: int,
-    kept: Kept = at_once,
+    kept: Kept,
 ) -> np.ndarray:
     """A conformation for each of ``molecules`` (numbers): (len(molecules), width, 3).
 
@@ -197,7 +197,7 @@ def sample_positions(
     ]
 
     blocks = (
-        partial(_block, model, graphs, molecules[rows], config, seed, number)
+        partial(_sample_block, model, graphs, molecules[rows], config, seed, number)
         for number, rows in enumerate(parts)
     )
     for number, positions in kept(blocks):
@@ -208,7 +208,7 @@ def sample_positions(
     return result
 
 
-def _block(
+def _sample_block(
     model: GeoDiff,
     graphs: Graphs,
     molecules: np.ndarray,
