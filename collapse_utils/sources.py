@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .data import arrow
 from .errors import data_error
 
 DEPTH = 3  # folders below a local copy in which its files may lie
@@ -109,6 +108,8 @@ def shipped(source: str, package: str, module: str) -> tuple[str, Path]:
 
 def from_hub(source: str, repository: str, revision: str, **options: Any) -> Any:
     """A data set of the Hugging Face hub at a fixed revision; InputError if it cannot be loaded."""
+    from .data import arrow  # here, because it loads numpy, and a list of sources needs none
+
     try:
         return arrow().load_dataset(repository, revision=revision, **options)
     except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
