@@ -190,13 +190,8 @@ def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path)
     # people are held out whole
     most = len(test) if by_person else min(config.test_images, len(test))
     test = _decode(decoder, test, most, folder / "test.npy", "test images")
-    train = _decode(
-        decoder,
-        train,
-        min(config.images, len(train)) or len(train),
-        folder / "train.npy",
-        "training images",
-    )
+    most = min(config.images, len(train)) or len(train)
+    train = _decode(decoder, train, most, folder / "train.npy", "training images")
     _enough(config, album, len(train), len(test))
     for part in ("test", "train"):
         first = map_array(folder / f"{part}.npy")[:1000]

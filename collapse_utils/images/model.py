@@ -24,6 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .config import ImagesConfig
+
 
 def _block(convolution: nn.Module, channels: int) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(inplace=True))
@@ -103,9 +105,10 @@ def to_bytes(pixels: Tensor) -> np.ndarray:
     return pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8).contiguous().cpu().numpy()
 
 
-def build(*, channels: int, size: int, width: int, levels: int, latent: int, seed: int) -> VAE:
+def build(config: ImagesConfig, *, channels: int, seed: int) -> VAE:
     """A freshly initialised model; the same for the same seed, whatever was drawn before."""
+    sizes = {name: getattr(config, name) for name in ("size", "width", "levels", "latent")}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = VAE(channels=channels, size=size, width=width, levels=levels, latent=latent)
+        model = VAE(channels=channels, **sizes)
     return model.to(memory_format=torch.channels_last)

@@ -90,14 +90,8 @@ class ImagesSection:
     def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:
         """A fresh model, trained on uint8 images (n, C, size, size)."""
         config, device = self.config, loop.device()
-        model = build(
-            channels=training_data.shape[1],
-            size=config.size,
-            width=config.width,
-            levels=config.levels,
-            latent=config.latent,
-            seed=seeds.derive(seed, "initialisation"),
-        ).to(device)
+        initial = seeds.derive(seed, "initialisation")
+        model = build(config, channels=training_data.shape[1], seed=initial).to(device)
         batches = Batches(len(training_data), config.batch_size, seed)
 
         def loss_of(model: VAE, x: Tensor) -> Tensor:

@@ -82,20 +82,11 @@ class LanguageSection:
         """
         config = self.config
         most = PIECE_BATCHES * config.sample_batch
+        options = {"temperature": config.temperature, "max_length": config.max_length, "seed": seed}
+        options |= {"bos": END_ID, "eos": END_ID, "batch": config.sample_batch}
         pieces = dict(
             kept(
-                partial(
-                    sample_stories,
-                    model,
-                    min(most, size - first),
-                    temperature=config.temperature,
-                    max_length=config.max_length,
-                    bos=END_ID,
-                    eos=END_ID,
-                    seed=seed,
-                    first=first,
-                    batch=config.sample_batch,
-                )
+                partial(sample_stories, model, min(most, size - first), first=first, **options)
                 for first in range(0, size, most)
             )
         )

@@ -82,15 +82,8 @@ class _State:
         self.request, self.n, self.device = request, slots, model.device
         dtype = precision(model.device)
         weights = weights_of(model, request.max_length, dtype)
-        self.cache = PaddedCache(
-            len(weights.layers),
-            slots,
-            weights.heads,
-            weights.features,
-            request.fed,
-            dtype,
-            model.device,
-        )
+        sizes = (len(weights.layers), slots, weights.heads, weights.features, request.fed)
+        self.cache = PaddedCache(*sizes, dtype, model.device)
         self.decoder = Decoder(weights, self.cache, slots)
         on_device = {"device": model.device}
         self.token = torch.full((slots,), request.bos, **on_device)
