@@ -177,11 +177,11 @@ def operations(network: str) -> int:
     import limits
     import torch
 
+    from collapse_utils.images.config import ImagesConfig
     from collapse_utils.images.model import build, losses
 
     chosen = settings(network)
-    shape = {name: chosen[name] for name in ("size", "width", "levels", "latent")}
-    model = build(channels=3, **shape, seed=0)
+    model = build(ImagesConfig(**chosen), channels=3, seed=0)
     images = torch.rand(chosen["batch_size"], 3, chosen["size"], chosen["size"])
     noise = torch.randn(chosen["batch_size"], chosen["latent"])
 

@@ -23,9 +23,9 @@ one row do not import one another (`make lint` checks both).
                   progress, metrics, provenance
     regimes  selection
                   which data iteration t trains on, and which items of them
-    seeds  presets  data  sources  loading  templates/
+    seeds  presets  data  sources  splits  loading  templates/
                   seeds by name, checked configurations, kinds of data, descriptions of data
-                  sources, an own model loaded from its file, own models to copy
+                  sources, held-out items, an own model loaded from its file, own models to copy
     errors        errors with one-line messages: the field, its value, and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in

@@ -132,10 +132,15 @@ def save(data: Data, folder: Path) -> None:
         data.save_to_disk(str(folder / "arrow"))
 
 
+def map_array(path: Path) -> np.ndarray:
+    """The array of a ``.npy`` file, memory-mapped and read-only."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
 def load(folder: Path) -> Data:
     """The data set of ``folder``, memory-mapped and read-only."""
     if (folder / "items.npy").exists():
-        return np.load(folder / "items.npy", mmap_mode="r", allow_pickle=False)
+        return map_array(folder / "items.npy")
     return arrow().load_from_disk(str(folder / "arrow"), keep_in_memory=False)
 
 

@@ -38,6 +38,19 @@ def setting(default: Any, meaning: str, *, choices: tuple | None = None, **limit
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def draw_setting(items: str) -> str:
+    """The field ``draw``: whether all seeds train on the same real ``items``, see ``splits.py``."""
+    meaning = f"common to all seeds, or by_seed, where each seed has {items} of its own"
+    choices = ("common", "by_seed")
+    return setting("common", f"training {items}: {meaning}", choices=choices)
+
+
+def precision_setting() -> str:
+    """The field ``precision`` of a section that trains a network, see ``training/precision.py``."""
+    meaning = "arithmetic of training; evaluation is float32"
+    return setting("float32", meaning, choices=PRECISIONS)
+
+
 def allowed(field: dataclasses.Field, kind: type) -> str:
     """The values of ``field``, in words: ``an integer >= 1``, ``one of llama, gpt2``."""
     if choices := field.metadata.get("choices"):

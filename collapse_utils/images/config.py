@@ -1,18 +1,18 @@
-"""What an image chain is made of, and the four presets (paper section 2.3).
+"""The configuration of an image chain, and the four presets (paper section 2.3).
 
-The paper's recipe is not printed; the public VanillaVAE, whose loss has the paper's scale, is our
-hypothesis: five convolutions of 32 to 512 channels with BatchNorm and LeakyReLU, 128 latent
+The paper does not print its recipe.  Our hypothesis is the public VanillaVAE, whose loss has the
+paper's scale: five convolutions of 32 to 512 channels with BatchNorm and LeakyReLU, 128 latent
 variables, mean squared error + 0.00025 KL, Adam at 0.005 that is multiplied by 0.95 after every
 epoch, 100 epochs in batches of 64.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..errors import InputError
-from ..presets import PRECISIONS, Config, setting
+from ..presets import Config, draw_setting, precision_setting, setting
 
 DEFAULT_SOURCE = "orl"
 
@@ -32,11 +32,7 @@ class ImagesConfig(Config):
 
     # Data
     images: int = setting(0, "real training images, at most; 0: all the source has", at_least=0)
-    draw: str = setting(
-        "common",
-        "training images: common to all seeds, or by_seed, where each seed has images of its own",
-        choices=("common", "by_seed"),
-    )
+    draw: str = draw_setting("images")
     test_images: int = setting(
         80, "held-out images, at most a fifth of all; whole people if known", at_least=2
     )
@@ -78,9 +74,7 @@ class ImagesConfig(Config):
         0.9, "multiplies the learning rate after each of `epochs` equal parts", above=0, at_most=1
     )
     clip: float = setting(1.0, "largest gradient norm", above=0)
-    precision: str = setting(
-        "float32", "arithmetic of training; evaluation is float32", choices=PRECISIONS
-    )
+    precision: str = precision_setting()
     # Sampling and measuring
     sample_batch: int = setting(256, "images decoded side by side", at_least=1)
     sample_noise: bool = setting(
@@ -111,6 +105,23 @@ class ImagesConfig(Config):
             )
 
 
+# 2.3: ten model fits on all of CelebA at 64 x 64.
+PAPER = ImagesConfig(
+    iterations=10,
+    images=0,
+    test_images=19_962,
+    size=64,
+    width=32,
+    levels=5,
+    latent=128,
+    batch_size=64,
+    epochs=100,
+    decay=0.95,
+    evaluation_samples=5000,
+    feature_dimensions=64,
+    clusters=100,
+)
+
 PRESETS: dict[str, ImagesConfig] = {
     "smoke": ImagesConfig(iterations=6),
     "cpu": ImagesConfig(
@@ -124,34 +135,8 @@ PRESETS: dict[str, ImagesConfig] = {
         clusters=64,
     ),
     # The paper's network on a part of CelebA, for one T4.
-    "colab": ImagesConfig(
-        iterations=10,
-        images=20_000,
-        test_images=4000,
-        size=64,
-        width=32,
-        levels=5,
-        latent=128,
-        batch_size=64,
-        epochs=15,
-        evaluation_samples=2000,
-        feature_dimensions=64,
-        clusters=100,
+    "colab": replace(
+        PAPER, images=20_000, test_images=4000, epochs=15, decay=0.9, evaluation_samples=2000
     ),
-    # 2.3: ten model fits on all of CelebA at 64 x 64.
-    "paper": ImagesConfig(
-        iterations=10,
-        images=0,
-        test_images=19_962,
-        size=64,
-        width=32,
-        levels=5,
-        latent=128,
-        batch_size=64,
-        epochs=100,
-        decay=0.95,
-        evaluation_samples=5000,
-        feature_dimensions=64,
-        clusters=100,
-    ),
+    "paper": PAPER,
 }

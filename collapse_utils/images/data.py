@@ -1,15 +1,16 @@
 """Real images: split by person, decoded once, and mapped into memory.
 
-Exact duplicates are dropped, the rest is put in an order given by content alone and split so that
-no person is on both sides.  The chosen photographs are decoded, cropped to a centred square and
-scaled, into two uint8 arrays (n, C, size, size) in the cache; every later chain of the same data
-maps them into memory.
+Exact duplicates are dropped.  The rest is put into an order that depends on its content alone, and
+split so that no person is on both sides.  The chosen photographs are decoded, cropped to a centred
+square and scaled, into two uint8 arrays (n, C, size, size) in the cache.  Every later chain of the
+same data maps them into memory.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +18,14 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from ..data import map_array
 from ..durable import files
 from ..durable.run_dir import fingerprint
 from ..errors import InputError, data_error
+from ..sources import content_key
+from ..splits import part_of
 from .config import ImagesConfig
-from .sources import Album, Photo, key_of, locate
+from .sources import Album, Photo, locate
 
 NAMED = 20  # damaged files that the provenance names
 
@@ -32,15 +36,16 @@ class Faces:
 
     train: np.ndarray
     test: np.ndarray
-    info: dict = field(default_factory=dict)  # counts, for the provenance
+    info: dict  # counts, for the provenance
 
 
 def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[int], int]:
-    """Which photographs are for training and for testing, ordered by content; counts duplicates.
+    """Which photographs are for training and for testing, ordered by content, and the number of
+    duplicates.
 
-    An official partition is kept.  Else whole people are held out until there are ``test_images``
-    photographs of them, or a fifth of all if that is less; where people are unknown, single
-    photographs are.
+    An official split is kept.  Otherwise whole people are held out until there are ``test_images``
+    photographs of them, or a fifth of all if that is less.  Where people are unknown, single
+    photographs are held out.
     """
     first: dict[bytes, int] = {}
     for i in sorted(range(len(photos)), key=lambda i: (photos[i].key, photos[i].name)):
@@ -52,16 +57,14 @@ def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[in
         test = [i for i in order if photos[i].part == "test"]
         train = [i for i in order if photos[i].part == "train"]
     elif all(photo.person for photo in photos):
-        people = sorted(
-            {photo.person for photo in photos}, key=lambda person: key_of(person.encode())
-        )
+        counts = Counter(photos[i].person for i in order)
         held_out: set[str] = set()
         count = 0
-        for person in people:
+        for person in sorted(counts, key=lambda person: content_key(person.encode())):
             if count >= test_images:
                 break
             held_out.add(person)
-            count += sum(photos[i].person == person for i in order)
+            count += counts[person]
         test = [i for i in order if photos[i].person in held_out]
         train = [i for i in order if photos[i].person not in held_out]
     else:
@@ -71,7 +74,7 @@ def split(photos: Sequence[Photo], test_images: int) -> tuple[list[int], list[in
 
 
 class _Decoder:
-    """Turns photographs into arrays, and holds them to the size and colours of the first one."""
+    """Turns photographs into arrays; all must have the size and the colours of the first one."""
 
     def __init__(self, album: Album, config: ImagesConfig):
         self.album, self.config = album, config
@@ -123,7 +126,7 @@ def _square(image: Image.Image, crop: float, size: int) -> np.ndarray:
 def _decode(
     decoder: _Decoder, candidates: Iterable[int], most: int, path: Path, label: str
 ) -> list[int]:
-    """Decode up to ``most`` candidates into ``path``; returns those that are in it, in order."""
+    """Decode up to ``most`` candidates into ``path``; returns those that it holds, in order."""
     used: list[int] = []
     out: np.memmap | None = None
     for i in tqdm(candidates, desc=f"decoding {label}", total=most, disable=most < 20_000):
@@ -150,12 +153,14 @@ def prepare(
 ) -> tuple[Album, Faces]:
     """The album and its decoded splits, made once in ``cache`` and memory-mapped from there.
 
-    ``seed`` chooses the training images where ``config.draw`` is ``by_seed``: seed s takes the s-th
-    ``config.images`` of them; the test images are common to all seeds.  Raises InputError, before
-    any training, for a source that is not there, a file that is not what it should be (named), and
-    too few images.
+    ``seed`` chooses the training images where ``config.draw`` is ``by_seed``, see ``splits.py``.
+
+    Raises
+    ------
+    InputError : a source that is not there, a file that is not what it should be (named), and too
+        few images.
     """
-    # the draws of all seeds are parts of all photographs
+    # with by_seed, any seed may need any photograph
     some = config.images > 0 and config.draw != "by_seed"
     album = locate(data, {"train": config.images, "test": config.test_images} if some else None)
     fields = ("images", "test_images", "size", "crop", "grey", "skip_damaged", "batch_size")
@@ -170,41 +175,26 @@ def prepare(
         key["draw"] = draw
     folder = cache / "images" / f"{album.name}-{fingerprint(key)}"
     files.cached_folder(folder, partial(_prepare, config, album, draw))
-    train, test = (
-        np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
-        for part in ("train", "test")
-    )
+    train, test = (map_array(folder / f"{part}.npy") for part in ("train", "test"))
     return album, Faces(train, test, files.read_json(folder / "info.json"))
 
 
 def _prepare(config: ImagesConfig, album: Album, draw: int | None, folder: Path) -> None:
     train, test, duplicates = split(album.photos, config.test_images)
     if draw is not None:
-        seeds_served = len(train) // config.images
-        if draw >= seeds_served:
-            raise InputError(
-                "seed",
-                draw,
-                f"below {seeds_served} with draw=by_seed: {album.name} has {len(train)} training "
-                f"images, {config.images} for each seed",
-            )
-        train = train[draw * config.images : (draw + 1) * config.images]
+        has = f"{album.name} has {len(train)} training images"
+        train = part_of(train, config.images, draw, field="images", has=has)
     _enough(config, album, len(train), len(test))
     decoder = _Decoder(album, config)
     by_person = all(album.photos[i].person for i in test) and not album.photos[test[0]].part
     # people are held out whole
     most = len(test) if by_person else min(config.test_images, len(test))
     test = _decode(decoder, test, most, folder / "test.npy", "test images")
-    train = _decode(
-        decoder,
-        train,
-        min(config.images, len(train)) or len(train),
-        folder / "train.npy",
-        "training images",
-    )
+    most = min(config.images, len(train)) or len(train)
+    train = _decode(decoder, train, most, folder / "train.npy", "training images")
     _enough(config, album, len(train), len(test))
     for part in ("test", "train"):
-        first = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)[:1000]
+        first = map_array(folder / f"{part}.npy")[:1000]
         if (first == first[0]).all():
             raise data_error(album.name, f"images that differ (those to {part} are equal)")
     people = {

@@ -1,10 +1,10 @@
 """What collapse looks like in images: spread, Fréchet distance, precision, recall and modes.
 
-Features are the principal components of the real training images.  They see light, pose, hair and
-the shape of a face, and how much of that variety samples cover.  They cannot see what lies outside
-the first components: sharpness, texture, the small marks by which we know a person.  A blurred face
-and a sharp one have nearly the same features, so none of these numbers measures beauty, and they do
-not compare with scores in features of Inception.
+Features are the principal components of the real training images.  They show light, pose, hair and
+the shape of a face, and how much of that variety the samples cover.  They do not show what is
+outside the first components: sharpness, texture and small details.  A blurred face and a sharp one
+have nearly the same features, so none of these numbers measures how good an image looks, and they
+cannot be compared with scores in features of Inception.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Features:
     mean: np.ndarray  # (pixels,)
     components: np.ndarray  # (pixels, dimensions)
     centres: np.ndarray  # (clusters, dimensions)
-    explained: float  # share of the variance of the real training images that the components hold
+    explained: float  # share of the variance of the real training images in the components
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features (n, dimensions) of images, whose distances are root mean squares over pixels."""
@@ -41,7 +41,7 @@ class Features:
 
 
 def fit_features(real_train: np.ndarray, dimensions: int, clusters: int) -> Features:
-    """Features of at most ``FITTED_ON`` real training images, taken evenly; deterministic."""
+    """Features fitted to at most ``FITTED_ON`` real training images, evenly spaced."""
     rows = _rows(real_train[:: -(-len(real_train) // FITTED_ON)])
     mean = rows.mean(axis=0)
     centred = rows - mean

@@ -11,8 +11,8 @@ one image is
     |x - decode(z)|^2 / (C H W)  +  kl_weight * KL(N(mu, diag(sigma2)) || N(0, I)),
     z = mu + sigma * noise
 
-that is a mean over pixels and channels, and a sum over latent variables; a batch or a data set
-takes the mean over images.
+which is a mean over pixels and channels plus a sum over latent variables.  The loss of a batch or a
+data set is the mean over its images.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from .config import ImagesConfig
 
 
 def _block(convolution: nn.Module, channels: int) -> nn.Sequential:
@@ -82,10 +84,11 @@ def losses(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def pixel_noise(kl_weight: float, values: int) -> float:
-    """The decoder's standard deviation in [0, 1] pixels for which the loss bounds the evidence.
+    """The decoder's standard deviation, in pixels from 0 to 1, for which the loss bounds the
+    evidence.
 
     With variance s^2 for each of P = C H W values the negative bound is |x - decode(z)|^2 / (2 s^2)
-    + KL, up to a constant. It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so
+    + KL, up to a constant.  It is proportional to |x - decode(z)|^2 / P + (2 s^2 / P) KL, so
     kl_weight = 2 s^2 / P.
     """
     return math.sqrt(kl_weight * values / 2)
@@ -102,9 +105,10 @@ def to_bytes(pixels: Tensor) -> np.ndarray:
     return pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8).contiguous().cpu().numpy()
 
 
-def build(*, channels: int, size: int, width: int, levels: int, latent: int, seed: int) -> VAE:
+def build(config: ImagesConfig, *, channels: int, seed: int) -> VAE:
     """A freshly initialised model; the same for the same seed, whatever was drawn before."""
+    sizes = {name: getattr(config, name) for name in ("size", "width", "levels", "latent")}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = VAE(channels=channels, size=size, width=width, levels=levels, latent=latent)
+        model = VAE(channels=channels, **sizes)
     return model.to(memory_format=torch.channels_last)

@@ -1,9 +1,9 @@
 """Section 2.3: a variational autoencoder trained from scratch on faces.
 
 One fit is a number of passes over the training images, or with ``protocol=steps`` as many steps as
-such passes over the real ones alone take.  A synthetic image is what the decoder makes of a
-standard normal z, rounded to bytes as the real images are.  Measured on real held-out images: the
-loss that was trained, its two terms, and on a few hundred samples what collapse looks like.
+such passes over the real images alone.  A synthetic image is the decoder's output for a standard
+normal z, rounded to bytes as the real images are.  Real held-out images give the training loss and
+its two terms; a few hundred samples give the metrics of diversity.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from .. import seeds
 from ..data import Data, Pool
 from ..durable.checkpoints import Checkpoint, Kept, Make, at_once
 from ..training import loop
-from ..training.allocator import keep_memory
 from ..training.batches import Batches
 from . import measures
 from .config import ImagesConfig
@@ -64,7 +63,7 @@ class ImagesSection:
 
     @cached_property
     def real_diversity(self) -> dict[str, float]:
-        """The diversity metrics of real training images: what a perfect model would reach."""
+        """The diversity metrics of real training images, which a perfect model would reach."""
         real = self.images.train[: self.config.evaluation_samples]
         return measures.measure(real, self.images.test, self.features, self.config.neighbours)
 
@@ -74,26 +73,25 @@ class ImagesSection:
         return self.config.protocol == "steps"
 
     def plan(self, images: int) -> loop.Plan:
-        """How a model is optimised on so many images; the decay adapts to the number of steps."""
+        """How a model is optimised on so many ``images``; decay follows the number of steps."""
         config = self.config
         counted = len(self.images.train) if self.same_steps else images
         steps = config.epochs * (counted // config.batch_size)
-        own = dict.fromkeys(("warmup", "final_rate", "weight_decay"), 0.0)
-        own |= {"betas": (0.9, 0.999), "stages": config.epochs}
-        return loop.Plan.of(config, steps=steps, **own)
+        return loop.Plan.of(
+            config,
+            steps=steps,
+            warmup=0.0,
+            final_rate=0.0,
+            weight_decay=0.0,
+            betas=(0.9, 0.999),
+            stages=config.epochs,
+        )
 
     def fit(self, training_data: np.ndarray | Pool, seed: int, checkpoint: Checkpoint) -> VAE:
         """A fresh model, trained on uint8 images (n, C, size, size)."""
         config, device = self.config, loop.device()
-        keep_memory()
-        model = build(
-            channels=training_data.shape[1],
-            size=config.size,
-            width=config.width,
-            levels=config.levels,
-            latent=config.latent,
-            seed=seeds.derive(seed, "initialisation"),
-        ).to(device)
+        initial = seeds.derive(seed, "initialisation")
+        model = build(config, channels=training_data.shape[1], seed=initial).to(device)
         batches = Batches(len(training_data), config.batch_size, seed)
 
         def loss_of(model: VAE, x: Tensor) -> Tensor:
@@ -119,22 +117,19 @@ class ImagesSection:
         """
         config = self.config
         model.eval()
-        device = next(model.parameters()).device
         noise = seeds.generator(seed, "latent")
         channels, most = self.images.train.shape[1], config.sample_batch
 
-        def makes() -> Iterator[Make]:
+        def pieces() -> Iterator[Make]:
             for start in range(0, size, most):
                 z = noise.standard_normal((min(most, size - start), config.latent), np.float32)
                 pixels = (
                     seeds.generator(seed, "pixel noise", start) if config.sample_noise else None
                 )
-                yield partial(
-                    _decoded, model, torch.from_numpy(z), device, config.kl_weight, pixels
-                )
+                yield partial(_decode, model, torch.from_numpy(z), config.kl_weight, pixels)
 
         out = np.empty((size, channels, config.size, config.size), np.uint8)
-        for number, piece in kept(makes()):
+        for number, piece in kept(pieces()):
             out[number * most : (number + 1) * most] = piece
         return out
 
@@ -142,8 +137,8 @@ class ImagesSection:
     def evaluate(self, model: VAE, real_test: np.ndarray) -> dict[str, float]:
         """Test loss and its terms, and the diversity metrics of ``evaluation_samples`` samples.
 
-        The noise is the same in every iteration, so that iterations differ by their models alone.
-        The metrics that end in ``_real`` hold real training images instead of samples.
+        The noise is the same in every iteration, so iterations differ by their models alone.  The
+        metrics that end in ``_real`` are those of real training images instead of samples.
         """
         config = self.config
         model.eval()
@@ -175,9 +170,9 @@ class ImagesSection:
         }
 
     def preview(self, images: np.ndarray, folder: Path) -> None:
-        """Write ``samples.png``, and ``reconstructions.png`` with held-out images above.
+        """Write ``samples.png``, and ``reconstructions.png`` with held-out images above theirs.
 
-        Only of sources whose images may be printed are real images written.
+        The second is written only if the source allows real images to be printed.
         """
         rows, columns = SHOWN
         save_grid(images[: rows * columns], columns, folder / "samples.png")
@@ -186,10 +181,11 @@ class ImagesSection:
 
 
 @torch.no_grad()
-def _decoded(
-    model: VAE, z: Tensor, device: torch.device, kl_weight: float, noise: np.random.Generator | None
+def _decode(
+    model: VAE, z: Tensor, kl_weight: float, noise: np.random.Generator | None
 ) -> np.ndarray:
     """The decoder's mean for z, or with a generator ``noise`` a draw from its Gaussian."""
+    device = next(model.parameters()).device
     pixels = model.decode(z.to(device))
     if noise is not None:
         scale = pixel_noise(kl_weight, pixels[0].numel())

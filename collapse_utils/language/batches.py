@@ -1,12 +1,13 @@
-"""Training batches without padding: stories end to end, and attention that keeps them apart.
+"""Training batches without padding: stories one after another, and attention within each story.
 
-Every layer of a transformer but attention works on one token at a time, so stories of different
+Every layer of a transformer except attention processes one token at a time, so stories of different
 lengths need no padding there: their tokens are one row.  Only attention lays out queries, keys and
-values story by story, (stories, heads, longest, features).  Causal attention is the whole mask that
-is needed, because padding comes after its story, which cannot look ahead.
+values story by story, (stories, heads, longest, features).  No mask but the causal one is needed,
+because the padding comes after its story, which cannot look ahead.
 
-Batches can then be drawn at random.  Grouping stories by length, the usual cure for padding, would
-sort real from synthetic ones wherever their lengths differ; accumulate must not do that.
+Batches can therefore be drawn at random.  Batches of stories of similar length, the usual remedy
+against padding, would separate real stories from synthetic ones if their lengths differ, which
+would change what accumulate means.
 
 The models are those of ``transformers``; the attention is registered there as ``unpadded``.
 """
@@ -25,11 +26,11 @@ NAME = "unpadded"
 
 
 class Batch(NamedTuple):
-    """Some stories end to end; ``tokens`` is their number of tokens in all."""
+    """Some stories one after another; ``tokens`` below is their total number of tokens."""
 
     ids: torch.Tensor  # (1, tokens)
     positions: torch.Tensor  # (1, tokens), within the story
-    predicting: torch.Tensor  # (tokens - stories,), tokens that have a successor
+    predicting: torch.Tensor  # (tokens - stories,), the tokens that have a successor
     rows: torch.Tensor  # (tokens,), the row of each token in the layout story by story
     sources: torch.Tensor  # (stories * longest,), the token of each row; any token in padding
     stories: int
@@ -56,12 +57,12 @@ def batch(values: np.ndarray, offsets: np.ndarray) -> Batch:
 
 def split(stories: Batch, parts: int) -> list[tuple[Batch, float]]:
     """At most ``parts`` batches of whole stories, each with its share of the predicted tokens."""
-    on_device, values = stories.ids.device, stories.ids[0].cpu().numpy()
+    device, values = stories.ids.device, stories.ids[0].cpu().numpy()
     edges = np.append(np.flatnonzero(stories.positions[0].cpu().numpy() == 0), len(values))
     pieces = []
     for rows in np.array_split(np.arange(stories.stories), min(parts, stories.stories)):
         offsets = edges[rows[0] : rows[-1] + 2]
-        piece = batch(values[offsets[0] : offsets[-1]], offsets - offsets[0]).to(on_device)
+        piece = batch(values[offsets[0] : offsets[-1]], offsets - offsets[0]).to(device)
         pieces.append((piece, len(piece.predicting) / len(stories.predicting)))
     return pieces
 

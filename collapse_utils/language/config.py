@@ -1,10 +1,10 @@
 """What a language chain is made of, and its presets (paper section 2.1).
 
-The paper reports neither learning rate, schedule, optimiser nor sequence length: those below are
-our choice.  At the sizes of ``smoke`` and ``cpu`` one epoch, the paper's protocol, ends far from
-convergence.  ``trained`` trains every fit for as many epochs as early stopping chose for the
-first one (``benchmarks/epochs.py``), and each seed on its own stories.  ``scale`` is the same
-for a smaller model: its variants differ in the size of the model and in the number of stories.
+The paper does not report its learning rate, schedule, optimiser or sequence length: those below
+are our choice.  At the sizes of ``smoke`` and ``cpu`` one epoch, the paper's protocol, ends far
+from convergence.  ``trained`` trains every fit for as many epochs as early stopping chose for the
+first fit (``benchmarks/epochs.py``), and each seed on its own stories.  ``scale`` is the same for a
+smaller model; its variants differ in the size of the model and in the number of stories.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..errors import InputError
-from ..presets import PRECISIONS, Config, setting
+from ..presets import Config, draw_setting, precision_setting, setting
 
 DEFAULT_SOURCE = "bible"
 
@@ -35,11 +35,7 @@ class LanguageConfig(Config):
     test_stories: int = setting(
         200, "real held-out stories that every iteration is measured on", at_least=2
     )
-    draw: str = setting(
-        "common",
-        "training stories: common to all seeds, or by_seed, where each seed has stories of its own",
-        choices=("common", "by_seed"),
-    )
+    draw: str = draw_setting("stories")
     reference_stories: int = setting(
         0,
         "real stories that no chain trains on, for the tokeniser and the reference model; 0: the "
@@ -81,9 +77,7 @@ class LanguageConfig(Config):
     )
     weight_decay: float = setting(0.1, "of the matrices", at_least=0)
     clip: float = setting(1.0, "largest gradient norm", above=0)
-    precision: str = setting(
-        "float32", "arithmetic of training; evaluation is float32", choices=PRECISIONS
-    )
+    precision: str = precision_setting()
     reference_epochs: int = setting(1, "passes of the reference model over its stories", at_least=1)
     # Sampling
     temperature: float = setting(1.0, "divides the logits when stories are sampled", above=0)
@@ -143,6 +137,27 @@ TRAINED = LanguageConfig(
     measures="full",
 )
 
+# 2.1: the 9M and 12M shapes, vocabulary 8,000, batches of 32 stories, one epoch over all of
+# TinyStories.
+PAPER = LanguageConfig(
+    iterations=5,
+    stories=0,
+    validation_stories=1000,
+    test_stories=20_000,
+    vocabulary=8000,
+    max_length=512,
+    layers=8,
+    hidden=256,
+    heads=4,
+    ffn=1024,
+    positions=2048,
+    batch_size=32,
+    learning_rate=1e-3,
+    warmup=0.01,
+    sample_batch=512,
+    evaluation_stories=1000,
+)
+
 PRESETS: dict[str, LanguageConfig] = {
     "smoke": LanguageConfig(
         iterations=4, stories=1000, vocabulary=512, max_length=128, passage_words=35
@@ -160,41 +175,7 @@ PRESETS: dict[str, LanguageConfig] = {
     ),
     "trained": TRAINED,
     "scale": replace(TRAINED, hidden=64, ffn=256, reference_epochs=1, measures="basic"),
-    # The 9M to 12M shapes of the paper on a part of the data, for one T4.
-    "colab": LanguageConfig(
-        iterations=5,
-        stories=20_000,
-        validation_stories=500,
-        test_stories=2000,
-        vocabulary=8000,
-        max_length=512,
-        layers=8,
-        hidden=256,
-        heads=4,
-        ffn=1024,
-        positions=2048,
-        batch_size=32,
-        learning_rate=1e-3,
-        sample_batch=512,
-        evaluation_stories=1000,
-    ),
-    # 2.1: vocabulary 8,000, batches of 32 stories, one epoch over all of TinyStories.
-    "paper": LanguageConfig(
-        iterations=5,
-        stories=0,
-        validation_stories=1000,
-        test_stories=20_000,
-        vocabulary=8000,
-        max_length=512,
-        layers=8,
-        hidden=256,
-        heads=4,
-        ffn=1024,
-        positions=2048,
-        batch_size=32,
-        learning_rate=1e-3,
-        warmup=0.01,
-        sample_batch=512,
-        evaluation_stories=1000,
-    ),
+    # The shapes of the paper on a part of the data, for one T4.
+    "colab": replace(PAPER, stories=20_000, validation_stories=500, test_stories=2000, warmup=0.05),
+    "paper": PAPER,
 }

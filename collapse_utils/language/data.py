@@ -1,17 +1,14 @@
 """Stories: where they come from, how they are split, and their tokens on disk.
 
-A source yields plain texts.  They are cleaned of exact duplicates, put in an order that depends
-on nothing but their content, and split by story into test, validation, reference (if any) and
-training.  Where every seed has training stories of its own, seed s takes the s-th part of what is
-behind the reference; the other splits are common to all seeds.  A byte-level BPE is trained on
-the reference stories, or on the training split if there are none.  The result is a folder in the
-cache: Arrow data sets of token lists and ``tokenizer.json``; every later chain of the same data
-maps it into memory.
+A source yields plain texts.  Exact duplicates are dropped, and the rest is put into an order that
+depends on its content alone and split into test, validation, reference (if any) and training
+stories.  A byte-level BPE is trained on the reference stories, or on the training stories if there
+are none.  The result is a folder in the cache: Arrow data sets of token lists and
+``tokenizer.json``.  Every later chain of the same data maps it into memory.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,10 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import splits
 from ..data import arrow
 from ..durable.files import cached_folder, read_json, write_json
 from ..durable.run_dir import fingerprint
 from ..errors import InputError, data_error
+from ..sources import content_key
 from .config import LanguageConfig
 from .sources import locate
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 END = "<|story|>"  # before and after every story; token 0
 END_ID = 0
+SPLITS = ("train", "validation", "test", "reference")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ def unique(texts: Iterable[str]) -> tuple[list[str], int]:
         count += 1
         story = text.strip()
         if story:
-            key = hashlib.blake2b(" ".join(story.split()).encode(), digest_size=16).digest()
-            seen.setdefault(key, story)
+            seen.setdefault(content_key(" ".join(story.split()).encode()), story)
     return [seen[key] for key in sorted(seen)], count
 
 
@@ -147,10 +146,8 @@ def prepare(
     folder = cache / "language" / f"{name}-{fingerprint(key)}"
     cached_folder(folder, lambda new: _prepare(config, name, texts, part, new))
     stored = {
-        split: arrow().load_from_disk(str(folder / split))
-        if split != "reference" or config.reference_stories
-        else None
-        for split in ("train", "validation", "test", "reference")
+        split: arrow().load_from_disk(str(folder / split)) if (folder / split).exists() else None
+        for split in SPLITS
     }
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return name, Stories(**stored, tokenizer=tokenizer, info=read_json(folder / "info.json"))
@@ -159,45 +156,30 @@ def prepare(
 def split_texts(
     config: LanguageConfig, name: str, stories: list[str], part: int
 ) -> dict[str, list[str]]:
-    """The texts of each split; ``part`` counts the seeds whose stories come before.
+    """The texts of each split that is not empty, with the ``part``-th training stories.
 
     Raises
     ------
     InputError : too few stories; names the source, ``stories``, or the seed that has no stories
         left.
     """
-    held_out = config.test_stories + config.validation_stories + config.reference_stories
-    needed = held_out + (part + 1) * (config.stories or config.batch_size)
     if not stories:
         raise data_error(name, "a source with at least one story that is not empty")
-    most = len(stories) - held_out
-    if most < config.batch_size:
-        raise data_error(
-            name,
-            f"a source of {needed:,} different stories or more, as the preset wants, "
-            f"{held_out:,} of them held out; {name} has {len(stories):,}",
-        )
-    if len(stories) < needed:
-        has = f"{name} has {len(stories)} different stories, {held_out} of them held out"
-        if part:
-            raise InputError(
-                "seed",
-                part,
-                f"below {most // config.stories} with draw=by_seed and "
-                f"stories={config.stories}: {has}",
-            )
-        raise InputError("stories", config.stories, f"at most {most}: {has}")
-    sizes = {
+    held_out = {
         "test": config.test_stories,
         "validation": config.validation_stories,
         "reference": config.reference_stories,
     }
-    parts, first = {}, 0
-    for split, size in sizes.items():
-        parts[split] = stories[first : first + size]
-        first += size
-    first += part * config.stories
-    parts["train"] = stories[first : first + config.stories] if config.stories else stories[first:]
+    parts = splits.split(
+        stories,
+        held_out,
+        size=config.stories,
+        part=part,
+        least=config.batch_size,
+        field="stories",
+        source=name,
+        kind="different stories",
+    )
     return {split: texts for split, texts in parts.items() if texts}
 
 
@@ -206,7 +188,7 @@ def _prepare(config: LanguageConfig, name: str, texts: Iterator[str], part: int,
     parts = split_texts(config, name, stories, part)
     tokenizer = train_tokenizer(parts.get("reference", parts["train"]), config.vocabulary)
     info = {"source": name, "read": read, "different": len(stories), "stories": len(parts["train"])}
-    for split in ("train", "validation", "test", "reference"):
+    for split in SPLITS:
         if split not in parts:
             continue
         dataset, cut = _tokenise(tokenizer, parts[split], config.max_length)

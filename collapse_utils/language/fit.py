@@ -1,4 +1,4 @@
-"""One fit of a language model, and the reference model, which is fitted once a data set."""
+"""One fit of a language model, and the reference model, which is fitted once for a data set."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..data import Data, checksum
 from ..durable.checkpoints import Checkpoint
 from ..durable.files import cached_folder
 from ..durable.run_dir import fingerprint
+from ..training import loop
 from ..training.batches import Batches
-from ..training.loop import Plan, device, train
 from .batches import NAME, batch, split, token_losses
 from .config import LanguageConfig
 from .data import token_lists
@@ -35,7 +35,7 @@ def new_model(config: LanguageConfig, seed: int) -> torch.nn.Module:
         **{name: getattr(config, name) for name in names},
         max_length=config.positions or config.max_length,
         seed=seeds.derive(seed, "initialisation"),
-    ).to(device())
+    ).to(loop.device())
     model.set_attn_implementation(NAME)
     return model
 
@@ -49,15 +49,15 @@ def fit(
 ) -> torch.nn.Module:
     """A fresh model after ``config.epochs`` passes over ``training_data``.
 
-    Warm-up and cosine of the learning rate are stretched to the whole fit.
+    Warm-up and cosine of the learning rate extend over the whole fit.
     """
     model = new_model(config, seed)
-    on_device = next(model.parameters()).device
+    device = next(model.parameters()).device
     batches = Batches(len(training_data), config.batch_size, seed)
-    plan = Plan.of(config, steps=config.epochs * batches.steps_per_epoch)
-    train(
+    plan = loop.Plan.of(config, steps=config.epochs * batches.steps_per_epoch)
+    loop.train(
         model,
-        lambda step: batch(*token_lists(training_data, batches(step))).to(on_device),
+        lambda step: batch(*token_lists(training_data, batches(step))).to(device),
         lambda model, batch: token_losses(model, batch).mean(),
         plan,
         seed=seed,
@@ -70,7 +70,7 @@ def fit(
 
 
 def trained_tokens(config: LanguageConfig, training_data: Data, seed: int) -> int:
-    """How many tokens a fit is trained to predict, each as often as it is read."""
+    """How many tokens a fit is trained to predict, counted once for each time they are read."""
     predicted = np.asarray(training_data.with_format("numpy")["length"][:], np.int64) - 1
     batches = Batches(len(predicted), config.batch_size, seed)
     steps = config.epochs * batches.steps_per_epoch
@@ -80,12 +80,12 @@ def trained_tokens(config: LanguageConfig, training_data: Data, seed: int) -> in
 def reference_model(config: LanguageConfig, stories: Data, cache: Path) -> torch.nn.Module:
     """A Llama of the configured shape, trained on real ``stories`` that no chain trains on.
 
-    It is made once in ``cache``.
-    It judges samples from outside the chain: it is the same for every seed, regime, temperature
-    and architecture.
+    It is made once in ``cache``.  It judges samples from outside the chain: it is the same for
+    every seed, regime, temperature and architecture.
     """
-    epochs = config.reference_epochs
-    config = dataclasses.replace(config, architecture="llama", dropout=0.0, epochs=epochs)
+    config = dataclasses.replace(
+        config, architecture="llama", dropout=0.0, epochs=config.reference_epochs
+    )
     seed = seeds.derive(0, "reference")
     fields = {name: getattr(config, name) for name in (*SHAPE, *TRAINING, "threads")}
     key = {"stories": checksum(stories), **fields}

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ..data import Data
-from .batches import batch, predictions, token_losses
+from .batches import Batch, batch, predictions, token_losses
 from .data import END_ID, token_lists
 
-EVALUATION_BATCH = 64  # stories side by side when nothing is learnt
-DISTINCT_PAIRS = 2000  # pairs of tokens over which distinct-2 is taken
+EVALUATION_BATCH = 64  # stories evaluated side by side
+DISTINCT_PAIRS = 2000  # pairs of tokens from which distinct-2 is computed
 TEMPERATURES = 2.0 ** np.arange(-2, 7.25, 0.5)  # the grid for the best one: 0.25 to 128
 
 
-def _evaluation_batches(model: torch.nn.Module, stories: Data):
-    """Batches of stories of about equal length: attention pads little, and nothing else changes."""
-    on_device = next(model.parameters()).device
+def _evaluation_batches(model: torch.nn.Module, stories: Data) -> Iterator[Batch]:
+    """Batches of stories of about equal length, so that attention pads little."""
+    device = next(model.parameters()).device
     order = np.argsort(np.asarray(stories.with_format("numpy")["length"][:]), kind="stable")
     for start in range(0, len(order), EVALUATION_BATCH):
-        yield batch(*token_lists(stories, order[start : start + EVALUATION_BATCH])).to(on_device)
+        yield batch(*token_lists(stories, order[start : start + EVALUATION_BATCH])).to(device)
 
 
 @torch.no_grad()
@@ -50,7 +52,7 @@ def tempered(model: torch.nn.Module, stories: Data, temperatures: np.ndarray) ->
 def best_temperature(model: torch.nn.Module, stories: Data) -> float:
     """The temperature at which ``model`` predicts ``stories`` best (Guo et al. 2017).
 
-    It is found on a grid of half octaves and refined by a parabola through the best point and its
+    The best point of a grid of half octaves is refined by a parabola through it and its
     neighbours.
     """
     losses = tempered(model, stories, TEMPERATURES)

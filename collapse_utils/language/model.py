@@ -1,9 +1,8 @@
 """The language models: GPT-2 and Llama of ``transformers``, built from a shape and a seed.
 
-``PAPER_SIZES`` holds the four models of section 2.1.  The paper's run names give the exact
-numbers of parameters, and these shapes are the ones that reach them to the unit.  Parameters do
-not depend on the number of heads, which the paper does not report: our choice is 64 features a
-head.
+``PAPER_SIZES`` holds the four models of section 2.1.  The paper's run names give the exact numbers
+of parameters, and these shapes have exactly as many.  The number of heads does not change the
+number of parameters, and the paper does not report it; our choice is 64 features for each head.
 """
 
 from __future__ import annotations
@@ -60,8 +59,8 @@ def build(
 ) -> PreTrainedModel:
     """A freshly initialised model in float32 on the CPU, in training mode.
 
-    The weights are a function of the arguments alone: torch's global generator is used and put
-    back as it was.
+    The weights depend on the arguments alone, and the state of torch's global generator is
+    restored.
 
     Parameters
     ----------
@@ -92,7 +91,7 @@ def build(
         "hidden_size": hidden,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
-        # The tokeniser owns the special tokens; the defaults lie outside a small vocabulary.
+        # The tokeniser has the special tokens; the defaults are outside a small vocabulary.
         **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
     }
     if architecture == "gpt2":

@@ -1,11 +1,11 @@
 """Section 2.1: transformers trained from scratch on stories.
 
 One fit is a number of passes over the training stories.  A story is a list of tokens between two
-end marks; no story sees another, and every token but the first is predicted once.  Measured on
-real held-out stories: the cross-entropy per token (of the model itself, at temperature 1 whatever
-the sampling temperature), the same per character, and on a few hundred samples what collapse
-looks like.  ``measures=full`` adds what separates collapse from tempering, and a judge from
-outside the chain.
+end marks; no story sees another, and every token but the first is predicted once.  Real held-out
+stories give the cross-entropy per token (of the model itself, at temperature 1 whatever the
+sampling temperature) and per character.  A few hundred samples give the metrics of diversity.
+``measures=full`` adds metrics that separate collapse from a change of temperature, and a reference
+model from outside the chain that judges the samples.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from .. import seeds
 from ..data import Data
 from ..durable.checkpoints import Checkpoint, Kept, at_once
-from ..training.loop import device
+from ..training import loop
 from . import fit, measures
 from .config import LanguageConfig
 from .data import END_ID, as_dataset, decode, prepare, token_lists
@@ -55,11 +55,11 @@ class LanguageSection:
 
     def notes(self) -> dict:
         info = dict(self.stories.info)
-        on_device = device()
-        if on_device.type == "cuda":
+        device = loop.device()
+        if device.type == "cuda":
             from .sampler.gpu import precision
 
-            info["sampling_precision"] = str(precision(on_device)).removeprefix("torch.")
+            info["sampling_precision"] = str(precision(device)).removeprefix("torch.")
         return info
 
     def fit(self, training_data: Data, seed: int, checkpoint: Checkpoint) -> torch.nn.Module:
@@ -76,26 +76,17 @@ class LanguageSection:
     def sample(self, model: torch.nn.Module, size: int, seed: int, kept: Kept = at_once) -> Data:
         """``size`` stories at the configured temperature, as token lists like the real ones.
 
-        Which stories share a batch changes how their logits are rounded, so the pieces that a
-        killed sampler starts again from are a part of what is sampled: ``PIECE_BATCHES`` times
-        ``sample_batch`` stories each.  No piece depends on another.
+        They are sampled in pieces of ``PIECE_BATCHES`` times ``sample_batch`` stories, which do not
+        depend on one another.  The pieces decide which stories share a batch and with that how
+        logits are rounded, so other pieces would give other stories.
         """
         config = self.config
         most = PIECE_BATCHES * config.sample_batch
+        options = {"temperature": config.temperature, "max_length": config.max_length, "seed": seed}
+        options |= {"bos": END_ID, "eos": END_ID, "batch": config.sample_batch}
         pieces = dict(
             kept(
-                partial(
-                    sample_stories,
-                    model,
-                    min(most, size - first),
-                    temperature=config.temperature,
-                    max_length=config.max_length,
-                    bos=END_ID,
-                    eos=END_ID,
-                    seed=seed,
-                    first=first,
-                    batch=config.sample_batch,
-                )
+                partial(sample_stories, model, min(most, size - first), first=first, **options)
                 for first in range(0, size, most)
             )
         )
@@ -125,18 +116,18 @@ class LanguageSection:
         return metrics
 
     def full_measures(self, model: torch.nn.Module, samples: Data) -> dict[str, float]:
-        """What the loss cannot see, and what of it is tempering.
+        """What the loss does not show, and which part of the loss is a matter of temperature.
 
         Returns
         -------
-        best_temperature : the one at which the validation stories are predicted best.
+        best_temperature : the temperature at which the validation stories are predicted best.
         cross_entropy_best_temperature, cross_entropy_sampling_temperature : on the test stories,
             with the logits divided by that temperature and by the sampling temperature; nats per
             token.  For the first fit the second is what a perfect learner of its samples reaches.
         reference_cross_entropy : of the samples under the reference model, nats per token.
-        trained_tokens : tokens that this fit was trained to predict, each as often as it was
-            read.
-        ..._real : the same measures of real stories, where a perfect model would be.
+        trained_tokens : tokens that this fit was trained to predict, counted once for each time
+            they were read.
+        ..._real : the same measures of real stories, which a perfect model would reach.
         """
         best = measures.best_temperature(model, self.stories.validation)
         temperatures = np.array([best, self.config.temperature])
@@ -156,10 +147,10 @@ class LanguageSection:
 
     @cached_property
     def real_measures(self) -> dict[str, float]:
-        """Measures of real test stories, as many as samples; reference stories give the vocabulary.
+        """Measures of as many real test stories as there are samples.
 
-        The test stories hold all of their own tokens, so other real stories must say what share a
-        perfect model reaches.
+        The share of the vocabulary is that of reference stories: test stories contain all of their
+        own tokens, so only other real stories show which share a perfect model reaches.
         """
         rows = slice(0, self.config.evaluation_stories)
         test, tokens = self.stories.test, token_lists(self.stories.test, slice(None))[0]
@@ -171,13 +162,13 @@ class LanguageSection:
         }
 
     def advice(self) -> str | None:
-        """Another ``sample_batch`` that is worth it on this processor; takes a few seconds.
+        """A ``sample_batch`` that is faster on this processor, in words; takes a few seconds.
 
-        The presets keep theirs: the batch decides how logits are rounded, and with that which
+        The presets do not change: the batch decides how logits are rounded, and with that which
         stories are sampled, so another batch would change published results.
         """
         config = self.config
-        if device().type != "cpu":
+        if loop.device().type != "cpu":
             return None
         current, stories = config.sample_batch, len(self.stories.train)
         # a batch of more than half of the stories is never full for long

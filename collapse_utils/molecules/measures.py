@@ -1,8 +1,8 @@
 """How good sampled conformations are: validity, geometry, MMFF94 strain and coverage.
 
-Real conformations of the same molecules are the reference for all of them.  No sample is left out
-of a count: a sample that is not finite or has fused atoms is *broken*; it covers nothing, and its
-strain is the largest possible.
+Real conformations of the same molecules are the reference of all metrics.  A sample that is not
+finite, has fused atoms or a torn bond is *broken*.  No sample is left out of coverage and strain:
+one that is not finite covers nothing, and its strain is the largest possible.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .data import mmff_energies, with_positions
 FUSED = 0.5  # angstrom; no two atoms of a molecule are closer
 TORN = 3.0  # angstrom; no bond is longer
 COVERED = 1.25  # angstrom; the threshold of GeoDiff for drug-like molecules
-MOST_STRAIN = 1e6  # kcal/mol; the energy of a sample that has none
-WORST_RMSD = 10.0  # angstrom; that of a sample that is not finite
+MOST_STRAIN = 1e6  # kcal/mol; also the strain of a sample that has no finite energy
+WORST_RMSD = 10.0  # angstrom; also the RMSD of a sample that is not finite
 MOST_MATCHES = 200  # symmetries tried when two conformations are aligned
 
 
 def bonds_and_angles(molecule: Chem.Mol) -> tuple[np.ndarray, np.ndarray]:
-    """Atoms of every bond (bonds, 2), and of every angle (angles, 3), its centre in the middle."""
+    """Atoms of every bond, (bonds, 2), and of every angle, (angles, 3), with its centre second."""
     bonds = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in molecule.GetBonds()])
     angles = [
         (ends[k].GetIdx(), atom.GetIdx(), ends[l].GetIdx())

@@ -10,9 +10,9 @@ and the loss compares forces: 5 |f - f_target|^2 over local pairs plus 2 |f - f_
 global pairs, a mean over atoms.  Rotations, translations and permutations of atoms leave the
 distances as they are, so the loss is invariant and the forces turn with the molecule.
 
-Two encoders read one set of embedded pairs: SchNet convolutions over local pairs and all pairs
-within the cutoff, and GIN convolutions over the local pairs.  (GeoDiff's public code never calls
-its second edge encoder, so we leave it out.)
+Two encoders have the same embedded pairs as input: SchNet convolutions over local pairs and all
+pairs within the cutoff, and GIN convolutions over the local pairs.  (GeoDiff's public code never
+calls its second edge encoder, so we leave it out.)
 """
 
 from __future__ import annotations
@@ -160,8 +160,8 @@ class GeoDiff(nn.Module):
     """The dual encoder; :meth:`forward` gives every pair its s.
 
     With ``preconditioned`` the mean m and the spread c of the kind of each distance are buffers,
-    filled from the training set, and the network gives what they leave open (Karras et al. 2022,
-    applied to distances):
+    filled from the training set, and the network gives the rest (Karras et al. 2022, applied to
+    distances):
 
         s = - sigma (d - m) / (c^2 + sigma^2)  +  c / sqrt(c^2 + sigma^2) * network((d - m) /
         sqrt(c^2 + sigma^2), sigma, c)
@@ -212,8 +212,8 @@ class GeoDiff(nn.Module):
     ) -> torch.Tensor:
         """s of every pair, (pairs,).
 
-        ``sigma`` (molecules,) is the noise level of each molecule in angstrom; ``filters`` replaces
-        the networks that give the filters by a table of their values.
+        ``sigma`` (molecules,) is the noise level of each molecule in angstrom; ``filters`` is a
+        table that replaces the networks of the filters.
         """
         if not self.preconditioned:
             return self.network(batch, pairs, pairs.distance[:, None], filters)
@@ -233,6 +233,7 @@ class GeoDiff(nn.Module):
     def network(
         self, batch: Batch, pairs: Pairs, features: torch.Tensor, filters: FilterTable | None = None
     ) -> torch.Tensor:
+        """The network's output for every pair, (pairs,), from ``features`` of its distance."""
         local = slice(0, pairs.local)
         kind = self.edge_type(pairs.type)
         global_atom, local_atom = self.global_atom(batch.element), self.local_atom(batch.element)
@@ -269,11 +270,11 @@ class GeoDiff(nn.Module):
 class FilterTable:
     """The filters of a model without preconditioning, as functions of distance.
 
-    They take most of the time of a step, and depend on the edge type and the distance alone:
-    so they are computed at ``POINTS`` distances up to the cutoff and interpolated linearly (error
-    about 1e-5 of their size).  In training a table is made at every step, for global pairs, which
-    are many and of one type (``only_far``); gradients run through it.  In sampling, where the model
-    stays the same, one table for all types serves all steps.
+    They take most of the time of a step, and depend on the edge type and the distance alone, so
+    they are computed at ``POINTS`` distances up to the cutoff and interpolated linearly (error
+    about 1e-5 of their size).  Training makes a table at every step, for global pairs, which are
+    many and of one type (``only_far``), and takes gradients through it.  Sampling, where the model
+    does not change, uses one table for all types and all steps.
     """
 
     POINTS = 2048
@@ -292,7 +293,7 @@ class FilterTable:
     def read(self, number: int, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Filters, i and j of the pairs that the table covers, for one convolution."""
         part = slice(pairs.local, None) if self.only_far else slice(0, None)
-        # a sample that is lost stays lost, and alone
+        # a sample that is not finite stays so, and does not stop the others
         at = pairs.distance[part].nan_to_num(nan=0.0) * self.scale
         below = at.floor().clamp(max=self.POINTS - 1)
         share = (at - below).clamp(max=1)[:, None]  # at the cutoff and beyond the filter is 0

@@ -1,10 +1,10 @@
 """Sampling a GeoDiff model: annealed Langevin dynamics, few deterministic steps, or none.
 
-The Langevin sampler starts from Gaussian noise at the largest level.  The deterministic one starts
-lower, from a rough geometry whose distances are drawn from the mean and spread that the model keeps
-of its training set.  It then fits the denoised *distances* d + sigma s: the denoised positions are
-those whose distances fit them best (weighted least squares, solved by majorisation), and the next
-noise level is reached by keeping the direction of the noise, as in DDIM.
+The Langevin sampler starts from Gaussian noise at the largest level.  The deterministic sampler
+starts at a lower level, from a rough geometry, whose distances are drawn with the mean and spread
+of the model's training set.  In each step the denoised positions are those whose distances are
+closest to the denoised *distances* d + sigma s (weighted least squares, solved by majorisation).
+The direction of the noise is kept for the next noise level, as in DDIM.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from .. import seeds
-from ..durable.checkpoints import Kept, at_once
+from ..durable.checkpoints import Kept
 from .config import MoleculesConfig
 from .graphs import Batch, Graphs
 from .model import LEAST_DISTANCE, FilterTable, GeoDiff, forces, pairs_within
 
-WIDEST = 100.0  # angstrom; a spread beyond it (the training set has exploded) weighs no less
+WIDEST = 100.0  # angstrom; larger spreads (of an exploded training set) have the same weight
 RELAXATION = 1.9  # of a majorisation step; below 2 it still converges
 
 
@@ -43,7 +43,7 @@ class DistanceFit:
 
     A round is the Guttman transform x <- x + 2 V^+ f (de Leeuw and Heiser's relaxed update, which
     converges in half the rounds), where f_i = sum_j w_ij (d0_ij - d_ij) (x_i - x_j) / d_ij and V is
-    the Laplacian of the weights.  Molecules are padded to the largest here: a round is two batched
+    the Laplacian of the weights.  Molecules are padded to the largest, so a round is two batched
     matrix products.
     """
 
@@ -52,8 +52,8 @@ class DistanceFit:
         self.size, self.width = batch.size, int(counts.max())
         self.slot, self.atom = batch.slot, batch.molecule * self.width + batch.slot
         self.real = (torch.arange(self.width, device=counts.device) < counts[:, None]).double()
-        # The ones fix the mean, which distances leave open; the diagonal makes the padded rows
-        # harmless.
+        # Distances do not determine the mean of the positions, and padded rows have no distances:
+        # both terms make the Laplacian invertible.
         self.means = self.real[:, :, None] * self.real[:, None, :] / counts[:, None, None]
         self.base = self.means + torch.diag_embed(1 - self.real)
 
@@ -138,9 +138,9 @@ def langevin(
 ) -> torch.Tensor:
     """GeoDiff's annealed Langevin dynamics from Gaussian noise, one step at each noise level.
 
-    The step at level t is step_size (sigma_t / 0.01)^2; the global force takes part below
-    ``global_start_sigma``. As in GeoDiff these are the largest ``sampling_steps`` levels, so a
-    sample that stops short keeps its noise.
+    The step at level t is step_size (sigma_t / 0.01)^2.  The global force acts below
+    ``global_start_sigma``.  As in GeoDiff the steps are at the largest ``sampling_steps`` levels,
+    so with fewer steps than levels a sample keeps the remaining noise.
     """
     positions = centred(model.sigma[-1] * draw(batch.atoms, 3), batch)
     filters = None if model.preconditioned else FilterTable(model, only_far=False)
@@ -181,13 +181,13 @@ def sample_positions(
     width: int,
     config: MoleculesConfig,
     seed: int,
-    kept: Kept = at_once,
+    kept: Kept,
 ) -> np.ndarray:
     """A conformation for each of ``molecules`` (numbers): (len(molecules), width, 3).
 
-    Conformations are drawn in blocks of molecules of similar size; every block has random numbers
-    of its own, so that the result depends on the arguments alone, and every block is a piece
-    for ``kept``.  What the sampler could not keep finite comes back as it is.
+    Conformations are drawn in blocks of molecules of similar size.  Every block has random numbers
+    of its own, so that the result depends on the arguments alone, and every block is a piece for
+    ``kept``.  Positions that are not finite are returned unchanged.
     """
     result = np.zeros((len(molecules), width, 3), np.float32)
     order = np.argsort(graphs.atoms[molecules], kind="stable")
@@ -197,7 +197,7 @@ def sample_positions(
     ]
 
     blocks = (
-        partial(_block, model, graphs, molecules[rows], config, seed, number)
+        partial(_sample_block, model, graphs, molecules[rows], config, seed, number)
         for number, rows in enumerate(parts)
     )
     for number, positions in kept(blocks):
@@ -208,7 +208,7 @@ def sample_positions(
     return result
 
 
-def _block(
+def _sample_block(
     model: GeoDiff,
     graphs: Graphs,
     molecules: np.ndarray,

@@ -1,10 +1,10 @@
 """Section 2.2: GeoDiff trained from scratch on conformations of drug-like molecules.
 
 One fit is a fixed number of optimisation steps, as the authors ran it, whatever the size of the
-training set: so accumulate does not get more training than replace.  A generation holds a new
-conformation of the molecule of every real training item. Measured on real held-out molecules:
-GeoDiff's local, global and total loss under noise that is the same in every iteration, and on
-samples for those molecules what a chemist would look at.
+training set, so accumulate does not get more training than replace.  A generation holds a new
+conformation of the molecule of every real training item.  Real held-out molecules give GeoDiff's
+local, global and total loss, under noise that is the same in every iteration.  Samples for those
+molecules give the metrics that a chemist would look at.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ TITLE = "Molecules (section 2.2)"
 HEADLINE = "local_loss"
 PATIENCE, PLATEAU_DECAY = 10, 0.6  # of the plateau schedule, as the authors ran it
 SHOWN_MOLECULES = 3  # in a preview
-EVALUATION_BATCH = 64  # conformations side by side when nothing is learnt
+EVALUATION_BATCH = 64  # conformations evaluated side by side
 
-# batch, positions, level of each molecule, noise
+# batch, real positions, noise level of each molecule, noise
 Noised = tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -44,7 +44,10 @@ def make(config: MoleculesConfig, *, data: str | Path, seed: int, cache: Path) -
 
 
 def batch_order(items: int, batch_size: int, steps: int, seed: int) -> np.ndarray:
-    """The items of every step, (steps, batch_size): one shuffled pass after another."""
+    """The items of every step, (steps, batch_size): one shuffled pass after another.
+
+    Unlike in :class:`~..training.batches.Batches`, a batch may belong to two passes.
+    """
     passes = -(-steps * batch_size // items)
     order = [seeds.generator(seed, "order", number).permutation(items) for number in range(passes)]
     return np.concatenate(order)[: steps * batch_size].reshape(steps, batch_size)
@@ -79,7 +82,7 @@ class MoleculesSection:
     def noised(
         self, rows: np.ndarray, rng: np.random.Generator, levels: np.ndarray | None = None
     ) -> Noised:
-        """Conformations as a batch, with the noise to put on them.
+        """Conformations as a batch, with the noise that is to be added to them.
 
         Levels are drawn in pairs t and T - 1 - t as in GeoDiff, unless they are given.
         """
@@ -96,6 +99,17 @@ class MoleculesSection:
         )
         return self.real.graphs.batch(molecules).to(device), *tensors
 
+    def plan(self) -> loop.Plan:
+        """How a model is optimised: by Adam with the configured schedule."""
+        config = self.config
+        schedule: dict = {"warmup": 0.02}
+        if config.schedule == "plateau":
+            # of the total loss; the authors have one plateau for each of the two encoders
+            schedule = {"warmup": 0.0, "patience": PATIENCE, "decay": PLATEAU_DECAY}
+            schedule["validations"] = max(config.steps // 1000, 1)
+        betas = (config.beta_1, 0.999)
+        return loop.Plan.of(config, final_rate=0.01, weight_decay=0.0, betas=betas, **schedule)
+
     def fit(self, training_data: Data | Pool, seed: int, checkpoint: Checkpoint) -> GeoDiff:
         """A fresh model after ``steps`` steps; training items that are not finite are skipped."""
         config = self.config
@@ -107,7 +121,7 @@ class MoleculesSection:
             problem = f"none of the {len(training_data)} training conformations is finite"
             if config.diverged == "stop":
                 raise RunError(f"fit: {problem}")
-            model.eval()  # as it was initialised: no conformation is left to learn from
+            model.eval()  # as initialised: no conformation is left to learn from
             if checkpoint.start() is None:
                 loop.save_finished(model, checkpoint, 0, [], {"step": 0, "problem": problem})
             return model
@@ -123,19 +137,11 @@ class MoleculesSection:
             local, global_ = losses(model, *batch)
             return (local + global_).mean()
 
-        plateau: dict = {}
-        # on the total loss; the authors have one for each of the two encoders
-        if config.schedule == "plateau":
-            plateau = {"patience": PATIENCE, "decay": PLATEAU_DECAY}
-            plateau["validations"] = max(config.steps // 1000, 1)
-        own = {"warmup": 0.02 if config.schedule == "cosine" else 0.0, "final_rate": 0.01}
-        own |= {"weight_decay": 0.0, "betas": (config.beta_1, 0.999), **plateau}
-        plan = loop.Plan.of(config, **own)
         loop.train(
             model,
             batch_at,
             loss_of,
-            plan,
+            self.plan(),
             seed=seed,
             checkpoint=checkpoint,
             items_per_step=config.batch_size,
@@ -155,6 +161,7 @@ class MoleculesSection:
     def conformations(
         self, model: GeoDiff, molecules: np.ndarray, seed: int, kept: Kept = at_once
     ) -> np.ndarray:
+        """Sampled positions for these numbers of ``molecules``, (len(molecules), width, 3)."""
         width = self.real.train["positions"].shape[1]
         return sample_positions(
             model, self.real.graphs, np.asarray(molecules, np.int64), width, self.config, seed, kept
@@ -164,8 +171,8 @@ class MoleculesSection:
     def test_losses(self, model: GeoDiff, items: Data) -> tuple[float, float]:
         """Local and global loss, a mean over atoms and ``loss_draws`` noise draws.
 
-        The draws of a conformation spread evenly over the noise levels.  They are the same for
-        every model.
+        The draws of a conformation are spread evenly over the noise levels, and they are the same
+        for every model.
         """
         draws, levels = self.config.loss_draws, self.config.levels
         sums, atoms = np.zeros(2), 0
@@ -203,7 +210,7 @@ class MoleculesSection:
         }
 
     def notes(self) -> dict:
-        """What the results say about the data beside the configuration."""
+        """What the provenance says about the data."""
         return {key: value for key, value in self.real.info.items() if key != "lowest_energy"}
 
     def preview(self, items: Data, folder: Path) -> None:
@@ -219,9 +226,11 @@ class MoleculesSection:
         axes = figure.subplots(2, len(numbers), squeeze=False)
         shown = []
         for column, number in enumerate(numbers):
-            molecule, width = self.real.molecules[number], self.real.graphs.atoms[number]
-            sampled = np.array(items["positions"][items["molecule"] == number][0, :width], float)
-            real = self.real_positions(number)
+            molecule, atoms = self.real.molecules[number], self.real.graphs.atoms[number]
+            real, sampled = (
+                np.array(part["positions"][part["molecule"] == number][0, :atoms], float)
+                for part in (self.real.train, items)
+            )
             draw_row(axes[:, column], molecule, [real, sampled], ["real", "sampled"])
             for name, positions in (("real", real), ("sampled", np.nan_to_num(sampled))):
                 shown.append(with_positions(molecule, [positions]))
@@ -230,15 +239,6 @@ class MoleculesSection:
         with Chem.SDWriter(str(folder / "molecules.sdf")) as writer:
             for molecule in shown:
                 writer.write(molecule)
-
-    def real_positions(self, number: int) -> np.ndarray:
-        """The first real conformation of a molecule, (atoms, 3)."""
-        for split in (self.real.train, self.real.validation, self.real.test):
-            rows = np.flatnonzero(split["molecule"] == number)
-            if len(rows):
-                atoms = self.real.graphs.atoms[number]
-                return np.array(split["positions"][rows[0], :atoms], float)
-        raise KeyError(number)
 
 
 def finite_rows(items: Data | Pool) -> np.ndarray:

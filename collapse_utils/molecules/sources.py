@@ -1,14 +1,14 @@
 """Where molecules come from: the rdkit wheel, an SDF, a list of SMILES, or GEOM-Drugs.
 
-Reading yields molecules with all hydrogens, atoms in one order, and their conformations.  Whatever
-cannot be used is named by its record.
+Reading gives molecules with all hydrogens and their conformations, whose atoms are in one order.
+A record that cannot be used is named.
 """
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 from rdkit import Chem, RDConfig, RDLogger
 
 from ..errors import data_error
-from ..sources import Source, check_regular, content_checksum, local_copy, local_path
+from ..sources import Source, content_checksum, local_copy, local_path, text_lines
 from .config import MoleculesConfig
 
 BAD_SHARE = 0.05  # of a source's records that may be unusable before the source is refused
@@ -59,17 +59,20 @@ SOURCES: dict[str, Source] = {
 
 
 @dataclass(frozen=True)
-class Read:
-    """What a source gave: molecules, and a line for every record that could not be used."""
+class ReadResult:
+    """The molecules of a source, and a line for every record that cannot be used."""
 
     molecules: list[Chem.Mol]
     problems: list[str]
     records: int
-    flat: bool  # conformations are still to be made
+    needs_conformers: bool  # none are given, or those that are given are not to be used
 
 
-def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
-    """Why a record cannot be used, in words, or None; the molecule is sanitised here."""
+def problem_of(molecule: Chem.Mol | None, *, needs_conformers: bool = False) -> str | None:
+    """Why a record cannot be used, in words, or None; the molecule is sanitised here.
+
+    With ``needs_conformers`` it may lack hydrogens and positions.
+    """
     if molecule is None:
         return "RDKit cannot read it"
     for atom in molecule.GetAtoms():
@@ -84,7 +87,7 @@ def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
     pieces = len(Chem.GetMolFrags(molecule))
     if pieces > 1:
         return f"{pieces} disconnected fragments"
-    if flat:
+    if needs_conformers:
         return None
     if any(atom.GetTotalNumHs(includeNeighbors=False) for atom in molecule.GetAtoms()):
         return "hydrogens are missing"
@@ -102,13 +105,13 @@ def problem_of(molecule: Chem.Mol | None, *, flat: bool = False) -> str | None:
 
 
 def _usable(
-    records: Iterable[tuple[str, Chem.Mol | None]], where: str, *, flat: bool = False
-) -> Read:
+    records: Iterable[tuple[str, Chem.Mol | None]], where: str, *, needs_conformers: bool = False
+) -> ReadResult:
     """The usable records; InputError names the first bad one if more than ``BAD_SHARE`` are bad."""
     molecules, problems, count = [], [], 0
     for label, molecule in records:
         count += 1
-        problem = problem_of(molecule, flat=flat)
+        problem = problem_of(molecule, needs_conformers=needs_conformers)
         if problem is None:
             molecules.append(molecule)
         else:
@@ -121,11 +124,11 @@ def _usable(
             f"a file of which at most {BAD_SHARE:.0%} of the records cannot be used; here "
             f"{len(problems)} of {count}, first {problems[0]}",
         )
-    return Read(molecules, problems, count, flat)
+    return ReadResult(molecules, problems, count, needs_conformers)
 
 
 class _Limited:
-    """A binary file that gives at most ``MOST_BYTES`` for a record: no gzip bomb."""
+    """A binary file that gives at most ``MOST_BYTES`` for one record, against gzip bombs."""
 
     def __init__(self, file: IO[bytes]):
         self.file, self.since_record = file, 0
@@ -151,7 +154,7 @@ def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
                     else ""
                 )
                 yield f"record {number}" + (f" ({name})" if name else ""), molecule
-        # RDKit turns a reader's error into the last
+        # RDKit turns an error of the file into a SystemError
         except (OSError, EOFError, UnicodeDecodeError, SystemError) as reason:
             cause = reason.__cause__ or reason
             raise data_error(path, f"an SDF or SDF.gz ({cause})") from None
@@ -159,19 +162,16 @@ def read_sdf(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
 
 def read_smiles(path: Path) -> Iterator[tuple[str, Chem.Mol | None]]:
     """(label, molecule) of every line ``SMILES [name]``; without conformations."""
-    check_regular(path, MOST_BYTES)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as reason:
-        raise data_error(path, f"a list of SMILES in UTF-8 ({reason})") from None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text_lines(path, MOST_BYTES), 1):
         if line.strip():
             smiles = line.split()[0]
             yield f"line {number} ({smiles})", Chem.MolFromSmiles(smiles, sanitize=False)
 
 
 def grouped(molecules: Iterable[Chem.Mol], most: int) -> list[Chem.Mol]:
-    """One molecule a graph, with at most ``most`` conformations, atoms in the first one's order."""
+    """One molecule for each graph, with at most ``most`` conformations, whose atoms are in the
+    order of the first.
+    """
     by_smiles: dict[str, Chem.Mol] = {}
     for molecule in molecules:
         first = by_smiles.setdefault(Chem.MolToSmiles(Chem.RemoveHs(molecule)), molecule)
@@ -200,51 +200,31 @@ def _same_order(first: Chem.Mol, other: Chem.Mol) -> list[int] | None:
     return list(match) if len(match) == first.GetNumAtoms() == other.GetNumAtoms() else None
 
 
-def _shipped() -> Read:
+def _shipped() -> ReadResult:
     records = []
     for name in SHIPPED:
         path = Path(RDConfig.RDContribDir) / name
         if not path.is_file():
             raise data_error("rdkit", f"another source: this rdkit does not ship Contrib/{name}")
         records += [(f"{path.name}, {label}", molecule) for label, molecule in read_sdf(path)]
-    read = _usable(records, "rdkit")
-    # one force field for all conformations
-    return Read(read.molecules, read.problems, read.records, flat=True)
+    # new conformations, so that all of them come from one force field
+    return replace(_usable(records, "rdkit"), needs_conformers=True)
 
 
-def _file(path: Path, most: int) -> Read:
+def _file(path: Path, most: int) -> ReadResult:
     RDLogger.DisableLog("rdApp.*")
     if path.suffix == ".smi":
-        return _usable(read_smiles(path), str(path), flat=True)
+        return _usable(read_smiles(path), str(path), needs_conformers=True)
     read = _usable(read_sdf(path), str(path))
-    return Read(grouped(read.molecules, most), read.problems, read.records, flat=False)
+    return replace(read, molecules=grouped(read.molecules, most))
 
 
 def _is_sdf(path: Path) -> bool:
     return path.name.endswith((".sdf", ".sdf.gz", ".smi"))
 
 
-def locate(data: str | Path, config: MoleculesConfig) -> tuple[str, str, Callable[[], Read]]:
-    """The source's name for the results, a checksum of its content, and the function that reads it.
-
-    ``data`` is the name of a source, or a local file, or a folder with one SDF in it.  A named
-    source that lies in the folder ``COLLAPSE_DATA`` is read from there.
-    """
-    if str(data) == "rdkit":
-        return "rdkit", f"rdkit {version('rdkit')}", _shipped
-    if str(data) == "sdf":
-        raise data_error("sdf", "the path of an SDF or SDF.gz with hydrogens and 3D positions")
-    if str(data) == "geom_drugs":
-        for path in local_copy("geom_drugs"):
-            if path.name == "geom_drugs.sdf.gz" and path.is_file():
-                return (
-                    "geom_drugs",
-                    content_checksum([path]),
-                    partial(_file, path, config.conformers),
-                )
-        raise data_error(
-            "geom_drugs", f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`"
-        )
+def _local(data: str | Path) -> Path:
+    """The file at ``data``, or the one that a folder there holds."""
     path = local_path(data, SOURCES)
     if path.is_dir():
         if (path / "summary_drugs.json").is_file():
@@ -259,8 +239,26 @@ def locate(data: str | Path, config: MoleculesConfig) -> tuple[str, str, Callabl
         raise data_error(data, "a file that ends in .sdf, .sdf.gz or .smi")
     if not path.is_file():
         raise data_error(data, "a regular file, not a pipe or a device")
-    return (
-        path.name.split(".")[0],
-        content_checksum([path]),
-        partial(_file, path, config.conformers),
-    )
+    return path
+
+
+def locate(data: str | Path, config: MoleculesConfig) -> tuple[str, str, Callable[[], ReadResult]]:
+    """The source's name for the results, a checksum of its content, and the function that reads it.
+
+    ``data`` is the name of a source, a local file, or a folder with one such file.  GEOM-Drugs is
+    read from the folder ``COLLAPSE_DATA``.
+    """
+    if str(data) == "rdkit":
+        return "rdkit", f"rdkit {version('rdkit')}", _shipped
+    if str(data) == "sdf":
+        raise data_error("sdf", "the path of an SDF or SDF.gz with hydrogens and 3D positions")
+    if str(data) == "geom_drugs":
+        copies = (path for path in local_copy("geom_drugs") if path.name == "geom_drugs.sdf.gz")
+        path = next(filter(Path.is_file, copies), None)
+        if path is None:
+            allowed = f"COLLAPSE_DATA=DIR with geom_drugs.sdf.gz, made by `{CONVERT}`"
+            raise data_error("geom_drugs", allowed)
+    else:
+        path = _local(data)
+    name = path.name.split(".")[0]
+    return name, content_checksum([path]), partial(_file, path, config.conformers)

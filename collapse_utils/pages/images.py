@@ -88,8 +88,7 @@ def parameters(config: ImagesConfig) -> int:
     """How many numbers a model of these sizes learns, for images in colour."""
     from ..images.model import build
 
-    sizes = {name: getattr(config, name) for name in ("size", "width", "levels", "latent")}
-    model = build(channels=3, seed=0, **sizes)
+    model = build(config, channels=3, seed=0)
     return sum(part.numel() for part in model.parameters())
 
 

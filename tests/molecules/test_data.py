@@ -123,9 +123,9 @@ def test_the_cache_is_made_once_and_made_again_when_it_is_damaged(tmp_path):
 def test_conformers_are_made_the_same_way_every_time_and_in_every_process(tmp_path, monkeypatch):
     flat = [Chem.MolFromSmiles(smiles) for smiles in SMILES[:9]]
     monkeypatch.setenv("COLLAPSE_WORKERS", "1")
-    alone = conformers.with_conformers(flat, 2, made=True)
+    alone = conformers.embed_all(flat, 2)
     monkeypatch.setenv("COLLAPSE_WORKERS", "2")
-    parallel = conformers.with_conformers(flat, 2, made=True)
+    parallel = conformers.embed_all(flat, 2)
     for a, b in zip(alone, parallel, strict=True):
         assert a.GetNumConformers() == 2
         assert np.array_equal(a.GetConformer(1).GetPositions(), b.GetConformer(1).GetPositions())
@@ -133,7 +133,7 @@ def test_conformers_are_made_the_same_way_every_time_and_in_every_process(tmp_pa
 
 def test_the_shipped_molecules_are_all_usable():
     read = sources._shipped()
-    assert read.records == 412 and not read.problems and read.flat
+    assert read.records == 412 and not read.problems and read.needs_conformers
     assert len({identity(m) for m in read.molecules}) == 388  # the rest are stereoisomers of others
 
 
@@ -280,7 +280,8 @@ def test_sources_that_are_not_there_and_sizes_that_do_not_fit(tmp_path, monkeypa
     with pytest.raises(InputError, match="molecules: got 9; allowed: at most 8: set has 12"):
         prepared(tmp_path / "set.sdf", tmp_path / "cache", molecules=9)
     with pytest.raises(
-        InputError, match=r"--data: got 'set'; allowed: a source of .* or more, as the preset wants"
+        InputError,
+        match=r"--data: got 'set'; allowed: a source of .* or more, as the preset requires",
     ):
         prepared(tmp_path / "set.sdf", tmp_path / "cache", test_molecules=40)
 

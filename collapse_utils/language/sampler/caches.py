@@ -1,22 +1,22 @@
-"""Keys and values of stories of different lengths, and attention of one new token each over them.
+"""Keys and values of stories of different lengths, and attention of one new token of each.
 
-Two layouts with one interface.  ``plan`` says which slots are at work and how far they may come
-until the next plan, ``begin`` the positions of a step, ``attend`` writes one layer's keys and
-values and attends.  Slots are independent: a slot is given to a new story by starting again at
-position 0, and what an earlier story left behind is masked.
+Two layouts have one interface.  ``plan`` sets the active slots and the last positions that they
+may reach before the next plan.  ``begin`` sets the positions of a step.  ``attend`` writes one
+layer's keys and values and attends.  Slots are independent: a new story starts at position 0 of a
+slot, and what an earlier story wrote there is masked.
 
-:class:`RaggedCache`, for CPUs.  Reading the cache costs as much as all matrix products together,
-so what counts is memory bandwidth, and that no story pays for the length of
-another.  ``embedding_bag``, a weighted sum of table rows, is the one kernel of torch that reads
-scattered pieces at the machine's speed (2 to 5 times faster than batched products of one row,
-measured) and takes sums of different lengths.  Values are weighted by attention, one bag for each
-story and head.  Keys are kept in chunks of 32 positions, transposed, so that 32 scores are a sum
-of key features weighted by the query: one bag for each story, head and chunk.  A story holds as
-many chunks as it has reached and gives them back when it ends; those that were given back last
-are handed out first, so that memory follows the lengths of the stories at work.
+:class:`RaggedCache` is for CPUs.  Reading the cache takes as long as all matrix products together,
+so memory bandwidth decides, and a story must not read as far as a longer one.  ``embedding_bag``,
+a weighted sum of table rows, is the one kernel of torch that reads scattered pieces at full
+bandwidth (2 to 5 times faster than batched products of one row, measured) and allows sums of
+different lengths.  Values are weighted by attention, one bag for each story and head.  Keys are
+stored in transposed chunks of 32 positions, so that 32 scores are a sum of key features weighted by
+the query: one bag for each story, head and chunk.  A story holds the chunks that it has reached and
+releases them when it ends.  The chunks released last are reused first, so the memory in use follows
+the lengths of the current stories.
 
-:class:`PaddedCache`, for GPUs.  Every story attends over the longest one's length under a mask;
-shapes are static, as CUDA graphs need them.
+:class:`PaddedCache` is for GPUs.  Every story attends over the length of the longest one under a
+mask.  Shapes are static, as CUDA graphs require.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from ...training.allocator import large_zeros
 
-CHUNK = 32  # positions; of 16, 32 and 64 the fastest
+CHUNK = 32  # positions; the fastest of 16, 32 and 64
 
 
 class RaggedCache:
@@ -36,10 +36,10 @@ class RaggedCache:
     def __init__(self, layers: int, slots: int, heads: int, features: int, positions: int):
         self.heads, self.features = heads, features
         self.chunks = -(-positions // CHUNK)
-        # a page: one chunk of one head of one slot; enough for the longest stories
+        # a page is one chunk of one head; there are enough for the longest stories in all slots
         pages = slots * heads * self.chunks
         assert pages * max(CHUNK, features) < 2**31, "row numbers are 32-bit"
-        # Zeros, not empty memory: what a mask hides must be finite.
+        # Zeros, not uninitialised memory: what a mask hides must be finite.
         keys = large_zeros(layers, pages * features * CHUNK)
         self._written_keys = list(keys)  # [layer][position in memory]
         self._keys = list(keys.view(layers, pages * features, CHUNK))
@@ -47,21 +47,20 @@ class RaggedCache:
         self._features = np.arange(features, dtype=np.int32)
         self._chunk = np.arange(CHUNK, dtype=np.int32)
         self._heads = np.arange(heads)
-        # [slot, chunk] -> number in memory; every slot keeps its first chunk.  Memory is touched
-        # when it is handed out.
+        # [slot, chunk] -> number in memory; every slot keeps its first chunk
         self._table = np.zeros((slots, self.chunks), dtype=np.int64)
         self._table[:, 0] = np.arange(slots)
         self._held = np.ones(slots, dtype=np.int64)
         self._free = list(range(slots * self.chunks - 1, slots - 1, -1))
 
     def release(self, slot: int) -> None:
-        """The story of ``slot`` has ended; the next plan may hand out its chunks again."""
+        """The story of ``slot`` has ended; the next plan may reuse its chunks."""
         held = int(self._held[slot])
         self._free.extend(self._table[slot, 1:held].tolist())
         self._held[slot] = 1
 
     def plan(self, slots: np.ndarray, reach: np.ndarray) -> None:
-        """Until the next plan, work on ``slots`` [n] at positions up to ``reach`` [n]."""
+        """Until the next plan, step ``slots`` [n] at positions up to ``reach`` [n]."""
         needed = reach // CHUNK + 1
         for slot, count in zip(slots.tolist(), needed.tolist(), strict=True):
             while self._held[slot] < count:
@@ -76,8 +75,8 @@ class RaggedCache:
         number = self._table[np.repeat(slots, self.heads)[owner], chunk]
         page = (number * self.heads + np.tile(self._heads, len(slots))[owner]).astype(np.int32)
         widest = int(counts.max())
-        # Scores come out as a rectangle [pair, widest x CHUNK]: a bag for each chunk, empty ones
-        # where a pair has fewer.
+        # The scores form a rectangle [pair, widest x CHUNK]: one bag for each chunk, which is empty
+        # where a pair has fewer chunks.
         key_bags = np.zeros(pairs * widest + 1, dtype=np.int32)
         inside = owner * widest + chunk
         key_bags[inside + 1] = self.features
@@ -96,7 +95,7 @@ class RaggedCache:
         self._rectangle = (len(slots), self.heads, widest * CHUNK)
 
     def begin(self, positions: np.ndarray) -> None:
-        """A step at ``positions`` [n] of the planned slots."""
+        """Start a step at ``positions`` [n] of the planned slots."""
         visible = self._span <= positions[:, None]
         self._mask = torch.from_numpy(np.where(visible, np.float32(0), np.float32(-np.inf)))[
             :, None
@@ -125,13 +124,13 @@ class RaggedCache:
 
 def _bags(table: Tensor, rows: Tensor, edges: Tensor, weights: Tensor) -> Tensor:
     """Weighted sums of table rows: bag i sums ``rows[edges[i]:edges[i + 1]]``."""
-    # torch.nn.functional.embedding_bag is this call after checks that take longer than a small bag
-    # does.
+    # torch.nn.functional.embedding_bag makes this call after checks that take longer than a small
+    # bag
     return torch.embedding_bag(table, rows, edges, False, 0, False, weights.view(-1), True)[0]
 
 
 class PaddedCache:
-    """Keys and values [layers, 2, slots, heads, positions, features], all attended alike."""
+    """Keys and values [layers, 2, slots, heads, positions, features] in a fixed shape."""
 
     def __init__(
         self,
@@ -152,15 +151,15 @@ class PaddedCache:
         self.plan(slots, positions)
 
     def plan(self, slots: int, length: int) -> None:
-        """Until the next plan, work on the first ``slots`` slots at positions below ``length``."""
+        """Until the next plan, step the first ``slots`` slots at positions below ``length``."""
         self._n, self._length = slots, length
 
     def keep(self, slots: Tensor) -> None:
-        """Bring these slots to the front."""
+        """Move these slots to the front."""
         self.data[:, :, : len(slots)] = self.data[:, :, slots]
 
     def begin(self, positions: Tensor) -> None:
-        """A step at ``positions`` [n] of the planned slots; nothing here waits for the GPU."""
+        """Start a step at ``positions`` [n] of the planned slots, without waiting for the GPU."""
         self._at = (self._slots[: self._n], slice(None), positions)
         self._visible = (self._span[: self._length] <= positions[:, None])[:, None, None]
 
@@ -171,11 +170,11 @@ class PaddedCache:
         kept[0][self._at] = keys.view(shape)
         kept[1][self._at] = values.view(shape)
         past_keys, past_values = kept[:, :, :, : self._length]
-        mixed = torch.nn.functional.scaled_dot_product_attention(
+        attended = torch.nn.functional.scaled_dot_product_attention(
             queries.view(shape).unsqueeze(2),
             past_keys,
             past_values,
             attn_mask=self._visible,
             scale=1.0,
         )
-        return mixed.reshape(-1, self.features)
+        return attended.reshape(-1, self.features)

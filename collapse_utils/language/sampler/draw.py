@@ -13,19 +13,18 @@ BLOCK = 64  # tokens in a block of the two-level draw
 def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
     """One token a row from softmax(logits / temperature), by inversion of its distribution.
 
-    ``logits`` [n, vocabulary], ``uniforms`` [n] float64 in [0, 1).  First a block of 64 tokens is
-    found, then the token in it.  Both cumulative sums are float64, so that the only error is that
-    of the float32 probabilities (a relative 1e-7 or so).  A token of probability 0 is never
-    drawn.
+    ``logits`` [n, vocabulary], ``uniforms`` [n] float64 in [0, 1).  The draw finds a block of 64
+    tokens first, then the token in it.  Both cumulative sums are float64, so the only error is that
+    of the float32 probabilities (about 1e-7, relative).  A token of probability 0 is never drawn.
     """
     logits = logits.float()
-    # the largest is taken off first: at the lowest temperatures the quotient would overflow
+    # subtract the largest first: at the lowest temperatures the quotient would overflow
     if temperature != 1.0:
         logits = (logits - logits.amax(-1, keepdim=True)) / temperature
     probabilities = torch.softmax(logits, -1)
-    surplus = -probabilities.shape[1] % BLOCK
-    if surplus:
-        probabilities = F.pad(probabilities, (0, surplus))
+    padding = -probabilities.shape[1] % BLOCK
+    if padding:
+        probabilities = F.pad(probabilities, (0, padding))
     blocks = probabilities.unflatten(1, (-1, BLOCK))
     block, rest = _invert(blocks.sum(-1).double(), uniforms[:, None])
     inside = blocks.gather(1, block[:, :, None].expand(-1, 1, BLOCK)).squeeze(1).double()
@@ -34,13 +33,15 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
 
 
 def _invert(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-    """The index whose share of the sum holds ``uniforms`` [n, 1], and where in that share."""
+    """The index whose share of the sum contains ``uniforms`` [n, 1], and the position in it, which
+    is uniform in [0, 1] again.
+    """
     cumulative = weights.cumsum(-1)
     total = cumulative[:, -1:].contiguous()
     target = uniforms * total
     # the first sum above the target: its weight is > 0
     index = torch.searchsorted(cumulative, target, right=True)
-    # the last weight > 0, should rounding carry the target to the total
+    # but at most the last weight > 0, in case rounding makes the target equal to the total
     last = torch.searchsorted(cumulative, total)
     index = torch.minimum(index, last)
     weight = weights.gather(1, index)

@@ -1,14 +1,15 @@
-"""The sampler's loop on a GPU: static shapes, one CUDA graph a shape, drawn tokens read in bursts.
+"""Sample a set of stories on a GPU: static shapes, one CUDA graph for each, tokens read in bursts.
 
-A GPU must not wait for Python after each token, so ``BURST`` steps run without looking at what
-was drawn; a story that ends earlier continues to the end of the burst, and what it drew after
-its end is thrown away.  Decoder, draw and the stories' random numbers are those of the
-CPU.  Weights and cache are bfloat16 where the GPU has it in hardware (compute capability 8.0 and
-later) and float16 elsewhere (T4), so that here the distribution is that of the model in half
-precision; probabilities and sums are float32 and float64 as on the CPU.
+A GPU must not wait for Python after each token, so ``BURST`` steps run before the drawn tokens are
+read.  A story that ends earlier continues to the end of the burst, and the tokens after its end are
+dropped.  Decoder, draw and the stories' random numbers are those of the CPU.  Weights and cache are
+bfloat16 where the GPU has it in hardware (compute capability 8.0 and later) and float16 elsewhere
+(T4), so the distribution is that of the model in half precision.  Probabilities are float32 and
+sums float64, as on the CPU.
 
-Where a step cannot be captured as a graph, a line on stderr says so and the same steps run eagerly.
-The loop is tested on a CPU, step by step and in float32; graphs and half precision by ``make gpu``.
+If a step cannot be captured as a graph, a line on stderr says so and the same steps run eagerly.
+The loop is tested on a CPU, step by step and in float32; ``make gpu`` tests graphs and half
+precision.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from .request import Collector, Request
 
-BURST = 16  # steps between two looks at what was drawn
-BUCKET = 128  # attention runs over a multiple of this many positions: one graph each
+BURST = 16  # steps after which the drawn tokens are read
+BUCKET = 128  # attention covers a multiple of this many positions, with one graph for each multiple
 
 
 def precision(device: torch.device) -> torch.dtype:
@@ -41,7 +42,7 @@ def precision(device: torch.device) -> torch.dtype:
 
 
 def run(model: torch.nn.Module, request: Request, slots: int, collector: Collector) -> None:
-    """Sample the stories 0 to ``request.count`` in order of their start, ``slots`` at a time."""
+    """Sample ``request.count`` stories, started in their order, ``slots`` side by side."""
     state = _State(model, request, slots)
     todo = iter(range(request.count))
     story, position = np.full(slots, -1), np.zeros(slots, dtype=np.int64)
@@ -49,15 +50,12 @@ def run(model: torch.nn.Module, request: Request, slots: int, collector: Collect
     def start(freed: np.ndarray) -> None:
         story[freed] = [next(todo, -1) for _ in freed]
         position[freed] = 0
-        state.start(
-            freed,
-            [request.chances(int(number)) if number >= 0 else None for number in story[freed]],
-        )
+        state.start(freed, story[freed])
 
     start(np.arange(slots))
     while (story >= 0).any() and not collector.stopped:
         active = np.flatnonzero(story >= 0)
-        if len(active) <= len(story) // 2:  # no story is left to start: half the batch does
+        if len(active) <= len(story) // 2:  # no story is left to start: halve the batch
             kept = np.append(active, np.flatnonzero(story < 0))[: len(story) // 2]
             state.keep(kept)
             story, position = story[kept], position[kept]
@@ -78,48 +76,40 @@ def run(model: torch.nn.Module, request: Request, slots: int, collector: Collect
 
 
 class _State:
-    """Everything that lives on the device, in place: graphs replay on fixed addresses."""
+    """All tensors on the device, updated in place: graphs replay on fixed addresses."""
 
     def __init__(self, model: torch.nn.Module, request: Request, slots: int):
         self.request, self.n, self.device = request, slots, model.device
         dtype = precision(model.device)
         weights = weights_of(model, request.max_length, dtype)
-        self.cache = PaddedCache(
-            len(weights.layers),
-            slots,
-            weights.heads,
-            weights.features,
-            request.fed,
-            dtype,
-            model.device,
-        )
+        sizes = (len(weights.layers), slots, weights.heads, weights.features, request.fed)
+        self.cache = PaddedCache(*sizes, dtype, model.device)
         self.decoder = Decoder(weights, self.cache, slots)
         on_device = {"device": model.device}
         self.token = torch.full((slots,), request.bos, **on_device)
         self.position = torch.zeros(slots, dtype=torch.int64, **on_device)
-        self.chances = torch.zeros(slots, request.fed, dtype=torch.float64, **on_device)
-        # A story may be stepped past its end; the surplus falls into columns that nobody reads.
+        self.uniforms = torch.zeros(slots, request.fed, dtype=torch.float64, **on_device)
+        # A story may be stepped past its end; these tokens go to columns that are not read.
         self.history = torch.full((slots, request.max_length + BURST), request.bos, **on_device)
-        self.graphs = model.device.type == "cuda"  # whether steps are replayed from CUDA graphs
+        self.graphs = model.device.type == "cuda"  # whether to replay steps from CUDA graphs
         self._captured: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
 
-    def start(self, slots: np.ndarray, chances: list[np.ndarray | None]) -> None:
-        """Give slots to new stories; None leaves a slot idle."""
+    def start(self, slots: np.ndarray, stories: np.ndarray) -> None:
+        """Start a story in each of these slots; -1 leaves a slot idle."""
         where = torch.from_numpy(slots).to(self.device)
         self.token[where], self.position[where] = self.request.bos, 0
-        fresh = [slot for slot, values in zip(slots, chances, strict=True) if values is not None]
-        if fresh:
-            values = np.stack([values for values in chances if values is not None])
-            self.chances[torch.as_tensor(np.array(fresh), device=self.device)] = torch.from_numpy(
-                values
-            ).to(self.device)
+        begun = stories >= 0
+        if begun.any():
+            where = torch.from_numpy(slots[begun]).to(self.device)
+            uniforms = np.stack([self.request.uniforms(int(story)) for story in stories[begun]])
+            self.uniforms[where] = torch.from_numpy(uniforms).to(self.device)
 
     def keep(self, slots: np.ndarray) -> None:
-        """Go on with these slots alone."""
+        """Continue with these slots alone."""
         where = torch.from_numpy(slots).to(self.device)
         self.n = len(slots)
         self.cache.keep(where)
-        for state in (self.token, self.position, self.chances, self.history):
+        for state in (self.token, self.position, self.uniforms, self.history):
             state[: self.n] = state[where]
         self._captured.clear()
 
@@ -139,9 +129,9 @@ class _State:
         fed = position.clamp(max=self.request.fed - 1)
         self.cache.begin(fed)
         logits = self.decoder.step(token, fed)
-        chance = self.chances[: self.n].gather(1, fed[:, None]).squeeze(1)
-        token.copy_(draw(logits, chance, self.request.temperature))
-        # an idle slot is stepped on without end
+        uniform = self.uniforms[: self.n].gather(1, fed[:, None]).squeeze(1)
+        token.copy_(draw(logits, uniform, self.request.temperature))
+        # an idle slot continues without end
         position.add_(1).clamp_(max=self.history.shape[1] - 1)
         self.history[: self.n].scatter_(1, position[:, None], token[:, None])
 
@@ -149,9 +139,8 @@ class _State:
         """The step as the replay of its CUDA graph, captured at its first use; None without."""
         key = (self.n, length)
         if self.graphs and key not in self._captured:
-            # Warming up and capturing draw tokens: put the state back as it was.  (The cache needs
-            # none: a step writes at the current position, and the next real step writes there
-            # again.)
+            # Warm-up and capture draw tokens, so the state is restored.  The cache need not be:
+            # these steps write at the current position, and the next real step overwrites it.
             states = (self.token, self.position, self.history)
             before = [state.clone() for state in states]
             try:

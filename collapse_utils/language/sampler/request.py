@@ -1,4 +1,4 @@
-"""What the sampler is asked for, and what collects the stories as they end."""
+"""A request to the sampler, and the collector of finished stories."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from .draw import uniforms
 
-HORIZON = 8  # steps between two plans of what attends to how much
+PLAN_STEPS = 8  # steps between two plans of the cache
 
 Stories = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to sample: see :func:`sample_stories`."""
+    """What to sample; see :func:`sample_stories`."""
 
     count: int
     temperature: float
@@ -27,21 +27,21 @@ class Request:
 
     @property
     def fed(self) -> int:
-        """Tokens a story feeds to the model at most: the last one drawn is not."""
+        """Tokens of a story that are fed to the model, at most: the last one drawn is not."""
         return self.max_length - 1
 
-    def chances(self, story: int) -> np.ndarray:
+    def uniforms(self, story: int) -> np.ndarray:
         """The uniform numbers in [0, 1) with which a story's tokens are drawn."""
         return uniforms(self.seed, self.first + story, self.fed)
 
 
 class Collector:
-    """Takes finished stories from any lane, in any order."""
+    """Collects finished stories, in any order."""
 
     def __init__(self, count: int, vocabulary: int):
         self.dtype = np.uint16 if vocabulary <= 2**16 else np.uint32
         self.stories = np.empty(count, dtype=object)
-        self.stopped = False
+        self.stopped = False  # no more stories are needed: a worker has failed
 
     def finish(self, story: int, tokens: np.ndarray) -> None:
         """Keep the tokens of a story."""

@@ -1,4 +1,4 @@
-"""Sampling a set of stories: one entry for processors and GPUs."""
+"""Sample a set of stories, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def sample_stories(
 ) -> Stories:
     """Sample ``count`` stories from a GPT-2 or Llama of ``transformers``.
 
-    Each starts with ``bos`` and ends with ``eos``, or without it at ``max_length`` tokens.  The
-    next token follows softmax(logits / temperature) over the whole vocabulary.
+    Each story starts with ``bos`` and ends with ``eos``, or without it at ``max_length`` tokens.
+    The next token is drawn from softmax(logits / temperature) over the whole vocabulary.
 
     Parameters
     ----------
-    model : on the CPU in float32, or on a GPU (then in half precision, see ``gpu.py``); dropout
-        is never applied, and the model is left as it is.
-    max_length : tokens of a story at most, BOS and EOS counted.
-    seed, first : story i of the result is story ``first + i`` of the stream of stories that
-        ``seed`` names, so a data set may be sampled in pieces.  Equal on every machine up to the
-        rounding of float32 in the logits, which can change a token once in about a million; equal
-        to the last bit at one batch, number of threads and version.
-    batch : stories at work at once.
+    model : on the CPU (sampled in float32) or on a GPU (in half precision, see ``gpu.py``); dropout
+        is never applied, and the model is not changed.
+    max_length : largest number of tokens of a story, with BOS and EOS.
+    seed, first : story i of the result is story ``first + i`` of the stories of ``seed``, so a
+        data set may be sampled in pieces.  Another machine gives the same stories up to the
+        rounding of float32 in the logits, which can change about one token in a million.  With the
+        same batch, number of threads and library versions, stories are equal to the last bit.
+    batch : stories sampled side by side.
 
     Returns
     -------

@@ -11,53 +11,49 @@ from torch import Tensor
 
 
 class Affine(NamedTuple):
-    """x -> x @ matrix + offset; matrix [inputs, outputs].  Llama has no offsets."""
+    """x -> x @ matrix + bias; matrix [inputs, outputs].  Llama has no biases."""
 
     matrix: Tensor
-    offset: Tensor | None = None
+    bias: Tensor | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        return x @ self.matrix if self.offset is None else torch.addmm(self.offset, x, self.matrix)
+        return x @ self.matrix if self.bias is None else torch.addmm(self.bias, x, self.matrix)
 
     def gelu(self, x: Tensor) -> Tensor:
         return F.gelu(self(x), approximate="tanh")
 
-    def onto(self, residual: Tensor, x: Tensor) -> Tensor:
-        """residual + self(x); may overwrite ``residual``."""
+    def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
+        """residual + self(x), possibly in the memory of ``residual``."""
         residual.addmm_(x, self.matrix)
-        return residual if self.offset is None else residual.add_(self.offset)
+        return residual if self.bias is None else residual.add_(self.bias)
 
 
 class Packed:
-    """The same with the matrix in oneDNN's layout for about ``rows`` rows; float32 on a CPU.
+    """:class:`Affine` in float32 on a CPU, its matrix in oneDNN's layout for about ``rows`` rows.
 
-    These operators are what ``torch.compile`` emits for a frozen model on a CPU.  They are not
-    public, so :func:`packed` falls back to :class:`Affine` where they are missing.
+    ``torch.compile`` emits these operators for a frozen model on a CPU.  They are not public, so
+    :func:`packed` falls back to :class:`Affine` where they are missing.
     """
 
     def __init__(self, affine: Affine, rows: int):
         self.matrix = torch.ops.mkldnn._reorder_linear_weight(affine.matrix.t().contiguous(), rows)
-        self.offset = affine.offset
+        self.bias = affine.bias
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise.default(
-            x, self.matrix, self.offset, "none", [], ""
-        )
+        return torch.ops.mkldnn._linear_pointwise.default(x, self.matrix, self.bias, "none", [], "")
 
     def gelu(self, x: Tensor) -> Tensor:
         return torch.ops.mkldnn._linear_pointwise.default(
-            x, self.matrix, self.offset, "gelu", [], "tanh"
+            x, self.matrix, self.bias, "gelu", [], "tanh"
         )
 
-    def onto(self, residual: Tensor, x: Tensor) -> Tensor:
+    def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
         """residual + self(x)."""
-        return torch.ops.mkldnn._linear_pointwise.binary(
-            x, residual, self.matrix, self.offset, "add"
-        )
+        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.matrix, self.bias, "add")
 
 
 class Layer(NamedTuple):
-    """One transformer layer; a norm is gain and offset, or None where folded into what follows."""
+    """One transformer layer; a norm is gain and bias, or None if the next matrix contains it."""
 
     norm: Affine | None
     qkv: Affine | Packed
@@ -69,7 +65,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Weights:
-    """A model as :class:`Decoder` takes it; unchanged matrices share the model's memory."""
+    """A model as :class:`Decoder` needs it; unchanged matrices share the model's memory."""
 
     llama: bool
     heads: int
@@ -77,16 +73,20 @@ class Weights:
     features: int  # of a head
     epsilon: float
     embedding: Tensor  # [vocabulary, hidden]
-    # GPT-2: learned positions [positions, hidden]; Llama: angles [positions, features / 2] as cos +
-    # i sin
-    places: Tensor
+    # GPT-2: learned positions [positions, hidden]
+    # Llama: angles [positions, features / 2] as cos + i sin
+    positions: Tensor
     layers: list[Layer]
     norm: Affine | None
     head: Affine | Packed
 
 
-def weights_of(model: torch.nn.Module, positions: int, dtype: torch.dtype | None = None) -> Weights:
+def weights_of(
+    model: torch.nn.Module, max_length: int, dtype: torch.dtype | None = None
+) -> Weights:
     """The weights of a GPT-2 or Llama model in ``dtype`` (None: the model's own).
+
+    A Llama gets the rotations of ``max_length`` positions.
 
     Raises ValueError for a variant that is not the original (grouped heads, another activation,
     scaled positions).
@@ -96,20 +96,20 @@ def weights_of(model: torch.nn.Module, positions: int, dtype: torch.dtype | None
     if config.model_type not in known:
         raise ValueError(f"the sampler knows GPT-2 and Llama, not {config.model_type}")
     with torch.no_grad():
-        return known[config.model_type](model, positions, dtype or model.dtype)
+        return known[config.model_type](model, max_length, dtype or model.dtype)
 
 
 def packed(weights: Weights, rows: int) -> Weights:
-    """``weights`` packed for products of ``rows`` rows, if torch and the processor can."""
+    """``weights`` packed for products of ``rows`` rows, if torch and the processor support it."""
     first = weights.layers[0]
     x = torch.linspace(-1, 1, rows * weights.hidden).view(rows, -1)
     try:
-        probe = Packed(first.out, rows).onto(x, x)
+        probe = Packed(first.out, rows).add_to(x, x)
         Packed(first.up, rows).gelu(x)
     except (AttributeError, RuntimeError, NotImplementedError):
         return weights
-    assert torch.allclose(probe, first.out.onto(x.clone(), x), atol=1e-3), (
-        "oneDNN's product is not the product"
+    assert torch.allclose(probe, first.out.add_to(x.clone(), x), atol=1e-3), (
+        "oneDNN's packed product differs from torch's product"
     )
     matrices = ("qkv", "out", "up", "down")
     layers = [
@@ -119,7 +119,7 @@ def packed(weights: Weights, rows: int) -> Weights:
     return replace(weights, layers=layers, head=Packed(weights.head, rows))
 
 
-def _gpt2_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -> Weights:
+def _gpt2_weights(model: torch.nn.Module, max_length: int, dtype: torch.dtype) -> Weights:
     config, body = model.config, model.transformer
     if (
         config.activation_function != "gelu_new"
@@ -144,7 +144,7 @@ def _gpt2_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) ->
         features=hidden // heads,
         epsilon=config.layer_norm_epsilon,
         embedding=body.wte.weight.detach().to(dtype),
-        places=body.wpe.weight.detach().to(dtype),
+        positions=body.wpe.weight.detach().to(dtype),
         layers=[
             Layer(
                 norm=affine(block.ln_1),
@@ -161,7 +161,7 @@ def _gpt2_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) ->
     )
 
 
-def _llama_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -> Weights:
+def _llama_weights(model: torch.nn.Module, max_length: int, dtype: torch.dtype) -> Weights:
     config, body = model.config, model.model
     if (
         config.num_key_value_heads != config.num_attention_heads
@@ -200,7 +200,7 @@ def _llama_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -
 
     frequency = body.rotary_emb.inv_freq.double()
     angle = (
-        torch.arange(positions, dtype=torch.float64, device=frequency.device)[:, None] * frequency
+        torch.arange(max_length, dtype=torch.float64, device=frequency.device)[:, None] * frequency
     )
     return Weights(
         llama=True,
@@ -209,7 +209,7 @@ def _llama_weights(model: torch.nn.Module, positions: int, dtype: torch.dtype) -
         features=features,
         epsilon=config.rms_norm_eps,
         embedding=body.embed_tokens.weight.detach().to(dtype),
-        places=torch.polar(torch.ones_like(angle), angle).to(torch.complex64),
+        positions=torch.polar(torch.ones_like(angle), angle).to(torch.complex64),
         layers=[layer(block) for block in body.layers],
         norm=None,
         head=folded(body.norm, model.lm_head.weight),
