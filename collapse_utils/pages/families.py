@@ -50,7 +50,7 @@ def risks(ax: Axes, frame: pd.DataFrame, names: Sequence[str]) -> None:
 
 def collapse(ax: Axes, frame: pd.DataFrame) -> None:
     """The share of chains that have collapsed under accumulate, in our family."""
-    line(ax, "accumulate", families.collapse_probability(published.SPIKE, 100, 100))
+    line(ax, "accumulate", families.collapse_probability(published.COLLAPSE_C, 100, 100))
     points(ax, frame, "collapsing", "accumulate")
     ax.set(xscale="log", xlabel="iteration $t$", ylabel="share of chains collapsed", ylim=(0, 1))
     ax.set(title="a family that collapses while accumulating")
