@@ -121,7 +121,7 @@ def figure(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Figure:
     for ax in axes.flat[len(metrics) :]:
         ax.set_axis_off()
     figures.legend(fig, axes.flat)
-    fig.suptitle(figures.about(frame["section"].iloc[0], frame), fontsize=11)
+    fig.suptitle(figures.title(frame["section"].iloc[0], frame), fontsize=11)
     return fig
 
 
