@@ -21,10 +21,10 @@ from collapse_utils.pages.costs import (
     SIZES,
     TITLES,
     Size,
-    _on_gpu,
     chains,
     cost,
     gpu_factors,
+    gpu_time,
     hours,
     read,
 )
@@ -62,7 +62,7 @@ def cost_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> st
     for row, regime in chains(frame, size):
         one = cost(row, assumed, regime, size.factor)
         items = f"{one.items:,}", str(one.iterations), hours(one.seconds), disk(one.disk_bytes)
-        on_gpu = [_on_gpu(row, assumed, one.seconds, gpu) for gpu in GPUS]
+        on_gpu = [gpu_time(row, assumed, one.seconds, gpu) for gpu in GPUS]
         rows.append((TITLES[row["section"]], regime, *items, *on_gpu))
     return markdown(("experiment", "regime", *numbers), rows, right=numbers)
 
