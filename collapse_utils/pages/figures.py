@@ -117,12 +117,6 @@ def yerr(table: pd.DataFrame) -> list[pd.Series]:
     return [table["mean"] - table["low"], table["high"] - table["mean"]]
 
 
-def _interval(values: pd.Series) -> tuple[float, float]:
-    """The interval of the mean over seeds, for seaborn's ``errorbar``; of length 0 for one seed."""
-    mean = statistics.estimate(values)
-    return (mean.low, mean.high) if len(values) > 1 else (mean.mean, mean.mean)
-
-
 def regimes(
     ax: Axes,
     frame: pd.DataFrame,
@@ -133,31 +127,10 @@ def regimes(
     **where: object,
 ) -> None:
     """The mean over seeds by iteration, with its 95% interval, of every regime in ``frame``."""
-    tables = {name: statistics.by_seed(frame, metric, regime=name, **where) for name in names}
-    rows = [
-        table.melt(var_name="iteration").assign(regime=name)
-        for name, table in tables.items()
-        if table.size
-    ]
-    if rows:
-        sns.lineplot(
-            pd.concat(rows, ignore_index=True),
-            x="iteration",
-            y="value",
-            hue="regime",
-            style="regime",
-            palette={name: COLOURS[name] for name in names},
-            markers={name: MARKS[name] for name in names},
-            dashes=False,
-            markeredgewidth=0,
-            errorbar=_interval,
-            err_kws={"alpha": 0.18, "linewidth": 0},
-            ax=ax,
-        )
-        for line in ax.get_lines():
-            if line.get_label() in names:
-                line.set_label(LABELS[line.get_label()])
-        ax.get_legend().remove()  # the caller places one, or one for the whole figure
+    for name in names:
+        table = statistics.by_iteration(frame, metric, regime=name, **where)
+        if len(table):
+            curve(ax, table, name, markeredgewidth=0)
     iterations = sorted(frame["iteration"].unique())
     ax.set_xticks(iterations if len(iterations) <= 10 else iterations[::5])
     ax.set_xlabel("model-fitting iteration")

@@ -267,10 +267,8 @@ def samples(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
     axes[0, 0].set(title="variety, τ = 1", ylim=(0, 1))
     _with_real(axes[0, 1], cold, "vocabulary_share", names, "share of the vocabulary")
     axes[0, 1].set(title="vocabulary, τ = 0.3", ylim=(0, 1))
-    for part in (hot, cold):
-        figures.regimes(axes[0, 2], part, "reference_cross_entropy", names, label=likely)
-    real = hot[hot["metric"] == "reference_cross_entropy_real"]["value"].mean()
-    axes[0, 2].axhline(real, color=figures.REPORTED, linestyle=":", label="real stories")
+    figures.regimes(axes[0, 2], cold, "reference_cross_entropy", names)
+    _with_real(axes[0, 2], hot, "reference_cross_entropy", names, likely)
     axes[0, 2].set(title="surprise of a model of real stories", ylim=(0, None))
     for text, value, drop in (("τ = 1", hot, 9), ("τ = 0.3", cold, -18)):
         if value.empty:  # not every regime has chains at both temperatures

@@ -205,7 +205,7 @@ def _final(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> 
 
 def data_table(folder: Path) -> pd.DataFrame:
     """What the chains were trained and measured on, from their provenance."""
-    notes = next(iter(files.read_json(folder / "provenance.json")))["provenance"]["notes"]
+    notes = files.read_json(folder / "provenance.json")[0]["provenance"]["notes"]
     rows = [
         (split, notes[f"{split}_molecules"], notes[f"{split}_conformations"])
         for split in ("train", "validation", "test")
