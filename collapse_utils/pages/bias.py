@@ -23,7 +23,7 @@ FACES = {  # results of the image section -> their title, and the variant of eac
     "smoke-orl": ("ORL, 50 fits", {"replace": LONG, "accumulate": LONG}),
 }
 VARIETY = "sample_variance_ratio"
-FADING = "accumulate, bias that falls as data grow"
+SHRINKING = "accumulate, bias that falls as data grow"
 LAWS = ("t", "H_t = Σ 1/i", "Σ 1/i²")
 
 
@@ -37,7 +37,7 @@ def predicted_variety(
 
 
 def measured(name: str, root: Path) -> dict[str, pd.DataFrame]:
-    """Variance share of samples of faces at equal steps, by regime: a row a seed, a column a fit.
+    """Variance share of samples of faces at equal steps, by regime: a row per seed, a column per fit.
 
     Regimes that are not in the results ``name`` are left out.
     """
@@ -131,10 +131,10 @@ def growth(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) -> N
         points(axes[2], frame, "shrinkage", regime)
     if "accumulate" in names:
         shrinking = 1 + bias.bias(published.KERNEL * t**-0.4, "accumulate")
-        line(axes[0], "accumulate", shrinking, FADING, linestyle="--")
+        line(axes[0], "accumulate", shrinking, SHRINKING, linestyle="--")
         points(axes[0], frame, "kernel-shrinking", "accumulate", mfc="white")
         constant = bias.fixed_penalty(1 / published.SHRINKAGE - 1, "accumulate", 1000)
-        line(axes[2], "accumulate", constant, FADING, linestyle="--")
+        line(axes[2], "accumulate", constant, SHRINKING, linestyle="--")
         points(axes[2], frame, "fixed-penalty", "accumulate", mfc="white")
     for ax, title in zip(axes, ("fixed kernel", "linear VAE", "shrinkage"), strict=True):
         ax.set(xscale="log", xlabel="iteration $t$", title=title)

@@ -32,7 +32,7 @@ def steps_variant(frame: pd.DataFrame) -> str:
 
 
 def growth(frame: pd.DataFrame, regime: str, variant: str = EPOCHS) -> pd.DataFrame:
-    """Test loss over that of the first fit: a row a seed, a column an iteration."""
+    """Test loss / that of the first fit: a row for each seed, a column for each iteration."""
     return statistics.growth(frame, "test_loss", regime, variant)
 
 
