@@ -37,9 +37,10 @@ def predicted_variety(
 
 
 def measured(name: str, root: Path) -> dict[str, pd.DataFrame]:
-    """Variance share of samples of faces at equal steps, by regime: a row per seed, a column per fit.
+    """Variance share of samples of faces at equal steps, by regime.
 
-    Regimes that are not in the results ``name`` are left out.
+    Each table has a row for each seed and a column for each fit.  Regimes that are not in the
+    results ``name`` are left out.
     """
     frame, variants = results.named("images", name, root), FACES[name][1]
     tables = {}

@@ -126,11 +126,18 @@ def regimes(
     label: str = "",
     **where: object,
 ) -> None:
-    """The mean over seeds by iteration, with its 95% interval, of every regime in ``frame``."""
+    """The mean over seeds by iteration, with its 95% interval, of every regime in ``frame``.
+
+    Values that are not finite, of a fit that has diverged, are left out.
+    """
     for name in names:
-        table = statistics.by_iteration(frame, metric, regime=name, **where)
-        if len(table):
-            curve(ax, table, name, markeredgewidth=0)
+        means = [
+            {"iteration": t, **vars(statistics.estimate(values))}
+            for t, column in statistics.by_seed(frame, metric, regime=name, **where).items()
+            if len(values := column[np.isfinite(column)])
+        ]
+        if means:
+            curve(ax, pd.DataFrame(means), name, markeredgewidth=0)
     iterations = sorted(frame["iteration"].unique())
     ax.set_xticks(iterations if len(iterations) <= 10 else iterations[::5])
     ax.set_xlabel("model-fitting iteration")
