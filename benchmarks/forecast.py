@@ -32,8 +32,8 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
         cells[name] = config.stories, scaling.llama_parameters(config)
     stories = forecasts.PAPER_STORIES
     paper = {name: (stories, parameters) for name, parameters in forecasts.PAPER.items()}
-    parts = [forecasts.forecasts(frame, cells, regime) for regime in FIXED]
-    return pd.concat([*parts, forecasts.forecasts(frame, paper, "replace")], ignore_index=True)
+    parts = [forecasts.forecast_cells(frame, cells, regime) for regime in FIXED]
+    return pd.concat([*parts, forecasts.forecast_cells(frame, paper, "replace")], ignore_index=True)
 
 
 def main() -> int:

@@ -5,7 +5,7 @@
 Grid: d = 32, T in {100, 316, 1000}, five sigma2, four regimes, n = 1..50, 500 repeats: 1.5 million
 fits.  (The published grid has more repeats; times are proportional to them.)
 
-Plain side: ``reference.errors``, one lstsq a fit.  Twice: on all the rows of the training set, as
+Plain side: :func:`plain_errors`, one lstsq a fit.  Twice: on all the rows of the training set, as
 the regime says ("all rows"), and for the regimes whose blocks share their rows on T rows with the
 mean of the labels ("averaged"), the leanest that one lstsq a fit can be.  It is measured on a few
 repeats of every (T, regime), on given draws, and extrapolated: its time is proportional to the
@@ -35,10 +35,10 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from collapse_utils import seeds
-from collapse_utils.linear import reference, simulation
-from collapse_utils.linear.config import Linear
-from collapse_utils.linear.draws import draw
+from collapse_utils import regimes, seeds
+from collapse_utils.linear import simulation
+from collapse_utils.linear.config import Linear, covariance_factor
+from collapse_utils.linear.draws import Draws, block_list, draw
 from collapse_utils.linear.grid import ITERATIONS, SIGMA2_VALUES, T_VALUES, D
 from collapse_utils.regimes import REGIMES
 from collapse_utils.training.threads import use_threads
@@ -49,6 +49,37 @@ OUT = Path(__file__).parent / "results" / "linear_speed.json"
 REPEATS = 500
 SIDES = ("all_rows", "averaged", "fast")
 CORES = ("", "_two_cores")
+
+
+def plain_errors(config: Linear, regime: str, draws: Draws, *, average: bool = False) -> np.ndarray:
+    """Test error of every fit, one ``numpy.linalg.lstsq`` for each; shape (R, iterations).
+
+    ``average``: where the blocks of a training set share their rows, fit the mean of their labels
+    on T rows instead of all labels on n T rows.  The fit is the same.  For x ``same`` and regimes
+    that train on whole blocks.
+    """
+    R = len(draws.w_star)
+    blocks, L = block_list(regime, config.iterations), covariance_factor(config)
+    result = np.empty((R, config.iterations))
+    for r in range(R):
+        w = [draws.w_star[r]]  # w[g] labels generation g
+        y: dict[regimes.Block, np.ndarray] = {}
+        x = {block: draws.x[r, b if draws.x.shape[1] > 1 else 0] for b, block in enumerate(blocks)}
+        for n in range(1, config.iterations + 1):
+            used = regimes.trains_on(regime, n)
+            for b, block in enumerate(blocks):
+                if block.generation == n - 1:
+                    y[block] = x[block] @ w[n - 1] + np.sqrt(config.sigma2) * draws.noise[r, b]
+            if average:
+                X, Y = x[used[0]], np.mean([y[block] for block in used], axis=0)
+            else:
+                X = np.concatenate([x[block] for block in used])
+                Y = np.concatenate([y[block] for block in used])
+            if draws.picks is not None:
+                X, Y = X[draws.picks[n - 1][r]], Y[draws.picks[n - 1][r]]
+            w.append(np.linalg.lstsq(X, Y, rcond=None)[0])
+            result[r, n - 1] = np.sum((L.T @ (w[n] - w[0])) ** 2)
+    return result
 
 
 def seconds(function, *arguments, **options):
@@ -65,10 +96,10 @@ def measure(T: int, regime: str, rounds: int, repeats: int, plain_repeats: int) 
     two = dataclasses.replace(config, threads=2)
     for turn in range(rounds):
         draws = draw(config, regime, seeds.generator(turn, "benchmark", T, regime), plain_repeats)
-        spent, plain = seconds(reference.errors, config, regime, draws)
+        spent, plain = seconds(plain_errors, config, regime, draws)
         times["all_rows"].append(spent * repeats / plain_repeats)
         if regime != "accumulate_subsample":
-            spent, plain_averaged = seconds(reference.errors, config, regime, draws, average=True)
+            spent, plain_averaged = seconds(plain_errors, config, regime, draws, average=True)
             difference = max(difference, np.max(np.abs(plain_averaged / plain - 1)))
         times["averaged"].append(spent * repeats / plain_repeats)
         times["fast"].append(seconds(simulation.simulate, config, regime, turn)[0])
@@ -76,14 +107,14 @@ def measure(T: int, regime: str, rounds: int, repeats: int, plain_repeats: int) 
         with threadpool_limits(2):
             for side, average in (("all_rows", False), ("averaged", True)):
                 average = average and regime != "accumulate_subsample"
-                spent, _ = seconds(reference.errors, config, regime, draws, average=average)
+                spent, _ = seconds(plain_errors, config, regime, draws, average=average)
                 times[side + "_two_cores"].append(spent * repeats / plain_repeats)
         for sigma2 in SIGMA2_VALUES:
             scaled = dataclasses.replace(config, sigma2=sigma2)
             expected = (
                 plain
                 if sigma2 == 1
-                else reference.errors(
+                else plain_errors(
                     scaled,
                     regime,
                     draws,

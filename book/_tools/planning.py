@@ -21,10 +21,10 @@ from collapse_utils.pages.costs import (
     SIZES,
     TITLES,
     Size,
-    _on_gpu,
     chains,
     cost,
     gpu_factors,
+    gpu_time,
     hours,
     read,
 )
@@ -56,11 +56,10 @@ def cost_table(frame: pd.DataFrame, assumed: dict[str, float], size: Size) -> st
     numbers = "real items", "fits", "one core, measured", "disk", *(f"{g}, assumed" for g in GPUS)
     rows = []
     for row, regime in chains(frame, size):
-        chain = cost(row, assumed, regime, size.factor)
-        size_and_time = f"{chain.items:,}", str(chain.iterations), hours(chain.seconds)
-        on_gpu = [_on_gpu(row, assumed, chain.seconds, gpu) for gpu in GPUS]
-        cells = *size_and_time, disk(chain.disk_bytes), *on_gpu
-        rows.append((TITLES[row["section"]], regime, *cells))
+        one = cost(row, assumed, regime, size.factor)
+        items = f"{one.items:,}", str(one.iterations), hours(one.seconds), disk(one.disk_bytes)
+        on_gpu = [gpu_time(row, assumed, one.seconds, gpu) for gpu in GPUS]
+        rows.append((TITLES[row["section"]], regime, *items, *on_gpu))
     return markdown(("experiment", "regime", *numbers), rows, right=numbers)
 
 

@@ -38,7 +38,7 @@ class Linear(Config):
 
 
 # The theorems hold at any size, so every preset shows the same curves; larger ones have more
-# iterations and less noise. A generation takes T repeats (d + 1) 8 bytes on disk, and
+# iterations. A generation takes T repeats (d + 1) 8 bytes on disk, and
 # replace_multiple keeps N^2 / 2 of them.
 PRESETS = {
     "smoke": Linear(iterations=10, d=16, T=64, repeats=100),

@@ -1,7 +1,7 @@
-"""The random numbers of a simulated chain of least-squares fits, spelled out.
+"""All random numbers of a simulated chain of least-squares fits.
 
-With the draws in hand a chain is a deterministic computation, which can be done one plain fit at a
-time (``reference.py``) or all at once (``simulation.py``); the tests hold the two equal to 1e-8.
+Given these draws a chain is a deterministic computation.  ``simulation.py`` does all fits at once;
+the tests compare it with one ``lstsq`` per fit (``benchmarks/linear_speed.py``), equal to 1e-8.
 """
 
 from __future__ import annotations
@@ -53,18 +53,19 @@ def subsets(R: int, k: int, population: int, rng: np.random.Generator) -> np.nda
     """``R`` uniform subsets of ``k`` of range(population), sorted, shape (R, k).
 
     Draws with replacement, then draws repeated items again until none is left.  Every step treats
-    all items alike, so all subsets are equally likely; a whole batch costs a few sorts.
+    all items alike, so all subsets are equally likely.  A whole batch costs only a few sorts.
     """
     if k == population:
         return np.tile(np.arange(population, dtype=np.int32), (R, 1))
-    # 32 bits sort faster
+    # int32 sorts faster than int64
     chosen = np.sort(rng.integers(0, population, (R, k), dtype=np.int32), axis=1)
-    open_rows = np.arange(R)
+    open_rows = np.arange(R)  # those that may hold an item twice
     while len(open_rows):
+        repeated = chosen[open_rows, 1:] == chosen[open_rows, :-1]
+        some = repeated.any(axis=1)
+        open_rows, repeated = open_rows[some], repeated[some]
         rows = chosen[open_rows]
-        repeated = rows[:, 1:] == rows[:, :-1]
-        open_rows, rows = open_rows[some := repeated.any(axis=1)], rows[some]
-        rows[:, 1:][repeated[some]] = rng.integers(
+        rows[:, 1:][repeated] = rng.integers(
             0, population, np.count_nonzero(repeated), dtype=np.int32
         )
         rows.sort(axis=1)

@@ -2,16 +2,16 @@
 
     python -m collapse_utils grid --out results/linear/grid
 
-writes, from one seed and to the last digit the same each time,
+writes these files, which are the same to the last digit for the same seed:
 
     grid.csv       T, d, sigma2, regime, x, n, mean, low, high, theory, z, repeats
     zscores.csv    one row per T, sigma2, regime at the n given there: z
-    quantiles.csv  the first fit near T = d + 2, where a mean over repeats says little
+    quantiles.csv  the first fit near T = d + 2, where the mean over repeats is unreliable
     summary.json   the distribution of the independent z against N(0, 1), and the seed
 
-Every cell (T, sigma2, regime) has draws of its own, though sigma2 only scales the noise: the cells
-are then independent. Iterations within a cell are not, so one iteration of each cell goes into the
-test of the z.
+Every cell (T, sigma2, regime) has draws of its own, so that cells are independent, although sigma2
+only scales the noise.  The iterations of a cell are dependent, so the test of the z takes one
+iteration of each cell.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ T_VALUES = (100, 316, 1000)
 SIGMA2_VALUES = (0.01, 0.1, 1.0, 10.0, 100.0)
 ITERATIONS = 50
 REPEATS = 10_000
-FRESH_REPEATS = 1_000  # fresh rows are drawn in full, and no claim reads them
-FRESH_SIGMA2 = (1.0,)  # the fresh-x variant at one noise level
+FRESH_REPEATS = 1_000  # of fresh x, which costs more and which no claim reads
+FRESH_SIGMA2 = (1.0,)
 TAIL_REPEATS = 20_000
 TAIL_T = (34, 35, 36, 38, 42, 50, 66, 100, 316, 1000)
 COLUMNS = ("T", "d", "sigma2", "regime", "x", "n", "mean", "low", "high", "theory", "z", "repeats")
@@ -47,19 +47,20 @@ COLUMNS = ("T", "d", "sigma2", "regime", "x", "n", "mean", "low", "high", "theor
 
 def cell(config: Linear, regime: str, seed: int) -> list[dict]:
     """Simulate one cell: a row for every iteration, with theory and z where there is a theory."""
-    own = seeds.derive(seed, "grid", config.x, config.T, config.d, repr(config.sigma2), regime)
-    simulated = summary(simulate(config, regime, own))
-    n = np.arange(1, config.iterations + 1)
-    expected = (theory.test_error if config.x == "same" else theory.fresh_test_error)(
-        regime, n, config.d, config.T, config.sigma2
+    cell_seed = seeds.derive(
+        seed, "grid", config.x, config.T, config.d, repr(config.sigma2), regime
     )
+    simulated = summary(simulate(config, regime, cell_seed))
+    n = np.arange(1, config.iterations + 1)
+    formula = theory.test_error if config.x == "same" else theory.fresh_test_error
+    expected = formula(regime, n, config.d, config.T, config.sigma2)
     z = (simulated["mean"] - expected) / ((simulated["high"] - simulated["low"]) / (2 * 1.96))
     fixed = {"T": config.T, "d": config.d, "sigma2": config.sigma2, "regime": regime, "x": config.x}
     return [
         {
             **fixed,
             "n": int(i),
-            **{key: simulated[key][i - 1] for key in simulated},
+            **{key: values[i - 1] for key, values in simulated.items()},
             "theory": expected[i - 1],
             "z": z[i - 1],
             "repeats": config.repeats,
@@ -74,13 +75,13 @@ def cells(
     """The configurations of the grid: same x first, then fresh x with fewer repeats."""
     fewer = min(repeats, FRESH_REPEATS)
     for x, levels, count in (("same", SIGMA2_VALUES, repeats), ("fresh", FRESH_SIGMA2, fewer)):
-        same = {"d": D, "x": x, "iterations": iterations, "repeats": count, "threads": threads}
+        common = {"d": D, "x": x, "iterations": iterations, "repeats": count, "threads": threads}
         for T, sigma2, regime in itertools.product(T_VALUES, levels, REGIMES):
-            yield Linear(T=T, sigma2=sigma2, **same), regime
+            yield Linear(T=T, sigma2=sigma2, **common), regime
 
 
 def independent(rows: Iterable[dict]) -> list[dict]:
-    """One row of every same-x cell, at an iteration given by the cell's position: independent z."""
+    """Rows with independent z: one of every same-x cell, at an iteration that varies by cell."""
     by_cell: dict[tuple, list[dict]] = {}
     for row in rows:
         if row["x"] == "same":
@@ -89,7 +90,7 @@ def independent(rows: Iterable[dict]) -> list[dict]:
 
 
 def chance(z: np.ndarray) -> dict[str, float]:
-    """How independent z compare with N(0, 1): sum of squares, Kolmogorov-Smirnov p, largest."""
+    """Independent z against N(0, 1): sum of squares, Kolmogorov-Smirnov p, largest, and so on."""
     k, ks = len(z), stats.kstest(z, "norm").statistic
     root = (math.sqrt(k) + 0.12 + 0.11 / math.sqrt(k)) * ks  # Stephens' finite-sample form
     square = float(np.sum(np.square(z)))
@@ -165,7 +166,7 @@ def write(
 
 
 def summary_line(out: Path, chances: dict) -> str:
-    """What the command line prints of a finished grid."""
+    """The line that the command prints when the grid is finished."""
     return (
         f"{out}: {chances['cells']} independent z, sum of squares {chances['chi2']:.1f}, "
         f"KS p {chances['ks_p']:.2f}, largest {chances['largest']:.2f}"

@@ -1,10 +1,10 @@
 """Linear regression as a section: the general chain of model fits reproduces the theorems.
 
 One chain runs ``repeats`` independent regressions side by side.  An item is row j of all of them:
-an array (R, d + 1) that holds (x_j, y_j) of every repeat, so a data set is a float64 array (T, R, d
-+ 1).  The rows x come from the chain's seed; ``sample`` relabels them with the fit and fresh noise.
-Under accumulate_subsample the chain picks items, so all repeats of a chain share their picks (their
-rows and noise are independent); the error's expectation is the same.
+an array (R, d + 1) that holds (x_j, y_j) of every repeat.  A data set is thus a float64 array
+(T, R, d + 1).  The rows x come from the chain's seed; ``sample`` relabels them with the fit and
+fresh noise.  Under accumulate_subsample the chain picks items, so all repeats share their picks.
+Their rows and noise are independent, and the expected error is the same.
 """
 
 from __future__ import annotations
@@ -72,19 +72,18 @@ class LinearSection:
     def fit(self, data: np.ndarray | Pool, seed: int, checkpoint: object = None) -> np.ndarray:
         """Least squares of every repeat, shape (R, d); nothing about it is random."""
         R, d = self.config.repeats, self.config.d
-        # of (x, y): X'X, X'y and y'y in one, read a slice of items at a time
+        # the Gram matrix of (x, y) holds X'X, X'y and y'y; read a slice of items at a time
         gram = np.zeros((R, d + 1, d + 1))
         step = max(1, 4_000_000 // (R * (d + 1)))
         for start in range(0, len(data), step):
             items = data[start : start + step]
             gram += items.transpose(1, 2, 0) @ items.transpose(1, 0, 2)
         s, V = np.linalg.eigh(gram[:, :d, :d])
-        # too few different rows: leave it to lstsq
-        poor = s[:, 0] <= 1e-9 * s[:, -1]
-        s[poor] = 1.0
+        singular = s[:, 0] <= 1e-9 * s[:, -1]  # too few different rows; lstsq handles these
+        s[singular] = 1.0
         moment = V.swapaxes(1, 2) @ gram[:, :d, d:]
         w = (V @ (moment / s[..., None]))[..., 0]
-        for r in np.flatnonzero(poor):
+        for r in np.flatnonzero(singular):
             rows = np.asarray(data)[:, r]
             w[r] = np.linalg.lstsq(rows[:, :d], rows[:, d], rcond=None)[0]
         return w

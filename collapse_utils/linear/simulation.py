@@ -1,23 +1,22 @@
 """Many chains of least-squares fits at once.
 
-Where all generations share their rows X (the theorems), a fit sees its noise only through d
+Where all generations share their rows X (the theorems), a fit depends on its noise only through d
 numbers.  With X = Q R, Q orthonormal and R upper triangular,
 
     w = R^-1 Q'y,   so for y = X v + e:   w - v = R^-1 g,   g = Q'e ~ N(0, sigma2 I_d).
 
-R is factorised once for a whole chain.  :func:`errors` takes given draws and computes R and g from
-them, which gives the same errors as one ``lstsq`` per repeat and iteration (``reference.py``).
-:func:`simulate` wants only the right distribution, and draws R and g directly: R'R = X'X is a
-Wishart matrix whose factor R has independent entries, a chi with T - i + 1 degrees of freedom at
-the i-th place of the diagonal and N(0, 1) above it (Bartlett), independent of g. X is then never
-needed, and the cost does not depend on T.
+X is factorised once for a whole chain.  :func:`errors` computes R and g from given draws, and gives
+the same errors as one ``lstsq`` per repeat and iteration.  :func:`simulate` needs only the right
+distribution and draws R and g directly.  R'R = X'X is a Wishart matrix, whose factor R has
+independent entries: a chi with T - i + 1 degrees of freedom at place i of the diagonal and N(0, 1)
+above it (Bartlett), independent of g.  X is then never needed, and the cost does not depend on T.
 
-A subsample (accumulate_subsample) weighs the rows differently at each iteration, so there X, the
-noise of every item and the picks are drawn in full; all Gram matrices of a chain come from one
-matrix product.
+Under accumulate_subsample the weights of the rows differ between iterations.  There X, the noise of
+every item and the picks are drawn in full, and all Gram matrices of a chain come from one matrix
+product.
 
-sigma2 only scales the noise: the errors at sigma2 are exactly sigma2 times those
-at 1 for the same draws.
+sigma2 only scales the noise: for the same draws, the errors at sigma2 are exactly sigma2 times
+those at 1.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
     regimes.check(regime)
     if regime == "accumulate_subsample":
         return _subsample(config, draws)
-    # One mean noise vector a generation: with equal rows, k blocks are k copies of X with the mean
-    # of their labels.
+    # Blocks of one generation that share their rows enter a fit through the mean of their noise.
     sizes = np.bincount([block.generation for block in block_list(regime, config.iterations)])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     if config.x == "fresh":
@@ -55,8 +53,7 @@ def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
     if sizes.max() > 1:
         noise = np.add.reduceat(noise, starts, axis=1) / sizes[:, None]
     X = draws.x[:, 0]
-    # X may be nearly singular, and X'X squares its condition: factorise X itself
-    if 2 * config.d > config.T:
+    if 2 * config.d > config.T:  # X may be nearly singular, and X'X squares its condition
         Q, R = np.linalg.qr(X)
         return _same(config, regime, R, noise @ Q)
     R = np.linalg.cholesky(X.swapaxes(1, 2) @ X).swapaxes(1, 2)
@@ -66,9 +63,8 @@ def errors(config: Linear, regime: str, draws: Draws) -> np.ndarray:
 def simulate(config: Linear, regime: str, seed: int) -> np.ndarray:
     """Test errors of ``config.repeats`` independent repeats, shape (repeats, iterations).
 
-    Distributed as :func:`errors` of fresh draws; exact, no approximation.  Repeats are drawn in
-    chunks with a seed of their own each, so that ``config.threads`` changes the speed and no bit of
-    the result.
+    Distributed exactly as :func:`errors` of fresh draws.  Each chunk of repeats has its own seed,
+    so ``config.threads`` changes the speed and no bit of the result.
     """
     regimes.check(regime)
     keep_memory()
@@ -97,23 +93,17 @@ def summary(errors: np.ndarray) -> dict[str, np.ndarray]:
 def quantiles(errors: np.ndarray) -> np.ndarray:
     """Quantiles of the test error over repeats, shape (len(QUANTILES), iterations).
 
-    Near T = d + 2 the error has so heavy a tail that its variance is infinite (it is finite from T
-    = d + 4 on): a mean over repeats then moves with its largest value, and quantiles are what can
-    be shown.
+    Below T = d + 4 the tail of the error is so heavy that its variance is infinite.  A mean over
+    repeats then depends on its largest value, while quantiles are stable.
     """
     return np.quantile(errors, QUANTILES, axis=0)
 
 
 def _chunks(config: Linear, regime: str) -> Iterator[int]:
-    """Sizes of chunks of repeats, small enough for the cache; given by the configuration alone."""
-    if regime == "accumulate_subsample":
-        numbers = config.T * (
-            config.iterations + config.d * (config.iterations if config.x == "fresh" else 1)
-        )
-    else:
-        numbers = config.d * (
-            config.d * (config.iterations if config.x == "fresh" else 1) + config.iterations
-        )
+    """Sizes of chunks of repeats, small enough for the cache; fixed by the configuration alone."""
+    rows = config.T if regime == "accumulate_subsample" else config.d
+    matrices = config.iterations if config.x == "fresh" else 1
+    numbers = rows * (config.iterations + config.d * matrices)
     size = int(np.clip(600_000 // numbers, 4, 250))
     for start in range(0, config.repeats, size):
         yield min(size, config.repeats - start)
@@ -125,13 +115,13 @@ def _simulate_chunk(
     if regime == "accumulate_subsample":
         return errors(config, regime, draw(config, regime, rng, repeats))
     N, d = config.iterations, config.d
-    # blocks of generation n - 1
+    # number of blocks of generation n - 1
     sizes = np.arange(1, N + 1) if regime == "replace_multiple" else np.ones(N, int)
     if config.x == "same":
         R = bartlett(rng, np.full(repeats, config.T), d)
         g = rng.standard_normal((repeats, N, d)) / np.sqrt(sizes)[:, None]
         if config.condition != 1:
-            # X = Z L', so X'X = (R L')'(R L'); no longer triangular, which nothing below relies on
+            # X = Z L', so X'X = (R L')'(R L'); that R L' is not triangular does not matter below
             R = R @ covariance_factor(config).T
         return _same(config, regime, R, g)
     R = bartlett(rng, np.tile(sizes * config.T, (repeats, 1)), d)
@@ -157,8 +147,8 @@ def _same(config: Linear, regime: str, R: np.ndarray, g: np.ndarray) -> np.ndarr
     R : (R, d, d) with R'R = X'X.  g : (R, N, d), Q' times the mean unit noise of generation n - 1.
     """
     # Replace adds a new R^-1 g to the last fit.  Accumulate fits the mean of n label vectors, that
-    # of w* and those of the n - 1 earlier fits: w_n - w_{n-1} = R^-1 g_n / n, and the squares 1/n^2
-    # are the sum of Theorem 2.
+    # of w* and those of the n - 1 earlier fits: w_n - w_{n-1} = R^-1 g_n / n.  Hence the sum of
+    # 1/n^2 in Theorem 2.
     weighted = g / np.arange(1, config.iterations + 1)[:, None] if regime == "accumulate" else g
     h = np.cumsum(weighted, axis=1)
     to_error = np.linalg.inv(R).swapaxes(1, 2)
@@ -170,17 +160,15 @@ def _same(config: Linear, regime: str, R: np.ndarray, g: np.ndarray) -> np.ndarr
 def _fresh(config: Linear, regime: str, gram: np.ndarray, moment: np.ndarray) -> np.ndarray:
     """Errors when every block has its own rows; w* is 0, since the errors do not depend on it.
 
-    gram : (R, N, d, d), X'X summed over the blocks of generation n - 1.  moment : (R, N, d), X'e
-        for unit noise.
+    gram : (R, N, d, d), X'X summed over the blocks of generation n - 1.
+    moment : (R, N, d), X'e for unit noise, summed likewise.
     """
     L, result = covariance_factor(config), np.empty(moment.shape[:2])
     fits = label_sum = np.zeros_like(moment[:, 0])
     gram_sum = np.zeros_like(gram[:, 0])
     for n in range(1, config.iterations + 1):
-        # X'y
-        label = (gram[:, n - 1] @ fits[..., None])[..., 0] + np.sqrt(config.sigma2) * moment[
-            :, n - 1
-        ]
+        noise = np.sqrt(config.sigma2) * moment[:, n - 1]
+        label = (gram[:, n - 1] @ fits[..., None])[..., 0] + noise  # X'y
         keep = regime == "accumulate"
         gram_sum, label_sum = keep * gram_sum + gram[:, n - 1], keep * label_sum + label
         fits = np.linalg.solve(gram_sum, label_sum[..., None])[..., 0]
@@ -193,17 +181,17 @@ def _subsample(config: Linear, draws: Draws) -> np.ndarray:
     R, _, T, d = draws.x.shape
     N, L = config.iterations, covariance_factor(config)
     offset = np.arange(R)[:, None] * T
-    # matters where picks are so few that the fit is not unique
-    w_star = draws.w_star
+    w_star = draws.w_star  # matters where the picks do not determine the fit
     y = np.empty((R, N, T))  # labels of generation n - 1
     rows = [(picked % T + offset).ravel() for picked in draws.picks]
-    # (R, N, T)
-    counts = np.stack([np.bincount(row, minlength=R * T).reshape(R, T) for row in rows], axis=1)
+    counts = np.stack(  # of each row among the picks, (R, N, T)
+        [np.bincount(row, minlength=R * T).reshape(R, T) for row in rows], axis=1
+    )
     same = config.x == "same"
     X = draws.x[:, 0]
     gram = _weighted_grams(X, counts) if same else None
-    # hardly more rows than features: X'X would lose too many digits
-    thin = np.count_nonzero(counts, axis=2) < d + 8
+    # with hardly more different rows than features, X'X would lose too many digits
+    few = np.count_nonzero(counts, axis=2) < d + 8
     fits, result = w_star, np.empty((R, N))
     for n in range(1, N + 1):
         x = draws.x[:, 0 if same else n - 1]
@@ -218,8 +206,8 @@ def _subsample(config: Linear, draws: Draws) -> np.ndarray:
             chosen = draws.x.reshape(-1, d).take(picked + N * offset, axis=0)  # (R, T, d)
             labels = y.ravel().take(picked + N * offset)[..., None]
             matrix, moment = chosen.swapaxes(1, 2) @ chosen, chosen.swapaxes(1, 2) @ labels
-        if same and thin[:, n - 1].any():
-            fits = _thin_fits(X, counts[:, n - 1], labels.reshape(R, T))
+        if same and few[:, n - 1].any():
+            fits = _lstsq_fits(X, counts[:, n - 1], labels.reshape(R, T))
         else:
             fits = np.linalg.solve(matrix, moment)[..., 0]
         result[:, n - 1] = np.square((fits - w_star) @ L).sum(axis=1)
@@ -229,8 +217,8 @@ def _subsample(config: Linear, draws: Draws) -> np.ndarray:
 def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """X' diag(counts) X, (R, N, d, d), for X (R, T, d) and counts (R, N, T).
 
-    Each Gram matrix is a sum over rows of x x', weighted by counts: with the products x_a x_b (a <=
-    b) as columns, all iterations are one matrix product.
+    Each Gram matrix is a sum over rows of x x', weighted by counts.  With the products x_a x_b,
+    a <= b, as columns, all iterations are one matrix product.
     """
     R, T, d = X.shape
     column = np.zeros((d, d), int)
@@ -248,8 +236,8 @@ def _weighted_grams(X: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return gram
 
 
-def _thin_fits(X: np.ndarray, counts: np.ndarray, label_sums: np.ndarray) -> np.ndarray:
-    """Least squares on few different rows, by ``lstsq``: the shortest of the best fits."""
+def _lstsq_fits(X: np.ndarray, counts: np.ndarray, label_sums: np.ndarray) -> np.ndarray:
+    """Least squares on few different rows, by ``lstsq``: the solution of smallest norm."""
     fits = np.empty((len(X), X.shape[2]))
     for r in range(len(X)):
         seen = counts[r] > 0

@@ -2,8 +2,8 @@
 
 x ~ N(0, S), y = x.w* + e, e ~ N(0, sigma2), T rows, d features.  Iteration n fits least squares;
 the next generation relabels the SAME rows with that fit and fresh noise.  The test error is E
-(x.(w_n - w*))^2 = E |w_n - w*|_S^2, the expected squared error less the noise floor.  Least squares
-is equivariant, so in this norm nothing depends on S.
+(x.(w_n - w*))^2 = E |w_n - w*|_S^2, the expected squared error minus sigma2.  Least squares is
+equivariant, so in this norm nothing depends on S.
 
     base                  sigma2 d / (T - d - 1)         the first fit, on real data
     replace               base n                         Theorem 1 (Dohmatob et al. 2024)
@@ -15,12 +15,12 @@ The last line is below base (pi^2/2 - 2) = 2.93 base.  A subsample repeats some 
 others, so at a finite T/d its fit is worse than that; :func:`subsample_growth` gives the growth for
 d and T by a recursion.
 
-How the subsample comes out.  Let zeta_n be what the fit of iteration n adds to the mean of the fits
-whose labels it sees: w_n - w* = zeta_n + a_n, where a_n = (1/n) sum_{i<n} (w_i - w*) = sum_{k<n}
-zeta_k / (k + 1).  An item of any of the n sets is picked with probability 1/n, independently at
-each iteration, so the fits of iterations k < n share 1/n of their noise: in units of base, E
-zeta_k.zeta_n = 1/n, and E zeta_n.a_n = (H_n - 1)/n.  As T/d grows E |zeta_n|^2 -> 1, and the sum
-telescopes to 3 sum 1/i^2 - 2.
+Derivation for the subsample.  Let zeta_n be what the fit of iteration n adds to the mean of the
+fits whose labels it trains on: w_n - w* = zeta_n + a_n, where a_n = (1/n) sum_{i<n} (w_i - w*) =
+sum_{k<n} zeta_k / (k + 1).  An item of any of the n sets is picked with probability 1/n,
+independently at each iteration, so the fits of iterations k < n share 1/n of their noise.  In units
+of base, E zeta_k.zeta_n = 1/n, and E zeta_n.a_n = (H_n - 1)/n.  As T/d grows E |zeta_n|^2 -> 1, and
+the sum telescopes to 3 sum 1/i^2 - 2.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _multiplicities(n: int, T: int) -> tuple[np.ndarray, np.ndarray]:
     """How often one row is picked when T of n T items are: (values, probabilities)."""
     if n == 1:
         return np.ones(1), np.ones(1)
-    # about Poisson(1): beyond 80 nothing is left in double precision
+    # about Poisson(1): beyond 80 the probability is 0 in double precision
     m = np.arange(min(n, T, 80) + 1.0)
     ratio = (n - m[:-1]) * (T - m[:-1]) / (m[1:] * (n * T - n - T + m[1:]))
     weight = np.concatenate([[1.0], np.cumprod(ratio)])
@@ -104,14 +104,14 @@ def _multiplicities(n: int, T: int) -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=64)
 def _subsample_table(n_max: int, d: int, T: int) -> tuple[float, ...]:
     """Growth of accumulate_subsample for n = 1..n_max: see :func:`subsample_growth`."""
-    # d/T would be the limit's own argument; (d + 1)/T makes the first fit exact at any size.
+    # The limit has d/T here; (d + 1)/T makes the first fit exact at any size.
     gamma = (d + 1) / T
     growths: list[float] = []
     H = a = total = 0.0  # harmonic number, E|a_n|^2, sum of growths so far
     for n in range(1, n_max + 1):
         H += 1 / n
         m, p = _multiplicities(n, T)
-        # fewer different rows than features: the fit is not determined
+        # fewer different rows than features do not determine the fit
         if 1 - p[m == 0].sum() <= gamma:
             return (*growths, *[math.inf] * (n_max - n + 1))
         low, high = 0.0, 1.0
@@ -151,8 +151,8 @@ def subsample_growth(n: ArrayLike, d: int, T: int) -> np.ndarray:
         A_{n+1} = A_n + 2 (H_n - 1)/(n (n + 1)) + Z_n/(n + 1)^2,  with Z_1 = 1 and A_1 = 0
 
     ``inf`` where the T picks hold, on average, at most d + 1 different rows.  (Strictly the
-    expectation is infinite for any T with T/n <= d + 1, because so poor a subsample can happen; at
-    the paper's sizes it is too rare to be met.)
+    expectation is infinite for any T with T/n <= d + 1, because such a subsample is possible; at
+    the paper's sizes it is too rare to occur.)
     """
     n_ = _checked("n", n, lowest=1)
     check_rows(int(_checked("d", d, lowest=1)), int(_checked("T", T, lowest=1)))
@@ -185,11 +185,11 @@ def test_error(
 def fresh_test_error(
     regime: str, n: ArrayLike, d: int, T: int, sigma2: float
 ) -> np.ndarray | float:
-    """The same with FRESH rows x in every generation; ``nan`` without a closed form.
+    """:func:`test_error` with FRESH rows x in every generation; ``nan`` without a closed form.
 
-    replace is unchanged; replace_multiple fits n T different rows at iteration n, sum_k sigma2 d /
-    (k T - d - 1). For the accumulating regimes no closed form is known; accumulate comes out lower
-    than Theorem 2, most so at small T.
+    replace is unchanged.  replace_multiple fits n T different rows at iteration n, which gives
+    sum_k sigma2 d / (k T - d - 1).  For the accumulating regimes no closed form is known;
+    accumulate is below Theorem 2, most of all at small T.
     """
     regimes.check(regime)
     first, n_ = base(d, T, sigma2), _checked("n", n, lowest=1)
@@ -200,5 +200,5 @@ def fresh_test_error(
     return np.where(n_ == 1, first, np.nan)[()]
 
 
-# names from the paper, not tests for pytest to collect
+# pytest must not collect these functions, which the paper names test errors
 test_error.__test__ = fresh_test_error.__test__ = False

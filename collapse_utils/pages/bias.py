@@ -1,4 +1,4 @@
-"""What the chapter on bias shows: faces beside a linear VAE, growth of a bias, laws of growth."""
+"""The figures, tables and numbers of the chapter on bias: faces, a linear VAE, laws of growth."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .. import sections
-from ..durable.metrics import KEY
 from ..evidence import results
 from ..evidence.statistics import by_iteration, by_seed, summary
 from ..theory import bias, published
@@ -19,27 +17,14 @@ from .long_chains import FACES as LONG
 from .theory import line, points
 
 EQUAL_STEPS = {"replace": "", "accumulate": "protocol=steps"}  # variants trained for as many steps
-FACES = {  # results of the faces -> their name, and the variant of each regime
+FACES = {  # results of the image section -> their title, and the variant of each regime
     "cpu-celeba_89x109": ("CelebA", EQUAL_STEPS),
     "cpu-orl": ("ORL", EQUAL_STEPS),
     "smoke-orl": ("ORL, 50 fits", {"replace": LONG, "accumulate": LONG}),
 }
 VARIETY = "sample_variance_ratio"
-FADING = "accumulate, bias that falls as data grow"
+SHRINKING = "accumulate, bias that falls as data grow"
 LAWS = ("t", "H_t = Σ 1/i", "Σ 1/i²")
-
-
-def face_spectrum(preset: str, data: str) -> pd.DataFrame:
-    """Eigenvalues of the covariance of real training faces, as shares of the total variance.
-
-    The unit is that of the metric ``sample_variance_ratio``, the test faces' total variance; the
-    100 largest are given.
-    """
-    faces, _ = sections.make("images", preset=preset, regime="replace", seed=0, data=data)
-    train, test = (np.asarray(part).reshape(len(part), -1) / 255 for part in faces.real_data())
-    singular = np.linalg.svd(train - train.mean(axis=0), compute_uv=False)
-    shares = np.square(singular[:100]) / len(train) / test.var(axis=0).sum()
-    return pd.DataFrame({"rank": np.arange(1, len(shares) + 1), "eigenvalue": shares})
 
 
 def predicted_variety(
@@ -52,9 +37,10 @@ def predicted_variety(
 
 
 def measured(name: str, root: Path) -> dict[str, pd.DataFrame]:
-    """Variance share of samples of faces at equal steps, by regime: a row a seed, a column a fit.
+    """Variance share of samples of faces at equal steps, by regime.
 
-    Regimes that the results ``name`` do not hold are left out.
+    Each table has a row for each seed and a column for each fit.  Regimes that are not in the
+    results ``name`` are left out.
     """
     frame, variants = results.named("images", name, root), FACES[name][1]
     tables = {}
@@ -76,28 +62,8 @@ def available(root: Path) -> list[str]:
     return [name for name in names if measured(name, root)]
 
 
-def face_errors(name: str, root: Path, spectrum: pd.DataFrame) -> pd.DataFrame:
-    """Tidy rows of the distance |measured - predicted| of the faces' variance share.
-
-    Each seed is calibrated on its own first fit; ``prediction_error`` averages over the later fits
-    so far.
-    """
-    rows = []
-    for regime, table in measured(name, root).items():
-        for seed, values in table.iterrows():
-            predicted = predicted_variety(spectrum, values.iloc[0], regime, len(values))
-            errors = np.abs(values.to_numpy() - predicted)[1:]
-            average = np.cumsum(errors) / np.arange(1, len(errors) + 1)
-            for t, value in zip(values.index[1:], average, strict=True):
-                rows.append((regime, seed, t, "prediction_error", float(f"{value:.6g}")))
-    preset, _, data = name.partition("-")
-    frame = pd.DataFrame(rows, columns=["regime", "seed", "iteration", "metric", "value"])
-    frame = frame.assign(section="bias", preset=preset, data=data, variant="")
-    return frame[[*KEY, "value"]]
-
-
 def faces(axes: Sequence[Axes], root: Path) -> None:
-    """Variance share of the samples of faces, on the lines of a linear VAE; a panel a data set."""
+    """Variance share of samples of faces, and lines of a linear VAE; a panel for each data set."""
     for ax, name in zip(axes, available(root), strict=True):
         spectrum = spectrum_of(name, root)
         for regime, table in measured(name, root).items():
@@ -112,7 +78,7 @@ def faces(axes: Sequence[Axes], root: Path) -> None:
 
 
 def numbers(root: Path) -> dict[str, float]:
-    """The numbers that the chapter's sentences hold: measured and predicted variance shares."""
+    """The numbers in the chapter's sentences: measured and predicted variance shares."""
     values = {}
     for name in available(root):
         title, spectrum = FACES[name][0], spectrum_of(name, root)
@@ -139,8 +105,8 @@ def law_table(root: Path) -> pd.DataFrame:
         for name, title in names.items()
     ]
     for variant, fits in (("", 10), ("bandwidth=0.5", 200)):
-        own = ("own_model", "own-own", variant, "negative_log_likelihood")
-        curves.append((own, f"own model, log-likelihood, {fits} fits"))
+        curve = ("own_model", "own-own", variant, "negative_log_likelihood")
+        curves.append((curve, f"own model, log-likelihood, {fits} fits"))
     rows = {}
     for (section, name, variant, metric), label in curves:
         frame = results.named(section, name, root)
@@ -159,17 +125,17 @@ def growth(axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str]) -> N
         fixed = 1 + bias.bias(published.KERNEL * np.ones_like(t), regime)
         line(axes[0], regime, fixed)
         points(axes[0], frame, "kernel", regime)
-        noise = published.NOISE
-        line(axes[1], regime, bias.vae_eigenvalue(published.EIGENVALUE, noise, regime, 1000))
+        vae = bias.vae_eigenvalue(published.EIGENVALUE, published.NOISE, regime, 1000)
+        line(axes[1], regime, vae)
         points(axes[1], frame, "vae", regime)
         line(axes[2], regime, bias.shrinkage(published.SHRINKAGE, regime, 1000))
         points(axes[2], frame, "shrinkage", regime)
     if "accumulate" in names:
         shrinking = 1 + bias.bias(published.KERNEL * t**-0.4, "accumulate")
-        line(axes[0], "accumulate", shrinking, FADING, linestyle="--")
+        line(axes[0], "accumulate", shrinking, SHRINKING, linestyle="--")
         points(axes[0], frame, "kernel-shrinking", "accumulate", mfc="white")
         constant = bias.fixed_penalty(1 / published.SHRINKAGE - 1, "accumulate", 1000)
-        line(axes[2], "accumulate", constant, FADING, linestyle="--")
+        line(axes[2], "accumulate", constant, SHRINKING, linestyle="--")
         points(axes[2], frame, "fixed-penalty", "accumulate", mfc="white")
     for ax, title in zip(axes, ("fixed kernel", "linear VAE", "shrinkage"), strict=True):
         ax.set(xscale="log", xlabel="iteration $t$", title=title)

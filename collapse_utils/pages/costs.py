@@ -1,4 +1,4 @@
-"""What a chain costs at a preset, from measured rates: the tables that the notebooks show."""
+"""The cost of a chain at a preset, from measured rates: the tables that the notebooks show."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ GPUS = ("T4", "A100")
 
 @dataclass(frozen=True)
 class Size:
-    """One size at which the experiments are priced."""
+    """A size at which the costs of the experiments are computed."""
 
     name: str
     preset: str
-    factor: int  # on the real items, and on the steps of a fit that has a fixed number of them
+    factor: int  # multiplies the real items, and the steps of a fit with a fixed number of steps
 
 
 SIZES = (
@@ -43,7 +43,7 @@ SIZES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """One chain on one core of the machine that was measured."""
+    """The cost of one chain on one core of the machine that was measured."""
 
     items: int  # real items
     iterations: int
@@ -63,9 +63,7 @@ def read(root: Path) -> tuple[pd.DataFrame, dict[str, float]] | None:
     if not (folder / "rates.csv").is_file():
         return None
     assumed = pd.read_csv(folder / "assumptions.csv").set_index("name")["value"]
-    return pd.read_csv(folder / "rates.csv"), {
-        str(name): float(value) for name, value in assumed.items()
-    }
+    return pd.read_csv(folder / "rates.csv"), assumed.astype(float).to_dict()
 
 
 def cost(rates: pd.Series, assumed: dict[str, float], regime: str, factor: int) -> Cost:
@@ -82,70 +80,78 @@ def cost(rates: pd.Series, assumed: dict[str, float], regime: str, factor: int) 
 
 
 def gpu_factors(rates: pd.Series, assumed: dict[str, float], gpu: str) -> tuple[float, float]:
-    """How many times faster than the measured core a GPU is, lower and upper end: assumed."""
+    """The assumed speed of a GPU / that of the measured core: lower and upper end."""
     peak = assumed[f"{gpu}_tflops"] * 1000 / rates["core_gflops"]
     return assumed["gpu_share_low"] * peak, assumed["gpu_share_high"] * peak
 
 
 def hours(seconds: float) -> str:
-    """``12 s``, ``3.5 h``, ``2,400 h``."""
+    """A duration as text: ``12 s``, ``3.5 h``, ``2,400 h``."""
     return duration(seconds) if seconds < 36_000 else f"{float(f'{seconds / 3600:.2g}'):,.0f} h"
 
 
-def span(low: float, high: float) -> str:
-    return f"{hours(low)} to {hours(high)}"
-
-
-def chains(frame: pd.DataFrame, size: Size) -> list[tuple[pd.Series, str]]:
-    chosen = frame[frame["preset"] == size.preset]
+def chains(rates: pd.DataFrame, size: Size) -> list[tuple[pd.Series, str]]:
+    """The row of rates and the regime of every chain at a size."""
+    chosen = rates[rates["preset"] == size.preset]
     return [(row, regime) for _, row in chosen.iterrows() for regime in SHOWN]
 
 
-def _on_gpu(row: pd.Series, assumed: dict[str, float], seconds: float, gpu: str) -> str:
-    if row["section"] == "linear":
+def gpu_time(rates: pd.Series, assumed: dict[str, float], seconds: float, gpu: str) -> str:
+    """The time on a GPU, as text, of work that takes ``seconds`` on the measured core."""
+    if rates["section"] == "linear":
         return "not used"  # NumPy in float64
-    low, high = gpu_factors(row, assumed, gpu)
-    return span(seconds / high, seconds / low)
+    low, high = gpu_factors(rates, assumed, gpu)
+    return f"{hours(seconds / high)} to {hours(seconds / low)}"
+
+
+def _planned(results_root: Path, section: str) -> list[tuple[str, str, float, str]]:
+    """Preset, regime, seconds on one core and time on the first of ``GPUS`` of every chain whose
+    rates were measured.
+    """
+    measured = read(results_root.parent)
+    if measured is None:
+        return []
+    rates, assumed = measured
+    planned = []
+    for row, regime in chains(rates, SIZES[0]) + chains(rates, SIZES[1]):
+        if row["section"] == section:
+            seconds = cost(row, assumed, regime, 1).seconds
+            gpu = gpu_time(row, assumed, seconds, GPUS[0])
+            planned.append((row["preset"], regime, seconds, gpu))
+    return planned
 
 
 def preset_table(results_root: Path, section: str) -> pd.DataFrame:
-    """What one chain costs at each preset: measured where it was run, else planned, by regime."""
+    """The time of one chain at each preset, by regime: measured where it was run, and planned."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for path in sorted((results_root / section).glob("*/provenance.json")):
         records = [record for record in files.read_json(path) if not record["variant"]]
         preset, _, source = path.parent.name.partition("-")
         for regime in SHOWN:
-            took = [
+            seconds = [
                 record["provenance"]["wall_s"] for record in records if record["regime"] == regime
             ]
-            if took:
-                where = f"measured, {source}, {records[0]['provenance']['threads']} thread"
-                rows.setdefault((preset, where), {})[regime] = duration(statistics.median(took))
-    rates = read(results_root.parent)
-    for row, regime in chains(rates[0], SIZES[0]) + chains(rates[0], SIZES[1]) if rates else []:
-        if row["section"] == section:
-            one = cost(row, rates[1], regime, 1)
-            text = (
-                f"{hours(one.seconds)} on one core; {_on_gpu(row, rates[1], one.seconds, GPUS[0])} "
-                f"on a {GPUS[0]}"
-            )
-            rows.setdefault((row["preset"], "planned, not run"), {})[regime] = text
+            if seconds:
+                source_text = f"measured, {source}, {records[0]['provenance']['threads']} thread"
+                median = duration(statistics.median(seconds))
+                rows.setdefault((preset, source_text), {})[regime] = median
+    for preset, regime, core_s, gpu in _planned(results_root, section):
+        text = f"{hours(core_s)} on one core; {gpu} on a {GPUS[0]}"
+        rows.setdefault((preset, "planned, not run"), {})[regime] = text
     order = sections.preset_names(section)
     ordered = sorted(rows, key=lambda key: order.index(key[0]))
-    frame = (
-        pd.DataFrame({key: rows[key] for key in ordered}).T.reindex(columns=list(SHOWN)).fillna("")
-    )
+    frame = pd.DataFrame({key: rows[key] for key in ordered}).T
+    frame = frame.reindex(columns=list(SHOWN)).fillna("")
     frame.index.names = ["preset", "one chain"]
     return frame
 
 
 def gpu_note(results_root: Path, section: str) -> str:
-    """A sentence on what a Colab GPU would give and how little of it is measured."""
-    rates = read(results_root.parent)
+    """A sentence on the planned time on a Colab GPU; empty without measured rates."""
     planned = [
-        f"{regime} {_on_gpu(row, rates[1], cost(row, rates[1], regime, 1).seconds, GPUS[0])}"
-        for row, regime in (chains(rates[0], SIZES[0]) if rates else [])
-        if row["section"] == section
+        f"{regime} {gpu}"
+        for preset, regime, _, gpu in _planned(results_root, section)
+        if preset == SIZES[0].preset
     ]
     if not planned:
         return ""

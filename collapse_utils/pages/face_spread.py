@@ -1,4 +1,4 @@
-"""What the book's example of an own model adds to the variance, beside its closed form."""
+"""The variance of the book's example of an own model, and its closed form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .face_density import FaceDensity
 
 
 class Spread(FaceDensity):
-    """The same model, measured by its variance along a component; that of real faces is 1."""
+    """The same model, measured by its mean variance along a component; real faces have 1."""
 
     def evaluate(self, model, real_test):
         return {"value": np.var(model.tree_.data, axis=0, ddof=1).mean() + self.bandwidth**2}
@@ -46,11 +46,9 @@ def spread(
 
 
 def draw_spread(ax: Axes, frame: pd.DataFrame, regimes: Sequence[str], bandwidth: float) -> None:
-    """Measured variances, as points with intervals, on their closed forms 1 + h² t and
-    1 + h² H_t.
-    """
+    """Measured variances as points with intervals, and the closed forms 1 + h² t and 1 + h² H_t."""
     for regime in regimes:
-        law = growth(regime, int(frame["iteration"].max()))
-        theory.line(ax, regime, 1 + bandwidth**2 * law)
+        total = bandwidth**2 * growth(regime, int(frame["iteration"].max()))
+        theory.line(ax, regime, 1 + total)
         theory.points(ax, frame, "", regime)
     ax.set(xlabel="model-fitting iteration $t$", ylabel="variance / real")

@@ -1,4 +1,4 @@
-"""The house style and the plot that every chapter shares."""
+"""The style of all figures, and the plots that chapters share."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .. import selection
 from ..evidence import statistics
 
 
-class OfRegimes(dict[str, str]):
-    """Something of each regime; of one with a share, such as ``fixed_real=0.25``, ``shared`` says
-    it by the regime's name and its share.
+class ByRegime(dict[str, str]):
+    """A property of each regime.  For a regime with a share, such as ``fixed_real=0.25``, it is
+    ``with_share(name, share)``.
     """
 
-    def __init__(self, table: Mapping[str, str], shared: Callable[[str, float], str]):
+    def __init__(self, table: Mapping[str, str], with_share: Callable[[str, float], str]):
         super().__init__(table)
-        self.shared = shared
+        self.with_share = with_share
 
     def __missing__(self, regime: str) -> str:
         share = selection.share_of_real(regime)
         if share is None:
             raise KeyError(regime)
-        return self.shared(regime.partition("=")[0], share)
+        return self.with_share(regime.partition("=")[0], share)
 
 
 def _shade(name: str, share: float) -> str:
@@ -44,8 +44,8 @@ def _share_label(name: str, share: float) -> str:
     return f"{share:g} real, {'always the same' if name == 'fixed_real' else 'redrawn'}"
 
 
-# One colour and one mark for a regime on every page (Okabe and Ito's colour-blind safe palette).
-COLOURS = OfRegimes(
+# The same colour and mark for a regime on every page (Okabe and Ito's colour-blind safe palette).
+COLOURS = ByRegime(
     {
         "replace": "#D55E00",
         "accumulate": "#0072B2",
@@ -54,11 +54,11 @@ COLOURS = OfRegimes(
     },
     _shade,
 )
-MARKS = OfRegimes(
+MARKS = ByRegime(
     {"replace": "o", "accumulate": "s", "accumulate_subsample": "^", "replace_multiple": "D"},
     lambda name, _: {"fixed_real": "v", "redrawn_real": "P"}[name],
 )
-LABELS = OfRegimes(
+LABELS = ByRegime(
     {
         "replace": "replace",
         "accumulate": "accumulate",
@@ -69,8 +69,8 @@ LABELS = OfRegimes(
 )
 REPORTED = "#6b6b6b"  # the paper's numbers beside ours
 
-# what differs from seaborn's white grid: opaque (dark pages), large type (phones), no idle frame
-HOUSE = {
+# changes to seaborn's white grid: opaque (for dark pages), large type (for phones), no frame
+STYLE = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.transparent": False,
@@ -99,8 +99,8 @@ HOUSE = {
 
 
 def style() -> None:
-    """Set the house style: seaborn's white grid with the book's colours, type and margins."""
-    sns.set_theme(style="whitegrid", palette=list(COLOURS.values()), font="DejaVu Sans", rc=HOUSE)
+    """Set the style of all figures: seaborn's white grid with the book's colours and type."""
+    sns.set_theme(style="whitegrid", palette=list(COLOURS.values()), font="DejaVu Sans", rc=STYLE)
 
 
 def curve(ax: Axes, table: pd.DataFrame, regime: str, **line: object) -> None:
@@ -112,10 +112,9 @@ def curve(ax: Axes, table: pd.DataFrame, regime: str, **line: object) -> None:
         ax.fill_between(t, table["low"], table["high"], color=colour, alpha=0.18, linewidth=0)
 
 
-def _interval(values: pd.Series) -> tuple[float, float]:
-    """The interval of the mean over seeds, as seaborn's ``errorbar``; none for one seed."""
-    mean = statistics.estimate(values)
-    return (mean.low, mean.high) if len(values) > 1 else (mean.mean, mean.mean)
+def yerr(table: pd.DataFrame) -> list[pd.Series]:
+    """Lengths of error bars below and above the means, from the columns mean, low and high."""
+    return [table["mean"] - table["low"], table["high"] - table["mean"]]
 
 
 def regimes(
@@ -127,32 +126,18 @@ def regimes(
     label: str = "",
     **where: object,
 ) -> None:
-    """The mean over seeds by iteration, with its 95% interval, of every regime in ``frame``."""
-    tables = {name: statistics.by_seed(frame, metric, regime=name, **where) for name in names}
-    rows = [
-        table.melt(var_name="iteration").assign(regime=name)
-        for name, table in tables.items()
-        if table.size
-    ]
-    if rows:
-        sns.lineplot(
-            pd.concat(rows, ignore_index=True),
-            x="iteration",
-            y="value",
-            hue="regime",
-            style="regime",
-            palette={name: COLOURS[name] for name in names},
-            markers={name: MARKS[name] for name in names},
-            dashes=False,
-            markeredgewidth=0,
-            errorbar=_interval,
-            err_kws={"alpha": 0.18, "linewidth": 0},
-            ax=ax,
-        )
-        for line in ax.get_lines():
-            if line.get_label() in names:
-                line.set_label(LABELS[line.get_label()])
-        ax.get_legend().remove()  # the caller places one, or one for the whole figure
+    """The mean over seeds by iteration, with its 95% interval, of every regime in ``frame``.
+
+    Values that are not finite, of a fit that has diverged, are left out.
+    """
+    for name in names:
+        means = [
+            {"iteration": t, **vars(statistics.estimate(values))}
+            for t, column in statistics.by_seed(frame, metric, regime=name, **where).items()
+            if len(values := column[np.isfinite(column)])
+        ]
+        if means:
+            curve(ax, pd.DataFrame(means), name, markeredgewidth=0)
     iterations = sorted(frame["iteration"].unique())
     ax.set_xticks(iterations if len(iterations) <= 10 else iterations[::5])
     ax.set_xlabel("model-fitting iteration")
@@ -200,7 +185,7 @@ PANELS = {1: (6.6, 4.2), 2: (4.8, 4.0), 3: (3.6, 3.5)}  # inches, by the number 
 
 
 def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]:
-    """A figure of ``rows`` by ``columns`` panels with letters as large as the page's text."""
+    """A figure of ``rows`` by ``columns`` panels whose text is as large as that of the page."""
     width, height = PANELS[columns]
     return plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), squeeze=False, **shared
@@ -208,7 +193,7 @@ def grid(rows: int, columns: int, **shared: object) -> tuple[Figure, np.ndarray]
 
 
 def legend(figure: Figure, axes: Iterable[Axes], columns: int = 0) -> None:
-    """One legend for all panels, below them, where no curve passes; in one row by default."""
+    """One legend for all panels, below them; in one row by default."""
     entries = {
         label: handle
         for ax in axes
@@ -220,15 +205,14 @@ def legend(figure: Figure, axes: Iterable[Axes], columns: int = 0) -> None:
 
 
 def previews(samples: Path, regime: str, name: str) -> dict[int, Path]:
-    """Iteration -> the preview called ``name`` of a regime without any override."""
+    """Iteration -> the preview file called ``name`` of a regime, at the preset itself."""
     paths = sorted((samples / "base" / regime).glob(f"iteration-*/{name}"))
     return {int(path.parent.name.split("-")[1]): path for path in paths}
 
 
-def about(name: str, frame: pd.DataFrame) -> str:
-    """The title of results: their name, and how many seeds are summed up."""
+def title(name: str, frame: pd.DataFrame) -> str:
+    """The title of results: their name, and the number of seeds."""
     count = statistics.seeds_of(frame)
-    return (
-        f"{name}: "
-        f"{'one seed, no interval' if count == '1 seed' else f'mean and 95% interval of {count}'}"
-    )
+    if count == "1 seed":
+        return f"{name}: one seed, no interval"
+    return f"{name}: mean and 95% interval of {count}"

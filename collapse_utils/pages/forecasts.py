@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from ..evidence import results, scaling
+from ..evidence import scaling
 from ..evidence.scaling import AXES
 from . import figures
-from .scale import METRIC, UNIT, chains, grid, size
+from .scale import METRIC, UNIT, chains, grid, in_grid, parameters_text
 
 ALL = "all three"  # the mixture of the forms, in the table of forecasts
 PAPER_STORIES = 2_119_719
-PAPER = {  # parameters of the paper's models (READ, from the names of its runs)
+PAPER = {  # number of parameters of the paper's models (READ, from the names of its runs)
     "gpt2-9m": 8_890_880,
     "llama-12m": 12_488_960,
     "llama-42m": 41_755_136,
     "llama-126m": 125_553_408,
 }
-CHARACTERS = 4.07  # a token of the paper's vocabulary has 4.04 to 4.09 (DERIVED)
+CHARACTERS = 4.07  # in a token of the paper's vocabulary; from 4.04 to 4.09 (DERIVED)
 
 
-def fitted(frame: pd.DataFrame, regime: str) -> list[scaling.Form]:
+def fit_forms(frame: pd.DataFrame, regime: str) -> list[scaling.Form]:
     """The three forms, fitted to the chains of the grid."""
-    return scaling.fit(scaling.rises(frame[frame["variant"].isin(grid())], METRIC, regime))
-
-
-def reported_rows(home: Path) -> pd.DataFrame:
-    """The paper's own numbers on language models, from a folder of results."""
-    return results.read_csv(home / "reported" / "language.csv")
+    return scaling.fit(scaling.rises(in_grid(frame), METRIC, regime))
 
 
 def paper_rises(reported: pd.DataFrame) -> dict[str, float]:
@@ -46,16 +40,16 @@ def paper_rises(reported: pd.DataFrame) -> dict[str, float]:
     return {model: float(rise[model]) for model in PAPER}
 
 
-def forecasts(
+def forecast_cells(
     frame: pd.DataFrame, cells: dict[str, tuple[float, float]], regime: str
 ) -> pd.DataFrame:
-    """What each form, and their mixture, expects of one new chain of some cells.
+    """The forecasts of each form, and of their mixture, for one new chain in each of ``cells``.
 
     ``cells``: name -> (stories, parameters).  Columns: regime, cell, stories, parameters, form,
     mean, low, high.
     """
-    forms = fitted(frame, regime)
-    parts = {form.name: [form] for form in forms} | {ALL: forms}
+    forms = fit_forms(frame, regime)
+    mixtures = {form.name: [form] for form in forms} | {ALL: forms}
     return pd.DataFrame(
         {
             "regime": regime,
@@ -63,10 +57,10 @@ def forecasts(
             "stories": stories,
             "parameters": parameters,
             "form": form,
-            **vars(scaling.forecast(part, stories, parameters)),
+            **vars(scaling.forecast(mixture, stories, parameters)),
         }
         for name, (stories, parameters) in cells.items()
-        for form, part in parts.items()
+        for form, mixture in mixtures.items()
     )
 
 
@@ -80,36 +74,39 @@ def _measured(frame: pd.DataFrame) -> dict[tuple[str, float, float], float]:
 def forecast_table(
     frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame, paper: bool
 ) -> pd.DataFrame:
-    """The forecasts of the held-out cells, or of the paper's models, beside what was measured."""
+    """The forecasts for the held-out cells, or for the paper's models, and the measured rises."""
     measured = _measured(frame) | {
         ("replace", PAPER_STORIES, PAPER[model]): rise
         for model, rise in paper_rises(reported).items()
     }
     rows = {}
     for each in forecast[forecast["cell"].isin(PAPER) == paper].itertuples():
-        key = f"{size(each.parameters)}, n = {each.stories:,.0f}", figures.LABELS[each.regime]
+        key = (
+            f"{parameters_text(each.parameters)}, n = {each.stories:,.0f}",
+            figures.LABELS[each.regime],
+        )
         row = rows.setdefault(key, {})
         row[each.form] = f"{each.mean:.2f} [{each.low:.2f}, {each.high:.2f}]"
         rise = measured.get((each.regime, each.stories, each.parameters))
         row["measured"] = "not run" if rise is None else f"{rise:.2f}"
-    made = pd.DataFrame.from_dict(rows, orient="index")
-    made.index.names = ["parameters and stories", "regime"]
-    return made[[*scaling.FORMS, ALL, "measured"]]
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index.names = ["parameters and stories", "regime"]
+    return table[[*scaling.FORMS, ALL, "measured"]]
 
 
-def beside_the_paper(ax: Axes, frame: pd.DataFrame, reported: pd.DataFrame) -> None:
+def paper_panel(ax: Axes, frame: pd.DataFrame, reported: pd.DataFrame) -> None:
     """The rise under replace by parameters: ours, the forecast at the paper's n, the paper's."""
-    table = scaling.rises(frame[frame["variant"].isin(grid())], METRIC, "replace")
-    forms = fitted(frame, "replace")
+    table = scaling.rises(in_grid(frame), METRIC, "replace")
+    forms = scaling.fit(table)
     colours = sns.color_palette("crest", table["stories"].nunique())
     for colour, (n, own) in zip(colours, table.groupby("stories"), strict=True):
         means = own.groupby("parameters")["rise"].mean()
         ax.plot(means.index, means, "o-", color=colour, label=f"ours, n = {n:,}")
     sizes = np.geomspace(table["parameters"].min(), max(PAPER.values()) * 1.3, 40)
-    ahead = [scaling.forecast(forms, PAPER_STORIES, p) for p in sizes]
+    forecasts = [scaling.forecast(forms, PAPER_STORIES, p) for p in sizes]
     band = {"color": figures.REPORTED, "linewidth": 0, "alpha": 0.2}
-    words = "95% forecast, n = 2.1 million"
-    ax.fill_between(sizes, [a.low for a in ahead], [a.high for a in ahead], label=words, **band)
+    band["label"] = "95% forecast, n = 2.1 million"
+    ax.fill_between(sizes, [f.low for f in forecasts], [f.high for f in forecasts], **band)
     points = paper_rises(reported)
     style = {"color": "black", "markerfacecolor": "white", "label": "the paper, n = 2.1 million"}
     ax.plot([PAPER[model] for model in points], list(points.values()), "D", **style)
@@ -119,12 +116,12 @@ def beside_the_paper(ax: Axes, frame: pd.DataFrame, reported: pd.DataFrame) -> N
     ax.set_ylabel(f"final - first fit ({UNIT})")
 
 
-def outcomes(frame: pd.DataFrame, forecast: pd.DataFrame) -> list[bool]:
-    """Whether each held-out chain that was run fell inside its forecast."""
+def inside_forecast(frame: pd.DataFrame, forecast: pd.DataFrame) -> list[bool]:
+    """For each held-out chain that was run, whether its rise is inside the 95% forecast."""
     measured = _measured(frame)
-    whole = forecast[forecast["form"] == ALL]
+    mixtures = forecast[forecast["form"] == ALL]
     return [
         bool(each.low < measured[key] < each.high)
-        for each in whole.itertuples()
+        for each in mixtures.itertuples()
         if (key := (each.regime, each.stories, each.parameters)) in measured
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ from ..evidence.claims import Claim
 from ..evidence.verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED, Verdict
 from . import figures
 
-STYLES = {  # outcome -> colour and mark; the mark says it without colour
+STYLES = {  # outcome -> colour and mark; the mark alone identifies the outcome
     REPRODUCED: {"color": figures.COLOURS["accumulate"], "marker": "o"},
     UNDECIDED: {"color": figures.REPORTED, "marker": "o", "markerfacecolor": "white"},
     NOT_REPRODUCED: {"color": figures.COLOURS["replace"], "marker": "X", "markersize": 8},
@@ -25,8 +25,8 @@ STYLES = {  # outcome -> colour and mark; the mark says it without colour
 PAPER = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersize": 5}
 NO_LINE = {"linestyle": "none"}
 WIDTH, LINE = 7.2, 0.18  # inches: of the figure, and of a line of text
-LETTERS = 92  # of a statement, on a line
-# where names and numbers begin, and the right edge; bars are from -1 to 1
+CHARACTERS = 92  # in a line of a statement
+# x of names, of numbers and of the right edge; bars run from -1 to 1
 LEFT, RIGHT, END = -2.5, 1.2, 5.5
 
 
@@ -76,7 +76,7 @@ def plot(
 
 
 def _wrapped(claim: Claim) -> list[str]:
-    return textwrap.wrap(claim.statement.replace(" = ", "\u00a0=\u00a0"), LETTERS)
+    return textwrap.wrap(claim.statement.replace(" = ", "\u00a0=\u00a0"), CHARACTERS)
 
 
 def _claim(
@@ -85,10 +85,9 @@ def _claim(
     """One claim: its statement from line ``at``, then its rows."""
     lines = _wrapped(claim)
     ax.text(LEFT, at, "\n".join(lines), va="top", fontsize=10.5, linespacing=1.25)
-    own = claim.metric  # the paper's values are drawn if they have our unit
-    values = (
-        reported.paper_effects(claim, root) if reported.paper_metric(claim, root) == own else []
-    )
+    values = []  # the paper's, if they are of the same metric
+    if reported.paper_metric(claim, root) == claim.metric:
+        values = reported.paper_effects(claim, root)
     sides = {name: _side(claim, verdict) for name, verdict in verdicts.items()}
     ends = [
         abs(side(value))
@@ -109,10 +108,11 @@ def _claim(
             points = [side(value) / scale for value in values]
             ax.plot(points, [y] * len(values), label="the paper", **PAPER, **NO_LINE)
         ax.text(LEFT, y, name, va="center", fontsize=9, color=figures.REPORTED)
-        ax.text(RIGHT, y, _numbers(verdict), va="center", fontsize=9)
+        numbers = f"{claims.text(verdict.effect)}; claimed {verdict.claimed}"
+        ax.text(RIGHT, y, numbers, va="center", fontsize=9)
 
 
-def _side(claim: Claim, verdict: Verdict):
+def _side(claim: Claim, verdict: Verdict) -> Callable[[float], float]:
     """Value -> its distance from the threshold, positive on the claimed side."""
     if claim.ratio or claim.test in ("follows_theory", "grid_bounded", "grid_ends_above"):
         return lambda value: (
@@ -128,13 +128,8 @@ def _bounds(verdict: Verdict) -> tuple[float, float]:
     return (effect.low, effect.high) if finite else (effect.mean, effect.mean)
 
 
-def _numbers(verdict: Verdict) -> str:
-    """The effect with its interval, and where it is claimed to lie."""
-    return f"{claims.text(verdict.effect)}; claimed {verdict.claimed}"
-
-
 def _legend(ax: Axes) -> tuple[list[Line2D], list[str]]:
-    """One entry for each outcome that is shown, and one for the paper's values."""
+    """An entry for each outcome that is shown, and one for the paper's values."""
     entries = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     order = [name for name in (*STYLES, "the paper") if name in entries]
     return [entries[name] for name in order], order

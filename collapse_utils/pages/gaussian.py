@@ -1,4 +1,4 @@
-"""What the chapter on Gaussian and discrete distributions shows: variance and words kept."""
+"""The figures and numbers of the chapter on Gaussian and discrete distributions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 
 from ..theory import gaussian, published
 from . import figures
-from .theory import line, points, table
+from .theory import line, means, points
 
 
 def variance(ax: Axes, frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Variance of a Gaussian fit: the mean over chains and, under replace, the typical one."""
+    """Variance of a Gaussian fit: the mean over chains; under replace, also the typical chain."""
     n, case = 10, "n=10,d=1"
     for regime in names:
         line(ax, regime, gaussian.retained(regime, n, 1000))
@@ -24,15 +24,15 @@ def variance(ax: Axes, frame: pd.DataFrame, names: Sequence[str]) -> None:
         drift, _ = gaussian.log_drift(n)
         t = np.arange(1.0, 1001)
         line(ax, regime, np.exp(drift * t), "replace, typical chain", linestyle="--")
-        typical = table(frame, case, regime)
+        typical = means(frame, case, regime)
         style = {"mfc": "white", "color": figures.COLOURS[regime], "markersize": 5}
-        ax.plot(typical["iteration"], np.exp(typical["mean"]), "o", **style)
+        ax.plot(typical.index, np.exp(typical), "o", **style)
     ax.set(xscale="log", yscale="log", xlabel="iteration $t$", ylabel="variance / real")
     ax.set(title=f"a Gaussian, $n$ = {n}", ylim=(1e-4, 2))
 
 
 def words(ax: Axes, frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """How many of 1,000 words the training data still hold, replace and accumulate."""
+    """How many of 1,000 words are still in the training data, under replace and accumulate."""
     for regime in (name for name in names if name in ("replace", "accumulate")):
         kept = np.sum(1 - gaussian.lost(regime, published.WORDS, 1000, 1000), axis=0)
         line(ax, regime, kept)
@@ -51,12 +51,9 @@ def states(ax: Axes, frame: pd.DataFrame, names: Sequence[str]) -> None:
 
 
 def numbers(frame: pd.DataFrame) -> dict[str, float]:
-    """The numbers that the chapter's sentences hold."""
-    typical = table(frame, "n=10,d=1", "replace").set_index("iteration")["mean"]
-    replace, accumulate = (
-        table(frame, "words", regime).set_index("iteration")["mean"]  # words known, by fit
-        for regime in ("replace", "accumulate")
-    )
+    """The numbers in the chapter's sentences."""
+    typical = means(frame, "n=10,d=1", "replace")
+    replace, accumulate = (means(frame, "words", name) for name in ("replace", "accumulate"))
     return {
         "kept": gaussian.accumulate_limit(10),
         "typical_power": float(typical.loc[1000] / np.log(10)),

@@ -1,4 +1,4 @@
-"""The tables and plots that the image notebook shows and no other page needs."""
+"""The tables and plots of the image notebook."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from . import figures, tables
 from .notebook import Opened
 from .tables import cost_table as cost_table
 
-EPOCHS = ""  # the variant of a preset itself: training grows with the data
-STEPS = "protocol=steps"  # the variant in which every fit has as many steps as the first
-OWN_FACES = "draw=by_seed,protocol=steps"  # the same, and each seed has its own photographs
+EPOCHS = ""  # the preset itself: training grows with the data
+STEPS = "protocol=steps"  # every fit has as many steps as the first
+OWN_FACES = "draw=by_seed,protocol=steps"  # also, each seed has its own photographs
 
 
-def fixed_steps(frame: pd.DataFrame) -> str:
-    """The variant of ``frame`` with a fixed number of steps: own photographs for each seed, where
-    they were run.
+def steps_variant(frame: pd.DataFrame) -> str:
+    """The variant of ``frame`` with a fixed number of steps, with own photographs for each seed if
+    that was run.
     """
     return OWN_FACES if (frame["variant"] == OWN_FACES).any() else STEPS
 
 
 def growth(frame: pd.DataFrame, regime: str, variant: str = EPOCHS) -> pd.DataFrame:
-    """Test loss over that of the first fit: a row a seed, a column an iteration."""
+    """Test loss / that of the first fit: a row for each seed, a column for each iteration."""
     return statistics.growth(frame, "test_loss", regime, variant)
 
 
@@ -43,7 +43,7 @@ def losses(
     steps, and the paper.
     """
     figures.growth(row[0], frame, "test_loss", names)
-    figures.growth(row[1], frame, "test_loss", names, fixed_steps(frame))
+    figures.growth(row[1], frame, "test_loss", names, steps_variant(frame))
     figures.reported_growth(row[2], reported)
     titles = ("training grows with the data", "the same steps for every fit", "the paper")
     for ax, title in zip(row, titles, strict=True):
@@ -52,7 +52,7 @@ def losses(
 
 
 def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
-    """What the sentences of the page say: final test loss and variety, with intervals."""
+    """The numbers in the page's sentences: final test loss and variety, with intervals."""
 
     def last(regime: str, variant: str = EPOCHS) -> str:
         return statistics.final_growth(frame, "test_loss", regime, variant).text(2)
@@ -61,9 +61,9 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
         table = by_seed(frame, metric, regime=regime, variant=variant)
         return float(table[table.columns[fit]].mean())
 
-    steps = fixed_steps(frame)
+    steps = steps_variant(frame)
     variants = dict.fromkeys((name for name in regimes.REGIMES if growth(frame, name).size), EPOCHS)
-    # n images at every fit: both protocols are one, and chains with their own photographs say more
+    # With n images at every fit both protocols are the same.  Prefer own photographs for each seed.
     for name in variants:
         if regimes.training_size(name, 2) == 1 and growth(frame, name, steps).size:
             variants[name] = steps
@@ -85,7 +85,7 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
 
 
 def parameters(config: ImagesConfig) -> int:
-    """How many numbers a model of these sizes learns, for images in colour."""
+    """Number of parameters of the model, for images in colour."""
     from ..images.model import build
 
     model = build(config, channels=3, seed=0)
@@ -93,11 +93,11 @@ def parameters(config: ImagesConfig) -> int:
 
 
 def glance(opened: Opened) -> pd.DataFrame:
-    """Ours and the paper's experiment, side by side."""
+    """This book's experiment and the paper's, side by side."""
     folder, ours, paper = opened.folder(), PRESETS["cpu"], PRESETS["paper"]
     data = files.read_json(folder / "provenance.json")[0]["data"]
     items = data["train_items"]
-    variants = [EPOCHS, fixed_steps(opened.reference)]
+    variants = [EPOCHS, steps_variant(opened.reference)]
     shown = opened.reference[opened.reference["variant"].isin(variants)]
     steps = ours.epochs * (items // ours.batch_size)
     rows = {
@@ -118,10 +118,10 @@ def glance(opened: Opened) -> pd.DataFrame:
 def change_table(ours: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Test loss / that of the first fit, by iteration: ours with intervals, and the paper's."""
     rows: dict[tuple[str, str], dict[int, str]] = {}
-    steps = fixed_steps(ours)
+    steps = steps_variant(ours)
     for regime in regimes.REGIMES:
         own = {"ours": growth(ours, regime), "ours, fixed steps": growth(ours, regime, steps)}
-        # a training set of n images: one and the same
+        # the same chains where a training set has n images
         if own["ours"].equals(own["ours, fixed steps"]):
             del own["ours, fixed steps"]
         for label, table in own.items():
@@ -154,17 +154,16 @@ def diversity_axis(
 def reconstructions(samples: Path, regime: str, chosen: Sequence[int]) -> Figure | None:
     """Held-out images above their reconstructions; None if the source may not be shown."""
     pictures = figures.previews(samples, regime, "reconstructions.png")
-    shown = [t for t in chosen if t in pictures]
-    if not shown:
+    arrays = {t: plt.imread(pictures[t]) for t in chosen if t in pictures}
+    if not arrays:
         return None
-    read = [plt.imread(pictures[t]) for t in shown]
-    height = sum(8 * picture.shape[0] / picture.shape[1] + 0.1 for picture in read)
-    # black paper and labels on the photographs, which are not inverted in dark mode
+    height = sum(8 * array.shape[0] / array.shape[1] + 0.1 for array in arrays.values())
+    # a black background and labels on the photographs, which dark mode does not invert
     paper = {"figsize": (8, height), "facecolor": "k", "layout": "none"}
-    figure, axes = plt.subplots(len(shown), 1, squeeze=False, **paper)
+    figure, axes = plt.subplots(len(arrays), 1, squeeze=False, **paper)
     figure.subplots_adjust(0, 0, 1, 1, hspace=0.05)
-    for ax, t, picture in zip(axes[:, 0], shown, read, strict=True):
-        ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    for ax, (t, array) in zip(axes[:, 0], arrays.items(), strict=True):
+        ax.imshow(array, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
         ax.set_axis_off()
         label = {"color": "w", "backgroundcolor": "k", "va": "top", "fontsize": 11}
         ax.text(0.005, 0.97, f"t = {t}", transform=ax.transAxes, **label)

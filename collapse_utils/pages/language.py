@@ -1,4 +1,4 @@
-"""The tables and plots that the language notebook shows and no other page needs."""
+"""The tables and plots of the language notebook."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from .tables import cost_table as cost_table
 COLD = "temperature=0.3"  # the variant at the paper's second temperature
 GPT2 = "architecture=gpt2"
 TRAINED = f"{GPT2},epochs=12"  # trained out, GPT-2 needs more epochs than Llama
-OUT = "GPT-2, trained out"
 BIBLE = "epochs=8"  # Llama, trained out on the Bible
 MARGIN = {  # a verdict on whether the loss stays
     REPRODUCED: "within our margin",
@@ -34,7 +33,7 @@ MARGIN = {  # a verdict on whether the loss stays
 ARCHITECTURES = {
     "Llama": ("", COLD),
     "GPT-2": (GPT2, f"{GPT2},{COLD}"),
-    OUT: (TRAINED, f"{TRAINED},{COLD}"),
+    "GPT-2, trained out": (TRAINED, f"{TRAINED},{COLD}"),
     "Llama, trained out": (BIBLE, f"{BIBLE},{COLD}"),
 }
 LOSS = "cross-entropy (nats per token)"
@@ -55,7 +54,7 @@ def _part(frame: pd.DataFrame, variant: str) -> pd.DataFrame:
 
 
 def main_figure(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """The loss at both temperatures, and the variety of samples at the lower one."""
+    """The loss at both temperatures, and the variety of samples at the lower temperature."""
     fig, axes = figures.grid(1, 3)
     hot, cold = _part(frame, ""), _part(frame, COLD)
     for ax, part, tau in zip(axes[0], (hot, cold), ("1", "0.3"), strict=False):
@@ -76,10 +75,10 @@ def _with_real(ax: Axes, part: pd.DataFrame, metric: str, names: Sequence[str], 
 
 
 def numbers(frame: pd.DataFrame) -> dict[str, float]:
-    """What the text quotes: means over seeds of first and final fits."""
+    """The numbers in the text: means over seeds of first and final fits."""
 
-    def mean(metric: str, regime: str, variant: str, place: int) -> float:
-        return by_iteration(frame, metric, regime=regime, variant=variant)["mean"].iloc[place]
+    def mean(metric: str, regime: str, variant: str, index: int) -> float:
+        return by_iteration(frame, metric, regime=regime, variant=variant)["mean"].iloc[index]
 
     def kept(regime: str, variant: str) -> str:
         return final_growth(frame, "distinct_2", regime, variant).text(2)
@@ -121,7 +120,7 @@ def numbers(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def gpt2(opened: Opened) -> str:
-    """What GPT-2 does, trained out like Llama; empty where it was not run."""
+    """A paragraph on GPT-2, trained out like Llama; empty where it was not run."""
     frame = opened.published
     if not (frame["variant"] == TRAINED).any():
         return ""
@@ -129,22 +128,22 @@ def gpt2(opened: Opened) -> str:
     own = curves[(curves["variant"] == TRAINED) & (curves["regime"] == "accumulate")]
     best = own.groupby(["seed", "iteration"])["validation_loss"].min().unstack().mean()
     return (
-        f"**GPT-2 fares worse.** {_ends(frame, TRAINED, 'gpt2')} Its later fits are "
+        f"**GPT-2 fares worse.** {_final_losses(frame, TRAINED, 'gpt2')} Its later fits are "
         "trained past their lowest validation loss, but even there the final fit is "
         f"{best.iloc[-1] - best.iloc[0]:.2f} above the first (τ = 1)."
     )
 
 
 def bible(opened: Opened) -> str:
-    """What Llama does, trained out on other text; empty where it was not run."""
+    """A paragraph on Llama, trained out on other text; empty where it was not run."""
     if "trained-bible" not in opened.committed:
         return ""
     frame = results.named("language", "trained-bible", opened.results_root)  # with every regime
-    return "**The Bible.** " + _ends(frame, BIBLE, "bible", "Llama's")
+    return "**The Bible.** " + _final_losses(frame, BIBLE, "bible", "Llama's")
 
 
-def _ends(frame: pd.DataFrame, variant: str, family: str, whose: str = "its") -> str:
-    """First and final losses in a sentence, with the verdicts of two claims of a family."""
+def _final_losses(frame: pd.DataFrame, variant: str, family: str, whose: str = "its") -> str:
+    """A sentence with first and final losses, and the verdicts on two claims of a family."""
 
     def loss(regime: str, here: str = variant) -> pd.Series:
         return by_iteration(frame, "cross_entropy", regime=regime, variant=here)["mean"]
@@ -170,7 +169,7 @@ def _parameters(config: LanguageConfig) -> int:
 
 
 def glance(opened: Opened) -> pd.DataFrame:
-    """Ours and the paper's experiment, side by side."""
+    """This book's experiment and the paper's, side by side."""
     table = {}
     for name, title in COLUMNS.items():
         frame, config = opened.committed[name], PRESETS[name.partition("-")[0]]
@@ -225,14 +224,14 @@ def equal_training(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
 
 
 def paper_figure(committed: Mapping[str, pd.DataFrame], reported: pd.DataFrame) -> Figure:
-    """How far each curve moves from its own first fit: ours filled, the paper's dashed."""
+    """The change of each curve since its first fit: ours solid, the paper's dashed."""
     fig, axes = figures.grid(1, 2)
-    for place, (ax, tau) in enumerate(zip(axes[0], (1.0, 0.3), strict=True)):
+    for index, (ax, tau) in enumerate(zip(axes[0], (1.0, 0.3), strict=True)):
         for name in COLUMNS:
             for variants in ARCHITECTURES.values():
                 for regime in ("replace", "accumulate"):
                     table = by_iteration(
-                        committed[name], "cross_entropy", regime=regime, variant=variants[place]
+                        committed[name], "cross_entropy", regime=regime, variant=variants[index]
                     )
                     if len(table):
                         change = table["mean"] - table["mean"].iloc[0]
@@ -245,10 +244,10 @@ def paper_figure(committed: Mapping[str, pd.DataFrame], reported: pd.DataFrame) 
             start = first[first["where"] == where]["value"].iloc[0]
             if regime in ("replace", "accumulate"):
                 later = curve[curve["iteration"] > 1]
-                fits, moved = [1, *later["iteration"]], [0, *(later["value"] - start)]
+                fits, change = [1, *later["iteration"]], [0, *(later["value"] - start)]
                 style = {"color": figures.COLOURS[regime], "marker": figures.MARKS[regime]}
                 style |= {"markerfacecolor": "white", "linewidth": 1, "markersize": 5}
-                ax.plot(fits, moved, "--", label=f"{figures.LABELS[regime]}, the paper", **style)
+                ax.plot(fits, change, "--", label=f"{figures.LABELS[regime]}, the paper", **style)
         ax.set_title(f"τ = {tau:g}")
         ax.set_xticks(range(1, 6))
         ax.set_xlabel("model-fitting iteration")
@@ -258,8 +257,8 @@ def paper_figure(committed: Mapping[str, pd.DataFrame], reported: pd.DataFrame) 
 
 
 def samples(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """What sampled stories look like: variety, vocabulary, and how likely they are to a model of
-    real stories.
+    """Measures of sampled stories: variety, vocabulary, and likelihood under a model of real
+    stories.
     """
     fig, axes = figures.grid(1, 3)
     hot, cold = _part(frame, ""), _part(frame, COLD)
@@ -268,10 +267,8 @@ def samples(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
     axes[0, 0].set(title="variety, τ = 1", ylim=(0, 1))
     _with_real(axes[0, 1], cold, "vocabulary_share", names, "share of the vocabulary")
     axes[0, 1].set(title="vocabulary, τ = 0.3", ylim=(0, 1))
-    for part in (hot, cold):
-        figures.regimes(axes[0, 2], part, "reference_cross_entropy", names, label=likely)
-    real = hot[hot["metric"] == "reference_cross_entropy_real"]["value"].mean()
-    axes[0, 2].axhline(real, color=figures.REPORTED, linestyle=":", label="real stories")
+    figures.regimes(axes[0, 2], cold, "reference_cross_entropy", names)
+    _with_real(axes[0, 2], hot, "reference_cross_entropy", names, likely)
     axes[0, 2].set(title="surprise of a model of real stories", ylim=(0, None))
     for text, value, drop in (("τ = 1", hot, 9), ("τ = 0.3", cold, -18)):
         if value.empty:  # not every regime has chains at both temperatures
@@ -310,16 +307,15 @@ def curves(panels: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Figure:
 
 
 def learning_curves(axes: np.ndarray, curves: pd.DataFrame) -> None:
-    """Training loss (top) and validation loss on real stories (bottom) by stories seen, replace
-    beside accumulate.
+    """Training loss (top) and validation loss on real stories (bottom) by stories seen.
 
-    ``axes`` is 2 by 2; ``curves`` holds one seed and one variant.  Darker lines are later
-    iterations.
+    ``axes`` is 2 by 2, with replace on the left and accumulate on the right.  ``curves`` has one
+    seed and one variant.  Darker lines are later iterations.
     """
     for column, regime in enumerate(("replace", "accumulate")):
         chosen = curves[curves["regime"] == regime]
         iterations = sorted(chosen["iteration"].unique())
-        # then later curves pass on the right of an end
+        # where curves grow longer, later ones pass on the right of an end, so labels go below
         grows = chosen.groupby("iteration")["items"].max().nunique() > 1
         side = (
             {"xytext": (0, -7), "ha": "center", "va": "top"}

@@ -1,4 +1,4 @@
-"""The tables and plots that the linear notebook shows and no other page needs."""
+"""The tables and plots of the linear notebook."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..regimes import REGIMES
 from . import figures
 from .notebook import Opened
 
-QUICK_REPEATS = 200  # of a grid that a notebook simulates itself
+QUICK_REPEATS = 200  # of the grid that the notebook simulates
 
 
 def simulate_grid(seed: int) -> pd.DataFrame:
-    """The whole same-x grid simulated anew, with the columns of ``grid.csv``."""
+    """A new simulation of the whole same-x grid, with the columns of ``grid.csv``."""
     rows = [
         row
         for config, regime in grid.cells(QUICK_REPEATS)
@@ -46,7 +46,7 @@ def _relative(frame: pd.DataFrame, regime: str, T: int) -> pd.Series:
 
 
 def numbers(frame: pd.DataFrame) -> dict[str, float]:
-    """What the text quotes: the final fit relative to the first, the smallest T, sigma2 = 1."""
+    """The numbers in the text: final fits / first fits at the smallest T, sigma2 = 1; z-scores."""
     T = min(grid.T_VALUES)
     final = {regime: _relative(frame, regime, T).iloc[-1] for regime in REGIMES}
     rows = frame[frame["x"] == "same"]
@@ -67,7 +67,7 @@ def numbers(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def glance(opened: Opened, frame: pd.DataFrame) -> pd.DataFrame:
-    """Ours and the paper's experiment, side by side."""
+    """This book's experiment and the paper's, side by side."""
     chain = PRESETS["cpu"]
     levels = ", ".join(f"{value:g}" for value in grid.SIGMA2_VALUES)
     sizes = ", ".join(map(str, grid.T_VALUES))
@@ -108,18 +108,17 @@ def deviations(frame: pd.DataFrame) -> Figure:
 def against_theory(
     axes: Sequence[Axes], frame: pd.DataFrame, names: Sequence[str], *, sigma2: float
 ) -> None:
-    """Test error by iteration, one panel a T: simulated points with intervals on the lines of
-    theory.
+    """Test error by iteration, a panel for each T: simulated points with intervals, and theory as
+    lines.
     """
     for ax, T in zip(axes, sorted(frame["T"].unique()), strict=True):
         for regime in names:
             cell = _cell(frame, regime, T, sigma2)
             shown = cell[(cell["n"] % 5 == 0) | (cell["n"] == 1)]
-            error = [shown["mean"] - shown["low"], shown["high"] - shown["mean"]]
             colour = figures.COLOURS[regime]
             ax.plot(cell["n"], cell["theory"], color=colour, linewidth=1.5)
             style = {"color": colour, "fmt": figures.MARKS[regime], "markersize": 4.5}
-            style |= {"yerr": error, "label": figures.LABELS[regime]}
+            style |= {"yerr": figures.yerr(shown), "label": figures.LABELS[regime]}
             ax.errorbar(shown["n"], shown["mean"], **style)
         ax.set(xlabel="iteration n", title=f"$T = {T}$", yscale="log")
     axes[0].set_ylabel("test error")
@@ -133,42 +132,41 @@ def off_by_one(ax: Axes, frame: pd.DataFrame, *, T: int) -> None:
     first, site = theory.base(d, T, 1.0), "$(n + 1)$ × base (the site's figure)"
     ax.plot(n, n * first, color=colour, label="$n$ × base (Theorem 1)")
     ax.plot(n, (n + 1) * first, "--", color=figures.REPORTED, label=site)
-    error = [cell["mean"] - cell["low"], cell["high"] - cell["mean"]]
-    ax.errorbar(n, cell["mean"], yerr=error, fmt="o", color=colour, label="simulation")
+    style = {"yerr": figures.yerr(cell), "fmt": "o", "color": colour, "label": "simulation"}
+    ax.errorbar(n, cell["mean"], **style)
     ax.set(xlabel="iteration n", ylabel="test error", title=f"replace, $d$ = {d}, $T$ = {T}")
     ax.legend(fontsize=10)
 
 
 def heavy_tails(ax: Axes, tails: pd.DataFrame) -> None:
-    """Quantiles, mean and base of the first fit's error by the distance of T from the edge of
-    existence, d + 1.
-    """
-    colour, edge = figures.COLOURS["accumulate"], tails["T"] - tails["d"] - 1
+    """Quantiles, mean and base of the first fit's error by T - d - 1; at 0 the mean is infinite."""
+    colour, excess = figures.COLOURS["accumulate"], tails["T"] - tails["d"] - 1
     ax.fill_between(
-        edge, tails["q0.025"], tails["q0.975"], color=colour, alpha=0.15, label="95% of repeats"
+        excess, tails["q0.025"], tails["q0.975"], color=colour, alpha=0.15, label="95% of repeats"
     )
     ax.fill_between(
-        edge, tails["q0.25"], tails["q0.75"], color=colour, alpha=0.3, label="half of them"
+        excess, tails["q0.25"], tails["q0.75"], color=colour, alpha=0.3, label="half of them"
     )
-    ax.plot(edge, tails["q0.5"], color=colour, label="median")
-    ax.plot(edge, tails["base"], color="black", linewidth=1.2, label="base = expected error")
+    ax.plot(excess, tails["q0.5"], color=colour, label="median")
+    ax.plot(excess, tails["base"], color="black", linewidth=1.2, label="base = expected error")
     mean = f"mean of {tails['repeats'].iloc[0]:,}"
-    ax.plot(edge, tails["mean"], "x", color=figures.COLOURS["replace"], label=mean)
-    ax.plot(edge, tails["max"], ".", color=figures.REPORTED, label="largest of them")
+    ax.plot(excess, tails["mean"], "x", color=figures.COLOURS["replace"], label=mean)
+    ax.plot(excess, tails["max"], ".", color=figures.REPORTED, label="largest of them")
     ax.set(xscale="log", yscale="log", xlabel="T - d - 1", ylabel="test error of the first fit")
     ax.set_title(f"d = {tails['d'].iloc[0]}, T from {tails['T'].min()} to {tails['T'].max()}")
-    ax.set_xticks(edge, [str(value) for value in edge], fontsize=10)
+    ax.set_xticks(excess, [str(value) for value in excess], fontsize=10)
     ax.minorticks_off()
     ax.legend(fontsize=9)
 
 
 def theory_lines(ax: Axes, frame: pd.DataFrame) -> None:
-    """The formulas at the sizes of the preset that a frame of chains was run at, dashed; none for a
-    regime with a share.
+    """The formulas as dashed lines, at the sizes of the preset of the chains in ``frame``.
+
+    There is none for a regime with a share.
     """
     config, _ = sections.configuration("linear", frame["preset"].iloc[0])
     n = np.arange(1, config.iterations + 1)
-    for regime in set(frame["regime"]) & set(REGIMES):
+    for regime in (name for name in REGIMES if name in set(frame["regime"])):
         expected = theory.test_error(regime, n, config.d, config.T, config.sigma2)
         ax.plot(n, expected, "--", color=figures.COLOURS[regime], linewidth=1)
     ax.set_yscale("log")

@@ -1,4 +1,4 @@
-"""Chains of 50 fits: the curves with the shapes of growth that are fitted to them."""
+"""Chains of 50 fits: their curves, and the shapes of growth that are fitted to them."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ FACES = "iterations=50,protocol=steps"  # variants at the preset smoke
 STORIES = "iterations=50"
 
 
-def axis(
-    ax: Axes, frame: pd.DataFrame, variant: str, metric: str, of: str, *, label: str = ""
+def draw(
+    ax: Axes, frame: pd.DataFrame, variant: str, metric: str, fitted: str, *, label: str = ""
 ) -> None:
-    """The regimes of a variant, and the least-squares curves a + b H_t and a + b t of one, if it is
-    in ``frame``.
+    """The curves of a variant by regime.
+
+    Adds the least-squares curves a + b H_t and a + b t of the regime ``fitted``, if it was run.
     """
-    ours = frame[frame["variant"] == variant]
-    figures.regimes(ax, ours, metric, REGIMES, label=label)
-    mean = by_iteration(ours, metric, regime=of)
+    own = frame[frame["variant"] == variant]
+    figures.regimes(ax, own, metric, REGIMES, label=label)
+    mean = by_iteration(own, metric, regime=fitted)
     if mean.empty:
         return
     t = mean["iteration"].to_numpy(float)
-    for shape, style, words in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
+    for shape, mark, formula in ((np.cumsum(1 / t), "-", "a + b H_t"), (t, ":", "a + b t")):
         slope, start = np.polyfit(shape, mean["mean"], 1)
-        black = {"color": "black", "linewidth": 1, "label": f"{figures.LABELS[of]}, ${words}$"}
-        ax.plot(t, start + slope * shape, style, **black)
+        label = f"{figures.LABELS[fitted]}, ${formula}$"
+        ax.plot(t, start + slope * shape, mark, color="black", linewidth=1, label=label)
 
 
-def stories(frame: pd.DataFrame) -> str:
-    """What the long chains of language models do, in a paragraph."""
-    judged = {each.id: claims.judge(each, frame) for each in claims.of("language")}
+def stories_text(frame: pd.DataFrame) -> str:
+    """A paragraph on the long chains of language models."""
+    verdicts = {claim.id: claims.judge(claim, frame) for claim in claims.of("language")}
 
     def change(regime: str) -> str:
-        effect = judged[f"long-language-{regime}-rises"].effect
+        effect = verdicts[f"long-language-{regime}-rises"].effect
         return f"{effect.mean - 1:.1%} [{effect.low - 1:.1%}, {effect.high - 1:.1%}]"
 
     return (

@@ -1,4 +1,4 @@
-"""The figures and tables of the chapter on what real data are worth."""
+"""The figures and tables of the chapter on training sets with a part of real data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMS = {  # as the table names them
     "accumulated": "fresh, accumulated",
     "new-rows": "fresh, other rows",
 }
-SIZES = {"": "n", "images=160,epochs=40,decay=0.9487": "n/2"}  # as many steps a fit in both
+SIZES = {"": "n", "images=160,epochs=40,decay=0.9487": "n/2"}  # fits of both have as many steps
 FRESH, FIXED = figures.COLOURS["accumulate"], figures.COLOURS["replace"]
 STYLES = {  # of faces: colour, mark, label
     "fixed_real": (FIXED, "o", "same faces"),
@@ -33,8 +33,8 @@ STYLES = {  # of faces: colour, mark, label
 }
 
 
-def worth(axes: Sequence[Axes]) -> None:
-    """The settled error against the share of real data: at a fixed total, at a fixed number."""
+def final_error(axes: Sequence[Axes]) -> None:
+    """The limit of the error by share of real items: at a fixed total, and at a fixed number."""
     share = np.linspace(0.05, 0.999, 200)
     for name, colour, fixed in (("fresh", FRESH, False), ("always the same", FIXED, True)):
         total, number = [], []
@@ -56,7 +56,7 @@ def worth(axes: Sequence[Axes]) -> None:
 
 
 def in_short(frame: pd.DataFrame) -> str:
-    """The answer in numbers: of the closed forms, and of the faces."""
+    """The chapter's answer, in numbers of the closed forms and of the faces."""
     low = mixing.growth(np.inf, 1, 1e9)
     high = mixing.growth(np.inf, 1, 1e9, pool=1)
     table = rises(Rows(frame, METRIC, "ratio"), "fixed_real")
@@ -75,7 +75,7 @@ def in_short(frame: pd.DataFrame) -> str:
 
 
 def simulated(axes: Sequence[Axes], frame: pd.DataFrame, shown: Sequence[str]) -> None:
-    """Simulated errors by iteration on their closed forms, a panel a form, a line a setting."""
+    """Simulations and closed forms by iteration: a panel for each form, a line for each r:s."""
     t = np.arange(1, int(frame["iteration"].max()) + 1)
     for ax, name in zip(axes, shown, strict=True):
         for (r, s), shade in zip(SETS, np.linspace(0.3, 1, len(SETS)), strict=True):
@@ -88,21 +88,19 @@ def simulated(axes: Sequence[Axes], frame: pd.DataFrame, shown: Sequence[str]) -
     axes[0].set_ylabel("error / error of the first fit")
 
 
-def dose(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
+def rise_by_share(axes: Sequence[Axes], frame: pd.DataFrame) -> None:
     """The rise of the loss of faces / that under replace: by share, and by number of real faces."""
     rows = Rows(frame, METRIC, "ratio")
-    for place, (variant, kind) in enumerate(itertools.product(SIZES, KINDS)):
+    for index, (variant, kind) in enumerate(itertools.product(SIZES, KINDS)):
         colour, mark, label = STYLES[kind]
         table = rises(rows, kind, variant)
-        part = [estimate(table[share] / table[0.0]) for share in INNER]
-        ends = [[e.mean - e.low for e in part], [e.high - e.mean for e in part]]
-        style = {"color": colour, "fmt": mark, "capsize": 2, "yerr": ends}
+        rise = pd.DataFrame([vars(estimate(table[share] / table[0.0])) for share in INNER])
+        style = {"color": colour, "fmt": mark, "capsize": 2, "yerr": figures.yerr(rise)}
         style["fillstyle"] = "none" if variant else "full"
-        mean = [e.mean for e in part]
-        share = np.array(INNER) + 0.012 * (place - 1.5)  # side by side
-        number = np.array(INNER) * (0.5 if variant else 1.0) * 1.02 ** (place - 1.5)
-        axes[0].errorbar(share, mean, label=f"{label}, {SIZES[variant]} items", **style)
-        axes[1].errorbar(number, mean, **style)
+        share = np.array(INNER) + 0.012 * (index - 1.5)  # side by side
+        number = np.array(INNER) * (0.5 if variant else 1.0) * 1.02 ** (index - 1.5)
+        axes[0].errorbar(share, rise["mean"], label=f"{label}, {SIZES[variant]} items", **style)
+        axes[1].errorbar(number, rise["mean"], **style)
     expected = predicted("fixed_real", int(frame["iteration"].max()))
     axes[0].plot(INNER, expected["bias"], color="black", label="biases")
     axes[0].plot(INNER, expected["noise"], ":", color="black", label="noise")

@@ -1,4 +1,4 @@
-"""The tables and plots that the molecule notebook shows and no other page needs."""
+"""The tables and plots of the molecule notebook."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def losses(
 
 
 def reported_losses(row: Sequence[Axes], reported: pd.DataFrame) -> None:
-    """The same of the authors."""
+    """The three losses of the authors / those of their first fit."""
     for ax, metric in zip(row, LOSSES, strict=True):
         figures.reported_growth(ax, reported[reported["metric"] == metric])
 
 
 def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
-    """What the sentences of the page say: final losses and samples, with intervals."""
+    """The numbers in the page's sentences: final losses and samples, with intervals."""
 
     def broken(regime: str) -> float:
         table = by_seed(frame, "broken_share", regime=regime, variant="")
@@ -61,7 +61,7 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame) -> dict[str, str]:
 
 
 def own_sampler(frame: pd.DataFrame) -> str:
-    """A sentence on the chains that GeoDiff's own sampler made; empty where there are none."""
+    """A sentence on the chains with GeoDiff's own sampler; empty where there are none."""
     variants = [name for name in frame["variant"].unique() if "sampler=langevin" in name]
     if not variants:
         return ""
@@ -77,8 +77,8 @@ def own_sampler(frame: pd.DataFrame) -> str:
 
 
 def parameters(config: MoleculesConfig) -> int:
-    """How many numbers a model of these sizes learns; a preconditioned one has some for each kind
-    of atom and distance beside them.
+    """Number of parameters of the model, without the tables of a preconditioned one, which has some
+    for each kind of atom and distance.
     """
     from ..molecules.model import GeoDiff
 
@@ -86,7 +86,7 @@ def parameters(config: MoleculesConfig) -> int:
 
 
 def glance(opened: Opened) -> pd.DataFrame:
-    """Ours and the authors' experiment, side by side."""
+    """This book's experiment and the authors', side by side."""
     folder, ours, paper = opened.folder(), PRESETS["cpu"], PRESETS["paper"]
     record = files.read_json(folder / "provenance.json")[0]
     notes = record["provenance"]["notes"]
@@ -135,7 +135,7 @@ def control_table(ours: pd.DataFrame) -> pd.DataFrame:
 
 
 def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
-    """How good the samples of the first model are, before any collapse."""
+    """The quality of the first model's samples, before any collapse."""
     names = {
         "bond_error": ("bond length, mean absolute error (Å)", 3),
         "angle_error": ("bond angle, mean absolute error (degrees)", 1),
@@ -144,7 +144,7 @@ def first_fit_table(ours: pd.DataFrame) -> pd.DataFrame:
         "matching": ("matching MAT-R (Å)", 2),
         "broken_share": ("share of broken samples", 3),
     }
-    where = {name: ours[name].iloc[0] for name in ("regime", "variant")}  # of any: one first fit
+    where = {name: ours[name].iloc[0] for name in ("regime", "variant")}  # all share the first fit
     rows = {
         label: estimate(by_seed(ours, metric, **where)[1]).text(digits)
         for metric, (label, digits) in names.items()
@@ -176,17 +176,17 @@ SAMPLERS = {"langevin": "GeoDiff's own", "geometry": "rough geometry, no network
 
 
 def sampler_chains(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """What a chain does by sampler: local loss and strain of the final fit / the first fit, for
-    every sampler that was run on each of the results.
+    """Local loss and strain of the final fit / the first fit, for every sampler that was run.
+
+    ``frames`` are the results by name.
     """
     rows = []
     for name, metrics in frames.items():
         for variant, regime in sorted(set(zip(metrics["variant"], metrics["regime"], strict=True))):
-            chosen = [words for key, words in SAMPLERS.items() if f"sampler={key}" in variant]
-            sampler = (chosen or ["the fast sampler"])[0]
-            plain = not variant or chosen
-            if not plain or regime not in REGIMES:
+            named = [text for key, text in SAMPLERS.items() if f"sampler={key}" in variant]
+            if regime not in REGIMES or (variant and not named):
                 continue
+            sampler = named[0] if named else "the fast sampler"
             cells = [
                 _final(metrics, metric, regime, variant) for metric in ("local_loss", "strain")
             ]
@@ -205,7 +205,7 @@ def _final(frame: pd.DataFrame, metric: str, regime: str, variant: str = "") -> 
 
 def data_table(folder: Path) -> pd.DataFrame:
     """What the chains were trained and measured on, from their provenance."""
-    notes = next(iter(files.read_json(folder / "provenance.json")))["provenance"]["notes"]
+    notes = files.read_json(folder / "provenance.json")[0]["provenance"]["notes"]
     rows = [
         (split, notes[f"{split}_molecules"], notes[f"{split}_conformations"])
         for split in ("train", "validation", "test")

@@ -1,4 +1,4 @@
-"""What a reader calls data and results, whose names in the code are short."""
+"""Titles of data and results for readers; their names in the code are short."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DATA = {  # data sources
     "geom_drugs": "GEOM-Drugs",
 }
 PROTOCOLS = {"trained": "trained out", "cpu": "one epoch"}  # presets of the language models
-# the smallest networks, of which pages show long chains, or chains with a share of real faces
+# results of the smallest networks: long chains, or chains with a share of real faces
 SMALL = ("smoke-orl", "smoke-rdkit", "smoke-tinystories")
 
 
 def results_name(page: Page, name: str) -> str:
-    """Results such as ``cpu-tinystories``: their data, and the protocol where several were run."""
+    """The title of results such as ``cpu-tinystories``: their data, and the protocol if needed."""
     preset, _, source = name.partition("-")
     if page.section == "own_model":
         return DATA["orl"]

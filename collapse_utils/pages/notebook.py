@@ -1,8 +1,8 @@
-"""What the notebooks share: their parameters, the committed results, and the run beside them.
+"""What the notebooks share: their parameters, the committed results, and the results of this run.
 
-A notebook has one ``parameters`` cell.  It hands those values to :func:`open_section`, which checks
-them and returns the committed reference results and, with ``recompute = True``, the results of this
-run: every chain is trained, or read if its run directory is finished.
+A notebook has one ``parameters`` cell.  It passes those values to :func:`open_section`, which
+checks them and returns the committed results.  With ``recompute = True`` it also returns the
+results of this run: every chain is trained, or read if its run directory is finished.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ class Opened:
     """The results that a notebook shows."""
 
     section: str
-    # by name, such as "cpu-tinystories": preset and source; real data first
-    committed: dict[str, pd.DataFrame]
-    run: pd.DataFrame | None  # of this run, or None where the notebook only reads
+    committed: dict[str, pd.DataFrame]  # by preset-source, such as cpu-tinystories; reference first
+    run: pd.DataFrame | None  # the results of this run; None where the notebook only reads
     run_name: str
     regimes: list[str]
     results_root: Path
@@ -49,60 +48,53 @@ class Opened:
 
     @property
     def reference(self) -> pd.DataFrame:
-        """The committed results that the page is about: those on real data."""
+        """The committed results that the page is about: the first ones, which are on real data."""
         return self.committed[self.reference_name]
 
     @property
     def published(self) -> pd.DataFrame:
-        """The reference with every regime, whichever the parameters name: sentences rest on it."""
+        """The reference with every regime, for sentences, which do not depend on the parameters."""
         return results.named(self.section, self.reference_name, self.results_root)
 
     @property
     def judged(self) -> pd.DataFrame:
-        """The frame of the page's tables: this run's if it has seeds enough, else the reference."""
-        return self.run if self.run is not None and _enough(self.run) else self.reference
+        """The frame of the page's tables: this run's if it has enough seeds, else the reference."""
+        return self.run if self.run is not None and _enough_seeds(self.run) else self.reference
 
     def folder(self, name: str = "") -> Path:
         """The folder of committed results of that name, or of the reference."""
         return self.results_root / self.section / (name or self.reference_name)
 
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
-        """Name and frame of every row of a figure: each data source's results at its largest
-        preset, and this run.
+        """Name and frame of every row of a figure: the results at the largest preset of each data
+        source, and this run.
         """
         shown = [(name, self.committed[name]) for name in claims.of_each_source(self.committed)]
-        return (
-            [*shown, (f"{THIS_RUN}, {self.run_name}", self.run)] if self.run is not None else shown
-        )
+        if self.run is not None:
+            shown.append((f"{THIS_RUN}, {self.run_name}", self.run))
+        return shown
 
     def verdicts(self) -> dict[str, list[Verdict]]:
-        """The verdicts on every claim of the section, by the name of the results that it is held
-        against.
+        """The verdicts on every claim of the section, by the name of the results that decide it.
 
-        A run at the preset and on the data of committed results takes their place, variant by
-        variant, where it has seeds enough; so the verdicts of a fresh run can be compared with the
-        committed ones.
+        A run with the preset and data of committed results replaces each of their variants for
+        which it has enough seeds.
         """
         verdicts = {}
         for name, frame in self.committed.items():
             if self.run is not None and self.run_name == name:
-                fresh = [part for _, part in self.run.groupby("variant") if _enough(part)]
+                fresh = [part for _, part in self.run.groupby("variant") if _enough_seeds(part)]
                 kept = frame[~frame["variant"].isin({part["variant"].iloc[0] for part in fresh})]
                 frame = pd.concat([kept, *fresh], ignore_index=True)
-            held = [claims.on(each, name) for each in self._claims(name)]
-            verdicts[name] = [claims.judge(each, frame) for each in held]
+            verdicts[name] = [
+                claims.judge(claims.on(claim, name), frame)
+                for claim in claims.of(self.section)
+                if name in claim.outcomes
+            ]
         return verdicts
 
-    def own_verdicts(self) -> list[Verdict]:
-        """The verdicts on this run alone."""
-        every = claims.of(self.section)
-        return [] if self.run is None else [claims.judge(each, self.run) for each in every]
 
-    def _claims(self, name: str) -> list[claims.Claim]:
-        return [claim for claim in claims.of(self.section) if name in claim.outcomes]
-
-
-def _enough(frame: pd.DataFrame) -> bool:
+def _enough_seeds(frame: pd.DataFrame) -> bool:
     return frame["seed"].nunique() >= VERDICT_SEEDS
 
 
@@ -115,9 +107,9 @@ def check_parameters(
     presets: Sequence[str] = NAMES,
     shares: bool = True,
 ) -> None:
-    """InputError for the first parameter of a notebook that is not what it must be.
+    """Raise an InputError for the first parameter of a notebook that is not allowed.
 
-    ``presets`` are those of its section; ``shares`` says whether it takes regimes with a share.
+    ``presets`` are those of its section; ``shares`` allows regimes with a share of real items.
     """
     if preset not in presets:
         raise InputError("preset", preset, "one of " + ", ".join(presets))
@@ -164,17 +156,17 @@ def open_section(
         name: results.named(section, name, root)
         for name in committed or claims.page(section).results
     }
-    # all committed rows where none is of the regimes given: the page is about them
+    # where no committed row is of the given regimes, show all rows
     shown = {
         name: rows if len(rows := frame[frame["regime"].isin(regimes)]) else frame
         for name, frame in frames.items()
     }
-    run, name = None, ""
+    run, run_name = None, ""
     if recompute:
         chains = section, preset, seeds, regimes, data, runs_dir, vary
         run = train(*chains, allow_changed_code=allow_changed_code)
-        name = f"{preset}-{run['data'].iloc[0]}"
-    return Opened(section, shown, run, name, list(regimes), root)
+        run_name = f"{preset}-{run['data'].iloc[0]}"
+    return Opened(section, shown, run, run_name, list(regimes), root)
 
 
 def runs_folder(runs: str | Path) -> Path:
@@ -227,9 +219,7 @@ def train(
 
 
 def print_verdicts(judged: Mapping[str, Sequence[Verdict]]) -> None:
-    """Print one line a claim; without numbers, so that the text is the same wherever the claim
-    holds.
-    """
+    """Print a line for each claim, without numbers: the text is the same wherever it holds."""
     for name, verdicts in judged.items():
         print(f"on {name}:")
         for verdict in verdicts:
@@ -237,37 +227,39 @@ def print_verdicts(judged: Mapping[str, Sequence[Verdict]]) -> None:
 
 
 def print_directions(opened: Opened) -> None:
-    """What this run says of every claim: its verdict or, with too few seeds for one, where its
-    means point.
+    """Print a line for each claim: the verdict of this run or, with too few seeds, the direction of
+    its means.
     """
     if opened.run is None:
         print("no chain was trained here: the page shows the committed results")
         return
     print(f"on this run, {opened.run_name}:")
-    for verdict in opened.own_verdicts():
-        print(f"  {verdict.line() if _enough(opened.run) else verdict.direction()}")
+    for claim in claims.of(opened.section):
+        verdict = claims.judge(claim, opened.run)
+        print(f"  {verdict.line() if _enough_seeds(opened.run) else verdict.direction()}")
 
 
 def verdict_table(section: str, judged: Mapping[str, Sequence[Verdict]]) -> pd.DataFrame:
-    """A row for each claim and each of the results: where the effect is claimed to lie, the
-    outcome, and the effect with its interval.
+    """A row for each claim and each of the results: the claimed range, the outcome, and the effect
+    with its interval.
     """
     page = claims.page(section)
     rows: dict[str, dict[str, tuple[str, str, str]]] = {}
     for key, verdicts in judged.items():
         name = names.results_name(page, key) if key in page.results else key
-        for v in verdicts:
-            effect = claims.text(v.effect) if v.effect.n else ""
-            rows.setdefault(v.claim, {})[name] = v.claimed, v.outcome, effect
-    places = [(claim, name) for claim, found in rows.items() for name in found]
-    cells = [cell for found in rows.values() for cell in found.values()]
-    index = pd.MultiIndex.from_tuples(places, names=["claim", "data"])
-    return pd.DataFrame(cells, index, columns=["claimed", "outcome", "effect"])
+        for verdict in verdicts:
+            effect = claims.text(verdict.effect) if verdict.effect.n else ""
+            row = verdict.claimed, verdict.outcome, effect
+            rows.setdefault(verdict.claim, {})[name] = row
+    cells = {(claim, name): row for claim, by_name in rows.items() for name, row in by_name.items()}
+    index = pd.MultiIndex.from_tuples(list(cells), names=["claim", "data"])
+    return pd.DataFrame(list(cells.values()), index, columns=["claimed", "outcome", "effect"])
 
 
 def accelerator_notice(section: str, results_dir: str = "") -> None:
-    """Say on standard error what this machine trains on, and what a Colab GPU gives; nothing that a
-    checked output holds.
+    """Print the device of this machine, and the planned time on a Colab GPU.
+
+    Both go to standard error, since the checked outputs of a notebook must not depend on them.
     """
     import torch
 

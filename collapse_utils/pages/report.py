@@ -1,11 +1,12 @@
 """The report on one experiment with any model: a plot, a table, and verdicts in plain words.
 
-The rules of decision are those of the book's claims (``evidence/verdicts.py``); the words are other
-ones, since nothing is reproduced when a reader tests a model of their own.
+Verdicts follow the rules of the book's claims (``evidence/verdicts.py``).  Their words differ,
+since an experiment with a reader's own model reproduces nothing.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,18 +28,19 @@ from . import figures
 
 RISES = {REPRODUCED: "rises", NOT_REPRODUCED: "does not rise", UNDECIDED: "undecided"}
 ENDS = {REPRODUCED: "above", NOT_REPRODUCED: "below", UNDECIDED: "undecided"}
-EXPERIMENT = ["section", "preset", "data", "variant"]  # what tells one experiment from another
+EXPERIMENT = ["section", "preset", "data", "variant"]  # the columns that identify an experiment
 COLUMNS = 3  # panels in a row
 
 
 def check(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> list[str]:
-    """The metrics to report, all of them unless given; InputError if ``frame`` is not the tidy
-    frame of one experiment.
+    """The metrics to report: ``metrics``, or all of them if empty.
+
+    Raises InputError if ``frame`` is not the tidy frame of one experiment, or lacks a metric.
     """
     columns = list(getattr(frame, "columns", []))
-    lacking = [name for name in (*KEY, "value") if name not in columns]
-    if lacking:
-        got = f"{type(frame).__name__} without {', '.join(lacking)}"
+    missing = [name for name in (*KEY, "value") if name not in columns]
+    if missing:
+        got = f"{type(frame).__name__} without {', '.join(missing)}"
         raise InputError("frame", got, "what experiment(...) returns")
     if frame.empty:
         raise InputError("frame", "no rows", "the rows of at least one finished chain")
@@ -94,7 +96,7 @@ def comparisons(frame: pd.DataFrame, metric: str) -> list[str]:
     return lines
 
 
-def words(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> str:
+def text_report(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> str:
     """The table and the verdicts of every metric as text."""
     metrics = check(frame, metrics)
     row = frame.iloc[0]
@@ -105,36 +107,35 @@ def words(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> str:
         parts.append(f"a verdict needs {VERDICT_SEEDS} seeds")
     for metric in metrics:
         shown = table(frame, metric)
-        held = shown.to_string() if len(shown) else "one fit: there is no change to decide on"
-        parts.append("\n".join([metric, held, *comparisons(frame, metric)]))
+        body = shown.to_string() if len(shown) else "one fit: there is no change to decide on"
+        parts.append("\n".join([metric, body, *comparisons(frame, metric)]))
     return "\n\n".join(parts)
 
 
 def figure(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Figure:
     """A panel for each metric: the mean over seeds by iteration, a line for each regime."""
     metrics = check(frame, metrics)
-    wide = min(len(metrics), COLUMNS)
-    fig, axes = figures.grid(-(-len(metrics) // wide), wide)
+    columns = min(len(metrics), COLUMNS)
+    fig, axes = figures.grid(math.ceil(len(metrics) / columns), columns)
     for ax, metric in zip(axes.flat, metrics, strict=False):
-        where = {"variant": frame["variant"].iloc[0]}
-        figures.regimes(ax, frame, metric, regimes.REGIMES, **where)
+        figures.regimes(ax, frame, metric, regimes.REGIMES, variant=frame["variant"].iloc[0])
     for ax in axes.flat[len(metrics) :]:
         ax.set_axis_off()
     figures.legend(fig, axes.flat)
-    fig.suptitle(figures.about(frame["section"].iloc[0], frame), fontsize=11)
+    fig.suptitle(figures.title(frame["section"].iloc[0], frame), fontsize=11)
     return fig
 
 
 def report(
     frame: pd.DataFrame, file: str | Path | None = None, metrics: Sequence[str] = ()
 ) -> None:
-    """Print the table and the verdicts, and draw the plot: into ``file`` or, without one, on the
-    page of a notebook.
+    """Print the table and the verdicts, and draw the plot into ``file`` or, without one, in the
+    notebook.
 
     Parameters
     ----------
     frame : what :func:`collapse_utils.own.experiment` returns, or rows of it.
-    file : a picture to write; its ending names the format (png, pdf, svg).
+    file : a picture to write; its suffix gives the format (png, pdf, svg).
     metrics : those to report; all of them unless given.
 
     Raises
@@ -142,11 +143,11 @@ def report(
     InputError : ``frame`` is not of one experiment, a metric is not in it, or ``file`` cannot be
         written.
     """
-    print(words(frame, metrics))
+    print(text_report(frame, metrics))
     figures.style()
     fig = figure(frame, metrics)
     if file is None:
-        if plt.get_backend().lower() != "agg":  # which shows nothing
+        if plt.get_backend().lower() != "agg":  # agg has no display
             plt.show()
         plt.close(fig)
         return

@@ -1,4 +1,4 @@
-"""The cells of the scaling study: their chains, plots and tables."""
+"""The plots and tables of the scaling study, and the rows of results that they use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRIC = "bits_per_character"
 UNIT = "bits per character"
 FIXED = ("replace", "accumulate_subsample")  # regimes whose training set does not grow
 REGIMES = (*FIXED, "accumulate")
-MARKS = ("o", "s", "^", "D", "P")  # of the sizes of models, the smallest first
+MARKS = ("o", "s", "^", "D", "P")  # of models, the smallest first
 
 
 def grid() -> tuple[str, ...]:
@@ -26,15 +26,20 @@ def grid() -> tuple[str, ...]:
     return tuple(claims.page("scale").models.values())
 
 
-def size(parameters: float) -> str:
-    """A number of parameters as a reader says it, such as ``98 thousand``."""
+def in_grid(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the cells in :func:`grid`."""
+    return frame[frame["variant"].isin(grid())]
+
+
+def parameters_text(parameters: float) -> str:
+    """A number of parameters in words, such as ``98 thousand``."""
     if parameters < 1e6:
         return f"{parameters / 1e3:.0f} thousand"
     return f"{parameters / 1e6:.3g} million"
 
 
 def chains(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFrame:
-    """One row a chain of :func:`scaling.rises`, of the regimes of the study."""
+    """The rows of :func:`scaling.rises`, one for each chain, of the regimes of the study."""
     parts = [
         scaling.rises(frame, METRIC, regime, preset).assign(regime=regime) for regime in REGIMES
     ]
@@ -42,11 +47,11 @@ def chains(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFrame:
 
 
 def _styles(table: pd.DataFrame) -> dict[int, dict[str, object]]:
-    """Parameters -> colour, mark and label of a size of the model."""
+    """Number of parameters -> colour, mark and label."""
     sizes = sorted(table["parameters"].unique())
     colours = sns.color_palette("crest", len(sizes))
     return {
-        parameters: {"color": colour, "marker": mark, "label": size(parameters)}
+        parameters: {"color": colour, "marker": mark, "label": parameters_text(parameters)}
         for parameters, colour, mark in zip(sizes, colours, MARKS, strict=False)
     }
 
@@ -54,27 +59,26 @@ def _styles(table: pd.DataFrame) -> dict[int, dict[str, object]]:
 def _points(ax: Axes, table: pd.DataFrame, x: str, y: str, **style: object) -> None:
     """Means over seeds with 95% intervals."""
     means = pd.DataFrame({at: vars(estimate(own[y])) for at, own in table.groupby(x)}).T
-    arms = [means["mean"] - means["low"], means["high"] - means["mean"]]
-    ax.errorbar(means.index, means["mean"], arms, capsize=3, elinewidth=1, **style)
+    ax.errorbar(means.index, means["mean"], figures.yerr(means), capsize=3, elinewidth=1, **style)
 
 
-def _log_axis(ax: Axes, ticks: list[float], label: str, words: list[str]) -> None:
+def _log_axis(ax: Axes, ticks: list[float], texts: list[str], label: str) -> None:
+    """A logarithmic x axis with these ticks and no others."""
     ax.set_xscale("log")
-    ax.set_xticks(ticks, words)
+    ax.set_xticks(ticks, texts)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(label)
 
 
-def main(axes: np.ndarray, frame: pd.DataFrame) -> None:
+def rise_panels(axes: np.ndarray, frame: pd.DataFrame) -> None:
     """The rise by number of stories for two regimes, and accumulate by number of parameters."""
-    table = chains(frame)
-    table = table[table["variant"].isin(grid())]
+    table = chains(in_grid(frame))
     styles, stories = _styles(table), sorted(table["stories"].unique())
     for ax, regime in zip(axes, FIXED, strict=False):
         for parameters, own in table[table["regime"] == regime].groupby("parameters"):
             _points(ax, own, "stories", "rise", **styles[parameters])
         ax.set_title(figures.LABELS[regime], fontsize=11)
-        _log_axis(ax, stories, "real stories n", [f"{n:,}" for n in stories])
+        _log_axis(ax, stories, [f"{n:,}" for n in stories], "real stories n")
     axes[0].set_ylabel(f"final - first fit ({UNIT})")
     axes[0].sharey(axes[1])
     own = table[table["regime"] == "accumulate"]
@@ -85,21 +89,20 @@ def main(axes: np.ndarray, frame: pd.DataFrame) -> None:
     axes[2].set_title(f"accumulate, n = {own['stories'].min():,}", fontsize=11)
     axes[2].set_ylabel("later fits - first fit")
     ticks = sorted(own["parameters"].unique())
-    _log_axis(axes[2], ticks, "parameters P", [f"{p / 1e3:.0f}k" for p in ticks])
+    _log_axis(axes[2], ticks, [f"{p / 1e3:.0f}k" for p in ticks], "parameters P")
     for ax in axes:
         ax.axhline(0, color="black", linewidth=0.8, zorder=1)
 
 
 def margin() -> float:
-    """By how much a loss that "does not rise" may rise, as the claim has it."""
+    """The rise up to which the claim says that a loss does not rise."""
     [claim] = [each for each in claims.of("scale") if each.id == "scale-accumulate-stays"]
     return claim.options["limit"]
 
 
 def final_and_first(ax: Axes, frame: pd.DataFrame) -> None:
-    """The final loss under replace by the loss of the first fit: a mark a chain."""
-    table = chains(frame)
-    table = table[(table["regime"] == "replace") & table["variant"].isin(grid())]
+    """The final loss under replace by the loss of the first fit: a mark for each chain."""
+    table = scaling.rises(in_grid(frame), METRIC, "replace")
     for parameters, style in _styles(table).items():
         own = table[table["parameters"] == parameters]
         ax.plot(own["first"], own["final"], linestyle="", **style)
@@ -110,11 +113,11 @@ def final_and_first(ax: Axes, frame: pd.DataFrame) -> None:
 
 
 def cell_table(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFrame:
-    """Every cell: how it was trained, the loss of its first fit, and its changes by regime."""
+    """A row for each cell: its training, the loss of its first fit, and the changes by regime."""
     table, rows = chains(frame, preset), {}
     for (parameters, stories, variant), own in table.groupby([*reversed(AXES), "variant"]):
         config = scaling.config_of(variant, preset)
-        rows[size(parameters), f"{stories:,}"] = {
+        rows[parameters_text(parameters), f"{stories:,}"] = {
             "epochs": config.epochs,
             "learning rate": config.learning_rate,
             "first fit": f"{own.groupby('seed')['first'].first().mean():.2f}",
@@ -125,16 +128,15 @@ def cell_table(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFram
                 for regime, part in own.groupby("regime", sort=False)
             },
         }
-    made = pd.DataFrame.from_dict(rows, orient="index").fillna("not run")
-    made.index.names = ["parameters", "n"]
-    return made
+    cells = pd.DataFrame.from_dict(rows, orient="index").fillna("not run")
+    cells.index.names = ["parameters", "n"]
+    return cells
 
 
 def glance(frame: pd.DataFrame) -> pd.DataFrame:
-    """This study beside the paper's language models."""
-    table = chains(frame)
-    table = table[table["variant"].isin(grid())]
-    sizes = [size(table["parameters"].min()), size(table["parameters"].max())]
+    """This study and the paper's language models, side by side."""
+    table = chains(in_grid(frame))
+    sizes = [parameters_text(p) for p in (table["parameters"].min(), table["parameters"].max())]
     low, high = (f"{n:,}" for n in (table["stories"].min(), table["stories"].max()))
     seeds = table["seed"].nunique()
     rows = {

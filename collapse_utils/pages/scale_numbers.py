@@ -1,4 +1,4 @@
-"""The numbers and sentences of the chapter on scale."""
+"""The numbers of the chapter on scale, and the paragraphs that contain them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from ..evidence import claims, results, scaling
 from ..evidence.scaling import AXES
 from ..evidence.statistics import Estimate, estimate
 from ..evidence.verdicts import REPRODUCED
-from .forecasts import ALL, PAPER, PAPER_STORIES, outcomes, paper_rises
-from .scale import FIXED, METRIC, chains, grid, margin, size
+from .forecasts import ALL, PAPER, PAPER_STORIES, inside_forecast, paper_rises
+from .scale import FIXED, METRIC, chains, grid, in_grid, margin, parameters_text
 from .tables import signed
 
-KNOWN = "hidden=128,ffn=512"  # the cell whose seeds and stories chapter 02 had published
+KNOWN = "hidden=128,ffn=512"  # the cell with seeds and stories that chapter 02 had published
 
 
 def numbers(frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame) -> dict:
-    """What the text quotes of the published chains."""
-    table = chains(frame)
-    table = table[table["variant"].isin(grid())]
-    of = dict(iter(table.groupby("regime")))
-    replace, half = (of[regime].groupby(list(AXES))["rise"].mean() for regime in FIXED)
-    later = of["accumulate"].groupby("parameters")["later"].mean()
-    slopes = scaling.slopes(of["replace"], grid())
-    first = of["replace"].groupby(list(AXES))["first"].mean().unstack()
-    within = of["replace"][["first", "final"]] - of["replace"].groupby("stories")[
-        ["first", "final"]
-    ].transform("mean")
-    share, paper = half / replace, paper_rises(reported)
-    whole = forecast[(forecast["form"] == ALL) & (forecast["regime"] == "replace")]
-    ahead = whole.set_index("cell")
-    inside = [ahead["low"][m] < rise < ahead["high"][m] for m, rise in paper.items()]
-    narrow = [ahead["high"][m] - ahead["low"][m] < rise / 2 for m, rise in paper.items()]
+    """The numbers in the text, from the published chains, the paper and the committed forecast."""
+    table = chains(in_grid(frame))
+    by_regime = dict(iter(table.groupby("regime")))
+    of_replace = by_regime["replace"]
+    replace, subsample = (by_regime[name].groupby(list(AXES))["rise"].mean() for name in FIXED)
+    later = by_regime["accumulate"].groupby("parameters")["later"].mean()
+    slopes = scaling.slopes(of_replace, grid())
+    first = of_replace.groupby(list(AXES))["first"].mean().unstack()
+    losses = ["first", "final"]
+    within = of_replace[losses] - of_replace.groupby("stories")[losses].transform("mean")
+    share, paper = subsample / replace, paper_rises(reported)
+    mixture = forecast[(forecast["form"] == ALL) & (forecast["regime"] == "replace")]
+    low, high = (mixture.set_index("cell")[column] for column in ("low", "high"))
+    inside = [low[model] < rise < high[model] for model, rise in paper.items()]
+    narrow = [high[model] - low[model] < rise / 2 for model, rise in paper.items()]
     verdicts = {claim.id: claims.judge(claim, frame) for claim in claims.of("scale")}
     return {
         "cells": len(replace),
@@ -44,13 +43,13 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame)
         "chains": len(table),
         "fewest": int(table["stories"].min()),
         "most": int(table["stories"].max()),
-        "smallest": size(table["parameters"].min()),
-        "largest": size(table["parameters"].max()),
+        "smallest": parameters_text(table["parameters"].min()),
+        "largest": parameters_text(table["parameters"].max()),
         "low": replace.min(),
         "high": replace.max(),
-        **{over: signed(estimate(slopes[over]), 3) for over in AXES},
+        **{axis: signed(estimate(slopes[axis]), 3) for axis in AXES},
         "size": _sign(estimate(slopes["parameters"])),
-        "doublings": [signed(estimate(each), 3) for each in _doublings(of["replace"])],
+        "doublings": [signed(estimate(each), 3) for each in _doublings(of_replace)],
         "spread": float((first.max(axis=1) - first.min(axis=1)).max()),
         "gain": float(first.iloc[0].mean() - first.iloc[-1].mean()),
         "within": float(within.corr(method="spearman").iloc[0, 1]),
@@ -59,16 +58,15 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame)
         "later_low": later.min(),
         "later_high": later.max(),
         "stays": verdicts["scale-accumulate-stays"].outcome == REPRODUCED,
-        "held": outcomes(frame, forecast),
+        "held": inside_forecast(frame, forecast),
         "missed": [
-            float(scaling.edge_errors(of["replace"], "stories", name).mean())
-            for name in scaling.FORMS
+            float(scaling.edge_errors(of_replace, "stories", name).mean()) for name in scaling.FORMS
         ],
         "paper": {name: paper[name] for name in ("llama-12m", "llama-126m")},
         "paper_low": min(paper.values()),
         "paper_high": max(paper.values()),
-        "ahead_low": ahead.loc[list(paper), "low"].min(),
-        "ahead_high": ahead.loc[list(paper), "high"].max(),
+        "forecast_low": low[list(paper)].min(),
+        "forecast_high": high[list(paper)].max(),
         "inside": sum(inside),
         "narrow": all(narrow),
         "models": len(paper),
@@ -90,7 +88,7 @@ def _doublings(table: pd.DataFrame) -> list[pd.Series]:
 
 
 def in_short(now: dict) -> str:
-    """The answer in numbers."""
+    """The chapter's answer, in numbers."""
     answer = "Neither prevents it." if now["rising"] == now["cells"] else "Not in every cell."
     larger = {
         1: "the loss of larger models rises more",
@@ -121,8 +119,8 @@ def in_short(now: dict) -> str:
 """
 
 
-def happens(now: dict) -> str:
-    """The paragraph on what the cells have in common."""
+def pattern_text(now: dict) -> str:
+    """A paragraph on what the cells have in common."""
     return (
         f"Under replace the mean loss rises in {now['rising']} of {now['cells']} cells; "
         f"{now['steps']} from one fit to the next. More stories lower the loss of the first fit by "
@@ -134,9 +132,9 @@ def happens(now: dict) -> str:
     )
 
 
-def checks(frame: pd.DataFrame) -> pd.DataFrame:
+def slope_checks(frame: pd.DataFrame) -> pd.DataFrame:
     """The slope over the parameters under replace, computed in other ways: exploratory."""
-    table = scaling.rises(frame[frame["variant"].isin(grid())], METRIC, "replace")
+    table = scaling.rises(in_grid(frame), METRIC, "replace")
     table = table.assign(log=np.log2(table["rise"]), relative=table["rise"] / table["first"])
     ways = {"all cells, as registered": (table, "rise")}
     for stories, own in table.groupby("stories"):
@@ -153,9 +151,9 @@ def checks(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.Series(rows, name="change per doubling of the parameters").to_frame()
 
 
-def robust(frame: pd.DataFrame) -> str:
-    """How many of the other ways agree with the registered slope."""
-    slopes = checks(frame).iloc[:, 0]
+def robustness_text(frame: pd.DataFrame) -> str:
+    """A paragraph on how many of the other ways agree with the registered slope."""
+    slopes = slope_checks(frame).iloc[:, 0]
     ways = slopes.iloc[1:-2]
     above = ways.str.contains(r"\[\+").sum()
     return (
@@ -165,22 +163,25 @@ def robust(frame: pd.DataFrame) -> str:
     )
 
 
-def before_the_test(now: dict) -> str:
-    """What the forms miss at the largest training sets, and what we therefore expect."""
+def expectation_text(now: dict) -> str:
+    """What the forms miss at the largest training sets, and what we therefore expect.
+
+    Empty if the three forms do not miss on the same side.
+    """
     low, high = sorted(abs(each) for each in now["missed"])[:: len(now["missed"]) - 1]
     side = "small" if max(now["missed"]) < 0 else "large" if min(now["missed"]) > 0 else ""
     if not side:
         return ""
-    place = "above" if side == "small" else "below"
+    position = "above" if side == "small" else "below"
     return (
         f"When the largest training sets are left out, all three forms forecast too {side} a rise "
         f"for them, by {low:.2f} to {high:.2f} bits. We therefore expect the rise at 1,000 stories "
-        f"{place} the centre of its interval."
+        f"{position} the centre of its interval."
     )
 
 
-def beside(now: dict) -> str:
-    """The paragraph on the paper's models."""
+def paper_text(now: dict) -> str:
+    """A paragraph on the paper's models."""
     fewest, most = (f"{now[name]:,.0f}" for name in ("paper_fewest", "paper_most"))
     small, large = now["paper"].values()
     if now["inside"] < now["models"]:
@@ -194,14 +195,14 @@ def beside(now: dict) -> str:
         f"{now['paper_high']:.2f} bits per character in four fits: by {small:.2f} for the smallest "
         f"Llama and by {large:.2f} for the largest, in single runs. The models have {fewest} to "
         f"{most} times the parameters of our largest cells, and {now['times']:,.0f} times the "
-        f"stories. At these sizes our 95% forecasts run from about {now['ahead_low']:.1f} to "
-        f"{now['ahead_high']:.1f} bits. By our rule the models lie on our trend only if every "
+        f"stories. At these sizes our 95% forecasts run from about {now['forecast_low']:.1f} to "
+        f"{now['forecast_high']:.1f} bits. By our rule the models lie on our trend only if every "
         f"interval contains its value and is narrower than half of it. {trend}"
     )
 
 
-def known(frame: pd.DataFrame, home: Path) -> str:
-    """The limit on the cell whose results were known before."""
+def known_cell_text(frame: pd.DataFrame, home: Path) -> str:
+    """The limitation that the results of one cell were known before."""
     rest, same = frame[frame["variant"] != KNOWN], True
     for claim in claims.of("scale"):
         options = dict(claim.options)
@@ -215,10 +216,10 @@ def known(frame: pd.DataFrame, home: Path) -> str:
         scaling.rises(rows, METRIC, "replace", preset).set_index("seed")["rise"]
         for rows, preset in ((frame[frame["variant"] == KNOWN], scaling.PRESET), (older, "trained"))
     ]
-    apart = float((pair[0] - pair[1]).abs().max())
+    difference = float((pair[0] - pair[1]).abs().max())
     return (
         "- **Known results.** The cell with 787 thousand parameters and 250 stories has the seeds "
         "and stories of the chapter on language models, whose results we knew. On another "
-        f"processor single rises differ by up to {apart:.3f} bits. Exploratory: without this cell "
-        f"{'no verdict changes' if same else 'a verdict changes'}."
+        f"processor single rises differ by up to {difference:.3f} bits. Exploratory: without this "
+        f"cell {'no verdict changes' if same else 'a verdict changes'}."
     )

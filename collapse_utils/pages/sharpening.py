@@ -1,4 +1,4 @@
-"""The figures and tables of the chapter on what the loss cannot see."""
+"""The figures and tables of the chapter on sampling at a low temperature."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..theory import sharpening
 from . import figures
 
 VARIANT = "temperature=0.3"
-LEARNERS = {  # of the main figure: label, colour
+LEARNERS = {  # in the main figure: label, colour
     "replace": ("replace", figures.COLOURS["replace"]),
     "pooled": ("accumulate, one distribution", figures.COLOURS["accumulate_subsample"]),
     "kept": ("accumulate, components kept", figures.COLOURS["accumulate"]),
@@ -26,18 +26,18 @@ def curves(tau: float, iterations: int, length: int, words: int) -> pd.DataFrame
     Columns: learner, iteration, rise (of the loss, nats per token; of kept components: the bound),
     effective_words (exp of the entropy of the samples).
     """
-    p, t_all = sharpening.zipf(words), np.arange(1, iterations + 1)
+    p, fits = sharpening.zipf(words), np.arange(1, iterations + 1)
     entropy = sharpening.entropy(p)
     parts = []
     for learner, regime in (("replace", "replace"), ("pooled", "accumulate")):
-        fits, samples = sharpening.pooled(p, tau, iterations, regime)
-        rise, variety = sharpening.cross_entropy(p, fits) - entropy, sharpening.entropy(samples)
+        q, samples = sharpening.pooled(p, tau, iterations, regime)
+        rise, variety = sharpening.cross_entropy(p, q) - entropy, sharpening.entropy(samples)
         parts.append((learner, rise, np.exp(variety)))
-    kept = [sharpening.entropy(sharpening.sampled_words(p, tau, int(t))) for t in t_all]
-    parts.append(("kept", sharpening.loss_bound(t_all, length), np.exp(kept)))
+    kept = [sharpening.entropy(sharpening.sampled_words(p, tau, int(t))) for t in fits]
+    parts.append(("kept", sharpening.loss_bound(fits, length), np.exp(kept)))
     frames = []
     for name, rise, variety in parts:
-        columns = {"learner": name, "iteration": t_all, "rise": rise, "effective_words": variety}
+        columns = {"learner": name, "iteration": fits, "rise": rise, "effective_words": variety}
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
 
@@ -59,7 +59,7 @@ def loss_and_samples(axes: np.ndarray, table: pd.DataFrame, words: int) -> None:
 
 
 def in_short(table: pd.DataFrame, tau: float, words: int, stories: pd.DataFrame) -> str:
-    """The answer in numbers: the toy's, and those of the language models at temperature 0.3."""
+    """The chapter's answer, in numbers of the toy and of the language models at temperature 0.3."""
     entropy = float(sharpening.entropy(sharpening.zipf(words)))
     kept = table[table["learner"] == "kept"].iloc[-1]
     change, _, left = language_change(stories, "accumulate")
@@ -87,8 +87,8 @@ def language_change(frame: pd.DataFrame, regime: str) -> tuple[Estimate, Estimat
 
 
 def _rises(frame: pd.DataFrame, regime: str, variant: str) -> tuple[pd.Series, pd.Series]:
-    """Final - first cross-entropy by seed, in nats per token and per story of mean length, as the
-    claims have it.
+    """Final - first cross-entropy by seed, in nats per token and, as in the claims, per story of
+    mean length.
     """
     where = {"regime": regime, "variant": variant}
     loss, length = (
@@ -109,7 +109,7 @@ def language(axes: np.ndarray, frame: pd.DataFrame) -> None:
 
 
 def language_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """What the loss and what the samples say of both regimes, with 95% intervals over seeds."""
+    """The changes of the loss and of the samples' variety, with 95% intervals over seeds."""
     rows = {}
     for regime in ("accumulate", "replace"):
         per_token, per_story, left = language_change(frame, regime)
@@ -123,7 +123,7 @@ def language_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def bound_text(frame: pd.DataFrame) -> str:
-    """Whether the language models respect the bound of a perfect learner, in sentences."""
+    """A paragraph on whether the language models stay below the bound of a perfect learner."""
     fits = int(frame["iteration"].max())
     rises = {}
     for tau, variant in (("0.3", VARIANT), ("1", "")):
@@ -139,7 +139,7 @@ def bound_text(frame: pd.DataFrame) -> str:
 
 
 def depth_distribution(ax: Axes) -> None:
-    """How many samplings lie between a training text and real data, under accumulate."""
+    """The number of samplings between a training text and real data, under accumulate."""
     for t, shade in zip((1, 5, 20, 100), np.linspace(0.3, 1, 4), strict=True):
         w, colour = sharpening.depths(t)[:9], figures.COLOURS["accumulate"]
         ax.plot(range(len(w)), w, "o-", color=colour, alpha=shade, label=f"t = {t}")

@@ -22,7 +22,7 @@ def signed(effect: Estimate, digits: int = 2) -> str:
 def control_table(
     ours: pd.DataFrame, metric: str, items: str, *, digits: int = 3, change_digits: int = 2
 ) -> pd.DataFrame:
-    """The final fit of every regime: its training set in n ``items``, its metric, its change."""
+    """The final fit of every regime: the size of its training set, its metric and the change."""
     rows = {}
     for regime in regimes.REGIMES:
         table = by_seed(ours, metric, regime=regime, variant="")
@@ -49,7 +49,7 @@ def change_cells(growth: pd.DataFrame) -> dict[int, str]:
 
 
 def reported_cells(curve: pd.DataFrame) -> dict[int, str]:
-    """The same of one reported curve, with the columns iteration and value."""
+    """:func:`change_cells` of a reported curve, which has the columns iteration and value."""
     values = curve.set_index("iteration")["value"]
     return {t: f"{value / values[1]:.2f}" for t, value in values.items() if t > 1}
 
@@ -57,7 +57,7 @@ def reported_cells(curve: pd.DataFrame) -> dict[int, str]:
 def change_frame(rows: dict[tuple[str, ...], dict[int, str]], names: list[str]) -> pd.DataFrame:
     """The cells of :func:`change_cells` and :func:`reported_cells` as a table.
 
-    A key of ``rows`` has one part for each of ``names``.
+    The keys of ``rows`` are tuples with a value for each of ``names``.
     """
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame = frame[sorted(frame.columns)].fillna("")
@@ -87,10 +87,8 @@ def cost_table(folder: Path) -> pd.DataFrame:
 
 
 def times(folder: Path) -> str:
-    """Median run time of a chain of the preset itself, of replace and of accumulate, such as
-    ``2 min to 14 min``.
-    """
-    records = [one for one in files.read_json(folder / "provenance.json") if not one["variant"]]
-    rows = [(record["regime"], record["provenance"]["wall_s"]) for record in records]
+    """Median run time of the preset's chains under replace and accumulate: ``2 min to 14 min``."""
+    records = files.read_json(folder / "provenance.json")
+    rows = [(r["regime"], r["provenance"]["wall_s"]) for r in records if not r["variant"]]
     seconds = pd.DataFrame(rows, columns=["regime", "s"]).groupby("regime")["s"].median()
     return " to ".join(dict.fromkeys(duration(seconds[x]) for x in ("replace", "accumulate")))

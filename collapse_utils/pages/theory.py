@@ -1,4 +1,4 @@
-"""What the theory chapters share: their results, points on lines of theory, z-scores."""
+"""What the theory chapters share: their results, points and lines of theory, z-scores."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def open_chapter(
     """The committed results of a chapter and, with ``recompute``, its simulations at a preset."""
     notebook.check_parameters(preset, seeds, regimes, recompute, shares=False)
     root = results.root(results_dir)
-    name = f"cpu-{published.SOURCE}"
     committed = {
         folder.name: results.named(chapter, folder.name, root)
         for folder in sorted((root / chapter).iterdir())
         if (folder / "metrics.csv").is_file()
     }
-    ordered = {name: committed.pop(name), **committed}
+    reference = f"cpu-{published.SOURCE}"
+    ordered = {reference: committed.pop(reference), **committed}
     run, run_name = None, ""
     if recompute:
         run = pd.concat([published.simulate(chapter, preset, seed) for seed in seeds])
@@ -47,6 +47,11 @@ def table(frame: pd.DataFrame, variant: str, regime: str, metric: str = "value")
     return by_iteration(frame, metric, variant=variant, regime=regime)
 
 
+def means(frame: pd.DataFrame, variant: str, regime: str, metric: str = "value") -> pd.Series:
+    """Mean over seeds of a simulated case, by iteration."""
+    return table(frame, variant, regime, metric).set_index("iteration")["mean"]
+
+
 def points(ax: Axes, frame: pd.DataFrame, variant: str, regime: str, **style: object) -> None:
     """Simulated means with 95% intervals over seeds."""
     shown = table(frame, variant, regime)
@@ -57,36 +62,39 @@ def points(ax: Axes, frame: pd.DataFrame, variant: str, regime: str, **style: ob
         **style,
     }
     if (shown["n"] > 1).all():
-        style["yerr"] = [shown["mean"] - shown["low"], shown["high"] - shown["mean"]]
+        style["yerr"] = figures.yerr(shown)
     ax.errorbar(shown["iteration"], shown["mean"], **style)
 
 
 def line(ax: Axes, regime: str, values: np.ndarray, label: str = "", **style: object) -> None:
     """A closed form for t = 1..N in the colour of its regime."""
-    t = np.arange(1, len(values) + 1)
-    name = label or figures.LABELS[regime]
-    ax.plot(
-        t, values, **{"color": figures.COLOURS[regime], "label": name, "linewidth": 1.5, **style}
-    )
+    style = {
+        "color": figures.COLOURS[regime],
+        "label": label or figures.LABELS[regime],
+        "linewidth": 1.5,
+        **style,
+    }
+    ax.plot(np.arange(1, len(values) + 1), values, **style)
+
+
+def _independent_z(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The rows of one z-score for each cell, which ``keys`` define.
+
+    The fits of a chain share its history, so their z-scores are correlated.  Which fit is taken
+    varies from cell to cell.
+    """
+    cells = frame[frame["metric"] == "z"].sort_values("iteration", kind="stable").groupby(keys)
+    return pd.concat([cell.iloc[[(3 * i) % len(cell)]] for i, (_, cell) in enumerate(cells)])
 
 
 def z_scores(ax: Axes, frame: pd.DataFrame) -> pd.DataFrame:
-    """Sorted z-scores against N(0, 1); returns them.
-
-    Fits of one chain share its history, so each cell (case, regime, seed) gives one fit, in turn.
-    """
-    rows = frame[frame["metric"] == "z"]
-    cells = rows.groupby(["variant", "regime", "seed"])
-    groups = [cell.sort_values("iteration") for _, cell in cells]
-    chosen = pd.concat(
-        [cell.iloc[[(3 * number) % len(cell)]] for number, cell in enumerate(groups)]
-    )
-    chosen = chosen.sort_values("value")
+    """Draw sorted independent z-scores against quantiles of N(0, 1); returns their rows."""
+    chosen = _independent_z(frame, ["variant", "regime", "seed"]).sort_values("value")
     quantiles = stats.norm.ppf((np.arange(len(chosen)) + 0.5) / len(chosen))
     for regime in figures.LABELS:
-        of_regime = (chosen["regime"] == regime).to_numpy()
+        own = (chosen["regime"] == regime).to_numpy()
         style = {"color": figures.COLOURS[regime], "label": figures.LABELS[regime], "markersize": 4}
-        ax.plot(quantiles[of_regime], chosen["value"][of_regime], figures.MARKS[regime], **style)
+        ax.plot(quantiles[own], chosen["value"][own], figures.MARKS[regime], **style)
     ends = np.array([-3.0, 3.0])
     ax.plot(ends, ends, color=figures.REPORTED, linewidth=1)
     ax.set(xlabel="quantile of N(0, 1)", ylabel="(simulation - formula) / standard error")
@@ -94,7 +102,7 @@ def z_scores(ax: Axes, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def z_text(chosen: pd.DataFrame) -> str:
-    """What chance would give, and what the z-scores are, in a sentence."""
+    """A sentence that compares the z-scores with what chance gives."""
     z = chosen["value"].to_numpy()
     p = stats.kstest(z, "norm").pvalue
     return (
@@ -105,23 +113,20 @@ def z_text(chosen: pd.DataFrame) -> str:
 
 
 def agreement(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:
-    """A row a closed form: its settings, |simulation/formula - 1| over seeds, and the z-scores.
+    """A row for each closed form: its settings, |simulation/formula - 1| over seeds, and z-scores.
 
     ``names`` are the values of ``column`` (regime, or the start of a variant) with their labels.
-    The z-scores of one chain are correlated, so each setting and seed gives one of them, in turn.
     """
     rows = {}
     for name, label in names.items():
         own = frame[frame[column].str.split(",").str[0] == name]
         final = own[own["iteration"] == own["iteration"].max()]
         error = final[final["metric"] == "formula_error"].groupby("seed")["value"].mean() * 100
-        z = own[own["metric"] == "z"].groupby(["regime", "variant", "seed"])["value"]
-        chains = [values.tolist() for _, values in z]
-        chosen = pd.Series([chain[(3 * i) % len(chain)] for i, chain in enumerate(chains)])
+        z = _independent_z(own, ["regime", "variant", "seed"])["value"].abs()
         rows[label] = {
             "settings": own.groupby(["regime", "variant"]).ngroups,
             "|simulation / formula - 1| (%)": estimate(error).text(2),
-            "|z| < 1.96": f"{(chosen.abs() < 1.96).mean():.0%} of {len(chosen)}",
-            "largest |z|": f"{chosen.abs().max():.1f}",
+            "|z| < 1.96": f"{(z < 1.96).mean():.0%} of {len(z)}",
+            "largest |z|": f"{z.max():.1f}",
         }
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -12,28 +12,28 @@ from . import published
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m collapse_utils.theory", description=__doc__)
-    top.add_argument(
+    options = argparse.ArgumentParser(prog="python -m collapse_utils.theory", description=__doc__)
+    options.add_argument(
         "chapters", nargs="*", help="all unless named: " + ", ".join(published.CHAPTERS)
     )
-    top.add_argument("--preset", default="cpu")
-    top.add_argument("--seeds", type=int, default=5, help="how many; seeds 0, 1, ...")
-    top.add_argument("--out", type=Path, default=Path("results"))
-    return top
+    options.add_argument("--preset", default="cpu")
+    options.add_argument("--seeds", type=int, default=5, help="how many; seeds 0, 1, ...")
+    options.add_argument("--out", type=Path, default=Path("results"))
+    return options
 
 
 def main() -> int:
-    given = parser().parse_args()
+    options = parser().parse_args()
 
-    def work() -> int:
-        if given.seeds < 1:
-            raise InputError("--seeds", given.seeds, "an integer >= 1")
-        for chapter in given.chapters or published.CHAPTERS:
-            folder = published.write(chapter, given.preset, list(range(given.seeds)), given.out)
-            print(f"{folder / 'metrics.csv'}: {given.seeds} seeds")
+    def run() -> int:
+        if options.seeds < 1:
+            raise InputError("--seeds", options.seeds, "an integer >= 1")
+        for chapter in options.chapters or published.CHAPTERS:
+            folder = published.write(chapter, options.preset, range(options.seeds), options.out)
+            print(f"{folder / 'metrics.csv'}: {options.seeds} seeds")
         return 0
 
-    return exit_status(work)
+    return exit_status(run)
 
 
 if __name__ == "__main__":

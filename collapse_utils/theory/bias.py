@@ -1,10 +1,10 @@
 """Which errors of a chain of fits accumulate, and which average out.
 
-Let theta_t be what fit t says about a linear statistic of the data (a mean, a second moment, the
-share of a word), and theta_0 the truth.  Every fit adds two errors to the mean of its
-training set:
+Let theta_t be the estimate by fit t of a linear statistic of the data (a mean, a second moment, the
+share of a word), and theta_0 its true value.  Every fit adds two errors to the mean of its training
+set:
 
-    theta_t = A_t + b_t + noise,   A_t the mean of the thetas that labelled the training set.
+    theta_t = A_t + b_t + noise,   A_t the mean of the thetas that generated the training set.
 
 b_t is the *bias* of fit t: the same for every seed.  The noise has mean zero and, for n items,
 variance v.  Solving the recursion A_{t+1} = A_t + (b_t + noise)/(t + 1) for accumulate, and
@@ -38,8 +38,7 @@ from scipy import special
 from .. import regimes
 from ..errors import InputError
 from . import chains
-
-KEEPS = ("accumulate", "accumulate_subsample")  # the regimes that keep all earlier blocks
+from .chains import ACCUMULATING
 
 
 def bias(per_fit: ArrayLike, regime: str) -> np.ndarray:
@@ -48,7 +47,7 @@ def bias(per_fit: ArrayLike, regime: str) -> np.ndarray:
     b = np.asarray(per_fit, float)
     if b.ndim == 0 or not np.all(np.isfinite(b)):
         raise InputError("per_fit", per_fit, "finite numbers b_1..b_N, one for each fit")
-    if regime not in KEEPS:
+    if regime not in ACCUMULATING:
         return np.cumsum(b, axis=-1)
     past = np.cumsum(b / np.arange(2, b.shape[-1] + 2), axis=-1)
     return b + np.concatenate([np.zeros_like(past[..., :1]), past[..., :-1]], axis=-1)
@@ -60,7 +59,7 @@ def growth(regime: str, iterations: int) -> np.ndarray:
 
 
 def variance(regime: str, iterations: int) -> np.ndarray:
-    """Variance after t = 1..N fits in units of the first fit's; for the subsample as n grows."""
+    """Variance after t = 1..N fits in units of the first fit's; accumulate_subsample as n grows."""
     regimes.check(regime)
     i = np.arange(1.0, iterations + 1)
     if regime == "replace":
@@ -73,14 +72,14 @@ def variance(regime: str, iterations: int) -> np.ndarray:
 
 def is_bounded(regime: str, decay: float) -> bool:
     """Whether the total bias stays bounded if b_k falls as k^-decay."""
-    return decay > (0 if regimes.check(regime) in KEEPS else 1)
+    return decay > (0 if regimes.check(regime) in ACCUMULATING else 1)
 
 
 def accumulate_limit(decay: float) -> float:
-    """Limit of the total bias under accumulate in units of b_1, for b_k = b_1 k^-decay, decay >
-    0.
+    """Limit of the total bias under accumulate, in units of b_1, for b_k = b_1 k^-decay.
 
-    sum_k k^-decay/(k + 1); the tail beyond K = 10^5 by its integral, to about 1e-9.
+    This is sum_k k^-decay/(k + 1).  The tail beyond K = 10^5 is replaced by its integral, which is
+    accurate to about 1e-9.  Raises InputError unless decay > 0.
     """
     if not decay > 0:
         raise InputError("decay", decay, "a number > 0 (without decay the bias is unbounded)")
@@ -94,8 +93,9 @@ def vae_eigenvalue(
 ) -> np.ndarray:
     """Variance of decoder means along one eigenvector, at t = 1..N; shape (..., N).
 
-    lambda - sigma^2 H_t (accumulate) or lambda - sigma^2 t (replace), and 0 once the direction is
-    dead.  Exact as n grows, and in expectation at any n while every eigenvalue exceeds sigma^2.
+    It is lambda - sigma^2 H_t (accumulate) or lambda - sigma^2 t (replace), and 0 once the
+    direction is dead.  Exact as n grows, and in expectation at any n while every eigenvalue exceeds
+    sigma^2.
     """
     start = np.asarray(eigenvalue, float)[..., None]
     return np.maximum(start - sigma2 * growth(regime, iterations), 0.0)
@@ -121,7 +121,7 @@ def shrinkage(rho: float, regime: str, iterations: int) -> np.ndarray:
     t^-(1 - rho), under accumulate.  A penalty that grows with the number of rows has this form.
     """
     t = np.arange(1.0, iterations + 1)
-    if regimes.check(regime) not in KEEPS:
+    if regimes.check(regime) not in ACCUMULATING:
         return rho**t
     return rho * np.exp(
         special.gammaln(t + rho) - special.gammaln(t + 1) - special.gammaln(1 + rho)
@@ -129,9 +129,9 @@ def shrinkage(rho: float, regime: str, iterations: int) -> np.ndarray:
 
 
 def fixed_penalty(c: float, regime: str, iterations: int) -> np.ndarray:
-    """The same for a penalty that does not grow: fit = sum of m items / (m + c n), c in real
-    sets.
+    """:func:`shrinkage` for a penalty that does not grow: fit = sum of m items / (m + c n).
 
+    c is the weight of the penalty in units of the real training set.
     Under accumulate rho_t = t/(t + c), and the product telescopes to 1/(1 + c) at EVERY t: the
     posterior mean under a fixed prior is a martingale, so nothing drifts after the first fit.
     """
@@ -140,14 +140,13 @@ def fixed_penalty(c: float, regime: str, iterations: int) -> np.ndarray:
         return np.full(iterations, 1 / (1 + c))
     if regime == "replace_multiple":
         return np.cumprod(t / (t + c))
-    rho = 1 / (1 + c)
-    return shrinkage(rho, regime, iterations)
+    return shrinkage(1 / (1 + c), regime, iterations)
 
 
 def simulate_kernel(
     bandwidths2: np.ndarray, n: int, repeats: int, regime: str, rng: np.random.Generator
 ) -> np.ndarray:
-    """Second moments of kernel density estimates of N(0, 1), bandwidths^2 h_1^2..h_N^2: (R, N)."""
+    """Second moments (R, N) of kernel density estimates of N(0, 1), given h_1^2..h_N^2."""
 
     def sample(_: np.ndarray, train: np.ndarray, size: int, t: int) -> np.ndarray:
         picks = rng.integers(train.shape[1], size=(repeats, size))
@@ -172,8 +171,8 @@ def simulate_vae(
 ) -> np.ndarray:
     """Linear VAEs sampled by decoder means: the eigenvalues of W W', descending, (R, N, d).
 
-    The real data are N(0, diag(eigenvalues)); the mean is known to be 0; as many latents as
-    dimensions.
+    The real data are N(0, diag(eigenvalues)), and the mean is known to be 0.  There are as many
+    latent variables as dimensions.
     """
     scale = np.sqrt(np.asarray(eigenvalues, float))
     d = len(scale)
@@ -196,7 +195,7 @@ def simulate_vae(
 def simulate_shrinkage(
     rhos: np.ndarray, n: int, repeats: int, regime: str, rng: np.random.Generator
 ) -> np.ndarray:
-    """Means of N(theta_t, 1) shrunk by rho_1..rho_N, from theta_0 = 1: (R, N)."""
+    """Means (R, N) of chains whose fit t is rho_t times its training mean; theta_0 = 1."""
 
     def fit(mean: np.ndarray, t: int) -> np.ndarray:
         return rhos[t - 1] * mean

@@ -1,7 +1,7 @@
-"""One chain of fits, simulated for many repeats at once: what the theory chapters share.
+"""Chains of fits, simulated for many repeats at once; the theory chapters share this module.
 
-Arrays begin with the repeat, R of them.  A training set is an array of items, shape (R, m, ...).
-A block has n items, as many as the real training set.  The regimes are those of
+The first axis of every array is the repeat, R of them.  A training set is an array of items, shape
+(R, m, ...).  A block has n items, as many as the real training set.  The regimes are those of
 :mod:`collapse_utils.regimes`; iteration 1 trains on the real block alone.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import regimes
 
-WHOLE_BLOCKS = ("replace", "accumulate", "replace_multiple")  # the regimes that take no part of one
+WHOLE_BLOCKS = ("replace", "accumulate", "replace_multiple")  # train on every item of their blocks
+ACCUMULATING = ("accumulate", "accumulate_subsample")  # keep all earlier blocks
 Fit = Callable[[np.ndarray, int], np.ndarray]
 Sample = Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]
 
@@ -37,12 +38,12 @@ def simulate(
     sample : (parameters, training set, size, iteration) -> new items (R, size, ...).
         The training set is passed for models that resample it, as a kernel density estimate does.
     regime : one of ``regimes.REGIMES``.
-    rng : used for the picks of ``accumulate_subsample``; ``sample`` has its own access to it.
+    rng : draws the picks of ``accumulate_subsample``; ``sample`` brings its own generator.
 
     Only the newest block is reduced under ``accumulate``, so a chain of N fits costs N blocks.
     """
     regimes.check(regime)
-    keep = regime in ("accumulate", "accumulate_subsample")
+    keep = regime in ACCUMULATING
     R, n = real.shape[:2]
     if keep:
         pool = np.empty((R, iterations * n, *real.shape[2:]), real.dtype)
@@ -57,7 +58,7 @@ def simulate(
             mean = total / t
         else:
             if regime == "accumulate_subsample":
-                train = _pick(train, n, rng)
+                train = _subsample(train, n, rng)
             mean = statistic(train).mean(axis=1)
         fits.append(fit(mean, t))
         if t < iterations:
@@ -66,7 +67,7 @@ def simulate(
     return np.stack(fits, axis=1)
 
 
-def _pick(items: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def _subsample(items: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """``n`` of each repeat's items, drawn uniformly without replacement."""
     R, m = items.shape[:2]
     if m == n:

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ..errors import InputError, check_integer
-from .bias import KEEPS, bias, is_bounded, variance
+from .bias import bias, is_bounded, variance
+from .chains import ACCUMULATING
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What :func:`errors_accumulate` finds for one statistic, in the statistic's units."""
+    """The result of :func:`errors_accumulate` for one statistic, in that statistic's units."""
 
     regime: str
     bias_per_fit: float  # of the first fit
@@ -35,13 +36,13 @@ class Diagnosis:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        keeps = self.regime in KEEPS
         growing = "stays bounded" if self.bounded else "accumulates"
+        noise = "averages out" if self.regime in ACCUMULATING else "accumulates"
         return (
             f"bias {growing if self.biased else 'not distinguishable from zero'}: "
             f"{self.bias_per_fit:.3g} per fit [{self.low:.3g}, {self.high:.3g}], "
             f"{self.bias_at_horizon:.3g} at fit {self.horizon}; "
-            f"noise {'averages out' if keeps else 'accumulates'}: standard deviation "
+            f"noise {noise}: standard deviation "
             f"{self.noise_per_fit:.3g} at fit 1, {self.noise_at_horizon:.3g} at fit {self.horizon}"
         )
 
@@ -60,8 +61,8 @@ def errors_accumulate(
     decay : b_k = b_1 k^-decay; 0 is a bias that is the same at every fit.
 
     The increments e_t - e_{t-1}, divided by those of the total bias for b_1 = 1, are unbiased
-    estimates of b_1.  Each seed gives their weighted mean, the best one if increments are
-    independent (as they are without subsampling), and the seeds give a t-interval.  The noise
+    estimates of b_1.  Each seed gives their weighted mean, whose weights are optimal if increments
+    are independent (as they are without subsampling).  The seeds give a t-interval.  The noise
     includes that of the sample on which the statistic is measured.
     """
     e = np.asarray(errors, float)

@@ -1,10 +1,11 @@
 """pi^2/6 beyond linear regression: where accumulating has it, and where it does not help.
 
 **Natural families with quadratic variance** (Morris 1982).  The fit is the mean mu of its
-training set, and items vary by v(mu) = v_0 + v_1 mu + v_2 mu^2: normal v_2 = 0, Poisson 0,
-Bernoulli -1, exponential and geometric 1.  A block strays from its model by v(mu)/n.  The fits
-form a martingale, so E v(mu_t) = v(mu) + v_2 E (mu_t - mu)^2.  With e_t = E (mu_t - mu)^2/v(mu),
-accumulate therefore adds (1 + v_2 e_{t-1})/(n t^2) at fit t, and 1 + v_2 e_t is a product:
+training set, and items have the variance v(mu) = v_0 + v_1 mu + v_2 mu^2: normal v_2 = 0, Poisson
+0, Bernoulli -1, exponential and geometric 1.  The mean of a block has the variance v(mu)/n around
+its model's.  The fits form a martingale, so E v(mu_t) = v(mu) + v_2 E (mu_t - mu)^2.  With
+e_t = E (mu_t - mu)^2/v(mu), accumulate therefore adds (1 + v_2 e_{t-1})/(n t^2) at fit t, and
+1 + v_2 e_t is a product:
 
     replace     e_t = ((1 + v_2/n)^t - 1)/v_2
     accumulate  e_t = (prod_{k<=t} (1 + v_2/(n k^2)) - 1)/v_2
@@ -17,7 +18,7 @@ made it, so under accumulate nothing changes after the first fit.  Under replace
 n/(n + 1) per fit.
 
 **A family in which accumulation itself collapses** (ours).  That such families exist is due to
-Barzilai and Shamir (2025); the formula of theirs was not available to us.  The truth is U[0, 1].
+Barzilai and Shamir (2025); their formula was not available to us.  The truth is U[0, 1].
 
     P_u  gives a code, uniform on 1..2^m(u), with probability c u; otherwise U[0, 1 - u]
     Q_S  gives a code, uniform on the finite set S, with probability q; otherwise U[0, 1]
@@ -97,19 +98,20 @@ def simulate_mean(
 ) -> np.ndarray:
     """(mu_t - mu)^2/v(mu) of simulated chains, (R, N).
 
-    A block enters by its mean, whose distribution is known; not for ``accumulate_subsample``.
+    Only the mean of a block is drawn, whose distribution is known; not for
+    ``accumulate_subsample``.
     """
     one_of("regime", regime, chains.WHOLE_BLOCKS)
-    this = FAMILIES[one_of("family", family, FAMILIES)]
+    model = FAMILIES[one_of("family", family, FAMILIES)]
 
     def sample(mu: np.ndarray, train: np.ndarray, size: int, t: int) -> np.ndarray:
-        return this.block(rng, mu[:, None], n, (repeats, size))
+        return model.block(rng, mu[:, None], n, (repeats, size))
 
-    real = sample(np.full(repeats, this.mean), np.empty(0), 1, 0)
+    real = sample(np.full(repeats, model.mean), np.empty(0), 1, 0)
     fits = chains.simulate(
         real, lambda items: items, lambda mean, t: mean, sample, regime, iterations, rng
     )
-    return np.square(fits - this.mean) / this.variance(this.mean)
+    return np.square(fits - model.mean) / model.variance(model.mean)
 
 
 def uniform_risk(n: int, regime: str, iterations: int) -> np.ndarray:
@@ -158,9 +160,8 @@ def simulate_collapse(
 ) -> np.ndarray:
     """Distance in total variation from the truth of accumulating maximum likelihood fits, (R, N).
 
-    Both likelihoods are computed at every fit, and nothing is assumed about which one wins.  A
-    code is drawn as a fraction of 2^m, which distinguishes codes as well as an m of this size
-    does.
+    Both likelihoods are computed at every fit; which one is larger is not assumed.  A code is
+    stored as its fraction of 2^m, a uniform number, since 2^m is too large for an integer type.
     """
     distance = np.empty((repeats, iterations))
     for r in range(repeats):
@@ -177,6 +178,6 @@ def simulate_collapse(
             k = np.count_nonzero(from_code)
             new = rng.random(k) if members is None else rng.choice(members, k)
             codes = np.concatenate([codes, new])
-            top = (1 - u if members is None else 1.0) * rng.random(n - k).max(initial=0.0)
-            largest = max(largest, top)
+            upper = 1 - u if members is None else 1.0
+            largest = max(largest, upper * rng.random(n - k).max(initial=0.0))
     return distance

@@ -1,4 +1,4 @@
-"""What real data are worth: least squares when a part of every training set is real.
+"""Least squares when a part of every training set is real, and the rest synthetic.
 
 As in the linear chapter x ~ N(0, I_d), y = x.w* + e, e ~ N(0, sigma2), and the test error is
 E |w_t - w*|^2.  Iteration 1 fits real data alone.  Every later iteration fits r sets of real labels
@@ -94,16 +94,16 @@ def best_weight(r: float, s: float) -> float:
 
 
 def bias_growth(t: ArrayLike, share: float) -> np.ndarray:
-    """A bias of every fit, summed up over t iterations: 1 + q + ... + q^(t-1), q = 1 - share."""
+    """Total bias after t fits, in units of one fit's: 1 + q + ... + q^(t-1), q = 1 - share."""
     require("share", share, "a number from 0 to 1", 0 <= share <= 1)
     t = _iterations(t)
     return (1 - (1 - share) ** t) / share if share else t
 
 
 def accumulated(t: ArrayLike, share: float) -> np.ndarray:
-    """Error of iteration t, in units of base, if fresh real data accumulate too; first fit 1.
+    """Error of iteration t in units of the first fit's, if fresh real data accumulate too.
 
-    Every iteration adds one set of labels, a share of them real, to all that came before:
+    Every iteration adds one set of labels, a share of them real, to all earlier ones:
     e_t = (1 - a/t) e_{t-1} + eta_t/t.  It falls as t^-min(1, 2a); a = 0 is the paper's Theorem 2.
     """
     require("share", share, "a number from 0 to 1", 0 <= share <= 1)
@@ -116,7 +116,7 @@ def accumulated(t: ArrayLike, share: float) -> np.ndarray:
 
 
 def carry_over(real: int, synthetic: int, d: int) -> float:
-    """c of E |M e|^2 = c |e|^2: how much of a squared error in the synthetic labels a fit keeps.
+    """c of E |M e|^2 = c |e|^2: what a fit keeps of a squared error in the synthetic labels.
 
     Exact for Gaussian rows; -> (synthetic / T)^2 as T/d grows, T = real + synthetic.  X'X = S is
     Wishart, independent of the matrix beta U in M = S^-1/2 U S^1/2, and E U Q U = alpha Q +
@@ -149,7 +149,7 @@ class Mixing:
     pool: int | None = None  # sets that the real ones are drawn from; None: new ones each time
     weight: float | None = None
     accumulate: bool = False  # keep every set; then r + s sets are added at each iteration
-    new_rows: bool = False  # other rows x for every set (r T and s T rows); pool None or r
+    new_rows: bool = False  # new rows x for every set (r T and s T rows); pool None or r
     d: int = 4
     T: int = 24
     iterations: int = 20
@@ -163,23 +163,25 @@ class Mixing:
         pool = self.r if self.pool is None else self.pool
         require("pool", pool, f"an integer >= r = {self.r}", pool >= self.r)
         require("pool", pool, "r with new rows", not self.new_rows or pool == self.r)
-        others = self.accumulate and (self.pool, self.weight, self.new_rows) != (None, None, False)
-        require("accumulate", True, "False with a pool, a weight or new rows", not others)
+        plain = (self.pool, self.weight, self.new_rows) == (None, None, False)
+        allowed = "False with a pool, a weight or new rows"
+        require("accumulate", self.accumulate, allowed, plain or not self.accumulate)
 
 
 def simulate(config: Mixing, seed: int) -> np.ndarray:
     """Test errors of all chains at once, shape (repeats, iterations), in units of sigma2.
 
-    Least squares is equivariant, so w* = 0 and every label is what it deviates from x.w* by.
+    Least squares is equivariant, so w* = 0 without loss of generality, and labels are deviations
+    from x.w*.
     """
     rng = seeds.generator(seed, "mixing", repr(config))
     return (_new_rows if config.new_rows else _same_rows)(config, rng)
 
 
 def _same_rows(config: Mixing, rng: np.random.Generator) -> np.ndarray:
-    """One matrix X for all sets of labels: a fit sees their mean."""
+    """One matrix X for all sets of labels: a fit depends on their mean alone."""
     X = rng.standard_normal((config.repeats, config.T, config.d))
-    solve = np.linalg.pinv(X)
+    inverse = np.linalg.pinv(X)
     r, s, u = config.r, config.s, _weight(config.r, config.s, config.weight)
 
     def labels(sets: int) -> np.ndarray:
@@ -187,26 +189,26 @@ def _same_rows(config: Mixing, rng: np.random.Generator) -> np.ndarray:
 
     real = labels(max(r + s, config.pool or 0))  # the pool comes first
     mean = real[: r + s].mean(axis=0)
-    w = solve @ mean
+    w = inverse @ mean
     errors = [np.sum(w**2, axis=(1, 2))]
     for t in range(2, config.iterations + 1):
         drawn = labels(r) if config.pool is None else _draw(real[: config.pool], r, rng)
         added = (1 - u) * (X @ w + labels(s).mean(axis=0))
         added += u * drawn.mean(axis=0) if r else 0.0
         mean = mean + (added - mean) / t if config.accumulate else added
-        w = solve @ mean
+        w = inverse @ mean
         errors.append(np.sum(w**2, axis=(1, 2)))
     return np.stack(errors, axis=1)
 
 
 def _draw(pool: np.ndarray, r: int, rng: np.random.Generator) -> np.ndarray:
-    """r of the sets of a pool (sets, repeats, ...), others for every repeat."""
+    """r of the sets of a pool (sets, repeats, ...), drawn anew for every repeat."""
     order = rng.random(pool.shape[:2]).argsort(axis=0)[:r]
     return pool[order, np.arange(pool.shape[1])]
 
 
 def _new_rows(config: Mixing, rng: np.random.Generator) -> np.ndarray:
-    """Other rows x for every set; a set enters through X'X and X'e alone."""
+    """New rows x for every set; a fit depends on a set through X'X and X'e alone."""
 
     def rows(sets: int) -> tuple[np.ndarray, np.ndarray]:
         X = rng.standard_normal((config.repeats, sets * config.T, config.d))
@@ -215,8 +217,8 @@ def _new_rows(config: Mixing, rng: np.random.Generator) -> np.ndarray:
 
     u = _weight(config.r, config.s, config.weight)
     of_real, of_synthetic = u / max(config.r, 1), (1 - u) / config.s  # weight of one set
-    real, rest = rows(config.r), rows(config.s)
-    w = np.linalg.solve(real[0] + rest[0], real[1] + rest[1])
+    real, more = rows(config.r), rows(config.s)
+    w = np.linalg.solve(real[0] + more[0], real[1] + more[1])
     errors = [np.sum(w**2, axis=(1, 2))]
     for _ in range(config.iterations - 1):
         real = rows(config.r) if config.pool is None else real

@@ -5,7 +5,8 @@
 
 A *variant* is the case of a chapter, and a seed an independent simulation of many chains.  The
 metric ``value`` is their mean, ``formula_error`` its relative distance to the closed form, averaged
-over the fits so far, and ``z`` the distance in standard errors, where the mean is close to normal.
+over the fits up to this one, and ``z`` the distance in standard errors, where the mean is close to
+normal.
 
     python -m collapse_utils.theory --out results
 """
@@ -13,7 +14,7 @@ over the fits so far, and ``z`` the distance in standard errors, where the mean 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from . import bias, chains, families, gaussian, logistic, mixing, sharpening
 
 SOURCE = "simulation"
 TIMES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-JUDGED = 0.2  # no relative errors once a curve has fallen below this share of its start
+SMALLEST = 0.2  # no relative errors once a curve has fallen below this share of its first value
 Rows = Iterator[dict]
 
 
@@ -60,22 +61,22 @@ def _rows(
 ) -> Rows:
     """Tidy rows of chains (R, N) beside their formula (N,)."""
     mean = simulated.mean(axis=0)
-    spread = simulated.std(axis=0, ddof=1) / np.sqrt(len(simulated))
-    judged = np.abs(formula) > JUDGED * np.abs(formula[0])
+    standard_error = simulated.std(axis=0, ddof=1) / np.sqrt(len(simulated))
+    compared = np.abs(formula) > SMALLEST * np.abs(formula[0])
     errors = []
     for t in (t for t in TIMES if t <= len(mean)):
-        first = {"variant": variant, "regime": regime, "iteration": t}
-        yield {**first, "metric": "value", "value": float(mean[t - 1])}
-        if judged[t - 1]:
+        row = {"variant": variant, "regime": regime, "iteration": t}
+        yield {**row, "metric": "value", "value": float(mean[t - 1])}
+        if compared[t - 1]:
             errors.append(abs(mean[t - 1] / formula[t - 1] - 1))
-            yield {**first, "metric": "formula_error", "value": float(np.mean(errors))}
-            if z and spread[t - 1] > 1e-12 * abs(mean[t - 1]):  # else there is no chance in it
-                distance = (mean[t - 1] - formula[t - 1]) / spread[t - 1]
-                yield {**first, "metric": "z", "value": float(distance)}
+            yield {**row, "metric": "formula_error", "value": float(np.mean(errors))}
+            if z and standard_error[t - 1] > 1e-12 * abs(mean[t - 1]):  # else nothing is random
+                distance = (mean[t - 1] - formula[t - 1]) / standard_error[t - 1]
+                yield {**row, "metric": "z", "value": float(distance)}
 
 
 KERNEL, SHRINKAGE = 0.25, 0.9  # squared bandwidth; rho
-EIGENVALUE, NOISE = 5.0, 1.0  # of the linear VAE: a direction that dies at fit 83 if data are kept
+EIGENVALUE, NOISE = 5.0, 1.0  # of the linear VAE: under accumulate the direction dies at fit 83
 
 
 def bias_rows(size: Size, seed: int) -> Rows:
@@ -117,7 +118,7 @@ def gaussian_rows(size: Size, seed: int) -> Rows:
                 rng = seeds.generator(seed, "gaussian", case, regime)
                 repeats = size.repeats * (5 if d > 1 or subsample else 40)
                 simulated, log_dets = gaussian.simulate(regime, n, d, N, repeats, rng)
-                if regime == "replace":  # a few lucky chains make the mean of V
+                if regime == "replace":  # a few chains dominate the mean of V
                     drift, _ = gaussian.log_drift(n, d)
                     yield from _rows(case, regime, log_dets / d, drift / d * np.arange(1.0, N + 1))
                 else:
@@ -128,7 +129,7 @@ def gaussian_rows(size: Size, seed: int) -> Rows:
 
 
 WORDS = 1 / np.arange(1.0, 1001)
-WORDS /= WORDS.sum()  # Zipf's law over 1,000 words; a corpus has as many
+WORDS /= WORDS.sum()  # Zipf's law over 1,000 words; a corpus has 1,000 words as well
 
 
 def _discrete_rows(size: Size, seed: int) -> Rows:
@@ -144,7 +145,7 @@ def _discrete_rows(size: Size, seed: int) -> Rows:
             yield from _rows("words", regime, words.astype(float), expected)
 
 
-SPIKE, FAR = 0.5, 0.9  # c and q of the collapsing family
+COLLAPSE_C, COLLAPSE_Q = 0.5, 0.9  # c and q of the collapsing family
 
 
 def families_rows(size: Size, seed: int) -> Rows:
@@ -153,7 +154,7 @@ def families_rows(size: Size, seed: int) -> Rows:
         N = size.fits(regime)
         for name, family in families.FAMILIES.items():
             rng = seeds.generator(seed, "families", name, regime)
-            fits = min(N, 30) if regime == "replace" else N  # later, a few chains make the mean
+            fits = min(N, 30) if regime == "replace" else N  # later, few chains dominate the mean
             risks = families.simulate_mean(name, 100, regime, fits, 50 * size.repeats, rng)
             expected = families.mean_risk(family.v2, 100, regime, fits)
             yield from _rows(name, regime, 100 * risks, 100 * expected, z=False)
@@ -163,16 +164,18 @@ def families_rows(size: Size, seed: int) -> Rows:
         risks = (theta - 1) ** 2 / expected[0]
         yield from _rows("uniform", regime, risks, expected / expected[0], z=False)
     rng, fits = seeds.generator(seed, "families", "collapsing", "accumulate"), min(size.long, 100)
-    far = families.simulate_collapse(SPIKE, FAR, 100, fits, 10 * size.repeats, rng) == FAR
-    expected = families.collapse_probability(SPIKE, 100, fits)
+    repeats = 10 * size.repeats
+    distance = families.simulate_collapse(COLLAPSE_C, COLLAPSE_Q, 100, fits, repeats, rng)
+    collapsed = (distance == COLLAPSE_Q).astype(float)
+    expected = families.collapse_probability(COLLAPSE_C, 100, fits)
     expected[0] = 0.0  # exactly: no code has been seen
-    yield from _rows("collapsing", "accumulate", far.astype(float), expected, z=False)
+    yield from _rows("collapsing", "accumulate", collapsed, expected, z=False)
     yield from _logistic_rows(size, seed)
 
 
 def _logistic_rows(size: Size, seed: int) -> Rows:
     for name in TABLES:
-        X, y, X_test, y_test = table(name)
+        X, y, X_test, y_test = load_table(name)
         for regime in chains.WHOLE_BLOCKS:
             rng = seeds.generator(seed, "families", name, regime)
             N = min(size.short, 30)
@@ -185,13 +188,13 @@ def _logistic_rows(size: Size, seed: int) -> Rows:
                 "excess_formula": logistic.expected_rise(X.shape[1], len(y), regime, N),
             }
             for t in (t for t in TIMES if t <= N):
-                first = {"variant": name, "regime": regime, "iteration": t}
+                row = {"variant": name, "regime": regime, "iteration": t}
                 for metric, values in curves.items():
-                    yield {**first, "metric": metric, "value": float(values[t - 1])}
+                    yield {**row, "metric": metric, "value": float(values[t - 1])}
 
 
-def _table(data: object, y: np.ndarray, columns: slice | list[int]) -> tuple[np.ndarray, ...]:
-    """Standardised rows with an intercept; three quarters to train on, the others to test."""
+def _split(data: object, y: np.ndarray, columns: slice | list[int]) -> tuple[np.ndarray, ...]:
+    """Standardised rows with an intercept: three quarters for training, the rest for testing."""
     order = seeds.generator(0, "logistic", "split").permutation(len(y))
     X, y, m = data.data[order][:, columns], y[order], 3 * len(y) // 4
     X = (X - X[:m].mean(axis=0)) / X[:m].std(axis=0)
@@ -199,28 +202,28 @@ def _table(data: object, y: np.ndarray, columns: slice | list[int]) -> tuple[np.
     return X[:m], y[:m], X[m:], y[m:]
 
 
-def table(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def load_table(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A table that scikit-learn ships: training rows and labels, test rows and labels."""
     from sklearn import datasets
 
     if name == "diabetes":
         data = datasets.load_diabetes()
-        return _table(data, (data.target > np.median(data.target)).astype(int), slice(None))
+        return _split(data, (data.target > np.median(data.target)).astype(int), slice(None))
     if name == "wine":
         data = datasets.load_wine()
-        return _table(data, (data.target == 1).astype(int), [1, 2, 3, 4])
+        return _split(data, (data.target == 1).astype(int), [1, 2, 3, 4])
     data = datasets.load_breast_cancer()
-    return _table(data, data.target, slice(10) if name == "breast-cancer" else slice(None))
+    return _split(data, data.target, slice(10) if name == "breast-cancer" else slice(None))
 
 
-TABLES = ("breast-cancer", "diabetes", "wine", "breast-cancer-30")  # the last one is separable
+TABLES = ("breast-cancer", "diabetes", "wine", "breast-cancer-30")  # the last is separable
 
 SETS = ((1, 9), (1, 4), (1, 1), (4, 1))  # sets of real and of synthetic labels
 FORMS = ("fresh", "fixed", "pool", "weighted", "accumulated", "new-rows")
 
 
 def _mixing_fields(form: str, r: int, s: int) -> dict:
-    """What the closed form and the chains of ``form`` have in common."""
+    """The arguments that the closed form and the chains of ``form`` share."""
     if form == "weighted":
         return {"weight": mixing.best_weight(r, s)}
     return {"fixed": {"pool": r}, "pool": {"pool": 3 * r}}.get(form, {})
@@ -238,12 +241,12 @@ def mixing_formula(form: str, r: int, s: int, t: np.ndarray) -> np.ndarray:
 def mixing_rows(size: Size, seed: int) -> Rows:
     """Least squares with a part of real data in every training set; a regime is a closed form."""
     t = np.arange(1, 21)
-    same = {"iterations": len(t), "repeats": 50 * size.repeats}
-    own = {"accumulated": {"accumulate": True}, "new-rows": {"d": 3, "T": 12, "new_rows": True}}
+    common = {"iterations": len(t), "repeats": 50 * size.repeats}
+    by_form = {"accumulated": {"accumulate": True}, "new-rows": {"d": 3, "T": 12, "new_rows": True}}
     for r, s in SETS:
         for form in FORMS:
-            fields = _mixing_fields(form, r, s) | own.get(form, {})
-            config = mixing.Mixing(r, s, **same, **fields)
+            fields = _mixing_fields(form, r, s) | by_form.get(form, {})
+            config = mixing.Mixing(r, s, **common, **fields)
             rows = config.T * (r + s) if config.new_rows else config.T
             base = config.d / (rows - config.d - 1) / (1 if config.new_rows else r + s)
             errors = mixing.simulate(config, seed) / base
@@ -291,14 +294,14 @@ def simulate(chapter: str, preset: str, seed: int) -> pd.DataFrame:
     return rows[[*KEY, "value"]]
 
 
-def write(chapter: str, preset: str, chosen: list[int], out: Path) -> Path:
+def write(chapter: str, preset: str, seed_values: Iterable[int], out: Path) -> Path:
     """Simulate and write the table of a chapter with its provenance; returns its folder."""
     frames, records = [], []
     config = {"repeats": size(preset).repeats, "iterations": size(preset).long}
-    for seed in chosen:
-        begun = time.monotonic()
+    for seed in seed_values:
+        start = time.monotonic()
         frames.append(simulate(chapter, preset, seed))
-        run = provenance.collect(1, wall_s=time.monotonic() - begun)
+        run = provenance.collect(1, wall_s=time.monotonic() - start)
         records.append(
             {
                 "section": chapter,

@@ -1,7 +1,7 @@
-"""What the loss cannot see: sampling at a temperature below 1, and models that keep what they saw.
+"""Sampling at a temperature below 1: what the loss shows of it, and what it does not show.
 
 A perfect learner is assumed throughout: a fit is the distribution of its training set, without any
-error of sampling.  What is left is the effect of the temperature tau alone; beta = 1/tau.
+error of sampling.  This leaves the effect of the temperature tau alone; beta = 1/tau.
 
 Sharpening.  Fit 1 is p.  A sample at temperature tau has the distribution p^beta / Z.  Under
 replace fit t is therefore p^(beta^(t - 1)) / Z and its samples are p^(beta^t) / Z: all mass goes to
@@ -14,7 +14,7 @@ most log t, whatever s_k is.  In general the bound is -log(share of real items i
 The bound holds for an item, which is a whole story: for L tokens it is log(t)/L a token.
 
 Two learners.  One *pools* the items into a single distribution, here of tokens drawn one by one.
-The other *keeps components*: a story says by its words which generation made it, and its
+The other *keeps components*: the words of a story reveal which generation made it, and its
 continuation is sampled from that component.  A story of depth j (j samplings away from real data)
 then has the token distribution p^(beta^j) / Z, and a sample of it has depth j + 1.  Under
 accumulate t w_t = (t - 1) w_{t-1} + (w_{t-1} shifted by one) for the depths w_t in the training set
@@ -53,10 +53,10 @@ def zipf(size: int) -> np.ndarray:
 
 
 def temper(p: np.ndarray, tau: float, times: ArrayLike = 1) -> np.ndarray:
-    """What repeated sampling at temperature ``tau`` makes of p: p^(beta^times) / Z.
+    """The distribution after repeated sampling from p at temperature ``tau``: p^(beta^times) / Z.
 
-    ``times`` of shape S gives an array of shape (*S, len(p)); 0 is p itself.  Words that p lacks
-    stay at 0.  Raises InputError for tau <= 0 or a negative number of times.
+    ``times`` of shape S gives an array of shape (*S, len(p)); 0 is p itself.  Words of
+    probability 0 keep it.  Raises InputError for tau <= 0 or a negative number of times.
     """
     require("tau", tau, "a number > 0", 0 < tau < math.inf)
     times = np.asarray(times, float)
@@ -74,7 +74,7 @@ def entropy(p: np.ndarray) -> np.ndarray:
 
 
 def cross_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """-sum p log q in nats along the last axis; infinite where q lacks a word of p."""
+    """-sum p log q in nats along the last axis; infinite where q is 0 and p is not."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, -p * np.log(q), 0.0)
     return terms.sum(axis=-1)
@@ -109,8 +109,8 @@ def pooled(
 def depths(t: int, regime: str = "accumulate", share: float | None = None) -> np.ndarray:
     """Probability that an item of the training set of fit t is j samplings away from real data.
 
-    Shape (t,), for j = 0..t-1.  Replace: j = t - 1.  Share a: geometric, a (1 - a)^j, with what is
-    left at t - 1.  Accumulate: the coefficients of prod_{k=2..t} (k - 1 + z) / k.
+    Shape (t,), for j = 0..t-1.  Replace: j = t - 1.  Share a: geometric, a (1 - a)^j, with the
+    rest at t - 1.  Accumulate: the coefficients of prod_{k=2..t} (k - 1 + z) / k.
     """
     _regime(regime, share)
     check_integer("t", t, 1)
@@ -127,7 +127,7 @@ def depths(t: int, regime: str = "accumulate", share: float | None = None) -> np
 def sampled_words(
     p: np.ndarray, tau: float, t: int, regime: str = "accumulate", share: float | None = None
 ) -> np.ndarray:
-    """Word distribution of what fit t samples if it keeps components, shape (len(p),)."""
+    """Word distribution of the samples of fit t if it keeps components, shape (len(p),)."""
     return depths(t, regime, share) @ temper(p, tau, np.arange(1, t + 1))
 
 
@@ -135,7 +135,7 @@ def sampled_words(
 class Stories:
     """Chains of the learner that keeps components."""
 
-    words: int = 500  # of the vocabulary, with Zipf's frequencies
+    words: int = 500  # in the vocabulary, with Zipf's frequencies
     length: int = 190  # words in a story, L
     tau: float = 0.3
     iterations: int = 10
@@ -153,8 +153,8 @@ class Stories:
 def simulate(config: Stories, seed: int) -> dict[str, np.ndarray]:
     """Stories sampled from stories, generation by generation; all repeats at once.
 
-    A story is its depth and its words.  A fit is the list of depths in its training set; it samples
-    by taking one of them and writing words at temperature tau.
+    A story is its depth and its words.  A fit is the list of depths in its training set; to sample
+    a story it draws one of them, and then words at temperature tau.
 
     Returns
     -------
@@ -177,10 +177,10 @@ def simulate(config: Stories, seed: int) -> dict[str, np.ndarray]:
         shares.append(_counts(training, last) / training.shape[1])
         with np.errstate(divide="ignore"):
             losses.append(-np.mean(np.log(shares[-1] @ relative) + log_q[0], axis=1))
-        taken = rng.integers(training.shape[1], size=(repeats, n))
-        generations.append(training[rows, taken] + 1)
-        written = _counts(generations[-1], last + 1) * config.length
-        words.append(rng.multinomial(written, by_depth).sum(axis=1))
+        drawn = rng.integers(training.shape[1], size=(repeats, n))
+        generations.append(training[rows, drawn] + 1)
+        counts = _counts(generations[-1], last + 1) * config.length
+        words.append(rng.multinomial(counts, by_depth).sum(axis=1))
     return {
         "depths": np.stack(shares, axis=1),
         "loss": np.stack(losses, axis=1),
@@ -189,7 +189,7 @@ def simulate(config: Stories, seed: int) -> dict[str, np.ndarray]:
 
 
 def _counts(depth: np.ndarray, size: int) -> np.ndarray:
-    """How many stories of each depth every repeat holds, shape (repeats, size)."""
+    """The number of stories of each depth in every repeat, shape (repeats, size)."""
     return (depth[:, :, None] == np.arange(size)).sum(axis=1)
 
 

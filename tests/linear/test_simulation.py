@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from benchmarks.linear_speed import plain_errors
 from collapse_utils import seeds
 from collapse_utils.errors import InputError
-from collapse_utils.linear import reference, simulation, theory
+from collapse_utils.linear import simulation, theory
 from collapse_utils.linear.config import Linear, covariance_factor
 from collapse_utils.linear.draws import draw, subsets
 from collapse_utils.linear.grid import chance
@@ -47,7 +48,7 @@ def test_equals_one_lstsq_per_fit(options, regime, x):
     config = Linear(**{"d": 5, "T": 30, "iterations": 6, "repeats": 8, "x": x, **options})
     draws = draw(config, regime, np.random.default_rng(3))
     assert (
-        relative(simulation.errors(config, regime, draws), reference.errors(config, regime, draws))
+        relative(simulation.errors(config, regime, draws), plain_errors(config, regime, draws))
         < 1e-8
     )
 
@@ -56,8 +57,8 @@ def test_equals_one_lstsq_per_fit(options, regime, x):
 def test_mean_of_labels_is_the_same_fit(regime):
     config = Linear(d=4, T=20, iterations=5, repeats=3)
     draws = draw(config, regime, np.random.default_rng(1))
-    averaged = reference.errors(config, regime, draws, average=True)
-    assert relative(averaged, reference.errors(config, regime, draws)) < 1e-10
+    averaged = plain_errors(config, regime, draws, average=True)
+    assert relative(averaged, plain_errors(config, regime, draws)) < 1e-10
 
 
 @pytest.mark.parametrize("regime", REGIMES)

@@ -44,7 +44,7 @@ def test_the_table_of_changes_is_what_the_results_say(committed):
 def test_the_long_chains_grow_like_the_harmonic_numbers_and_not_like_a_line(committed):
     """The drawn curves are least-squares fits; H_t is closer to the last mean than the line."""
     _, ax = plt.subplots()
-    long_chains.axis(ax, committed, long_chains.FACES, "test_loss", "accumulate")
+    long_chains.draw(ax, committed, long_chains.FACES, "test_loss", "accumulate")
     curves = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
     mean = by_iteration(
         committed[committed["variant"] == long_chains.FACES], "test_loss", regime="accumulate"
@@ -59,7 +59,7 @@ def test_the_long_chains_grow_like_the_harmonic_numbers_and_not_like_a_line(comm
 def test_long_chains_of_one_regime_alone_are_drawn(committed, regime):
     _, ax = plt.subplots()
     own = committed[committed["regime"] == regime]
-    long_chains.axis(ax, own, long_chains.FACES, "test_loss", "accumulate")
+    long_chains.draw(ax, own, long_chains.FACES, "test_loss", "accumulate")
     fitted = [line for line in ax.get_lines() if "a + b" in line.get_label()]
     assert len(fitted) == 2 * (regime == "accumulate")
 

@@ -105,7 +105,7 @@ def test_the_table_has_the_outcome_and_the_effect_on_each_of_the_results():
 def test_figures_show_one_preset_of_each_data_source_and_the_run():
     page = opened(made_up(1.0, seeds=1), "cpu-orl")
     page.committed["smoke-orl"] = made_up(1.0)
-    assert [figures.about(name, frame) for name, frame in page.panels()] == [
+    assert [figures.title(name, frame) for name, frame in page.panels()] == [
         "cpu-celeba_89x109: mean and 95% interval of 3 seeds",
         "cpu-orl: mean and 95% interval of 3 seeds",
         "this run, cpu-orl: one seed, no interval",
@@ -116,7 +116,7 @@ def test_a_figure_of_regimes_with_unequal_seeds_says_so():
     uneven = pd.concat(
         [made_up(1.0), made_up(1.0, seeds=5).query("regime == 'replace' and seed > 2")]
     )
-    assert figures.about("these", uneven) == "these: mean and 95% interval of 3 to 5 seeds"
+    assert figures.title("these", uneven) == "these: mean and 95% interval of 3 to 5 seeds"
 
 
 def test_results_that_are_not_there_are_named(tmp_path):

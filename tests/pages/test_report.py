@@ -44,8 +44,8 @@ def test_the_verdicts_are_told_in_three_words():
 
 def test_two_seeds_decide_nothing_and_the_report_says_how_many_are_needed():
     assert set(report.table(frame(seeds=2), "loss")["verdict"]) == {"undecided"}
-    assert "a verdict needs 3 seeds" in report.words(frame(seeds=2))
-    assert "a verdict needs" not in report.words(frame())
+    assert "a verdict needs 3 seeds" in report.text_report(frame(seeds=2))
+    assert "a verdict needs" not in report.text_report(frame())
 
 
 def test_the_report_prints_the_table_and_writes_the_plot(tmp_path, capsys):

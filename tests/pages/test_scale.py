@@ -16,7 +16,7 @@ from collapse_utils.pages import scale_numbers as words
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGER = "layers=4,hidden=192,ffn=768"
-REPORTED = forecasts.reported_rows(ROOT / "results")
+REPORTED = results.read_csv(ROOT / "results" / "reported" / "language.csv")
 SHARES = {"replace": 1.0, "accumulate_subsample": 0.4, "accumulate": 0.05}
 
 
@@ -57,8 +57,8 @@ def frame():
 def forecast(frame):
     cells = {"larger model": _cell(LARGER)}
     paper = {name: (forecasts.PAPER_STORIES, p) for name, p in forecasts.PAPER.items()}
-    parts = [forecasts.forecasts(frame, cells, regime) for regime in pages.FIXED]
-    return pd.concat([*parts, forecasts.forecasts(frame, paper, "replace")])
+    parts = [forecasts.forecast_cells(frame, cells, regime) for regime in pages.FIXED]
+    return pd.concat([*parts, forecasts.forecast_cells(frame, paper, "replace")])
 
 
 def with_held_out(frame, whole):
@@ -69,10 +69,10 @@ def with_held_out(frame, whole):
 
 
 def test_a_held_out_chain_is_inside_its_forecast_or_not(frame, forecast):
-    assert forecasts.outcomes(frame, forecast) == []
+    assert forecasts.inside_forecast(frame, forecast) == []
     near = with_held_out(frame, rise(LARGER))
-    assert forecasts.outcomes(near, forecast) == [True, True]
-    assert forecasts.outcomes(with_held_out(frame, 0.6), forecast) == [False, False]
+    assert forecasts.inside_forecast(near, forecast) == [True, True]
+    assert forecasts.inside_forecast(with_held_out(frame, 0.6), forecast) == [False, False]
     before = forecasts.forecast_table(frame, REPORTED, forecast, paper=False)
     after = forecasts.forecast_table(near, REPORTED, forecast, paper=False)
     assert list(before["measured"]) == ["not run"] * 2
@@ -95,30 +95,30 @@ def test_the_numbers_are_of_the_grid_alone(frame, forecast):
 
 def test_the_sentences_follow_the_numbers(frame, forecast):
     now = words.numbers(frame, REPORTED, forecast)
-    assert "81 of 81 steps rise" in words.happens(now)
+    assert "81 of 81 steps rise" in words.pattern_text(now)
     assert now["size"] == -1 and "larger models rises less" in words.in_short(now)
     assert "rises more" in words.in_short({**now, "size": 1})
     assert "not surely within" in words.in_short({**now, "stays": False})
-    assert "so there is no trend" in words.beside({**now, "inside": 3})
-    assert "lie on the trend" in words.beside({**now, "inside": 4, "narrow": True})
-    assert "too wide to decide" in words.beside({**now, "inside": 4, "narrow": False})
-    assert "too small a rise" in words.before_the_test({**now, "missed": [-0.1, -0.2, -0.3]})
-    assert words.before_the_test({**now, "missed": [-0.1, 0.2, 0.3]}) == ""
+    assert "so there is no trend" in words.paper_text({**now, "inside": 3})
+    assert "lie on the trend" in words.paper_text({**now, "inside": 4, "narrow": True})
+    assert "too wide to decide" in words.paper_text({**now, "inside": 4, "narrow": False})
+    assert "too small a rise" in words.expectation_text({**now, "missed": [-0.1, -0.2, -0.3]})
+    assert words.expectation_text({**now, "missed": [-0.1, 0.2, 0.3]}) == ""
 
 
 def test_the_effect_of_size_is_computed_in_several_ways(frame):
-    table = words.checks(frame)
+    table = words.slope_checks(frame)
     assert table.index[0] == "all cells, as registered" and len(table) == 9
     first = float(table.iloc[0, 0].split()[0])
     assert first == pytest.approx(-0.01, abs=0.002)
-    assert "0 in 0 of 6 cases" in words.robust(frame)
+    assert "0 in 0 of 6 cases" in words.robustness_text(frame)
 
 
 def test_without_the_known_cell_verdicts_are_compared(frame):
-    assert "no verdict changes" in words.known(frame, ROOT / "results")
+    assert "no verdict changes" in words.known_cell_text(frame, ROOT / "results")
     falls = (frame["variant"] == words.KNOWN) & (frame["regime"] == "replace")
     frame.loc[falls, "value"] = 4 - frame.loc[falls, "value"]  # this cell alone falls
-    assert "a verdict changes" in words.known(frame, ROOT / "results")
+    assert "a verdict changes" in words.known_cell_text(frame, ROOT / "results")
 
 
 def test_the_papers_rises_are_its_table_in_bits_per_character():
@@ -132,13 +132,13 @@ def test_the_papers_rises_are_its_table_in_bits_per_character():
 
 def test_the_figures_show_means_of_the_cells(frame):
     axes = figures.grid(1, 3)[1]
-    pages.main(axes[0], frame)
+    pages.rise_panels(axes[0], frame)
     line = axes[0, 0].get_lines()[0]
     first = frame[(frame["variant"] == pages.grid()[0]) & (frame["regime"] == "replace")]
     by_fit = first.groupby("iteration")["value"].mean()
     assert line.get_xdata()[0] == 125
     assert line.get_ydata()[0] == pytest.approx(by_fit[4] - by_fit[1])
-    forecasts.beside_the_paper(figures.grid(1, 1)[1][0, 0], frame, REPORTED)
+    forecasts.paper_panel(figures.grid(1, 1)[1][0, 0], frame, REPORTED)
     pages.final_and_first(figures.grid(1, 1)[1][0, 0], frame)
     plt.close("all")
 

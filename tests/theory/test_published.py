@@ -89,7 +89,7 @@ def test_a_table_is_written_with_its_provenance(tmp_path, monkeypatch):
 
 
 def test_tables_are_split_and_standardised():
-    X, y, X_test, y_test = published.table("wine")
+    X, y, X_test, y_test = published.load_table("wine")
     assert X.shape == (133, 5) and len(X_test) == len(y_test) == 45
     assert X[:, 1:].mean(axis=0) == pytest.approx(0, abs=1e-12) and X[:, 1:].std(
         axis=0
