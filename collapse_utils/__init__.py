@@ -22,10 +22,10 @@ one row do not import one another (`make lint` checks both).
     durable/      runs that survive kills and damage: files, leases, signals, checkpoints, store,
                   progress, metrics, provenance
     regimes  selection
-                  which data iteration t trains on, and which items of them
-    seeds  presets  data  sources  splits  loading  templates/
+                  which data iteration t trains on, and which items: held out, by seed, by share
+    seeds  presets  data  sources  loading  templates/
                   seeds by name, checked configurations, kinds of data, descriptions of data
-                  sources, held-out items, an own model loaded from its file, own models to copy
+                  sources, an own model loaded from its file, own models to copy
     errors        errors with one-line messages: the field, its value, and what is allowed
 
 Read `chain` and `regimes` first: they are the experiment.  The tools that build the book are in

@@ -39,7 +39,7 @@ def setting(default: Any, meaning: str, *, choices: tuple | None = None, **limit
 
 
 def draw_setting(items: str) -> str:
-    """The field ``draw``: whether all seeds train on the same real ``items``, see ``splits.py``."""
+    """The field ``draw``: whether all seeds train on the same real ``items`` (``selection.py``)."""
     meaning = f"common to all seeds, or by_seed, where each seed has {items} of its own"
     choices = ("common", "by_seed")
     return setting("common", f"training {items}: {meaning}", choices=choices)

@@ -22,8 +22,8 @@ from ..data import map_array
 from ..durable import files
 from ..durable.run_dir import fingerprint
 from ..errors import InputError, data_error
+from ..selection import part_of
 from ..sources import content_key
-from ..splits import part_of
 from .config import ImagesConfig
 from .sources import Album, Photo, locate
 
@@ -153,7 +153,7 @@ def prepare(
 ) -> tuple[Album, Faces]:
     """The album and its decoded splits, made once in ``cache`` and memory-mapped from there.
 
-    ``seed`` chooses the training images where ``config.draw`` is ``by_seed``, see ``splits.py``.
+    ``seed`` chooses the training images where ``config.draw`` is ``by_seed``, see ``selection.py``.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import splits
+from .. import selection
 from ..data import arrow
 from ..durable.files import cached_folder, read_json, write_json
 from ..durable.run_dir import fingerprint
@@ -170,7 +170,7 @@ def split_texts(
         "validation": config.validation_stories,
         "reference": config.reference_stories,
     }
-    parts = splits.split(
+    parts = selection.split(
         stories,
         held_out,
         size=config.stories,

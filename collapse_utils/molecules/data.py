@@ -24,7 +24,7 @@ import numpy as np
 from rdkit import Chem, RDLogger
 from rdkit.Chem import AllChem
 
-from .. import splits
+from .. import selection
 from ..data import map_array
 from ..durable import files
 from ..durable.run_dir import fingerprint
@@ -108,7 +108,7 @@ def prepare(
 ) -> tuple[str, Conformers]:
     """The source's name and its conformations, made once in ``cache`` and memory-mapped from there.
 
-    ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed``, see ``splits.py``.
+    ``seed`` chooses the training molecules where ``config.draw`` is ``by_seed`` (``selection.py``).
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _prepare(
     for molecule in read.molecules:  # stereoisomers count as one molecule: the first
         if molecule.GetNumAtoms() <= config.max_atoms:
             by_smiles.setdefault(identity(molecule), molecule)
-    parts = splits.split(
+    parts = selection.split(
         sorted(by_smiles, key=lambda smiles: content_key(smiles.encode())),
         {"test": config.test_molecules, "validation": config.validation_molecules},
         size=config.molecules,

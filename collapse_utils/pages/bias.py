@@ -24,7 +24,7 @@ FACES = {  # results of the image section -> their title, and the variant of eac
 }
 VARIETY = "sample_variance_ratio"
 SHRINKING = "accumulate, bias that falls as data grow"
-LAWS = ("t", "H_t = Σ 1/i", "Σ 1/i²")
+LAWS = ("t", "Hₜ = Σ 1/i", "Σ 1/i²")
 
 
 def predicted_variety(

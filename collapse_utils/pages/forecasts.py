@@ -13,6 +13,7 @@ from ..evidence import scaling
 from ..evidence.scaling import AXES
 from . import figures
 from .scale import METRIC, UNIT, chains, grid, in_grid, parameters_text
+from .tables import unbroken
 
 ALL = "all three"  # the mixture of the forms, in the table of forecasts
 PAPER_STORIES = 2_119_719
@@ -64,20 +65,20 @@ def forecast_cells(
     )
 
 
-def _measured(frame: pd.DataFrame) -> dict[tuple[str, float, float], float]:
-    """(regime, stories, parameters) -> rise of each chain outside the grid."""
+def held_out(frame: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
+    """The mixture's forecasts of the held-out chains that were run, with the measured ``rise``."""
     table = chains(frame)
     table = table[~table["variant"].isin(grid())]
-    return table.set_index(["regime", *AXES])["rise"].to_dict()
+    mixtures = forecast[forecast["form"] == ALL]
+    return mixtures.merge(table[["regime", *AXES, "rise"]], on=["regime", *AXES])
 
 
 def forecast_table(
     frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame, paper: bool
 ) -> pd.DataFrame:
     """The forecasts for the held-out cells, or for the paper's models, and the measured rises."""
-    measured = _measured(frame) | {
-        ("replace", PAPER_STORIES, PAPER[model]): rise
-        for model, rise in paper_rises(reported).items()
+    measured = held_out(frame, forecast).set_index(["regime", "cell"])["rise"].to_dict() | {
+        ("replace", model): rise for model, rise in paper_rises(reported).items()
     }
     rows = {}
     for each in forecast[forecast["cell"].isin(PAPER) == paper].itertuples():
@@ -87,11 +88,11 @@ def forecast_table(
         )
         row = rows.setdefault(key, {})
         row[each.form] = f"{each.mean:.2f} [{each.low:.2f}, {each.high:.2f}]"
-        rise = measured.get((each.regime, each.stories, each.parameters))
+        rise = measured.get((each.regime, each.cell))
         row["measured"] = "not run" if rise is None else f"{rise:.2f}"
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index.names = ["parameters and stories", "regime"]
-    return table[[*scaling.FORMS, ALL, "measured"]]
+    return unbroken(table[[*scaling.FORMS, ALL, "measured"]])
 
 
 def paper_panel(ax: Axes, frame: pd.DataFrame, reported: pd.DataFrame) -> None:
@@ -114,14 +115,3 @@ def paper_panel(ax: Axes, frame: pd.DataFrame, reported: pd.DataFrame) -> None:
     ax.set_xscale("log")
     ax.set_xlabel("parameters P")
     ax.set_ylabel(f"final - first fit ({UNIT})")
-
-
-def inside_forecast(frame: pd.DataFrame, forecast: pd.DataFrame) -> list[bool]:
-    """For each held-out chain that was run, whether its rise is inside the 95% forecast."""
-    measured = _measured(frame)
-    mixtures = forecast[forecast["form"] == ALL]
-    return [
-        bool(each.low < measured[key] < each.high)
-        for each in mixtures.itertuples()
-        if (key := (each.regime, each.stories, each.parameters)) in measured
-    ]

@@ -12,7 +12,7 @@ from ..evidence import claims, scaling
 from ..evidence.scaling import AXES
 from ..evidence.statistics import estimate
 from . import figures
-from .tables import signed
+from .tables import signed, unbroken
 
 METRIC = "bits_per_character"
 UNIT = "bits per character"
@@ -118,8 +118,8 @@ def cell_table(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFram
     for (parameters, stories, variant), own in table.groupby([*reversed(AXES), "variant"]):
         config = scaling.config_of(variant, preset)
         rows[parameters_text(parameters), f"{stories:,}"] = {
-            "epochs": config.epochs,
-            "learning rate": config.learning_rate,
+            "epochs": str(config.epochs),
+            "learning rate": str(config.learning_rate),
             "first fit": f"{own.groupby('seed')['first'].first().mean():.2f}",
             **{
                 figures.LABELS[regime]: signed(
@@ -130,7 +130,7 @@ def cell_table(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFram
         }
     cells = pd.DataFrame.from_dict(rows, orient="index").fillna("not run")
     cells.index.names = ["parameters", "n"]
-    return cells
+    return unbroken(cells)
 
 
 def glance(frame: pd.DataFrame) -> pd.DataFrame:

@@ -12,10 +12,12 @@ from ..evidence import claims, results, scaling
 from ..evidence.scaling import AXES
 from ..evidence.statistics import Estimate, estimate
 from ..evidence.verdicts import REPRODUCED
-from .forecasts import ALL, PAPER, PAPER_STORIES, inside_forecast, paper_rises
+from . import figures
+from .forecasts import ALL, PAPER, PAPER_STORIES, held_out, paper_rises
 from .scale import FIXED, METRIC, chains, grid, in_grid, margin, parameters_text
 from .tables import signed
 
+MORE_STORIES = "more stories"  # the held-out cell with 1,000 stories, in the forecast
 KNOWN = "hidden=128,ffn=512"  # the cell with seeds and stories that chapter 02 had published
 
 
@@ -58,7 +60,7 @@ def numbers(frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame)
         "later_low": later.min(),
         "later_high": later.max(),
         "stays": verdicts["scale-accumulate-stays"].outcome == REPRODUCED,
-        "held": inside_forecast(frame, forecast),
+        "held": held_out(frame, forecast),
         "missed": [
             float(scaling.edge_errors(of_replace, "stories", name).mean()) for name in scaling.FORMS
         ],
@@ -96,13 +98,12 @@ def in_short(now: dict) -> str:
         0: "whether the loss of larger models rises more is undecided",
     }[now["size"]]
     stays = "within" if now["stays"] else "and not surely within"
-    held = now["held"]
-    tested = (
-        f"{sum(held)} of {len(held)} held-out chains lie inside their 95% forecast"
-        if held
-        else "The forecasts of two further cells are committed and not tested yet"
+    tested = held_out_text(now) or (
+        "The forecasts of two further cells are committed and not tested yet."
     )
-    wide = "" if now["narrow"] else " Those for the paper's models are too wide to show a trend."
+    wide = (
+        "" if now["narrow"] else " Forecasts for the paper's models are too wide to show a trend."
+    )
     return f"""
 **In short**
 
@@ -115,7 +116,7 @@ def in_short(now: dict) -> str:
 - Accumulate at equal size keeps {now["share_low"]:.0%} to {now["share_high"]:.0%} of the rise.
   Under accumulate the later fits lie on average {now["later_low"]:+.3f} to
   {now["later_high"]:+.3f} bits from the first, {stays} our margin of {margin()}.
-- {tested}.{wide}
+- **The forecasts.** {tested}{wide}
 """
 
 
@@ -163,8 +164,29 @@ def robustness_text(frame: pd.DataFrame) -> str:
     )
 
 
+def held_out_text(now: dict) -> str:
+    """How many held-out chains are inside their forecasts, and which ones are not.
+
+    Empty if none was run.
+    """
+    held = now["held"]
+    if held.empty:
+        return ""
+    inside = (held["low"] < held["rise"]) & (held["rise"] < held["high"])
+    sentences = [f"{inside.sum()} of {len(held)} held-out chains rise by what was forecast."]
+    sentences += [
+        f"Under {figures.LABELS[each.regime]}, the one with {parameters_text(each.parameters)} "
+        f"parameters and {each.stories:,.0f} stories rises by "
+        f"{'more' if each.rise > each.high else 'less'}: {each.rise:.2f} bits, against a forecast "
+        f"of [{each.low:.2f}, {each.high:.2f}]."
+        for each in held[~inside].itertuples()
+    ]
+    return " ".join(sentences)
+
+
 def expectation_text(now: dict) -> str:
-    """What the forms miss at the largest training sets, and what we therefore expect.
+    """What the forms miss at the largest training sets, what that let us expect, and whether it
+    came true.
 
     Empty if the three forms do not miss on the same side.
     """
@@ -173,10 +195,17 @@ def expectation_text(now: dict) -> str:
     if not side:
         return ""
     position = "above" if side == "small" else "below"
+    held = now["held"]
+    more = held[(held["regime"] == "replace") & (held["cell"] == MORE_STORIES)]
+    result = ""
+    if not more.empty:
+        rise, centre = more[["rise", "mean"]].to_numpy()[0]
+        true = (rise > centre) == (position == "above")
+        result = f" It is {'' if true else 'not: '}{rise:.2f}, and the centre is {centre:.2f}."
     return (
         f"When the largest training sets are left out, all three forms forecast too {side} a rise "
-        f"for them, by {low:.2f} to {high:.2f} bits. We therefore expect the rise at 1,000 stories "
-        f"{position} the centre of its interval."
+        f"for them, by {low:.2f} to {high:.2f} bits. We therefore expected the rise at 1,000 "
+        f"stories under replace {position} the centre of its interval.{result}"
     )
 
 

@@ -92,3 +92,8 @@ def times(folder: Path) -> str:
     rows = [(r["regime"], r["provenance"]["wall_s"]) for r in records if not r["variant"]]
     seconds = pd.DataFrame(rows, columns=["regime", "s"]).groupby("regime")["s"].median()
     return " to ".join(dict.fromkeys(duration(seconds[x]) for x in ("replace", "accumulate")))
+
+
+def unbroken(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of texts in which a line never ends inside an interval."""
+    return table.map(lambda text: text.replace(", ", ",\N{NO-BREAK SPACE}"))

@@ -69,10 +69,17 @@ def with_held_out(frame, whole):
 
 
 def test_a_held_out_chain_is_inside_its_forecast_or_not(frame, forecast):
-    assert forecasts.inside_forecast(frame, forecast) == []
+    def text(frame):
+        return words.held_out_text({"held": forecasts.held_out(frame, forecast)})
+
+    assert text(frame) == ""
     near = with_held_out(frame, rise(LARGER))
-    assert forecasts.inside_forecast(near, forecast) == [True, True]
-    assert forecasts.inside_forecast(with_held_out(frame, 0.6), forecast) == [False, False]
+    assert text(near) == "2 of 2 held-out chains rise by what was forecast."
+    more = text(with_held_out(frame, 0.6))
+    assert more.startswith("0 of 2 held-out chains rise by what was forecast. Under replace, ")
+    assert more.count("rises by more: ") == 2
+    assert "0.60 bits, against a forecast of [" in more
+    assert text(with_held_out(frame, 0.0)).count("rises by less: ") == 2
     before = forecasts.forecast_table(frame, REPORTED, forecast, paper=False)
     after = forecasts.forecast_table(near, REPORTED, forecast, paper=False)
     assert list(before["measured"]) == ["not run"] * 2
@@ -90,7 +97,7 @@ def test_the_numbers_are_of_the_grid_alone(frame, forecast):
     }
     text = words.in_short(alone)
     assert "Neither prevents it" in text and "9 of 9 cells" in text and "not tested yet" in text
-    assert "0 of 2 held-out chains lie inside" in words.in_short(more)
+    assert "0 of 2 held-out chains rise by what was forecast" in words.in_short(more)
 
 
 def test_the_sentences_follow_the_numbers(frame, forecast):
@@ -104,6 +111,17 @@ def test_the_sentences_follow_the_numbers(frame, forecast):
     assert "too wide to decide" in words.paper_text({**now, "inside": 4, "narrow": False})
     assert "too small a rise" in words.expectation_text({**now, "missed": [-0.1, -0.2, -0.3]})
     assert words.expectation_text({**now, "missed": [-0.1, 0.2, 0.3]}) == ""
+
+
+@pytest.mark.parametrize(
+    ("rise", "words_after"),
+    [(0.3, "It is 0.30, and the centre is 0.20."), (0.1, "It is not: 0.10, and the centre is")],
+)
+def test_what_was_expected_of_more_stories_is_compared_with_the_chain(rise, words_after):
+    chain = {"regime": "replace", "cell": words.MORE_STORIES, "mean": 0.2, "rise": rise}
+    now = {"missed": [-0.1, -0.2, -0.3], "held": pd.DataFrame([chain])}
+    text = words.expectation_text(now)
+    assert "above the centre of its interval" in text and words_after in text
 
 
 def test_the_effect_of_size_is_computed_in_several_ways(frame):
