@@ -175,10 +175,9 @@ def held_out_text(now: dict) -> str:
     inside = (held["low"] < held["rise"]) & (held["rise"] < held["high"])
     sentences = [f"{inside.sum()} of {len(held)} held-out chains rise by what was forecast."]
     sentences += [
-        f"Under {figures.LABELS[each.regime]}, the one with {parameters_text(each.parameters)} "
-        f"parameters and {each.stories:,.0f} stories rises by "
-        f"{'more' if each.rise > each.high else 'less'}: {each.rise:.2f} bits, against a forecast "
-        f"of [{each.low:.2f}, {each.high:.2f}]."
+        f"Under {figures.LABELS[each.regime]}, {parameters_text(each.parameters)} parameters and "
+        f"{each.stories:,.0f} stories give {'more' if each.rise > each.high else 'less'}: "
+        f"{each.rise:.2f} bits, forecast [{each.low:.2f}, {each.high:.2f}]."
         for each in held[~inside].itertuples()
     ]
     return " ".join(sentences)
@@ -201,11 +200,11 @@ def expectation_text(now: dict) -> str:
     if not more.empty:
         rise, centre = more[["rise", "mean"]].to_numpy()[0]
         true = (rise > centre) == (position == "above")
-        result = f" It is {'' if true else 'not: '}{rise:.2f}, and the centre is {centre:.2f}."
+        result = f", {centre:.2f}; it is {'' if true else 'not: '}{rise:.2f}"
     return (
-        f"When the largest training sets are left out, all three forms forecast too {side} a rise "
-        f"for them, by {low:.2f} to {high:.2f} bits. We therefore expected the rise at 1,000 "
-        f"stories under replace {position} the centre of its interval.{result}"
+        f"Without the largest training sets, all three forms forecast too {side} a rise for them, "
+        f"by {low:.2f} to {high:.2f} bits. We therefore expected the rise at 1,000 stories "
+        f"{position} the centre of its interval{result}."
     )
 
 

@@ -77,9 +77,9 @@ def test_a_held_out_chain_is_inside_its_forecast_or_not(frame, forecast):
     assert text(near) == "2 of 2 held-out chains rise by what was forecast."
     more = text(with_held_out(frame, 0.6))
     assert more.startswith("0 of 2 held-out chains rise by what was forecast. Under replace, ")
-    assert more.count("rises by more: ") == 2
-    assert "0.60 bits, against a forecast of [" in more
-    assert text(with_held_out(frame, 0.0)).count("rises by less: ") == 2
+    assert more.count("250 stories give more: ") == 2
+    assert "0.60 bits, forecast [" in more
+    assert text(with_held_out(frame, 0.0)).count("give less: ") == 2
     before = forecasts.forecast_table(frame, REPORTED, forecast, paper=False)
     after = forecasts.forecast_table(near, REPORTED, forecast, paper=False)
     assert list(before["measured"]) == ["not run"] * 2
@@ -115,7 +115,7 @@ def test_the_sentences_follow_the_numbers(frame, forecast):
 
 @pytest.mark.parametrize(
     ("rise", "words_after"),
-    [(0.3, "It is 0.30, and the centre is 0.20."), (0.1, "It is not: 0.10, and the centre is")],
+    [(0.3, "its interval, 0.20; it is 0.30."), (0.1, "its interval, 0.20; it is not: 0.10.")],
 )
 def test_what_was_expected_of_more_stories_is_compared_with_the_chain(rise, words_after):
     chain = {"regime": "replace", "cell": words.MORE_STORIES, "mean": 0.2, "rise": rise}
