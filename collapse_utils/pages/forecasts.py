@@ -74,14 +74,15 @@ def held_out(frame: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
 
 
 def forecast_table(
-    frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame, paper: bool
+    frame: pd.DataFrame, reported: pd.DataFrame, forecast: pd.DataFrame, by_form: bool
 ) -> pd.DataFrame:
-    """The forecasts for the held-out cells, or for the paper's models, and the measured rises."""
+    """The forecasts and the measured rises: of the held-out cells, or ``by_form`` of all."""
     measured = held_out(frame, forecast).set_index(["regime", "cell"])["rise"].to_dict() | {
         ("replace", model): rise for model, rise in paper_rises(reported).items()
     }
+    shown = forecast if by_form else forecast[~forecast["cell"].isin(PAPER)]
     rows = {}
-    for each in forecast[forecast["cell"].isin(PAPER) == paper].itertuples():
+    for each in shown.itertuples():
         key = (
             f"{parameters_text(each.parameters)}, n = {each.stories:,.0f}",
             figures.LABELS[each.regime],
@@ -92,7 +93,9 @@ def forecast_table(
         row["measured"] = "not run" if rise is None else f"{rise:.2f}"
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index.names = ["parameters and stories", "regime"]
-    return unbroken(table[[*scaling.FORMS, ALL, "measured"]])
+    if by_form:
+        return unbroken(table[[*scaling.FORMS, ALL, "measured"]])
+    return unbroken(table[[ALL, "measured"]]).rename(columns={ALL: "forecast"})
 
 
 def paper_panel(ax: Axes, frame: pd.DataFrame, reported: pd.DataFrame) -> None:

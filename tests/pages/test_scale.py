@@ -80,8 +80,11 @@ def test_a_held_out_chain_is_inside_its_forecast_or_not(frame, forecast):
     assert more.count("250 stories give more: ") == 2
     assert "0.60 bits, forecast [" in more
     assert text(with_held_out(frame, 0.0)).count("give less: ") == 2
-    before = forecasts.forecast_table(frame, REPORTED, forecast, paper=False)
-    after = forecasts.forecast_table(near, REPORTED, forecast, paper=False)
+    before = forecasts.forecast_table(frame, REPORTED, forecast, by_form=False)
+    after = forecasts.forecast_table(near, REPORTED, forecast, by_form=False)
+    by_form = forecasts.forecast_table(near, REPORTED, forecast, by_form=True)
+    assert list(by_form["measured"])[:2] == list(after["measured"]) and len(by_form) == 6
+    assert list(by_form["all three"])[:2] == list(after["forecast"])
     assert list(before["measured"]) == ["not run"] * 2
     assert after["measured"].iloc[0] == f"{rise(LARGER):.2f}"
 
