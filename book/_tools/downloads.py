@@ -42,6 +42,8 @@ LINKABLE = re.compile(r"[\w ./,=+%()-]+")  # a path that a MyST role and a brows
 LARGE = 100_000  # bytes
 REPORTED = "one value that the paper or its authors report"
 
+REPORTED_BY = {"scale": "language"}  # whose reported values a page shows, if not its own section's
+
 
 def files(root: Path, section: str | None = None) -> list[Path]:
     """The tables and records in results/, without samples: all, or those of a section's page."""
@@ -52,7 +54,8 @@ def files(root: Path, section: str | None = None) -> list[Path]:
         if path.suffix in (".csv", ".json") and "samples" not in path.parts
     ]
     if section is not None:
-        own, reported = folder / section, folder / "reported" / f"{section}.csv"
+        own = folder / section
+        reported = folder / "reported" / f"{REPORTED_BY.get(section, section)}.csv"
         paths = [path for path in paths if path == reported or own in path.parents]
     return sorted(paths)
 
