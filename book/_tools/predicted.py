@@ -98,9 +98,10 @@ def text(root: Path, judged: Judged) -> str:
         f"Came true: {right}; undecided: {unclear}; wrong: {len(scored) - right - unclear}."
     )
     head = ("chains", "prediction about", "expected", "came out", "effect")
+    lines = [[cell.replace("H_t", "Hₜ").replace("S_t", "Sₜ") for cell in row] for row in scored]
     caption = (
         "What we predicted before the runs, and what came out. Effects are means over chains with "
         "95% intervals, of the least certain part where a claim has several. The rules are in the "
         "files `predictions.yml` in `results/`, `results/language/` and `results/scale/`."
     )
-    return f"{sentence}\n\n{captioned(markdown(head, scored), caption, 'table-predictions')}"
+    return f"{sentence}\n\n{captioned(markdown(head, lines), caption, 'table-predictions')}"
