@@ -2,8 +2,8 @@
 
     python benchmarks/forecast.py        # writes results/scale/forecast.csv
 
-``results/scale/predictions.yml`` defines the forms and names the cells.  The file is committed
-before the held-out cells are run.
+``results/scale/predictions.yml`` defines the forms and names the cells.  The file was committed
+before the held-out cells were run.
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ def check_regular(path: Path, max_bytes: int) -> Path:
     return path
 
 
-def text_lines(path: Path, most: int) -> list[str]:
-    """The lines of a text file; InputError if it is not UTF-8 or has more than ``most`` bytes."""
-    check_regular(path, most)
+def text_lines(path: Path, max_bytes: int) -> list[str]:
+    """The lines of a text file; InputError if it is not UTF-8 or has more than ``max_bytes``."""
+    check_regular(path, max_bytes)
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as problem:

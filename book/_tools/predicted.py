@@ -9,6 +9,7 @@ import yaml
 from collapse_utils.evidence import claims
 from collapse_utils.evidence.verdicts import NOT_RUN
 from collapse_utils.pages.names import DATA, results_name
+from collapse_utils.pages.tables import on_one_line
 
 from . import predictions
 from .scorecard import Judged
@@ -62,7 +63,7 @@ def _of_claims(root: Path, judged: Judged, section: str) -> list[Row]:
     for entry in entries:
         if entry["id"] in verdicts:
             claim, name, verdict = verdicts[entry["id"]]
-            effect = claims.text(verdict.effect).replace(", ", ",\u00a0")
+            effect = on_one_line(claims.text(verdict.effect))
             kind = "scaling study" if section == "scale" else "language models"
             chains = f"{kind} ({results_name(claim.page, name)})"
             lines.append((chains, claim.statement, entry["expected"], verdict.outcome, effect))
@@ -81,7 +82,7 @@ def _of_statistics(root: Path) -> list[Row]:
         chains = f"{CHAINS[each['id']]} ({DATA.get(each['source'], each['source'])})"
         regime = each["regime"].replace("_", "-")
         expected = f"{each['expected']} (probability {each['probability']})"
-        effect = each["value"].replace(", ", ",\u00a0")
+        effect = on_one_line(each["value"])
         lines.append((chains, f"{regime}: {question}", expected, each["outcome"], effect))
     return lines
 

@@ -13,6 +13,7 @@ from collapse_utils.evidence import claims, reported, results
 from collapse_utils.evidence.claims import OURS, Claim
 from collapse_utils.evidence.verdicts import NOT_RUN, REPRODUCED, Verdict
 from collapse_utils.pages.names import results_name
+from collapse_utils.pages.tables import on_one_line
 
 from . import registration
 from .explorer import METRICS
@@ -189,7 +190,7 @@ def _outcome(verdict: Verdict) -> str:
 
 def interval(verdict: Verdict) -> str:
     """The effect with its interval, on one line; with p if the test has no interval."""
-    shown = claims.text(verdict.effect).replace(", ", ",\u00a0")
+    shown = on_one_line(claims.text(verdict.effect))
     return shown if "[" in shown else f"{shown}, p = {verdict.p:.2g}"
 
 

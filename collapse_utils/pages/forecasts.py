@@ -13,7 +13,7 @@ from ..evidence import scaling
 from ..evidence.scaling import AXES
 from . import figures
 from .scale import METRIC, UNIT, chains, grid, in_grid, parameters_text
-from .tables import unbroken
+from .tables import on_one_line
 
 ALL = "all three"  # the mixture of the forms, in the table of forecasts
 PAPER_STORIES = 2_119_719
@@ -93,9 +93,10 @@ def forecast_table(
         row["measured"] = "not run" if rise is None else f"{rise:.2f}"
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index.names = ["parameters and stories", "regime"]
+    table = table.map(on_one_line)
     if by_form:
-        return unbroken(table[[*scaling.FORMS, ALL, "measured"]])
-    return unbroken(table[[ALL, "measured"]]).rename(columns={ALL: "forecast"})
+        return table[[*scaling.FORMS, ALL, "measured"]]
+    return table[[ALL, "measured"]].rename(columns={ALL: "forecast"})
 
 
 def paper_panel(ax: Axes, frame: pd.DataFrame, reported: pd.DataFrame) -> None:

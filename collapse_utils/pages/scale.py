@@ -12,7 +12,7 @@ from ..evidence import claims, scaling
 from ..evidence.scaling import AXES
 from ..evidence.statistics import estimate
 from . import figures
-from .tables import signed, unbroken
+from .tables import on_one_line, signed
 
 METRIC = "bits_per_character"
 UNIT = "bits per character"
@@ -130,7 +130,7 @@ def cell_table(frame: pd.DataFrame, preset: str = scaling.PRESET) -> pd.DataFram
         }
     cells = pd.DataFrame.from_dict(rows, orient="index").fillna("not run")
     cells.index.names = ["parameters", "n"]
-    return unbroken(cells)
+    return cells.map(on_one_line)
 
 
 def glance(frame: pd.DataFrame) -> pd.DataFrame:

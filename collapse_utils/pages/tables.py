@@ -94,6 +94,6 @@ def times(folder: Path) -> str:
     return " to ".join(dict.fromkeys(duration(seconds[x]) for x in ("replace", "accumulate")))
 
 
-def unbroken(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of texts in which a line never ends inside an interval."""
-    return table.map(lambda text: text.replace(", ", ",\N{NO-BREAK SPACE}"))
+def on_one_line(interval: str) -> str:
+    """A text in which a line never ends inside an interval."""
+    return interval.replace(", ", ",\N{NO-BREAK SPACE}")

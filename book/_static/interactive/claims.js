@@ -14,14 +14,12 @@ Interactive.builders.claims = (body, { sections }) => {
     .filter((claim) => !section || claim.dataset.section === section)
     .flatMap((claim) => all(".result", claim).map((row) => row.dataset.data)))];
   const pairs = (values) => [any, ...values.map((value) => [value, value])];
-  const open = (yes) => { for (const section of all(".section")) section.open = yes; };
-  const set = (name) => (value) => { chosen[name] = value; open(true); show(); };
+  const set = (name) => (value) => { chosen[name] = value; show(); };
   const choices = {
     outcome: select("Outcome", pairs(["reproduced", "undecided", "not reproduced"]), "",
       set("outcome")),
     section: select("Experiment", [any, ...sections], "", (section) => {
       Object.assign(chosen, { section, data: "" });
-      open(true);
       choices.data.fill(pairs(data(section)), "");
       show();
     }),
@@ -47,8 +45,10 @@ Interactive.builders.claims = (body, { sections }) => {
       claim.hidden = !some || !fits(["section", "source"], claim.dataset);
       count.claims += !claim.hidden;
     }
-    for (const section of all(".section"))
+    for (const section of all(".section")) {
       section.hidden = all(".claim", section).every((claim) => claim.hidden);
+      section.open = true;
+    }
     const { claims, ...outcomes } = count;
     const parts = Object.entries(outcomes).map(([outcome, n]) => `${n} ${outcome}`);
     const results = Object.values(outcomes).reduce((sum, n) => sum + n, 0);
@@ -57,7 +57,6 @@ Interactive.builders.claims = (body, { sections }) => {
   }
 
   function reset() {
-    open(true);
     for (const name of Object.keys(chosen)) chosen[name] = "";
     choices.data.fill(pairs(data("")), "");
     for (const choice of Object.values(choices)) choice.querySelector("select").value = "";
@@ -74,6 +73,7 @@ Interactive.builders.claims = (body, { sections }) => {
 
   body.append(el("div", { class: "controls" }, ...Object.values(choices),
     button("Show all", reset)), status, ...host.querySelector(".static").childNodes);
-  if (matchMedia("(max-width: 576px)").matches) open(false);
   show();
+  if (matchMedia("(max-width: 576px)").matches)
+    for (const section of all(".section")) section.open = false;
 };
